@@ -1,0 +1,1 @@
+"""Facilities, users, roles, tokens and the one access policy."""

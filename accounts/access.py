@@ -1,0 +1,37 @@
+"""The one access policy: which role may do what."""
+
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
+
+from accounts.models import Role, User
+
+_Row = TypeVar("_Row", bound=Model)
+_EVERYONE = frozenset(Role) - {Role.REFERRER}
+_CLINICAL = frozenset({Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.RESIDENT, Role.ADMINISTRATOR})
+
+_MAY: dict[str, frozenset[Role]] = {
+    "patient.view": _EVERYONE,
+    "order.view": _EVERYONE,
+    "order.place": _CLINICAL | {Role.INTEGRATOR},
+    "order.cancel": _CLINICAL | {Role.INTEGRATOR},
+    "step.change": _CLINICAL,
+    "study.view": _EVERYONE,
+    "study.store": _CLINICAL | {Role.INTEGRATOR},
+    "exception.view": _EVERYONE,
+    "exception.decide": _CLINICAL,
+    "message.view": frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR}),
+    "message.replay": frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR}),
+    "site.change": frozenset({Role.ADMINISTRATOR}),
+}
+
+
+def can(user: Any, action: str) -> bool:
+    """Whether `user` may do `action`; raises KeyError for an action that this page does not know."""
+    allowed = _MAY[action]
+    return isinstance(user, User) and user.is_active and user.has_role(*allowed)
+
+
+def visible(rows: "QuerySet[_Row]", user: Any) -> "QuerySet[_Row]":
+    """Those of `rows`, which have a `facility`, that belong to a facility of `user`."""
+    return rows.filter(facility__users=user)

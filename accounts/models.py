@@ -1,0 +1,110 @@
+"""Facilities, users and tokens."""
+
+import hashlib
+import secrets
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+from accounts.public_id import PublicModel
+
+
+class Facility(PublicModel):
+    """An institution: every patient record, order and study belongs to one."""
+
+    code = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=200)
+    time_zone = models.CharField(max_length=64, default="UTC")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """What a user is employed to do; `accounts.access` says what each may do here."""
+
+    TECHNOLOGIST = "technologist"
+    RADIOLOGIST = "radiologist"
+    RESIDENT = "resident"
+    TRANSCRIPTIONIST = "transcriptionist"
+    REFERRER = "referrer"
+    MANAGER = "manager"
+    INTEGRATOR = "integrator"
+    ADMINISTRATOR = "administrator"
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users by name."""
+
+    def create_user(self, username: str, password: str | None = None, **fields: object) -> "User":
+        """Make a user; without a password nobody can sign in as it."""
+        user = self.model(username=self.model.normalize_username(username), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractBaseUser, PublicModel):
+    """A person or a program that acts here."""
+
+    username = models.CharField(max_length=150, unique=True)
+    full_name = models.CharField(max_length=200, blank=True)
+    roles = models.JSONField(default=list, blank=True)
+    facilities = models.ManyToManyField(Facility, blank=True, related_name="users")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    def __str__(self) -> str:
+        return self.full_name or self.username
+
+    def has_role(self, *roles: Role) -> bool:
+        """Whether the user has at least one of `roles`."""
+        return bool(set(roles) & set(self.roles))
+
+
+class Token(PublicModel):
+    """A bearer token of a user. Only its SHA-256 is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=100, blank=True)
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    @staticmethod
+    def digest_of(text: str) -> str:
+        """The hexadecimal SHA-256 under which a token is kept."""
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def issue(cls, *, user: User, name: str = "") -> str:
+        """Make a token for `user` and return its text, which is shown this once."""
+        text = "rp_" + secrets.token_urlsafe(32)
+        cls.objects.create(user=user, name=name, digest=cls.digest_of(text))
+        return text
+
+    @classmethod
+    def user_of(cls, text: str) -> User | None:
+        """The active user whose valid token `text` is, or None."""
+        token = cls.objects.select_related("user").filter(digest=cls.digest_of(text), revoked_at=None).first()
+        return token.user if token and token.user.is_active else None
+
+
+class SiteSection(models.Model):
+    """A section of the site file whose policies are read at run time, as applied."""
+
+    name = models.CharField(max_length=32, unique=True)
+    content = models.JSONField(default=dict)
+    applied_at = models.DateTimeField(auto_now=True)
+
+    @classmethod
+    def read(cls, name: str) -> dict[str, Any]:
+        """The content of a section, empty where none was applied."""
+        row = cls.objects.filter(name=name).first()
+        return dict(row.content) if row else {}

@@ -1,0 +1,1 @@
+"""The PACS: which images exist, where they lie, whether they fit the schedule."""

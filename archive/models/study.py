@@ -1,0 +1,112 @@
+"""Studies, series and instances as received: nothing in them is corrected."""
+
+from django.db import models
+
+from accounts.models import Facility
+from accounts.public_id import PublicModel
+from worklist.models import Patient, RequestedProcedure
+
+
+class ReadingStatus(models.TextChoices):
+    """Where the reading of a study stands. Only `reporting` writes it once there is something to read."""
+
+    NOT_READY = "not_ready"
+    READY = "ready"
+    READING = "reading"
+    DICTATED = "dictated"
+    TRANSCRIBED = "transcribed"
+    PRELIMINARY = "preliminary"
+    FINAL = "final"
+    AMENDED = "amended"
+    WITHDRAWN = "withdrawn"
+
+
+class Study(PublicModel):
+    """A study, as its own header tells of it, and what reconcile makes of it.
+
+    `patient` and `procedures` are set only by a verdict or a person's decision; until then the study shows
+    the identity in its header, marked as such.
+    """
+
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="studies")
+    study_instance_uid = models.CharField(max_length=64, unique=True)
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, null=True, blank=True, related_name="studies")
+    procedures = models.ManyToManyField(RequestedProcedure, blank=True, related_name="studies")
+
+    patient_name = models.CharField(max_length=320, blank=True)
+    patient_name_key = models.CharField(max_length=320, blank=True, db_index=True)
+    header_patient_id = models.CharField(max_length=64, blank=True, db_index=True)
+    issuer_of_patient_id = models.CharField(max_length=64, blank=True)
+    birth_date = models.CharField(max_length=18, blank=True)
+    sex = models.CharField(max_length=16, blank=True)
+    accession_number = models.CharField(max_length=64, blank=True, db_index=True)
+    study_id = models.CharField(max_length=64, blank=True)
+    study_date = models.CharField(max_length=18, blank=True, db_index=True)
+    study_time = models.CharField(max_length=28, blank=True)
+    description = models.CharField(max_length=255, blank=True)
+    referring_physician = models.CharField(max_length=320, blank=True)
+    modalities = models.JSONField(default=list, blank=True)
+    header = models.JSONField(default=dict, blank=True, help_text="other study facts, as received")
+    series_count = models.PositiveIntegerField(default=0)
+    instance_count = models.PositiveIntegerField(default=0)
+
+    first_received_at = models.DateTimeField()
+    last_received_at = models.DateTimeField()
+    first_quiet_at = models.DateTimeField(null=True, blank=True, help_text="when it first had become quiet")
+    verdict = models.CharField(max_length=12, default="pending", db_index=True)
+    reading_status = models.CharField(
+        max_length=12, choices=ReadingStatus, default=ReadingStatus.NOT_READY, db_index=True
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["-last_received_at", "-id"], name="study_newest_first")]
+
+    def __str__(self) -> str:
+        return self.study_instance_uid
+
+
+class Series(PublicModel):
+    """A series, as received."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="series")
+    series_instance_uid = models.CharField(max_length=64, unique=True)
+    modality = models.CharField(max_length=16, blank=True)
+    number = models.CharField(max_length=16, blank=True)
+    description = models.CharField(max_length=255, blank=True)
+    body_part = models.CharField(max_length=64, blank=True)
+    laterality = models.CharField(max_length=16, blank=True)
+    station_name = models.CharField(max_length=64, blank=True)
+    station_ae_title = models.CharField(max_length=64, blank=True, help_text="the AE title that sent it")
+    header = models.JSONField(default=dict, blank=True, help_text="other series facts, as received")
+    instance_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["study", "id"], name="series_of_study")]
+
+
+class Instance(PublicModel):
+    """A stored object. The row is made when it is received; `indexed_at` says that its header was read."""
+
+    sop_instance_uid = models.CharField(max_length=64, unique=True)
+    sop_class_uid = models.CharField(max_length=64)
+    study_instance_uid = models.CharField(max_length=64)
+    series_instance_uid = models.CharField(max_length=64)
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, null=True, related_name="instances")
+    number = models.CharField(max_length=16, blank=True)
+    rows = models.PositiveIntegerField(null=True, blank=True)
+    columns = models.PositiveIntegerField(null=True, blank=True)
+    frames = models.PositiveIntegerField(default=1)
+    header = models.JSONField(default=dict, blank=True, help_text="other instance facts, as received")
+    calling_ae_title = models.CharField(max_length=16, blank=True)
+    received_at = models.DateTimeField()
+    times_received = models.PositiveIntegerField(default=1)
+    indexed_at = models.DateTimeField(null=True, blank=True)
+    index_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["id"], name="instance_to_index", condition=models.Q(indexed_at=None)
+            ),
+            models.Index(fields=["study_instance_uid", "series_instance_uid"], name="instance_of_study"),
+        ]

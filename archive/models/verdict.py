@@ -1,0 +1,92 @@
+"""Verdicts on studies, the exceptions that they open, and people's decisions."""
+
+from django.db import models
+
+from accounts.public_id import PublicModel
+from archive.models.study import Study
+
+
+class Outcome(models.TextChoices):
+    """What reconcile thinks of a study."""
+
+    MATCHED = "matched"
+    CORRECTED = "corrected"
+    PROBABLE = "probable"
+    AMBIGUOUS = "ambiguous"
+    UNSCHEDULED = "unscheduled"
+    MISMATCH = "mismatch"
+    LATE_ORDER = "late_order"
+    PENDING = "pending"
+
+
+class Verdict(PublicModel):
+    """One verdict with its evidence. Rows are only ever added; the newest counts."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="verdicts")
+    number = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=12, choices=Outcome)
+    facts = models.JSONField(help_text="what was seen of the study")
+    candidates = models.JSONField(
+        default=list,
+        help_text="[{scheduled_procedure_step_id, accession_number, patient, score, findings: […]}], best first",
+    )
+    findings = models.JSONField(
+        default=list, help_text="[{field, seen, expected, normaliser, agreement, weight}] of the best candidate"
+    )
+    policy_version = models.CharField(max_length=64)
+    inputs_digest = models.CharField(max_length=64, help_text="SHA-256 of all that it was computed from")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["study", "number"], name="verdict_natural_key")]
+
+
+class ExceptionStatus(models.TextChoices):
+    """Where an exception stands."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    CLOSED = "closed", "went away by itself"
+
+
+class StudyException(PublicModel):
+    """A study that a person must look at: every verdict but matched, corrected and pending opens one."""
+
+    study = models.OneToOneField(Study, on_delete=models.CASCADE, related_name="exception")
+    status = models.CharField(max_length=8, choices=ExceptionStatus, default=ExceptionStatus.OPEN)
+    resolution = models.CharField(max_length=16, blank=True)
+    opened_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["status", "opened_at"], name="exception_by_status")]
+
+
+class DecisionKind(models.TextChoices):
+    """The closed set of what a person may decide."""
+
+    LINK = "link"
+    CORRECT = "correct"
+    CREATE_ORDER = "create_order"
+    REASSIGN = "reassign"
+    SPLIT = "split"
+    REJECT = "reject"
+    ACCEPT = "accept"
+
+
+class Decision(PublicModel):
+    """A person's act on a study: kind, reason, before, after, and what undid it."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="decisions")
+    kind = models.CharField(max_length=16, choices=DecisionKind)
+    reason = models.CharField(max_length=500)
+    by = models.CharField(max_length=200)
+    at = models.DateTimeField(auto_now_add=True)
+    parameters = models.JSONField(default=dict, help_text="what was decided on")
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    undone_at = models.DateTimeField(null=True, blank=True)
+    undone_by = models.CharField(max_length=200, blank=True)
+    undo_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["study", "id"], name="decision_of_study")]

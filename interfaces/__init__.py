@@ -1,0 +1,1 @@
+"""What other systems use: translate a protocol into a domain call and back; decide nothing."""

@@ -1,0 +1,123 @@
+"""Messages that came and messages that go."""
+
+from django.db import models
+
+from accounts.models import Facility
+from accounts.public_id import PublicModel
+
+
+class Source(models.Model):
+    """A sender of messages: who it is (MSH-3, MSH-4; `*` for any), and how its messages are read."""
+
+    name = models.CharField(max_length=64, unique=True)
+    application = models.CharField(max_length=227, default="*")
+    facility_name = models.CharField(max_length=227, default="*")
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="+")
+    options = models.JSONField(default=dict, blank=True)
+    from_site_file = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class InboundStatus(models.TextChoices):
+    """Where a received message stands."""
+
+    RECEIVED = "received"
+    APPLIED = "applied"
+    FAILED = "failed", "can't be applied (AE)"
+    REFUSED = "refused", "is not accepted (AR)"
+
+
+class InboundMessage(PublicModel):
+    """A message as received: raw bytes, what was answered, what it did. The bytes are never changed."""
+
+    source = models.CharField(max_length=500, help_text="sending application|facility, as sent")
+    control_id = models.CharField(max_length=199, blank=True)
+    sha256 = models.CharField(max_length=64)
+    raw = models.BinaryField()
+    peer = models.CharField(max_length=64, blank=True, help_text="address that it came from")
+    message_type = models.CharField(max_length=40, blank=True, help_text="as in MSH-9: ADT^A01")
+    received_at = models.DateTimeField()
+    status = models.CharField(max_length=8, choices=InboundStatus, default=InboundStatus.RECEIVED)
+    attempts = models.PositiveIntegerField(default=0)
+    times_received = models.PositiveIntegerField(default=1)
+    control_id_reused = models.BooleanField(default=False)
+    clock_ahead = models.BooleanField(default=False)
+    ack = models.BinaryField(default=b"", help_text="what was answered, as sent")
+    ack_code = models.CharField(max_length=2, blank=True)
+    error_code = models.PositiveIntegerField(null=True, blank=True, help_text="HL7 Table 0357")
+    error_location = models.CharField(max_length=80, blank=True)
+    error_text = models.CharField(max_length=500, blank=True)
+    replay_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="replays")
+    replay_number = models.PositiveIntegerField(default=0)
+    applied_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "control_id", "sha256", "replay_number"], name="inbound_natural_key"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["-received_at", "-id"], name="inbound_newest_first"),
+            models.Index(fields=["control_id"], name="inbound_by_control_id"),
+            models.Index(fields=["id"], name="inbound_waiting", condition=models.Q(status="received")),
+        ]
+
+
+class Destination(models.Model):
+    """A receiver of our messages."""
+
+    name = models.CharField(max_length=64, unique=True)
+    host = models.CharField(max_length=253)
+    port = models.PositiveIntegerField()
+    version = models.CharField(max_length=8, default="2.5.1")
+    application = models.CharField(max_length=227, blank=True)
+    facility_name = models.CharField(max_length=227, blank=True)
+    options = models.JSONField(default=dict, blank=True)
+    is_active = models.BooleanField(default=True)
+    from_site_file = models.BooleanField(default=False)
+    standing_since = models.DateTimeField(null=True, blank=True, help_text="when its queue began to stand")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OutboundStatus(models.TextChoices):
+    """Where a message that goes out stands."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    HELD = "held", "the receiver found an error in it (AE)"
+    STOPPED = "stopped", "the receiver does not accept it (AR)"
+    SKIPPED = "skipped"
+
+
+class OutboundMessage(PublicModel):
+    """A message to a destination: its facts at once, its bytes frozen before the first sending."""
+
+    destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="messages")
+    key = models.CharField(max_length=200, help_text="what it tells, so that it is told once")
+    lane = models.CharField(max_length=64, blank=True, help_text="within a lane the order is kept")
+    message_type = models.CharField(max_length=40)
+    control_id = models.CharField(max_length=20, unique=True)
+    facts = models.JSONField()
+    raw = models.BinaryField(null=True, blank=True)
+    status = models.CharField(max_length=9, choices=OutboundStatus, default=OutboundStatus.WAITING)
+    attempts = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    not_before = models.DateTimeField()
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    ack = models.BinaryField(default=b"")
+    ack_code = models.CharField(max_length=2, blank=True)
+    last_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["destination", "key"], name="outbound_natural_key")]
+        indexes = [
+            models.Index(
+                fields=["destination", "id"], name="outbound_waiting", condition=models.Q(status="waiting")
+            ),
+            models.Index(fields=["-created_at", "-id"], name="outbound_newest_first"),
+        ]

@@ -1,0 +1,42 @@
+"""The timeline: every step of an order, a study or a report leaves an event here."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from ledger.models import Event, EventSubject
+
+Thing = tuple[str, str]
+"""A type and an id, such as `("order", "3f2a…")`."""
+
+
+def record(
+    kind: str,
+    *,
+    about: Iterable[Thing],
+    occurred_at: datetime | None = None,
+    actor: str = "",
+    source: str = "",
+    **details: Any,
+) -> Event:
+    """Record that `kind` happened to the things that it is `about`, in the caller's transaction."""
+    assert connection.in_atomic_block, "an event is part of the act's own transaction"
+    event = Event.objects.create(
+        kind=kind, occurred_at=occurred_at or timezone.now(), actor=actor, source=source, details=details
+    )
+    EventSubject.objects.bulk_create(
+        EventSubject(event=event, type=type_, key=key) for type_, key in dict.fromkeys(about)
+    )
+    return event
+
+
+def timeline(type_: str, key: str, limit: int = 200) -> list[Event]:
+    """The newest `limit` events about one thing, newest first."""
+    return list(
+        Event.objects.filter(subjects__type=type_, subjects__key=key)
+        .prefetch_related("subjects")
+        .order_by("-occurred_at", "-id")[:limit]
+    )

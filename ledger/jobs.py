@@ -1,0 +1,200 @@
+"""Work to be done: asked for in the transaction that causes it, done exactly once, whoever crashes.
+
+`run` commits the claim and the attempt first, prepares outside any transaction (files, parsing, network),
+then applies and finishes in one transaction that holds only while the claim is still the newest.
+"""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When
+
+from ledger import bell, clock
+from ledger.models import Job, JobState
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=30)
+MAX_CRASHES = 3
+MAX_ERRORS = 5
+OPEN = (JobState.NEW, JobState.RETRY)
+
+
+class Retry(Exception):
+    """The work can't be done now for a reason that is nobody's fault; it is tried again later."""
+
+    def __init__(self, reason: str, after: timedelta) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class ClaimLost(Exception):
+    """Another worker has claimed the job in the meantime; what was done is rolled back."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job, as taken by this worker."""
+
+    id: int
+    kind: str
+    key: str
+    payload: dict[str, Any]
+    claim_no: int
+    wanted: int
+    attempts: int
+    errors: int
+
+
+@dataclass(frozen=True)
+class Handler:
+    """How a kind of job is done: `prepare` outside any transaction, `apply` inside the finishing one."""
+
+    apply: Callable[[Claim, Any], None]
+    prepare: Callable[[Claim], Any] = lambda claim: None
+
+
+_handlers: dict[str, Handler] = {}
+
+
+def register(kind: str, handler: Handler) -> None:
+    """Say how jobs of `kind` are done; called from `AppConfig.ready()`."""
+    _handlers[kind] = handler
+
+
+def want(kind: str, key: str, *, not_before: datetime | None = None, **payload: Any) -> None:
+    """Ask for a job, in the caller's transaction.
+
+    A job that waits is re-timed; one that runs is run again afterwards; one that ended starts anew.
+    """
+    assert connection.in_atomic_block, "a job is asked for in the transaction that causes it"
+    due = not_before or clock.now()
+    again = {
+        "state": Case(When(state=JobState.CLAIMED, then=F("state")), default=Value(JobState.NEW)),
+        "wanted": F("wanted") + 1,
+        "not_before": due,
+        "attempts": 0,
+        "crashes": 0,
+        "errors": 0,
+        "payload": payload,
+    }
+    rows = Job.objects.filter(kind=kind, key=key)
+    if not rows.update(**again):
+        made = Job.objects.bulk_create(
+            [Job(kind=kind, key=key, not_before=due, payload=payload)], ignore_conflicts=True
+        )
+        if made[0].pk is None and not rows.filter(wanted=1, attempts=0, not_before=due).exists():
+            rows.update(**again)
+    if not_before is None:
+        job_id = rows.values_list("id", flat=True).get()
+        transaction.on_commit(lambda: bell.ring(job_id))
+
+
+def due(at: datetime) -> QuerySet[Job]:
+    """Jobs that could be claimed at `at`, those waiting longest first."""
+    waiting = Q(state__in=OPEN, not_before__lte=at)
+    abandoned = Q(state=JobState.CLAIMED, lease_until__lt=at)
+    return Job.objects.filter(waiting | abandoned).order_by("not_before")
+
+
+def run(job_id: int) -> bool:
+    """Do one job, if it is due and nobody else has it; return whether it was done."""
+    claim = _claim(job_id)
+    if claim is None:
+        return False
+    handler = _handlers[claim.kind]
+    try:
+        prepared = handler.prepare(claim)
+        with transaction.atomic():
+            handler.apply(claim, prepared)
+            _finish(claim)
+    except ClaimLost:
+        logger.info("job %s %s was taken over", claim.id, claim.kind)
+        return False
+    except Retry as reason:
+        _put_back(claim, str(reason), reason.after, counts=False)
+        return False
+    except Exception as error:
+        logger.exception("job %s %s failed", claim.id, claim.kind)
+        _put_back(claim, f"{type(error).__name__}: {error}", _back_off(claim.errors), counts=True)
+        return False
+    return True
+
+
+def renew(claim: Claim) -> bool:
+    """Extend the lease of a long job; False means that it is no longer ours."""
+    with transaction.atomic():
+        hit = _held(claim).update(lease_until=clock.now() + LEASE)
+    return bool(hit)
+
+
+def _claim(job_id: int) -> Claim | None:
+    with transaction.atomic():
+        job = due(clock.now()).filter(id=job_id).select_for_update(skip_locked=_can_skip()).first()
+        if job is None:
+            return None
+        if job.state == JobState.CLAIMED:
+            job.crashes += 1
+            if job.crashes >= MAX_CRASHES:
+                job.state = JobState.ERROR
+                job.last_error = f"The process died {job.crashes} times while it did this."
+                job.save()
+                return None
+        job.state = JobState.CLAIMED
+        job.attempts += 1
+        job.claim_no += 1
+        job.claimed_by = whoami()
+        job.lease_until = clock.now() + LEASE
+        job.save()
+    return Claim(
+        job.id, job.kind, job.key, job.payload, job.claim_no, job.wanted, job.attempts, job.errors
+    )
+
+
+def _finish(claim: Claim) -> None:
+    done = Q(wanted=claim.wanted)
+    hit = _held(claim).update(
+        state=Case(When(done, then=Value(JobState.DONE)), default=Value(JobState.NEW)),
+        finished_at=clock.now(),
+        lease_until=None,
+        last_error="",
+    )
+    if not hit:
+        raise ClaimLost
+
+
+def _put_back(claim: Claim, reason: str, after: timedelta, *, counts: bool) -> None:
+    errors = claim.errors + counts
+    state = JobState.ERROR if errors >= MAX_ERRORS else JobState.RETRY
+    with transaction.atomic():
+        _held(claim).update(
+            state=state,
+            errors=errors,
+            last_error=reason[:2000],
+            lease_until=None,
+            not_before=clock.now() + after,
+        )
+
+
+def _held(claim: Claim) -> QuerySet[Job]:
+    return Job.objects.filter(id=claim.id, claim_no=claim.claim_no, state=JobState.CLAIMED)
+
+
+def _back_off(errors: int) -> timedelta:
+    return timedelta(seconds=min(300, 2**errors))
+
+
+def _can_skip() -> bool:
+    return connection.features.has_select_for_update_skip_locked
+
+
+def whoami() -> str:
+    """The name by which this thread claims work."""
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"

@@ -1,0 +1,85 @@
+"""The sweeper: the guarantee that all work gets done, with or without a broker.
+
+It rings the bell for what has become due, and does itself what nobody took within five seconds.
+"""
+
+import logging
+import threading
+from datetime import timedelta
+
+from django.db import connection, reset_queries
+
+from ledger import bell, clock, jobs, standing
+from ledger.models import Job
+
+logger = logging.getLogger(__name__)
+
+EVERY = 0.5
+"""Seconds between two sweeps."""
+PATIENCE = timedelta(seconds=5)
+BATCH = 100
+
+
+class Sweeper:
+    """Sweeps until told to stop; only the holder of the lease `sweeper` does anything."""
+
+    def __init__(self) -> None:
+        self._claim_no: int | None = None
+        self._rung: dict[tuple[int, int], None] = {}
+        self._waiting_since: dict[str, float] = {}
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """End after the sweep that runs."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Sweep every half second; a database that is away is waited for."""
+        while not self._stop.is_set():
+            try:
+                if self._leads():
+                    self.sweep()
+            except Exception:
+                logger.exception("a sweep failed")
+                connection.close()
+                self._claim_no = None
+            reset_queries()
+            self._stop.wait(EVERY)
+        if self._claim_no is not None:
+            standing.release("sweeper", self._claim_no)
+
+    def sweep(self) -> None:
+        """Ring for what has just become due; do what has waited longer than five seconds."""
+        now = clock.now()
+        jobs_due = list(jobs.due(now)[:BATCH])
+        self._rung = {rung: None for rung in self._rung if rung in {_turn(job) for job in jobs_due}}
+        for job in jobs_due:
+            if self._stop.is_set():
+                return
+            if (job.lease_until or job.not_before) < now - PATIENCE:
+                jobs.run(job.id)
+            elif _turn(job) not in self._rung:
+                self._rung[_turn(job)] = None
+                bell.ring(job.id)
+        self._sweep_standing(now.timestamp())
+
+    def _sweep_standing(self, now: float) -> None:
+        waiting = standing.waiting()
+        self._waiting_since = {name: self._waiting_since.get(name, now) for name in waiting}
+        for name, since in self._waiting_since.items():
+            if now - since >= PATIENCE.total_seconds():
+                standing.run(name)
+            elif since == now:
+                bell.ring(name)
+
+    def _leads(self) -> bool:
+        if self._claim_no is not None:
+            self._claim_no = standing.take("sweeper", self._claim_no)
+        if self._claim_no is None:
+            self._claim_no = standing.take("sweeper")
+        return self._claim_no is not None
+
+
+def _turn(job: Job) -> tuple[int, int]:
+    """What tells one wish for a job from the next."""
+    return job.id, job.wanted + job.attempts

@@ -1,0 +1,1 @@
+"""Reading: who reads what, dictation, transcription, report, signature, turnaround."""

@@ -1,0 +1,51 @@
+"""The Celery application: a bell that makes waiting work start at once.
+
+Nothing is lost when the broker is: every piece of work is a row in the database, and the sweeper runs
+what nobody took.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris_pacs.settings")
+
+from django.conf import settings  # noqa: E402
+
+
+def _transport_options(url: str) -> dict[str, Any]:
+    if url.startswith("filesystem:"):
+        folder = settings.HOME / "broker"
+        (folder / "queue").mkdir(parents=True, exist_ok=True)
+        (folder / "control").mkdir(parents=True, exist_ok=True)
+        return {
+            "data_folder_in": str(folder / "queue"),
+            "data_folder_out": str(folder / "queue"),
+            "control_folder": str(folder / "control"),
+            "polling_interval": 0.05,
+        }
+    # The time-out of a lost claim exceeds the task time limit. Sockets never block a publisher for long.
+    return {"visibility_timeout": 120, "socket_connect_timeout": 1}
+
+
+app = Celery("ris_pacs")
+app.conf.update(
+    broker_url=settings.CELERY_BROKER_URL,
+    broker_transport_options=_transport_options(settings.CELERY_BROKER_URL),
+    broker_connection_retry_on_startup=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=False,
+    worker_prefetch_multiplier=1,
+    task_time_limit=60,
+    task_soft_time_limit=50,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_publish_retry=False,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    worker_max_tasks_per_child=2000,
+    worker_hijack_root_logger=False,
+)
+app.autodiscover_tasks(["ledger"])

@@ -1,0 +1,72 @@
+"""Health: does the web process live, is everything ready, and the figures behind it."""
+
+import os
+import shutil
+from collections.abc import Callable
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from ledger import heartbeat
+from ledger.models import Job
+
+PROCESSES = ("dicom", "hl7", "worker", "sweeper")
+MIN_FREE_BYTES = 200 * 1024 * 1024
+
+
+def _open_on_loopback(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Let anybody on this machine in, and from elsewhere those who are signed in."""
+
+    def guarded(request: HttpRequest) -> HttpResponse:
+        local = request.META.get("REMOTE_ADDR") in ("127.0.0.1", "::1", "")
+        if local or request.user.is_authenticated:
+            return view(request)
+        return HttpResponse("Sign in to see this.\n", status=401, content_type="text/plain")
+
+    return login_not_required(guarded)
+
+
+@_open_on_loopback
+def alive(request: HttpRequest) -> HttpResponse:
+    """200 when the web process lives."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@_open_on_loopback
+def ready(request: HttpRequest) -> HttpResponse:
+    """200 when every part is `ok`, 503 with the reasons otherwise."""
+    parts = {"web": "ok"}
+    database = _database()
+    for process in PROCESSES:
+        parts[process] = heartbeat.state(process) if database == "ok" else "unknown"
+    parts |= {"database": database, "storage": _storage()}
+    return JsonResponse(parts, status=200 if set(parts.values()) == {"ok"} else 503)
+
+
+@_open_on_loopback
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text."""
+    lines = ["# TYPE ris_pacs_jobs gauge"]
+    for state in ("new", "claimed", "retry", "held", "error"):
+        lines.append(f'ris_pacs_jobs{{state="{state}"}} {Job.objects.filter(state=state).count()}')
+    lines.append("# TYPE ris_pacs_free_bytes gauge")
+    lines.append(f"ris_pacs_free_bytes {shutil.disk_usage(settings.HOME).free}")
+    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4")
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Exception as error:
+        return f"can't be reached: {type(error).__name__}"
+    return "ok"
+
+
+def _storage() -> str:
+    if not os.access(settings.HOME, os.W_OK):
+        return f"{settings.HOME} can't be written"
+    free = shutil.disk_usage(settings.HOME).free
+    return "ok" if free >= MIN_FREE_BYTES else f"only {free // 2**20} MiB are free"

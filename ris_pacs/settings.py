@@ -1,0 +1,166 @@
+"""Django settings. Everything that differs between installations comes from the environment."""
+
+import os
+import secrets
+from pathlib import Path
+
+import environ
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _address(variable: str, default: str) -> tuple[str, int]:
+    """Read `host:port` from the environment."""
+    text = env.str(variable, default)
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise SystemExit(f"{variable}={text!r} is not host:port, for example {default}")
+    return host, int(port)
+
+
+def _secret_key(home: Path) -> str:
+    """Read the secret key of this home; make one, readable by its owner only, on the first run."""
+    path = home / "secrets" / "secret_key"
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(50))
+        except FileExistsError:
+            pass
+        return path.read_text()
+
+
+HOME = Path(env.str("RIS_PACS_HOME", str(BASE_DIR / "var"))).expanduser().resolve()
+HTTP_ADDRESS = _address("RIS_PACS_HTTP", "127.0.0.1:8000")
+DICOM_ADDRESS = _address("RIS_PACS_DICOM", "127.0.0.1:11112")
+HL7_ADDRESS = _address("RIS_PACS_HL7", "127.0.0.1:2575")
+HL7_DESTINATION = _address("RIS_PACS_HL7_DESTINATION", "127.0.0.1:2576")
+AE_TITLE = env.str("RIS_PACS_AE_TITLE", "RISPACS")
+SITE_FILE = Path(env.str("RIS_PACS_SITE", str(BASE_DIR / "simulator" / "site.yaml")))
+LOOPBACK_ONLY = HTTP_ADDRESS[0] in ("127.0.0.1", "localhost", "::1")
+
+DEBUG = env.bool("RIS_PACS_DEBUG", False)
+SECRET_KEY = env.str("RIS_PACS_SECRET_KEY", "") or _secret_key(HOME)
+SECRET_KEY_FALLBACKS = env.list("RIS_PACS_SECRET_KEY_FALLBACKS", default=[])
+ALLOWED_HOSTS = env.list(
+    "RIS_PACS_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]", HTTP_ADDRESS[0]]
+)
+CSRF_TRUSTED_ORIGINS = env.list("RIS_PACS_TRUSTED_ORIGINS", default=[])
+
+DATABASES = {"default": env.db_url("DATABASE_URL", f"sqlite:///{HOME / 'ris_pacs.sqlite3'}")}
+USING_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+if USING_SQLITE:
+    DATABASES["default"] |= {
+        "ENGINE": "ris_pacs.sqlite",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+        },
+        # A test database in a file of its own: every thread and process has to see it.
+        "TEST": {"NAME": HOME / "test.sqlite3"},
+    }
+else:
+    DATABASES["default"] |= {
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=30000 -c lock_timeout=20000"
+            " -c idle_in_transaction_session_timeout=60000",
+        },
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "accounts",
+    "ledger",
+    "worklist",
+    "archive",
+    "reporting",
+    "interfaces.hl7",
+    "interfaces.dicom",
+    "web",
+    "ris_pacs",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.TokenMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "web.security.ContentSecurityPolicyMiddleware",
+]
+ROOT_URLCONF = "ris_pacs.urls"
+WSGI_APPLICATION = "ris_pacs.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "sign-in"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+SESSION_COOKIE_AGE = 30 * 60
+SESSION_SAVE_EVERY_REQUEST = True
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("RIS_PACS_HTTPS", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SESSION_COOKIE_SECURE else None
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+STATIC_URL = "static/"
+STATIC_ROOT = HOME / "static"
+WHITENOISE_USE_FINDERS = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": env.str("RIS_PACS_LOG_LEVEL", "INFO")},
+    "loggers": {"pynetdicom": {"level": "ERROR"}, "pydicom": {"level": "ERROR"}},
+}

@@ -1,0 +1,1 @@
+"""What people and their scripts use: pages and the REST API."""

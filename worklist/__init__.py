@@ -1,0 +1,1 @@
+"""The RIS: who is to be imaged, when, where, by whom."""

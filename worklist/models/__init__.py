@@ -1,0 +1,24 @@
+"""Patients, visits, orders, procedures, stations."""
+
+from worklist.models.order import Act, Order, OrderNumber, OrderStatus
+from worklist.models.patient import AssigningAuthority, LinkKind, Patient, PatientLink
+from worklist.models.procedure import RequestedProcedure, ScheduledProcedureStep, StepStatus
+from worklist.models.station import ProcedureCode, Station
+from worklist.models.visit import Visit
+
+__all__ = [
+    "Act",
+    "AssigningAuthority",
+    "LinkKind",
+    "Order",
+    "OrderNumber",
+    "OrderStatus",
+    "Patient",
+    "PatientLink",
+    "ProcedureCode",
+    "RequestedProcedure",
+    "ScheduledProcedureStep",
+    "Station",
+    "StepStatus",
+    "Visit",
+]

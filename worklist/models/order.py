@@ -1,0 +1,117 @@
+"""Orders, their numbers, and what was done to them."""
+
+from django.db import models
+
+from accounts.models import Facility
+from accounts.public_id import PublicModel
+from worklist.models.patient import Patient
+from worklist.models.visit import Visit
+
+
+class OrderStatus(models.TextChoices):
+    """Where an order stands; derived from its acts and those of its steps."""
+
+    SCHEDULED = "scheduled"
+    HELD = "held"
+    STARTED = "started"
+    COMPLETED = "completed"
+    DISCONTINUED = "discontinued"
+    CANCELLED = "cancelled"
+
+
+class Priority(models.TextChoices):
+    """Requested procedure priority (PS3.3 C.4.12)."""
+
+    STAT = "STAT"
+    HIGH = "HIGH"
+    ROUTINE = "ROUTINE"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+
+
+class Order(PublicModel):
+    """A request of a placer for imaging. Its numbers name it; the accession number is only a label."""
+
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="orders")
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, null=True, related_name="orders")
+    visit = models.ForeignKey(Visit, on_delete=models.PROTECT, null=True, blank=True, related_name="orders")
+    status = models.CharField(max_length=12, choices=OrderStatus, default=OrderStatus.SCHEDULED)
+    accession_number = models.CharField(max_length=16, blank=True, db_index=True)
+    accession_issuer = models.CharField(max_length=64, blank=True)
+    priority = models.CharField(max_length=8, choices=Priority, default=Priority.ROUTINE)
+    reason = models.CharField(max_length=1000, blank=True)
+    clinical_information = models.CharField(max_length=1000, blank=True)
+    danger = models.CharField(max_length=64, blank=True)
+    transport = models.CharField(max_length=64, blank=True)
+    confidentiality = models.CharField(max_length=64, blank=True)
+    requesting_physician = models.CharField(max_length=320, blank=True)
+    referring_physician = models.CharField(max_length=320, blank=True)
+    requesting_service = models.CharField(max_length=64, blank=True)
+    first_received_at = models.DateTimeField(help_text="when its first message came")
+    content_received_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its first message with a procedure came"
+    )
+    stamps = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["status", "id"], name="order_by_status")]
+
+
+class OrderNumber(models.Model):
+    """A placer or filler order number (HL7 v2.5.1 4.5.1.2, 4.5.1.3) and the order that it names."""
+
+    class Kind(models.TextChoices):
+        PLACER = "placer"
+        FILLER = "filler"
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="numbers")
+    kind = models.CharField(max_length=6, choices=Kind)
+    value = models.CharField(max_length=250)
+    namespace = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "value", "namespace"], name="order_number_natural_key"),
+            models.CheckConstraint(condition=~models.Q(value=""), name="order_number_not_empty"),
+        ]
+
+
+class Act(PublicModel):
+    """Something done to an order, or to one of its steps, that bears on its status. Only ever added.
+
+    An undo does not delete: it sets `undone_by`.
+    """
+
+    class Kind(models.TextChoices):
+        ARRIVE = "arrive"
+        HOLD = "hold"
+        RELEASE = "release"
+        START = "start"
+        COMPLETE = "complete"
+        CANCEL = "cancel"
+        DISCONTINUE = "discontinue"
+        NO_SHOW = "no-show"
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="acts")
+    step = models.ForeignKey(
+        "worklist.ScheduledProcedureStep", on_delete=models.CASCADE, null=True, blank=True, related_name="acts"
+    )
+    kind = models.CharField(max_length=12, choices=Kind)
+    stamp = models.CharField(max_length=400)
+    occurred_at = models.DateTimeField()
+    reason = models.CharField(max_length=500, blank=True)
+    actor = models.CharField(max_length=200, blank=True)
+    source = models.CharField(max_length=200, blank=True)
+    undone_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "step", "kind", "stamp"], name="act_natural_key"
+            ),
+            models.UniqueConstraint(
+                fields=["order", "kind", "stamp"],
+                condition=models.Q(step=None),
+                name="act_of_order_natural_key",
+            ),
+        ]

@@ -1,0 +1,28 @@
+"""Visits: a stay or an encounter (HL7 v2.5.1 3.4.3 PV1)."""
+
+from django.db import models
+
+from accounts.models import Facility
+from accounts.public_id import PublicModel
+from worklist.models.patient import AssigningAuthority, Patient
+
+
+class Visit(PublicModel):
+    """One visit of a patient record, named by its visit number (PV1-19)."""
+
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="visits")
+    authority = models.ForeignKey(AssigningAuthority, on_delete=models.PROTECT, related_name="visits")
+    number = models.CharField(max_length=250)
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="visits")
+    patient_stamp = models.CharField(max_length=400, blank=True)
+    patient_class = models.CharField(max_length=20, blank=True)
+    location = models.CharField(max_length=250, blank=True)
+    attending = models.CharField(max_length=320, blank=True)
+    referring = models.CharField(max_length=320, blank=True)
+    stamps = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["authority", "number"], name="visit_natural_key"),
+            models.CheckConstraint(condition=~models.Q(number=""), name="visit_has_number"),
+        ]

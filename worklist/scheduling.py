@@ -1,0 +1,87 @@
+"""What people do to scheduled procedure steps and to orders: arrive, start, complete, no-show, cancel."""
+
+from typing import Any
+
+from django.db import connection
+
+from ledger import events
+from worklist import made_up, ordering, settling, status
+from worklist.errors import RequiredMissing, StateConflict, UnknownKey
+from worklist.models import Act, Order, OrderStatus, ScheduledProcedureStep, StepStatus
+from worklist.origin import Origin
+from worklist.signals import order_changed
+from worklist.statements import Number, OrderStatement, ProcedureStatement, StepStatement
+
+_ENDED_ORDERS = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
+
+
+def place(
+    *, patient_id: int, procedure_code: str, number: str, values: dict[str, Any], origin: Origin
+) -> Order:
+    """Place an order here; we are its placer, and `number` names it. `values` may hold `start`."""
+    start = values.pop("start", None)
+    statement = OrderStatement(
+        placer=Number(number, "RISPACS"),
+        values={**values, "patient_id": patient_id, "accession_number": made_up.number("accession", number)},
+        procedures=[
+            ProcedureStatement(
+                values={"code": procedure_code}, steps=[StepStatement(values={"start": start})]
+            )
+        ],
+    )
+    return ordering.apply(statement=statement, origin=origin)
+
+
+def change_step(
+    *, step: ScheduledProcedureStep, kind: Act.Kind, origin: Origin, reason: str = ""
+) -> ScheduledProcedureStep:
+    """Do an act to a step, if its state allows it; raises `StateConflict` otherwise."""
+    assert connection.in_atomic_block
+    order = Order.objects.select_for_update(of=("self",)).select_related("facility").get(
+        pk=step.procedure.order_id
+    )
+    step.refresh_from_db()
+    allowed = status.MAY[kind]
+    if StepStatus(step.status) not in allowed:
+        names = ", ".join(sorted(allowed))
+        raise StateConflict(f"the step is {step.status}; {kind} needs one that is {names}", "status")
+    ordering.act(order=order, kind=kind, origin=origin, step=step, reason=reason)
+    _settled(order, origin, f"step.{kind}", ("step", step.public_id), reason)
+    step.refresh_from_db()
+    return step
+
+
+def cancel(*, order: Order, origin: Origin, reason: str) -> Order:
+    """Cancel an order; one whose exam began is discontinued. Raises `StateConflict` for one that ended."""
+    assert connection.in_atomic_block
+    if not reason.strip():
+        raise RequiredMissing("a cancellation needs a reason", "reason")
+    order = Order.objects.select_for_update(of=("self",)).select_related("facility").get(pk=order.pk)
+    if order.status in _ENDED_ORDERS:
+        raise StateConflict(f"the order is {order.status} already", "status")
+    ordering.act(order=order, kind=Act.Kind.CANCEL, origin=origin, reason=reason)
+    _settled(order, origin, "order.cancel", ("order", order.public_id), reason)
+    return order
+
+
+def undo(*, act: Act, origin: Origin) -> Order:
+    """Undo an act: the status is what the other acts come to. Raises `UnknownKey` if undone already."""
+    assert connection.in_atomic_block
+    order = Order.objects.select_for_update(of=("self",)).select_related("facility").get(pk=act.order_id)
+    if not Act.objects.filter(pk=act.pk, undone_by="").update(undone_by=origin.source):
+        raise UnknownKey("the act is undone already", "act")
+    _settled(order, origin, f"order.undo.{act.kind}", ("order", order.public_id), "")
+    return order
+
+
+def _settled(order: Order, origin: Origin, kind: str, thing: tuple[str, str], reason: str) -> None:
+    settling.settle(order, origin)
+    events.record(
+        kind,
+        about=[thing, ("order", order.public_id)],
+        occurred_at=origin.stamp.made_at,
+        actor=origin.actor,
+        source=origin.source,
+        reason=reason,
+    )
+    order_changed.send(sender=None, order=order, origin=origin)

@@ -1,0 +1,110 @@
+"""Derive what follows from an order's content, acts and the catalogue: status, due time, place on the worklist."""
+
+from zoneinfo import ZoneInfo
+
+from ledger import events
+from worklist import made_up, status
+from worklist.joining import canonical_number
+from worklist.models import (
+    Act,
+    Order,
+    ProcedureCode,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+    Station,
+    StepStatus,
+)
+from worklist.models.order import Priority
+from worklist.origin import Origin
+
+_OPEN = frozenset(StepStatus) - status.ENDED - {StepStatus.HELD}
+
+
+def settle(order: Order, origin: Origin) -> None:
+    """Derive and save everything derived of an order and its steps; record each change of status."""
+    acts = list(Act.objects.filter(order=order))
+    own = [act for act in acts if act.step_id is None]
+    zone = ZoneInfo(order.facility.time_zone)
+    states = []
+    for procedure in RequestedProcedure.objects.filter(order=order).order_by("pk"):
+        entry = _catalogue_entry(procedure)
+        _derive_procedure(procedure, entry)
+        for step in ScheduledProcedureStep.objects.filter(procedure=procedure).order_by("pk"):
+            _derive_from_catalogue(step, procedure, entry)
+            new = status.of_step([*own, *(act for act in acts if act.step_id == step.pk)])
+            _note_status(step, new, order, origin)
+            _place_on_worklist(step, order, zone)
+            step.save()
+            states.append(new)
+    order.status = status.of_order(own, states)
+    if not order.priority:
+        order.priority = Priority.ROUTINE
+    if "accession_number" not in order.stamps and states:
+        order.accession_number = made_up.number("accession", *canonical_number(order))
+    order.save()
+
+
+def _catalogue_entry(procedure: RequestedProcedure) -> ProcedureCode | None:
+    if not procedure.code:
+        return None
+    entries = list(ProcedureCode.objects.filter(code=procedure.code).order_by("scheme"))
+    same_scheme = [entry for entry in entries if entry.scheme == procedure.scheme]
+    return next(iter(same_scheme or entries), None)
+
+
+def _derive_procedure(procedure: RequestedProcedure, entry: ProcedureCode | None) -> None:
+    if entry is None:
+        return
+    for name in ("description", "body_part", "laterality"):
+        if name not in procedure.stamps:
+            setattr(procedure, name, getattr(entry, name))
+    procedure.save()
+
+
+def _derive_from_catalogue(
+    step: ScheduledProcedureStep, procedure: RequestedProcedure, entry: ProcedureCode | None
+) -> None:
+    """Fill what no sender said from the catalogue and the station."""
+    if entry is not None:
+        derived = {
+            "modality": entry.modality,
+            "station_group": entry.station_group,
+            "station_ae_title": entry.station_ae_title,
+            "protocol_codes": entry.protocols,
+        }
+        _fill(step, derived)
+    _fill(step, {"description": procedure.description})
+    if step.station_ae_title:
+        station = Station.objects.filter(ae_title=step.station_ae_title).first()
+        if station is not None:
+            _fill(step, {"station_name": station.name, "location": station.location[:16]})
+
+
+def _fill(step: ScheduledProcedureStep, derived: dict[str, object]) -> None:
+    for name, value in derived.items():
+        if name not in step.stamps:
+            setattr(step, name, value)
+
+
+def _note_status(step: ScheduledProcedureStep, new: StepStatus, order: Order, origin: Origin) -> None:
+    if step.status == new:
+        return
+    events.record(
+        "step.status",
+        about=[("step", step.public_id), ("order", order.public_id)],
+        occurred_at=origin.stamp.made_at,
+        actor=origin.actor,
+        source=origin.source,
+        before=step.status,
+        after=new,
+    )
+    step.status = new
+
+
+def _place_on_worklist(step: ScheduledProcedureStep, order: Order, zone: ZoneInfo) -> None:
+    step.due = step.start or order.content_received_at or order.first_received_at
+    local = step.due.astimezone(zone)
+    step.local_date, step.local_time = local.strftime("%Y%m%d"), local.strftime("%H%M%S")
+    step.on_worklist = step.status in _OPEN and order.patient_id is not None
+
+
