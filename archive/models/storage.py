@@ -11,6 +11,7 @@ class Volume(models.Model):
     name = models.CharField(max_length=32, unique=True)
     path = models.CharField(max_length=500, help_text="relative to the home, or absolute")
     is_open = models.BooleanField(default=True, help_text="takes new objects")
+    from_site_file = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return self.name

@@ -1,0 +1,90 @@
+"""Bring rows in line with a section of the site file; say first what would change."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models, transaction
+
+from accounts.models import SiteSection
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between the site file and what is in force."""
+
+    what: str
+    kind: str
+    details: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind:9} {self.what}" + (f": {self.details}" if self.details else "")
+
+
+def sync_rows(
+    model: type[models.Model],
+    key: Sequence[str],
+    wanted: Iterable[Mapping[str, Any]],
+    *,
+    dry_run: bool,
+    overwrite: bool,
+    remove: bool = False,
+) -> list[Change]:
+    """Add and change rows of `model`, named by the fields `key`, until they are as `wanted`.
+
+    Rows edited in the pages (`edited_at`) are left alone and listed, unless `overwrite`. With `remove`, rows
+    that came from the file and are no longer in it are deleted.
+    """
+    changes = []
+    name = str(model._meta.verbose_name)
+    rows = {tuple(getattr(row, part) for part in key): row for row in model._default_manager.all()}
+    seen = set()
+    for values in wanted:
+        row_key = tuple(values[part] for part in key)
+        seen.add(row_key)
+        change = _sync_row(model, f"{name} {' '.join(map(str, row_key))}", rows.get(row_key), values, dry_run, overwrite)
+        if change:
+            changes.append(change)
+    for row_key, row in rows.items():
+        if remove and row_key not in seen and getattr(row, "from_site_file", False):
+            changes.append(Change(f"{name} {' '.join(map(str, row_key))}", "remove"))
+            if not dry_run:
+                row.delete()
+    return changes
+
+
+def _sync_row(
+    model: type[models.Model],
+    what: str,
+    row: models.Model | None,
+    values: Mapping[str, Any],
+    dry_run: bool,
+    overwrite: bool,
+) -> Change | None:
+    if row is None:
+        if not dry_run:
+            model._default_manager.create(**values, from_site_file=True)
+        return Change(what, "add")
+    differing = {name: value for name, value in values.items() if getattr(row, name) != value}
+    if not differing:
+        return None
+    if getattr(row, "edited_at", None) and not overwrite:
+        return Change(what, "edited", "edited in the pages and left alone: " + ", ".join(differing))
+    if not dry_run:
+        for name, value in differing.items():
+            setattr(row, name, value)
+        row.from_site_file = True  # type: ignore[attr-defined]
+        if hasattr(row, "edited_at"):
+            row.edited_at = None
+        row.save()
+    return Change(what, "change", ", ".join(differing))
+
+
+def sync_section(name: str, content: Mapping[str, Any], *, dry_run: bool) -> list[Change]:
+    """Keep the policies of a section, which are read at run time."""
+    if SiteSection.read(name) == content:
+        return []
+    if not dry_run:
+        with transaction.atomic():
+            SiteSection.objects.update_or_create(name=name, defaults={"content": dict(content)})
+    return [Change(f"policies of {name}", "change")]

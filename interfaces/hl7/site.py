@@ -1,0 +1,88 @@
+"""The site file's section `hl7`: who sends to us and how it is read, and whom we send to."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from accounts.models import Facility
+from accounts.siting import Change, sync_rows, sync_section
+from interfaces.hl7.models import Destination, Source
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SourceEntry(_Strict):
+    """A sender, named by MSH-3 and MSH-4 (`*` for any), and how its messages are read."""
+
+    name: str = Field(max_length=64)
+    application: str = "*"
+    facility: str = "*"
+    assigning_authority: str = ""
+    time_zone: str = ""
+    charset: str = ""
+    stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
+    processing_ids: list[str] = ["P"]
+    mapping: dict[str, list[str]] = {}
+    order_status: dict[str, str] = {}
+
+
+class DestinationEntry(_Strict):
+    """A receiver of our messages."""
+
+    name: str = Field(max_length=64)
+    address: str
+    version: str = "2.5.1"
+    application: str = ""
+    facility: str = ""
+
+    @field_validator("address")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError(f"{value!r} is not host:port")
+        return value
+
+
+class HL7Section(_Strict):
+    """All of HL7's part of the site file."""
+
+    accept_unknown_sources: bool = False
+    sources: list[SourceEntry] = []
+    destinations: list[DestinationEntry] = []
+
+
+def apply(section: HL7Section, *, facility_code: str, dry_run: bool, overwrite: bool) -> list[Change]:
+    """Bring sources, destinations and policies in line with the file."""
+    options: dict[str, Any] = {"dry_run": dry_run, "overwrite": overwrite}
+    facility = Facility.objects.filter(code=facility_code).first()
+    policies = {"accept_unknown_sources": section.accept_unknown_sources}
+    return [
+        *sync_section("hl7", policies, dry_run=dry_run),
+        *sync_rows(Source, ["name"], [_source(entry, facility) for entry in section.sources], **options),
+        *sync_rows(Destination, ["name"], [_destination(entry) for entry in section.destinations], **options),
+    ]
+
+
+def _source(entry: SourceEntry, facility: Facility | None) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "application": entry.application,
+        "facility_name": entry.facility,
+        "facility": facility,
+        "options": entry.model_dump(exclude={"name", "application", "facility"}, exclude_defaults=True),
+    }
+
+
+def _destination(entry: DestinationEntry) -> dict[str, Any]:
+    host, _, port = entry.address.rpartition(":")
+    return {
+        "name": entry.name,
+        "host": host,
+        "port": int(port),
+        "version": entry.version,
+        "application": entry.application,
+        "facility_name": entry.facility,
+    }
