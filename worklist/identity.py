@@ -72,6 +72,8 @@ def merge(*, origin: Origin, survivor: Identifier, retired: Identifier) -> Patie
     """
     assert connection.in_atomic_block
     naming, _ = _split([survivor, retired], origin)
+    if len({(value.value, value.authority) for value in (survivor, retired)}) < 2:
+        raise DuplicateKey("a record can't be merged into itself", "retired")
     if len(naming) < 2:
         raise RequiredMissing("both records must be named by a known assigning authority", "retired")
     by_key = {(record.authority_id, record.value): record for record in _records(naming, origin)}

@@ -66,13 +66,10 @@ def _derive_from_catalogue(
 ) -> None:
     """Fill what no sender said from the catalogue and the station."""
     if entry is not None:
-        derived = {
-            "modality": entry.modality,
-            "station_group": entry.station_group,
-            "station_ae_title": entry.station_ae_title,
-            "protocol_codes": entry.protocols,
-        }
-        _fill(step, derived)
+        _fill(step, {"modality": entry.modality, "protocol_codes": entry.protocols})
+        fits = step.modality == entry.modality
+        _fill(step, {"station_group": entry.station_group if fits else ""})
+        _fill(step, {"station_ae_title": entry.station_ae_title if fits else ""})
     _fill(step, {"description": procedure.description})
     if step.station_ae_title:
         station = Station.objects.filter(ae_title=step.station_ae_title).first()

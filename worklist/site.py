@@ -33,7 +33,7 @@ class StationEntry(_Strict):
     selection: Literal["all", "own", "modality", "group"] = "all"
     window_days: int = Field(0, ge=0)
     show_started: bool = True
-    character_set: str = "ISO_IR 192"
+    character_set: str = ""
     services: list[Literal["worklist", "store"]] = ["worklist", "store"]
     hosts: list[str] = []
 

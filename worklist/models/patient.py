@@ -58,6 +58,9 @@ class Patient(PublicModel):
     survivor = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="absorbed")
 
     name = models.CharField(max_length=320, blank=True, help_text="DICOM PN, component groups by '='")
+    character_set = models.CharField(
+        max_length=64, blank=True, help_text="DICOM Specific Character Set that the name came in"
+    )
     birth_date = models.CharField(max_length=8, blank=True, help_text="YYYYMMDD, or less where less is known")
     sex = models.CharField(max_length=1, choices=Sex, blank=True)
     address = models.CharField(max_length=500, blank=True)

@@ -14,7 +14,9 @@ class Station(models.Model):
     selection = models.CharField(max_length=8, default="all", help_text="all, own, modality or group")
     window_days = models.PositiveIntegerField(default=0, help_text="0: no limit")
     show_started = models.BooleanField(default=True)
-    character_set = models.CharField(max_length=64, default="ISO_IR 192")
+    character_set = models.CharField(
+        max_length=64, blank=True, help_text="what it can take; empty: each answer as its name came in"
+    )
     services = models.JSONField(default=list, blank=True)
     hosts = models.JSONField(default=list, blank=True)
     from_site_file = models.BooleanField(default=False)

@@ -1,0 +1,149 @@
+"""Any order of arrival, with repeats, ends in the same state (orders, merges, updates, acts)."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import Facility
+from ledger.stamps import NONE, Stamp
+from worklist import identity, ordering
+from worklist.errors import DuplicateKey
+from worklist.identity import Authority, Identifier
+from worklist.models import Act, Order, Patient, PatientLink, RequestedProcedure, ScheduledProcedureStep
+from worklist.origin import Origin
+from worklist.statements import Number, OrderStatement, ProcedureStatement, StepStatement
+
+BASE = datetime(2026, 3, 2, 8, tzinfo=UTC)
+GENHOSP = Authority("GENHOSP")
+POLICY = {"unknown_authorities": "accept", "unknown_procedure_codes": "accept_with_modality"}
+
+values = st.sampled_from(["a", "b", NONE, None])
+people = st.sampled_from(["P1", "P2", "P3", "P4"])
+registers = st.tuples(st.just("register"), st.lists(people, min_size=1, max_size=2), values, values)
+merges = st.tuples(st.just("merge"), people, people)
+numbers = st.sampled_from([("A", None), (None, "F"), ("A", "F"), ("B", None), ("B", "G")])
+orders = st.tuples(
+    st.just("order"),
+    numbers,
+    people,
+    values,
+    st.sampled_from([None, Act.Kind.START, Act.Kind.HOLD, Act.Kind.RELEASE, Act.Kind.COMPLETE]),
+    st.sampled_from(["", "RP1"]),
+)
+ends = st.tuples(st.just("end"), numbers, st.sampled_from([Act.Kind.CANCEL, Act.Kind.DISCONTINUE]))
+messages = st.lists(st.one_of(registers, merges, orders, ends), min_size=2, max_size=7)
+
+
+def origin_of(number: int, facility: Facility) -> Origin:
+    made_at = BASE + timedelta(minutes=number)
+    stamp = Stamp(made_at, control_id=(number, ""))
+    return Origin(facility=facility, stamp=stamp, received_at=BASE, source=f"m{number}", policy=POLICY)
+
+
+def deliver(message: Any, number: int, facility: Facility) -> None:
+    origin = origin_of(number, facility)
+    with transaction.atomic():
+        if message[0] == "register":
+            _, ids, name, address = message
+            identity.register(
+                origin=origin,
+                identifiers=[Identifier(value, GENHOSP, "MR") for value in ids],
+                demographics={"name": name, "address": address},
+            )
+        elif message[0] == "merge":
+            try:
+                identity.merge(
+                    origin=origin,
+                    survivor=Identifier(message[1], GENHOSP),
+                    retired=Identifier(message[2], GENHOSP),
+                )
+            except DuplicateKey:
+                assert message[1] == message[2]
+        else:
+            ordering.apply(statement=statement_of(message, number, origin), origin=origin)
+
+
+def statement_of(message: Any, number: int, origin: Origin) -> OrderStatement:
+    placer, filler = message[1]
+    named = {
+        "placer": Number(placer, "HIS") if placer else None,
+        "filler": Number(filler, "RIS") if filler else None,
+    }
+    if message[0] == "end":
+        return OrderStatement(**named, act=message[2])
+    _, _, person, reason, act, procedure_id = message
+    patient = identity.register(
+        origin=origin, identifiers=[Identifier(person, GENHOSP)], demographics={}
+    )
+    start = BASE + timedelta(hours=number)
+    step = StepStatement(values={"modality": "CT", "start": start})
+    return OrderStatement(
+        **named,
+        act=act,
+        values={"patient_id": patient.pk, "reason": reason},
+        procedures=[ProcedureStatement(id=procedure_id, values={"code": "71260"}, steps=[step])],
+    )
+
+
+def state() -> dict[str, Any]:
+    """Everything derived, without the database's own keys and random ids."""
+    return {
+        "patients": sorted(
+            (p.value, p.name, p.address, str(p.survivor or ""), sorted(p.stamps.items()))
+            for p in Patient.objects.select_related("authority", "survivor__authority")
+        ),
+        "links": sorted(
+            (str(link.retired), str(link.survivor), link.kind, link.stamp, link.conflict)
+            for link in PatientLink.objects.select_related("retired__authority", "survivor__authority")
+        ),
+        "orders": sorted(
+            (
+                sorted(order.numbers.values_list("kind", "value")),
+                order.status,
+                order.accession_number,
+                order.reason,
+                str(order.patient or ""),
+                sorted((act.kind, act.stamp) for act in order.acts.all()),
+            )
+            for order in Order.objects.all()
+        ),
+        "procedures": sorted(
+            (p.requested_procedure_id, p.study_instance_uid, p.code, p.description)
+            for p in RequestedProcedure.objects.all()
+        ),
+        "steps": sorted(
+            (s.scheduled_procedure_step_id, s.status, s.modality, str(s.due), s.on_worklist)
+            for s in ScheduledProcedureStep.objects.all()
+        ),
+    }
+
+
+def play(history: list[tuple[int, Any]]) -> dict[str, Any]:
+    """Deliver a history in the given order and return the state it ends in; nothing of it stays."""
+    with transaction.atomic():
+        facility = Facility.objects.create(code="GENHOSP", name="General Hospital")
+        for number, message in history:
+            deliver(message, number, facility)
+        ended = state()
+        transaction.set_rollback(True)
+    return ended
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(messages, st.data())
+def test_any_order_of_arrival_ends_in_the_same_state(db: None, sent: list[Any], data: Any) -> None:
+    history = list(enumerate(sent, start=1))
+    repeats = data.draw(st.lists(st.sampled_from(history), max_size=3))
+    shuffled = data.draw(st.permutations([*history, *repeats]))
+    assert play(shuffled) == play(history)
+
+
+def test_a_difference_would_be_seen(facility: Facility, db: None) -> None:
+    """The negative control: two histories that differ in content do not end alike."""
+    facility.delete()
+    one: Callable[[str], Any] = lambda name: [(1, ("register", ["P1"], name, None))]  # noqa: E731
+    assert play(one("a")) != play(one("b"))
