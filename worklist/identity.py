@@ -229,7 +229,8 @@ def _resolve(records: Sequence[Patient], origin: Origin) -> list[Patient]:
     links = _connected(records)
     parents, conflicts = survivors(links)
     changed = []
-    people = {row.pk: row for link in links for row in (link.retired, link.survivor)}
+    people = {row.pk: row for row in records}
+    people |= {row.pk: row for link in links for row in (link.retired, link.survivor)}
     for patient in people.values():
         root = _root(patient.pk, parents)
         survivor_id = None if root == patient.pk else root
