@@ -27,7 +27,9 @@ class FacilitySection(BaseModel):
         try:
             ZoneInfo(value)
         except Exception as error:
-            raise ValueError(f"{value!r} is not a time zone of the IANA list, such as Europe/Berlin") from error
+            raise ValueError(
+                f"{value!r} is not a time zone of the IANA list, such as Europe/Berlin"
+            ) from error
         return value
 
 

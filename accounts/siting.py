@@ -42,7 +42,9 @@ def sync_rows(
     for values in wanted:
         row_key = tuple(values[part] for part in key)
         seen.add(row_key)
-        change = _sync_row(model, f"{name} {' '.join(map(str, row_key))}", rows.get(row_key), values, dry_run, overwrite)
+        change = _sync_row(
+            model, f"{name} {' '.join(map(str, row_key))}", rows.get(row_key), values, dry_run, overwrite
+        )
         if change:
             changes.append(change)
     for row_key, row in rows.items():

@@ -153,9 +153,7 @@ def _claim(job_id: int) -> Claim | None:
         job.claimed_by = whoami()
         job.lease_until = clock.now() + LEASE
         job.save()
-    return Claim(
-        job.id, job.kind, job.key, job.payload, job.claim_no, job.wanted, job.attempts, job.errors
-    )
+    return Claim(job.id, job.kind, job.key, job.payload, job.claim_no, job.wanted, job.attempts, job.errors)
 
 
 def _finish(claim: Claim) -> None:

@@ -52,7 +52,9 @@ def stamp(
     return (
         Stamp(
             made_at=received_at if ahead else made_at,
-            sequence=int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) <= 12 else 0,
+            sequence=int(sequence)
+            if sequence.isascii() and sequence.isdigit() and len(sequence) <= 12
+            else 0,
             control_id=(int(control_id), "") if is_number else (10**19 if control_id else 0, control_id),
             digest=digest,
         ),

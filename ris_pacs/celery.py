@@ -11,7 +11,7 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris_pacs.settings")
 
-from django.conf import settings  # noqa: E402
+from django.conf import settings
 
 
 def _transport_options(url: str) -> dict[str, Any]:

@@ -89,9 +89,7 @@ def apply(path: Path, *, dry_run: bool = False, overwrite: bool = False) -> list
             *facility_part.apply(site.facility, dry_run=dry_run),
             *worklist_part.apply(site.worklist, dry_run=dry_run, overwrite=overwrite),
             *archive_part.apply(site.archive, dry_run=dry_run, overwrite=overwrite),
-            *hl7_part.apply(
-                site.hl7, facility_code=site.facility.code, dry_run=dry_run, overwrite=overwrite
-            ),
+            *hl7_part.apply(site.hl7, facility_code=site.facility.code, dry_run=dry_run, overwrite=overwrite),
             *dicom_part.apply(site.dicom, dry_run=dry_run),
         ]
         if not dry_run:

@@ -1,11 +1,15 @@
-"""Worlds that tests build on: a facility, a user, the origin of a message."""
+"""Worlds that tests build on: a facility, a user, the origin of a message; and which tests run where."""
 
 import itertools
+import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import TransactionTestCase
 
 from accounts.models import Facility, Role, User
 from ledger.stamps import Stamp
@@ -29,7 +33,7 @@ def user(facility: Facility) -> User:
 
 @pytest.fixture
 def origin(facility: Facility) -> Callable[..., Origin]:
-    """Make the origin of a message sent `minute` minutes after eight; each call has a control ID of its own."""
+    """Make the origin of a message sent `minute` minutes after eight; each call has its own control ID."""
     numbers = itertools.count(1)
 
     def make(minute: float = 0, **values: Any) -> Origin:
@@ -49,3 +53,33 @@ def origin(facility: Facility) -> Callable[..., Origin]:
         )
 
     return make
+
+
+TESTS = Path(__file__).parent
+WITH_PROCESSES = (TESTS / "clients", TESTS / "faults")
+"""Tests here reach the database from processes that they start."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `pure` what touches no database; pytest-django sees to it that it really doesn't."""
+    for item in items:
+        if not _uses_database(item) and not any(
+            item.path.is_relative_to(folder) for folder in WITH_PROCESSES
+        ):
+            item.add_marker("pure")
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    fixtures = {"db", "transactional_db", "live_server"}.intersection(getattr(item, "fixturenames", ()))
+    in_django_case = issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
+    return bool(fixtures) or in_django_case or item.get_closest_marker("django_db") is not None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a program that this machine lacks; on CI, which has to have it, fail."""
+    for marker in item.iter_markers("needs"):
+        missing = [program for program in marker.args if shutil.which(program) is None]
+        if missing:
+            lacks = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+            lacks(f"{', '.join(missing)} isn't installed")

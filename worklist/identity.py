@@ -115,7 +115,8 @@ def visit(
     check_lengths(Visit, {**values, "number": number})
     row = _authority(authority, origin)
     Visit.objects.bulk_create(
-        [Visit(facility=origin.facility, authority=row, number=number, patient=patient)], ignore_conflicts=True
+        [Visit(facility=origin.facility, authority=row, number=number, patient=patient)],
+        ignore_conflicts=True,
     )
     found = Visit.objects.select_for_update().get(authority=row, number=number)
     stamps.write(found, {**values, "patient_id": patient.pk}, origin.stamp, origin.source)
@@ -182,7 +183,9 @@ def _records(naming: Sequence[tuple[Identifier, AssigningAuthority]], origin: Or
     """The locked records that identifiers name, made where they are new, in the message's order."""
     Patient.objects.bulk_create(
         [
-            Patient(facility=origin.facility, authority=authority, value=identifier.value, type=identifier.type)
+            Patient(
+                facility=origin.facility, authority=authority, value=identifier.value, type=identifier.type
+            )
             for identifier, authority in sorted(naming, key=lambda pair: (pair[1].pk, pair[0].value))
         ],
         ignore_conflicts=True,

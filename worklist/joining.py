@@ -71,7 +71,7 @@ def renumber(order: Order) -> None:
 
 
 def canonical_number(order: Order) -> tuple[str, str, str]:
-    """The number from which others follow: the placer's, else the filler's, the first where it has several."""
+    """The number from which others follow: the placer's, else the filler's; of several the first."""
     numbers = OrderNumber.objects.filter(order=order).values_list("kind", "namespace", "value")
     return min(numbers, key=lambda number: (number[0] != OrderNumber.Kind.PLACER, number[1], number[2]))
 

@@ -1,4 +1,4 @@
-"""Numbers that a sender left out. They follow from the order's own number, so that a replay makes the same."""
+"""Numbers that a sender left out. They follow from the order's own number, so a replay makes the same."""
 
 import base64
 import hashlib

@@ -93,7 +93,9 @@ def _check_code(procedure: ProcedureStatement, origin: Origin) -> None:
     if not code or not isinstance(code, str):
         raise RequiredMissing("the order names no procedure code and no modality", "code")
     if not ProcedureCode.objects.filter(code=code).exists():
-        raise NotInTable(f"the procedure code {code!r} is not in the catalogue and no modality is named", "code")
+        raise NotInTable(
+            f"the procedure code {code!r} is not in the catalogue and no modality is named", "code"
+        )
 
 
 def _order(statement: OrderStatement, origin: Origin) -> Order:

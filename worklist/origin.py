@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models import Facility, SiteSection, User
-from ledger.stamps import NONE, Stamp
+from ledger.stamps import Stamp
 from worklist.errors import BadValue
 
 
@@ -41,7 +41,7 @@ class Origin:
 def check_lengths(model: type[models.Model], values: Mapping[str, Any]) -> None:
     """Raise `BadValue` for a text that its column would cut: nothing is ever cut silently."""
     for name, value in values.items():
-        if not isinstance(value, str) or value is NONE:
+        if not isinstance(value, str):
             continue
         longest = getattr(model._meta.get_field(name), "max_length", None)
         if longest and len(value) > longest:

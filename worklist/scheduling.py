@@ -37,8 +37,10 @@ def change_step(
 ) -> ScheduledProcedureStep:
     """Do an act to a step, if its state allows it; raises `StateConflict` otherwise."""
     assert connection.in_atomic_block
-    order = Order.objects.select_for_update(of=("self",)).select_related("facility").get(
-        pk=step.procedure.order_id
+    order = (
+        Order.objects.select_for_update(of=("self",))
+        .select_related("facility")
+        .get(pk=step.procedure.order_id)
     )
     step.refresh_from_db()
     allowed = status.MAY[kind]

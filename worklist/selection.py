@@ -154,8 +154,8 @@ def _by_patient(
         named = Patient.objects.filter(_any_of("value", [keys.patient_id]))
         if keys.issuer_of_patient_id:
             named = named.filter(authority__namespace=keys.issuer_of_patient_id)
-        roots = named.annotate(root=Coalesce("survivor_id", "pk")).values("root")
-        patients = patients.filter(Q(pk__in=roots) | Q(survivor__in=roots))
+        named_roots = named.annotate(root=Coalesce("survivor_id", "pk")).values("root")
+        patients = patients.filter(Q(pk__in=named_roots) | Q(survivor__in=named_roots))
     if keys.patient_name.strip("*^="):
         roots = Patient.objects.filter(_name(keys.patient_name), survivor=None).values("pk")
         patients = patients.filter(Q(pk__in=roots) | Q(survivor__in=roots))
@@ -173,9 +173,7 @@ def _name(pattern: str) -> Q:
     return condition
 
 
-def _by_policy(
-    rows: QuerySet[ScheduledProcedureStep], station: Station
-) -> QuerySet[ScheduledProcedureStep]:
+def _by_policy(rows: QuerySet[ScheduledProcedureStep], station: Station) -> QuerySet[ScheduledProcedureStep]:
     if station.selection == "own":
         rows = rows.filter(station_ae_title=station.ae_title)
     elif station.selection == "modality":
@@ -194,8 +192,8 @@ def _by_policy(
 def stations_of_groups() -> dict[str, list[str]]:
     """The AE titles of each station group."""
     groups: dict[str, list[str]] = {}
-    for title, group in Station.objects.exclude(group="").order_by("ae_title").values_list("ae_title", "group"):
+    for title, group in (
+        Station.objects.exclude(group="").order_by("ae_title").values_list("ae_title", "group")
+    ):
         groups.setdefault(group, []).append(title)
     return groups
-
-

@@ -1,4 +1,4 @@
-"""Derive what follows from an order's content, acts and the catalogue: status, due time, place on the worklist."""
+"""Derive what follows from an order's content, its acts and the catalogue: status, due time, worklist."""
 
 from zoneinfo import ZoneInfo
 
@@ -103,5 +103,3 @@ def _place_on_worklist(step: ScheduledProcedureStep, order: Order, zone: ZoneInf
     local = step.due.astimezone(zone)
     step.local_date, step.local_time = local.strftime("%Y%m%d"), local.strftime("%H%M%S")
     step.on_worklist = step.status in _OPEN and order.patient_id is not None
-
-

@@ -12,6 +12,7 @@ class Quarantined(PublicModel):
         BROKEN = "broken", "can't be read as DICOM"
         BAD_IDENTITY = "bad identity", "its UIDs are missing, malformed or not those announced"
         CONFLICT = "conflict", "another object of this SOP Instance UID with other content is here"
+        ORPHAN = "orphan", "a file of a volume that no instance owns"
 
     name = models.CharField(max_length=100, unique=True, help_text="file name below quarantine/")
     reason = models.CharField(max_length=12, choices=Reason)
@@ -27,4 +28,7 @@ class Quarantined(PublicModel):
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes = [models.Index(fields=["-received_at"], name="quarantined_newest_first")]
+        indexes = [
+            models.Index(fields=["-received_at"], name="quarantined_newest_first"),
+            models.Index(fields=["sha256"], name="quarantined_by_content"),
+        ]

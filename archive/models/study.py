@@ -30,7 +30,9 @@ class Study(PublicModel):
 
     facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="studies")
     study_instance_uid = models.CharField(max_length=64, unique=True)
-    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, null=True, blank=True, related_name="studies")
+    patient = models.ForeignKey(
+        Patient, on_delete=models.PROTECT, null=True, blank=True, related_name="studies"
+    )
     procedures = models.ManyToManyField(RequestedProcedure, blank=True, related_name="studies")
 
     patient_name = models.CharField(max_length=320, blank=True)
@@ -69,7 +71,7 @@ class Series(PublicModel):
     """A series, as received."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="series")
-    series_instance_uid = models.CharField(max_length=64, unique=True)
+    series_instance_uid = models.CharField(max_length=64, db_index=True)
     modality = models.CharField(max_length=16, blank=True)
     number = models.CharField(max_length=16, blank=True)
     description = models.CharField(max_length=255, blank=True)
@@ -81,6 +83,10 @@ class Series(PublicModel):
     instance_count = models.PositiveIntegerField(default=0)
 
     class Meta:
+        # Devices do send one Series Instance UID in two studies; neither may swallow the other's images.
+        constraints = [
+            models.UniqueConstraint(fields=["study", "series_instance_uid"], name="series_natural_key")
+        ]
         indexes = [models.Index(fields=["study", "id"], name="series_of_study")]
 
 
@@ -105,8 +111,6 @@ class Instance(PublicModel):
 
     class Meta:
         indexes = [
-            models.Index(
-                fields=["id"], name="instance_to_index", condition=models.Q(indexed_at=None)
-            ),
+            models.Index(fields=["id"], name="instance_to_index", condition=models.Q(indexed_at=None)),
             models.Index(fields=["study_instance_uid", "series_instance_uid"], name="instance_of_study"),
         ]

@@ -28,10 +28,11 @@ class Verdict(PublicModel):
     facts = models.JSONField(help_text="what was seen of the study")
     candidates = models.JSONField(
         default=list,
-        help_text="[{scheduled_procedure_step_id, accession_number, patient, score, findings: […]}], best first",
+        help_text="[{scheduled_procedure_step_id, accession_number, patient, score, findings}], best first",
     )
     findings = models.JSONField(
-        default=list, help_text="[{field, seen, expected, normaliser, agreement, weight}] of the best candidate"
+        default=list,
+        help_text="[{field, seen, expected, normaliser, agreement, weight}] of the best candidate",
     )
     policy_version = models.CharField(max_length=64)
     inputs_digest = models.CharField(max_length=64, help_text="SHA-256 of all that it was computed from")

@@ -40,7 +40,7 @@ class CharacterSet:
         if value.isascii():
             return value.encode("ascii")
         encoded, back = self._person_name(value) if vr == "PN" else self._text(value)
-        if back != value or self._begins_with_ascii and any("\x80" <= letter <= "\xff" for letter in value):
+        if back != value or (self._begins_with_ascii and any("\x80" <= letter <= "\xff" for letter in value)):
             raise UnicodeEncodeError(self.name, value, 0, len(value), "not in the character set")
         return encoded
 

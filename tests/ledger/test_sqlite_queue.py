@@ -11,7 +11,9 @@ from ledger.models import Event
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif("not __import__('django.conf').conf.settings.USING_SQLITE", reason="PostgreSQL has row locks"),
+    pytest.mark.skipif(
+        "not __import__('django.conf').conf.settings.USING_SQLITE", reason="PostgreSQL has row locks"
+    ),
 ]
 
 

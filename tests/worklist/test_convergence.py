@@ -76,9 +76,7 @@ def statement_of(message: Any, number: int, origin: Origin) -> OrderStatement:
     if message[0] == "end":
         return OrderStatement(**named, act=message[2])
     _, _, person, reason, act, procedure_id = message
-    patient = identity.register(
-        origin=origin, identifiers=[Identifier(person, GENHOSP)], demographics={}
-    )
+    patient = identity.register(origin=origin, identifiers=[Identifier(person, GENHOSP)], demographics={})
     start = BASE + timedelta(hours=number)
     step = StepStatement(values={"modality": "CT", "start": start})
     return OrderStatement(

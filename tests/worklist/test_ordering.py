@@ -60,9 +60,7 @@ def place(origin: Origin, *, placer: str = "PL1", act: Act.Kind | None = None, *
 
 def end(origin: Origin, kind: Act.Kind = Act.Kind.CANCEL, placer: str = "PL1") -> Order:
     with transaction.atomic():
-        return ordering.apply(
-            statement=OrderStatement(placer=Number(placer, "HIS"), act=kind), origin=origin
-        )
+        return ordering.apply(statement=OrderStatement(placer=Number(placer, "HIS"), act=kind), origin=origin)
 
 
 def test_a_step_is_on_the_worklist_at_the_local_time(origin: Make) -> None:
@@ -136,7 +134,12 @@ def test_two_numbers_named_together_are_one_order(origin: Make) -> None:
 
 def test_the_catalogue_fills_in_what_nobody_said(origin: Make) -> None:
     ProcedureCode.objects.create(
-        code="71260", scheme="C4", description="CT chest", modality="CT", station_group="CT", body_part="CHEST"
+        code="71260",
+        scheme="C4",
+        description="CT chest",
+        modality="CT",
+        station_group="CT",
+        body_part="CHEST",
     )
     place(origin(), modality=None)
     step = ScheduledProcedureStep.objects.get()

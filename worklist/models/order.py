@@ -94,7 +94,11 @@ class Act(PublicModel):
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="acts")
     step = models.ForeignKey(
-        "worklist.ScheduledProcedureStep", on_delete=models.CASCADE, null=True, blank=True, related_name="acts"
+        "worklist.ScheduledProcedureStep",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="acts",
     )
     kind = models.CharField(max_length=12, choices=Kind)
     stamp = models.CharField(max_length=400)
@@ -106,9 +110,7 @@ class Act(PublicModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["order", "step", "kind", "stamp"], name="act_natural_key"
-            ),
+            models.UniqueConstraint(fields=["order", "step", "kind", "stamp"], name="act_natural_key"),
             models.UniqueConstraint(
                 fields=["order", "kind", "stamp"],
                 condition=models.Q(step=None),

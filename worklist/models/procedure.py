@@ -76,9 +76,7 @@ class ScheduledProcedureStep(PublicModel):
             models.UniqueConstraint(
                 fields=["procedure", "scheduled_procedure_step_id"], name="step_natural_key"
             ),
-            models.CheckConstraint(
-                condition=~models.Q(scheduled_procedure_step_id=""), name="step_has_id"
-            ),
+            models.CheckConstraint(condition=~models.Q(scheduled_procedure_step_id=""), name="step_has_id"),
         ]
         indexes = [
             models.Index(

@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("act", choices=["check", "apply"])
         parser.add_argument("file", type=Path, nargs="?", default=settings.SITE_FILE)
         parser.add_argument("--dry-run", action="store_true", help="show what would change, change nothing")
-        parser.add_argument("--overwrite", action="store_true", help="also change what was edited in the pages")
+        parser.add_argument("--overwrite", action="store_true", help="change what the pages edited, too")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -73,7 +73,10 @@ def place(origin: Make) -> Callable[..., None]:
 
 
 def ask(
-    step: dict[str, Any] | None = None, syntax: str = ExplicitVRLittleEndian, calling_ae: str = "CT1", **keys: Any
+    step: dict[str, Any] | None = None,
+    syntax: str = ExplicitVRLittleEndian,
+    calling_ae: str = "CT1",
+    **keys: Any,
 ) -> list[Dataset]:
     """Ask for some attributes besides the keys given; the decoded answers, their status as `status`."""
     query = Dataset()
@@ -219,7 +222,11 @@ def test_a_step_of_a_group_is_one_of_each_of_its_stations(place: Callable[..., N
 
 @pytest.mark.parametrize("status", [StepStatus.COMPLETED, StepStatus.CANCELLED, StepStatus.DISCONTINUED])
 def test_what_has_ended_is_gone(place: Callable[..., None], status: StepStatus) -> None:
-    acts = {"completed": Act.Kind.COMPLETE, "cancelled": Act.Kind.CANCEL, "discontinued": Act.Kind.DISCONTINUE}
+    acts = {
+        "completed": Act.Kind.COMPLETE,
+        "cancelled": Act.Kind.CANCEL,
+        "discontinued": Act.Kind.DISCONTINUE,
+    }
     place(act=acts[status])
     assert ask() == []
 
@@ -244,7 +251,13 @@ def test_a_retired_identifier_finds_the_survivor(place: Callable[..., None], ori
         ("MÜLLER^JÖRG", "ISO_IR 100", None, "ISO_IR 100", "MÜLLER^JÖRG"),
         ("MÜLLER^JÖRG", "ISO_IR 192", None, "ISO_IR 192", "MÜLLER^JÖRG"),
         ("YAMADA^TAROU=山田^太郎", "ISO_IR 192", None, "ISO_IR 192", "YAMADA^TAROU=山田^太郎"),
-        ("YAMADA^TAROU=山田^太郎", "\\ISO 2022 IR 87", None, ["", "ISO 2022 IR 87"], "YAMADA^TAROU=山田^太郎"),
+        (
+            "YAMADA^TAROU=山田^太郎",
+            "\\ISO 2022 IR 87",
+            None,
+            ["", "ISO 2022 IR 87"],
+            "YAMADA^TAROU=山田^太郎",
+        ),
         ("ŁUKASZ^JÖRG", "ISO_IR 100", None, "ISO_IR 192", "ŁUKASZ^JÖRG"),
         ("MÜLLER^JÖRG", "ISO_IR 192", "ISO_IR 100", "ISO_IR 100", "MÜLLER^JÖRG"),
         ("ŁUKASZ^JÖRG", "ISO_IR 192", "ISO_IR 100", "ISO_IR 100", "_UKASZ^JÖRG"),
