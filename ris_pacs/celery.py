@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris_pacs.settings")
 
@@ -49,3 +50,10 @@ app.conf.update(
     worker_hijack_root_logger=False,
 )
 app.autodiscover_tasks(["ledger"])
+
+
+@worker_ready.connect
+def _show_life(**_: Any) -> None:
+    from ledger import heartbeat
+
+    heartbeat.start("worker")
