@@ -114,11 +114,21 @@ def map_dataset(part10: Part10, limits: Limits = LIMITS) -> Iterator[tuple[mmap.
 def _meta_start(head: bytes) -> tuple[int, bool]:
     """Find where group 0002 or the dataset begins, and whether the 128 bytes and 'DICM' come before.
 
-    'DICM' can stand at 128 by chance in a file without a preamble; then what follows makes no sense.
+    'DICM' can stand at 128 by chance in a file without a preamble; then what follows is no element.
     """
-    if head[128:132] == b"DICM" and (_is_meta(head, 132) or not _is_meta(head, 0)):
+    if head[128:132] == b"DICM" and _is_start(head, 132):
         return 132, True
     return (4, False) if head[:4] == b"DICM" else (0, False)
+
+
+def _is_start(head: bytes, offset: int) -> bool:
+    if _is_meta(head, offset):
+        return True
+    try:
+        guess_transfer_syntax(head[offset : offset + 8])
+    except DatasetError:
+        return False
+    return True
 
 
 def _is_meta(head: bytes, offset: int) -> bool:

@@ -8,6 +8,7 @@ is in `Limits`. Nothing but `DatasetError` leaves this module.
 import mmap
 import re
 import tempfile
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any, Literal, NamedTuple, NoReturn
 
-from pydicom.datadict import DicomDictionary
+from pydicom.datadict import DicomDictionary  # type: ignore[attr-defined]
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 
@@ -29,7 +30,7 @@ _ALSO_IMPLICIT = ("1.2.840.113619.5.2", "1.2.840.10008.1.20")
 NATIVE = frozenset(
     (IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, DEFLATED, EXPLICIT_BIG_ENDIAN, *_ALSO_IMPLICIT)
 )
-# JPIP keeps its pixels elsewhere, ST 2110 is a stream, MIME and XML wrap something else: none is a file of ours.
+# JPIP keeps its pixels elsewhere, ST 2110 is a stream, MIME and XML wrap something else: no files of ours.
 _NOT_IN_A_FILE = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (94, 95, 204, 205))
 _NOT_IN_A_FILE_PREFIXES = ("1.2.840.10008.1.2.6.", "1.2.840.10008.1.2.7.")
 VIDEO_PREFIXES = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109))
@@ -43,8 +44,9 @@ UNDEFINED = 0xFFFFFFFF
 SHORT_FORM = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
 LONG_FORM = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _FRAGMENTED = frozenset((b"OB", b"OW"))
+_META_END = 0x0002FFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_SEQUENCE_TAGS = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ")
+SEQUENCE_TAGS = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ")
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
@@ -53,7 +55,8 @@ PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 
 PIXELS = frozenset((PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA))
 _PIXEL_PROVIDER_URL = 0x00287FE0
 _SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES, _ROWS, _COLUMNS, _ALLOCATED, _STORED, _SIGNED = (
-    0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280103,
+    0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010, 0x00280011, 0x00280100, 0x00280101,
+    0x00280103,
 )  # fmt: skip
 _IDENTITY = frozenset((SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID))
 _NOTED = frozenset(
@@ -74,6 +77,22 @@ class DatasetError(Exception):
         super().__init__(f"{reason} at offset {offset}")
         self.reason = reason
         self.offset = offset
+
+
+@contextmanager
+def guarded(reason: str, offset: int = 0) -> Iterator[None]:
+    """Call pydicom on bytes of strangers: without its warnings, and all that it raises made a DatasetError.
+
+    It raises whatever the bytes lead it to, RecursionError and struct.error among it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except DatasetError:
+        raise
+    except Exception:
+        raise DatasetError(reason, offset) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +135,7 @@ class Pixels:
 
     @property
     def frame_bits(self) -> int:
-        """Bits of one native frame (PS3.5 8.1.1); 4:2:2 has two samples for each pixel (PS3.3 C.7.6.3.1.2)."""
+        """Bits of a native frame (PS3.5 8.1.1); 4:2:2 has two samples for each pixel (PS3.3 C.7.6.3.1.2)."""
         subsampled = self.photometric in ("YBR_FULL_422", "YBR_PARTIAL_422")
         samples = 2 if subsampled and self.samples == 3 else self.samples
         return self.rows * self.columns * samples * self.bits_allocated
@@ -286,7 +305,7 @@ class _Walk:
         self.limits = limits
         self.stack = [_Frame(False, len(buffer), False, coding)]
         self.count = 0
-        self.last = -1
+        self.last = _META_END  # so that the test for order finds stray meta elements too
         self.fragments = 0  # of the top-level pixel data
         self.spans: dict[int, Span] = {}
         self.warned: dict[str, tuple[int, int]] = {}
@@ -314,22 +333,22 @@ class _Walk:
 
     def _skip_explicit(self, position: int, frame: _Frame) -> int:
         """Step over plain elements up to one that nests or delimits, or to the end (PS3.5 7.1.2)."""
-        buffer, end, limit, count = self.buffer, frame.end, self.limits.elements, self.count
-        header, long_length = frame.coding.header.unpack_from, frame.coding.length.unpack_from
+        buffer, end = self.buffer, frame.end
+        header = frame.coding.header.unpack_from
+        short_form, noted = SHORT_FORM, _NOTED  # locals: this loop decides how fast a C-STORE is answered
         last = self.last if len(self.stack) == 1 else None
-        while position < end:
+        counts = range(self.count, self.limits.elements + 1)
+        for self.count in counts:
             if end - position < 8:
+                if position == end:
+                    break
                 self.fail("element header cut short", position)
             group, number, vr, length = header(buffer, position)
             if group == 0xFFFE:
                 break
             value = position + 8
-            if vr not in SHORT_FORM:
-                if vr not in LONG_FORM or length:
-                    self._check_long_form(vr, length, position)
-                if end - position < 12:
-                    self.fail("element header cut short", position)
-                length = long_length(buffer, value)[0]
+            if vr not in short_form:
+                length = self._long_length(vr, length, position, frame)
                 if length == UNDEFINED or vr == b"SQ":
                     break
                 value += 4
@@ -340,29 +359,30 @@ class _Walk:
                 self.warn("odd length", position)
             if last is not None:
                 tag = group << 16 | number
-                if tag <= last or tag in _NOTED or group <= 2:
+                if tag <= last or tag in noted:
                     self._note(tag, Span(position, value, length, vr), last)
                 last = tag
-            count += 1
-            if count > limit:
-                self.fail("too many elements", position)
             position = following
-        self.count = count
+        else:
+            self.fail("too many elements", position)
         if last is not None:
             self.last = last
         return position
 
     def _skip_implicit(self, position: int, frame: _Frame) -> int:
         """The same for PS3.5 7.1.3; what is a sequence can be known only from the dictionary."""
-        buffer, end, limit, count = self.buffer, frame.end, self.limits.elements, self.count
-        header = frame.coding.header.unpack_from
+        buffer, end = self.buffer, frame.end
+        header, noted = frame.coding.header.unpack_from, _NOTED
         last = self.last if len(self.stack) == 1 else None
-        while position < end:
+        counts = range(self.count, self.limits.elements + 1)
+        for self.count in counts:
             if end - position < 8:
+                if position == end:
+                    break
                 self.fail("element header cut short", position)
             group, number, length = header(buffer, position)
             tag = group << 16 | number
-            if length == UNDEFINED or group == 0xFFFE or tag in _SEQUENCE_TAGS:
+            if length == UNDEFINED or group == 0xFFFE or tag in SEQUENCE_TAGS:
                 break
             following = position + 8 + length
             if following > end:
@@ -370,33 +390,34 @@ class _Walk:
             if length & 1:
                 self.warn("odd length", position)
             if last is not None:
-                if tag <= last or tag in _NOTED or group <= 2:
+                if tag <= last or tag in noted:
                     self._note(tag, Span(position, position + 8, length, b""), last)
                 last = tag
-            count += 1
-            if count > limit:
-                self.fail("too many elements", position)
             position = following
-        self.count = count
+        else:
+            self.fail("too many elements", position)
         if last is not None:
             self.last = last
         return position
 
-    def _check_long_form(self, vr: bytes, reserved: int, position: int) -> None:
-        """Judge a VR that isn't known, and the two reserved bytes (PS3.5 7.1.2)."""
+    def _long_length(self, vr: bytes, reserved: int, position: int, frame: _Frame) -> int:
+        """Judge the VR and the reserved bytes of the long form and read its length (PS3.5 7.1.2)."""
         if vr not in LONG_FORM:
             if not _two_capitals(vr):
                 self.fail("invalid VR", position)
             self.warn("unknown VR", position)
         if reserved:
             self.warn("reserved bytes not zero", position)
+        if frame.end - position < 12:
+            self.fail("element header cut short", position)
+        return int(frame.coding.length.unpack_from(self.buffer, position + 8)[0])
 
     def _note(self, tag: int, span: Span, last: int) -> None:
         """Remember a top-level element that we need, or what is odd about where it stands (PS3.5 7.1)."""
-        if tag <= last:
-            self.warn("tags not ascending", span.start)
-        if tag < 0x00030000:
+        if tag <= _META_END:
             self.warn("group 0000 or 0002 in the dataset", span.start)
+        elif tag <= last:
+            self.warn("tags not ascending", span.start)
         if tag not in _NOTED:
             return
         before = self.spans.get(tag)
@@ -466,7 +487,7 @@ class _Walk:
         if vr not in (b"", b"SQ", b"UN"):
             self.fail("undefined length where none may be", position)
         coding = frame.coding
-        if length != UNDEFINED and not coding.explicit and length and self._tag(value, frame) != _ITEM:
+        if not coding.explicit and length not in (0, UNDEFINED) and not self._holds_items(value, length):
             # The dictionary says sequence, the sender wrote something else: its length still holds.
             self.warn("sequence without items", position)
             return value + length
@@ -477,6 +498,9 @@ class _Walk:
         is_open = length == UNDEFINED
         self.stack.append(_Frame(True, frame.end if is_open else value + length, is_open, coding))
         return value
+
+    def _holds_items(self, value: int, length: int) -> bool:
+        return length >= 8 and bytes(self.buffer[value : value + 4]) == b"\xfe\xff\x00\xe0"
 
     def _tag(self, position: int, frame: _Frame) -> int:
         if frame.end - position < 8:

@@ -1,0 +1,1 @@
+"""DICOMweb: QIDO-RS and WADO-RS (PS3.18)."""
