@@ -1,0 +1,1 @@
+"""DICOM messages over the network (DIMSE)."""
