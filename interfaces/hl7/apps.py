@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class HL7Config(AppConfig):
     name = "interfaces.hl7"
     label = "hl7"
+
+    def ready(self) -> None:
+        from interfaces.hl7 import inbox
+
+        inbox.register()

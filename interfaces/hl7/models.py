@@ -49,7 +49,9 @@ class InboundMessage(PublicModel):
     error_code = models.PositiveIntegerField(null=True, blank=True, help_text="HL7 Table 0357")
     error_location = models.CharField(max_length=80, blank=True)
     error_text = models.CharField(max_length=500, blank=True)
-    replay_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="replays")
+    replay_of = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replays"
+    )
     replay_number = models.PositiveIntegerField(default=0)
     applied_at = models.DateTimeField(null=True, blank=True)
 

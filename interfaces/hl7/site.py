@@ -22,6 +22,7 @@ class SourceEntry(_Strict):
     assigning_authority: str = ""
     time_zone: str = ""
     charset: str = ""
+    enhanced: bool = False
     stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
     processing_ids: list[str] = ["P"]
     mapping: dict[str, list[str]] = {}

@@ -1,0 +1,42 @@
+"""Admissions and patient data: ADT^A01, A04, A08, A31 and A40 (HL7 v2.5.1 3.3)."""
+
+from interfaces.hl7 import data_types, patients
+from interfaces.hl7.er7 import Er7Error, Segments
+from interfaces.hl7.reading import Reading
+from worklist import identity
+from worklist.identity import Identifier
+
+
+def register(reading: Reading) -> None:
+    """A01, A04, A08, A31: register or update the patient and the visit."""
+    patients.register(reading, reading.message)
+
+
+def merge(reading: Reading) -> None:
+    """A40: each MRG-1 into the identifier of its PID-3 of the same authority and type (3.3.40)."""
+    groups = [group for group in reading.message.groups("PID") if group.first("MRG")]
+    if not groups:
+        raise Er7Error(100, "MRG", "the message has no MRG segment after a PID")
+    for group in groups:
+        _merge_group(reading, group)
+
+
+def _merge_group(reading: Reading, group: Segments) -> None:
+    pid, mrg = group.first("PID"), group.first("MRG")
+    assert pid is not None and mrg is not None
+    retired = data_types.identifiers(mrg.field(1), reading.policy.assigning_authority)
+    if not retired:
+        raise Er7Error(101, mrg.location(1), "the identifier to be retired is missing")
+    surviving = patients.identifiers(reading, pid)
+    patients.register(reading, group)
+    for identifier in retired:
+        survivor = _counterpart(identifier, surviving)
+        if survivor is None:
+            raise Er7Error(204, mrg.location(1), "PID-3 has no identifier of this authority")
+        identity.merge(origin=reading.origin, survivor=survivor, retired=identifier)
+
+
+def _counterpart(retired: Identifier, surviving: list[Identifier]) -> Identifier | None:
+    same_authority = [found for found in surviving if found.authority == retired.authority]
+    same_type = [found for found in same_authority if found.type == retired.type]
+    return next(iter(same_type or same_authority), None)

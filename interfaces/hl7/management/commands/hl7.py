@@ -1,0 +1,58 @@
+"""`manage.py hl7` runs the MLLP listener; `manage.py hl7 import FILE…` takes messages from files."""
+
+import asyncio
+import signal
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from interfaces.hl7 import framing, inbox
+from interfaces.hl7.mllp import Listener
+from ledger import heartbeat
+
+THREADS_ON_POSTGRESQL = 8
+
+
+class Command(BaseCommand):
+    help = "Listen for HL7 messages over MLLP, or import them from files."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("act", nargs="?", choices=["listen", "import"], default="listen")
+        parser.add_argument("files", nargs="*", type=Path)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["act"] == "import":
+            self._import(options["files"])
+        else:
+            asyncio.run(_listen())
+
+    def _import(self, files: list[Path]) -> None:
+        for path in files:
+            messages = framing.split_messages(path.read_bytes())
+            answers = [inbox.receive(message, peer="file") for message in messages]
+            codes = [_code(answer) for answer in answers]
+            self.stdout.write(f"{path}: {len(messages)} messages: {', '.join(codes) or 'none'}")
+
+
+def _code(answer: bytes | None) -> str:
+    segments = (answer or b"").split(b"\r")
+    return next((s.split(b"|")[1].decode() for s in segments if s.startswith(b"MSA|")), "not stored")
+
+
+async def _listen() -> None:
+    host, port = settings.HL7_ADDRESS
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    listener = Listener(host, port, threads=1 if settings.USING_SQLITE else THREADS_ON_POSTGRESQL)
+    serving = asyncio.create_task(listener.serve(stop))
+    await asyncio.sleep(0.1)
+    if serving.done():
+        await serving
+    beats = heartbeat.start("hl7", listener.counters.snapshot)
+    await serving
+    beats.set()

@@ -1,0 +1,53 @@
+"""A message that is being applied: what it says, how its sender is read, and its origin."""
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from interfaces.hl7 import data_types
+from interfaces.hl7.er7 import Header, Message
+from interfaces.hl7.models import InboundMessage
+from interfaces.hl7.sources import SourcePolicy
+from ledger import stamps
+from worklist.origin import Origin
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A parsed message with its sender's policy, its origin, and the zone of its time stamps."""
+
+    message: Message
+    header: Header
+    policy: SourcePolicy
+    origin: Origin
+    zone: tzinfo
+    clock_was_ahead: bool
+
+
+def read(row: InboundMessage, message: Message, header: Header, policy: SourcePolicy) -> Reading:
+    """Work out the stamp of a message: MSH-7, or what its source prefers, as its sender's clock shows it."""
+    zone = data_types.offset_of(header.time) or policy.time_zone
+    received_at = (row.replay_of or row).received_at
+    stamp, ahead = stamps.stamp(
+        made_at=_made_at(message, policy, zone) or received_at,
+        received_at=received_at,
+        sequence=header.sequence_number,
+        control_id=header.control_id,
+        digest=row.sha256,
+    )
+    origin = Origin(
+        facility=policy.facility,
+        stamp=stamp,
+        received_at=received_at,
+        source=f"hl7:{row.public_id}",
+        actor=policy.name,
+        policy=policy.worklist,
+    )
+    return Reading(message, header, policy, origin, zone, ahead)
+
+
+def _made_at(message: Message, policy: SourcePolicy, zone: tzinfo) -> datetime | None:
+    for path in dict.fromkeys([policy.stamp_from, "MSH-7"]):
+        segment, _, field = path.partition("-")
+        if moment := data_types.time(message.get(path), zone, f"{segment}^1^{field}"):
+            return moment
+    return None

@@ -1,0 +1,149 @@
+"""The inbox: stored, then applied, then answered; a repeat has no second effect."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import OperationalError
+
+from interfaces.hl7 import dispatch, inbox
+from interfaces.hl7.models import InboundMessage
+from ledger.models import Event
+from worklist.models import Order, Patient
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+Say = Callable[..., bytes]
+PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F"
+
+
+def receive(raw: bytes) -> bytes:
+    answer = inbox.receive(raw, peer="127.0.0.1")
+    assert answer is not None
+    return answer
+
+
+def field(answer: bytes, segment: str, n: int) -> str:
+    found = next(s for s in answer.decode().split("\r") if s.startswith(segment))
+    return found.split("|")[n]
+
+
+def test_an_applied_message_is_kept_and_accepted(say: Say) -> None:
+    raw = say("ADT^A08^ADT_A01", PID)
+    answer = receive(raw)
+    message = InboundMessage.objects.get()
+    assert (field(answer, "MSA", 1), field(answer, "MSA", 2)) == ("AA", message.control_id)
+    assert field(answer, "MSH", 8) == "ACK^A08^ACK"
+    assert bytes(message.raw) == raw and bytes(message.ack) == answer
+    assert message.status == "applied" and Patient.objects.get().name == "BARS^ANNA"
+    assert Event.objects.filter(source=f"hl7:{message.public_id}", kind="patient.updated").exists()
+
+
+def test_the_same_bytes_get_the_same_answer_and_have_no_second_effect(say: Say) -> None:
+    raw = say("ADT^A08", PID)
+    assert receive(raw) == receive(raw) == receive(raw)
+    message = InboundMessage.objects.get()
+    assert message.times_received == 3 and Event.objects.count() == 1
+
+
+def test_other_bytes_under_the_same_control_id_are_processed_and_flagged(say: Say) -> None:
+    receive(say("ADT^A08", PID, control_id="1"))
+    receive(say("ADT^A08", PID.replace("ANNA", "ANNE"), at=1, control_id="1"))
+    flags = InboundMessage.objects.order_by("id").values_list("control_id_reused", flat=True)
+    assert list(flags) == [False, True] and Patient.objects.get().name == "BARS^ANNE"
+
+
+@pytest.mark.parametrize(
+    ("kind", "segments", "code", "error", "location", "status"),
+    [
+        ("ADT^A08", ["PID|1||||BARS^ANNA"], "AE", "101", "PID^1^3", "failed"),
+        ("ADT^A08", [PID.replace("19700102", "1970-1-2")], "AE", "102", "PID^1^7", "failed"),
+        ("ADT^A08", [PID.replace("|F", "|X")], "AE", "103", "PID^1^8", "failed"),
+        ("ADT^A08", [], "AE", "100", "PID", "failed"),
+        ("ADT^A40", [PID, "MRG|P1^^^GENHOSP^MR"], "AR", "205", "MRG^1^1", "refused"),
+        ("SIU^S12", [PID], "AR", "201", "MSH^1^9^2", "refused"),
+        ("ZZZ^Z01", [PID], "AR", "200", "MSH^1^9", "refused"),
+        ("ORM^O01", [PID], "AE", "100", "ORC", "failed"),
+        ("ORM^O01", [PID, "ORC|NW", "OBR|1"], "AE", "101", "ORC^1^2", "failed"),
+        ("ORM^O01", [PID, "ORC|OC|PL1^HIS"], "AE", "103", "ORC^1^1", "failed"),
+    ],
+)
+def test_what_can_not_be_applied_is_answered_with_its_place_and_kept(
+    say: Say, kind: str, segments: list[str], code: str, error: str, location: str, status: str
+) -> None:
+    answer = receive(say(kind, *segments))
+    message = InboundMessage.objects.get()
+    assert field(answer, "MSA", 1) == code == message.ack_code
+    assert field(answer, "ERR", 3).split("^")[0] == error
+    assert field(answer, "ERR", 2) == location == message.error_location
+    assert (message.status, str(message.error_code)) == (status, error)
+    assert not Patient.objects.exists() and not Order.objects.exists(), "nothing was changed"
+
+
+def test_a_message_without_control_id_is_refused_and_kept(say: Say) -> None:
+    answer = receive(say("ADT^A08", PID, control_id=""))
+    assert (field(answer, "MSA", 1), field(answer, "MSA", 2)) == ("AR", "")
+    assert field(answer, "ERR", 3).startswith("101")
+    assert InboundMessage.objects.get().status == "refused"
+
+
+def test_without_msh_there_is_no_answer() -> None:
+    assert inbox.receive(b"PID|1||P1\r", peer="") is None
+    assert not InboundMessage.objects.exists()
+
+
+def test_bytes_that_do_not_decode_are_an_error_with_their_position(say: Say) -> None:
+    raw = say("ADT^A08", PID, charset="UNICODE UTF-8").replace(b"BARS", b"B\xffRS")
+    answer = receive(raw)
+    assert field(answer, "MSA", 1) == "AE" and field(answer, "ERR", 2).startswith("PID^1^5")
+
+
+def test_an_unexpected_error_is_ar_207_and_says_nothing_of_the_patient(
+    say: Say, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(reading: object) -> None:
+        raise RuntimeError(PID)
+
+    monkeypatch.setitem(dispatch.TRIGGERS, ("ADT", "A08"), fail)  # type: ignore[arg-type]
+    answer = receive(say("ADT^A08", PID))
+    assert (field(answer, "MSA", 1), field(answer, "ERR", 3)[:3]) == ("AR", "207")
+    assert "BARS" not in caplog.text and b"BARS" not in answer
+
+
+def test_a_broken_transaction_is_tried_again(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = dispatch.TRIGGERS["ADT", "A08"], []
+
+    def once(reading: object) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OperationalError("deadlock detected")
+        real(reading)  # type: ignore[arg-type]
+
+    monkeypatch.setitem(dispatch.TRIGGERS, ("ADT", "A08"), once)  # type: ignore[arg-type]
+    assert field(receive(say("ADT^A08", PID)), "MSA", 1) == "AA"
+    assert len(calls) == 2
+
+
+def test_a_message_left_behind_is_applied_later_and_given_up_after_three_deaths(say: Say) -> None:
+    receive(say("ADT^A08", PID))
+    left = {"status": "received", "ack": b"", "received_at": "2026-03-02T08:00:00Z"}
+    InboundMessage.objects.update(**left)
+    assert inbox.waits() and inbox.batch() == 1
+    assert InboundMessage.objects.get().status == "applied" and not inbox.waits()
+    InboundMessage.objects.update(**left, attempts=3)
+    inbox.batch()
+    message = InboundMessage.objects.get()
+    assert (message.status, message.error_code) == ("refused", 207)
+
+
+def test_a_repaired_message_is_replayed_as_a_new_row_that_names_the_old(say: Say) -> None:
+    receive(say("ADT^A08", PID.replace("|F", "|X")))
+    failed = InboundMessage.objects.get()
+    repaired = inbox.replay(failed, bytes(failed.raw).replace(b"|X", b"|F"))
+    assert repaired.status == "applied" and repaired.replay_of == failed
+    failed.refresh_from_db()
+    assert failed.status == "failed" and Patient.objects.get().sex == "F"
+    assert inbox.replay(failed).replay_number == 2
+
+
+def test_a_clock_that_is_ahead_is_flagged(say: Say) -> None:
+    receive(say("ADT^A08", PID).replace(b"20260302", b"29990302"))
+    assert InboundMessage.objects.get().clock_ahead

@@ -1,0 +1,234 @@
+"""ORM^O01 field by field (HL7 v2.5.1 4.5; IHE RAD TF-2 4.2), and ADT."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from interfaces.hl7 import inbox, sources
+from interfaces.hl7.models import Source
+from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure, ScheduledProcedureStep, Visit
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+Say = Callable[..., bytes]
+PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F"
+
+
+def send(raw: bytes, expected: str = "AA") -> bytes:
+    answer = inbox.receive(raw, peer="")
+    assert answer is not None and f"MSA|{expected}|".encode() in answer, answer
+    return answer
+
+
+def obr(**fields: str) -> str:
+    """An OBR of the fields given by number, such as `f18="A1"`."""
+    values = {"1": "1", "4": "71260^CT CHEST^C4", "24": "CT", **{n[1:]: v for n, v in fields.items()}}
+    return "OBR|" + "|".join(values.get(str(n), "") for n in range(1, 45))
+
+
+def orc(control: str = "NW", placer: str = "PL1^HIS", status: str = "", timing: str = "") -> str:
+    return f"ORC|{control}|{placer}|||{status}||{timing}"
+
+
+def step() -> ScheduledProcedureStep:
+    return ScheduledProcedureStep.objects.get()
+
+
+def test_each_field_finds_its_place(say: Say) -> None:
+    send(
+        say(
+            "ORM^O01^ORM_O01",
+            PID,
+            "PV1|1|I|W1^101^A||||9^HOUSE^GREGORY|8^WILSON^JAMES|||||||B6||||V1^^^GENHOSP",
+            "AL1|1||^LATEX",
+            "ORC|NW|PL1^HIS|FL1^RIS||SC||^^^202603021130^^S||||||||||^Surgery",
+            obr(
+                f2="PL1^HIS",
+                f3="FL1^RIS",
+                f4="71260^CT CHEST^C4^PC1^Thorax low dose^L",
+                f12="^Infectious",
+                f13="Cough",
+                f16="1^SMITH^JOHN^^JR^DR",
+                f18="A1",
+                f19="RP1",
+                f20="SP1",
+                f30="WALK",
+                f31="^Suspected pneumonia",
+                f34="7&ROE&RICHARD",
+            ),
+            "ZDS|1.2.3.4^HIS^Application^DICOM",
+            "OBX|1|NM|29463-7^Weight^LN||61.5|kg",
+        )
+    )
+    order, procedure, found = Order.objects.get(), RequestedProcedure.objects.get(), step()
+    assert sorted(order.numbers.values_list("kind", "value", "namespace")) == [
+        ("filler", "FL1", "RIS"),
+        ("placer", "PL1", "HIS"),
+    ]
+    assert (order.accession_number, order.priority, order.reason) == ("A1", "STAT", "Suspected pneumonia")
+    assert (order.danger, order.transport, order.clinical_information) == ("Infectious", "WALK", "Cough")
+    assert order.requesting_physician == "SMITH^JOHN^^DR^JR", "prefix and suffix change places"
+    assert order.referring_physician == "WILSON^JAMES" and order.requesting_service == "Surgery"
+    assert (procedure.requested_procedure_id, procedure.study_instance_uid) == ("RP1", "1.2.3.4")
+    assert (procedure.code, procedure.scheme, procedure.description) == ("71260", "C4", "CT CHEST")
+    assert (found.scheduled_procedure_step_id, found.modality) == ("SP1", "CT")
+    assert found.protocol_codes == [{"code": "PC1", "scheme": "L", "meaning": "Thorax low dose"}]
+    assert found.performing_physician == "ROE^RICHARD"
+    assert found.start == datetime(2026, 3, 2, 11, 30, tzinfo=UTC), "MSH-7's offset applies"
+    patient, visit = Patient.objects.get(), Visit.objects.get()
+    assert (patient.weight_kg, patient.pregnancy, patient.allergies) == (61.5, "3", "LATEX")
+    assert (visit.number, visit.location, visit.attending) == ("V1", "W1^101^A", "HOUSE^GREGORY")
+    assert order.visit == visit
+
+
+@pytest.mark.parametrize(
+    ("sent", "modality"),
+    [("CT", "CT"), ("CTH", "CT"), ("NMR", "MR"), ("RUS", "US"), ("NMS", "NM"), ("mr", "MR"), ("RAD", "US")],
+)
+def test_a_service_section_is_mapped_and_never_passed_on(say: Say, sent: str, modality: str) -> None:
+    ProcedureCode.objects.create(code="71260", scheme="C4", description="x", modality="US")
+    send(say("ORM^O01", PID, orc(), obr(f24=sent)))
+    assert step().modality == modality
+
+
+@pytest.mark.parametrize(
+    ("control", "status", "expected"),
+    [
+        ("NW", "", "scheduled"),
+        ("NW", "SC", "scheduled"),
+        ("NW", "IP", "started"),
+        ("XO", "CM", "completed"),
+        ("SC", "IP", "started"),
+        ("SC", "CM", "completed"),
+        ("SC", "DC", "discontinued"),
+        ("NW", "HD", "held"),
+    ],
+)
+def test_control_and_status_decide(say: Say, control: str, status: str, expected: str) -> None:
+    send(say("ORM^O01", PID, orc(control, status=status), obr()))
+    assert step().status == expected
+
+
+@pytest.mark.parametrize(
+    ("control", "expected"), [("CA", "cancelled"), ("DC", "discontinued"), ("HD", "held"), ("RL", "scheduled")]
+)
+def test_an_end_needs_nothing_but_the_number(say: Say, control: str, expected: str) -> None:
+    send(say("ORM^O01", PID, orc(), obr()))
+    send(say("ORM^O01", PID, orc(control), at=1))
+    assert step().status == expected
+
+
+def test_several_obr_with_one_step_id_are_one_step_with_several_protocols(say: Say) -> None:
+    codes = [obr(f4=f"71260^CT^C4^PC{n}^Protocol {n}^L", f19="RP1", f20="SP1") for n in (1, 2)]
+    send(say("ORM^O01", PID, orc(), codes[0], orc(), codes[1]))
+    assert [code["code"] for code in step().protocol_codes] == ["PC1", "PC2"]
+
+
+def test_several_orders_in_one_message_are_several_orders(say: Say) -> None:
+    send(
+        say(
+            "ORM^O01",
+            PID,
+            orc(placer="PL1^HIS"),
+            obr(f18="A1"),
+            orc(placer="PL2^HIS"),
+            obr(f18="A2"),
+        )
+    )
+    assert sorted(Order.objects.values_list("accession_number", flat=True)) == ["A1", "A2"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "accession"),
+    [({"f18": "A1", "f3": "FL1"}, "A1"), ({"f3": "FL1"}, "FL1"), ({}, "PL1"), ({"f3": "F" * 17}, None)],
+)
+def test_the_accession_number_falls_back_to_another_that_fits(
+    say: Say, fields: dict[str, str], accession: str | None
+) -> None:
+    send(say("ORM^O01", PID, orc(), obr(**fields)))
+    found = Order.objects.get().accession_number
+    assert found == accession if accession else len(found) == 16
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "location"),
+    [
+        ({"f18": "A" * 17}, b"102", b"OBR^1^18"),
+        ({"f24": "XYZ"}, b"103", b"OBR^1^24"),
+        ({"f24": ""}, b"103", b"OBR^1^4"),
+        ({"f36": "tomorrow"}, b"102", b"OBR^1^36"),
+        ({"f5": "X"}, b"103", b"OBR^1^5"),
+    ],
+)
+def test_a_field_that_can_not_be_taken_is_named(
+    say: Say, fields: dict[str, str], code: bytes, location: bytes
+) -> None:
+    answer = send(say("ORM^O01", PID, orc(), obr(**fields)), "AE")
+    assert b"|" + code + b"^" in answer and b"|" + location + b"|" in answer
+    assert not Order.objects.exists() and not Patient.objects.exists()
+
+
+def test_a_study_uid_that_is_none_is_refused(say: Say) -> None:
+    answer = send(say("ORM^O01", PID, orc(), obr(), "ZDS|../../x"), "AE")
+    assert b"ZDS^1^1" in answer
+
+
+def test_empty_never_erases_and_the_null_value_does(say: Say) -> None:
+    send(say("ORM^O01", PID, orc(), obr(f13="Cough", f31="^Fever")))
+    send(say("ORM^O01", PID, orc("XO"), obr(f13='""', f31=""), at=1))
+    order = Order.objects.get()
+    assert (order.clinical_information, order.reason) == ("", "Fever")
+
+
+def test_a_source_may_name_other_fields(say: Say) -> None:
+    Source.objects.update(
+        options={
+            "assigning_authority": "GENHOSP",
+            "processing_ids": ["*"],
+            "mapping": {"station_ae_title": ["OBR-21"], "accession_number": ["OBR-20"]},
+        }
+    )
+    sources._kept.clear()
+    send(say("ORM^O01", PID, orc(), obr(f20="SP1", f21="CT2")))
+    assert (step().station_ae_title, Order.objects.get().accession_number) == ("CT2", "SP1")
+
+
+@pytest.mark.parametrize(
+    ("pid5", "name"),
+    [
+        ("BARS^ANNA^MARIA^JR^DR", "BARS^ANNA^MARIA^DR^JR"),
+        ("YAMADA^TAROU^^^^^L^A~山田^太郎^^^^^L^I~やまだ^たろう^^^^^L^P", "YAMADA^TAROU=山田^太郎=やまだ^たろう"),
+        ("ALIAS^A^^^^^A~BARS^ANNA^^^^^L", "BARS^ANNA"),
+        ("BA\\S\\RS\\E\\X=Y^ANNA", "BA_RS_X_Y^ANNA"),
+        ("von Berg&von&Berg^ANNA", "von Berg^ANNA"),
+    ],
+)
+def test_names_change_their_order_and_keep_their_writings(say: Say, pid5: str, name: str) -> None:
+    send(say("ADT^A08", f"PID|1||P1^^^GENHOSP||{pid5}", charset="UNICODE UTF-8"))
+    assert Patient.objects.get().name == name
+
+
+def test_the_character_set_of_a_name_is_kept(say: Say) -> None:
+    send(say("ADT^A08", "PID|1||P1^^^GENHOSP||MÜLLER", charset="8859/1"))
+    patient = Patient.objects.get()
+    assert (patient.name, patient.character_set) == ("MÜLLER", "ISO_IR 100")
+
+
+def test_a_merge_shows_the_orders_of_the_retired_record_under_the_survivor(say: Say) -> None:
+    send(say("ORM^O01", PID, orc(), obr()))
+    merge = say("ADT^A40^ADT_A39", "PID|1||P2^^^GENHOSP^MR||NEW^NAME", "MRG|P1^^^GENHOSP^MR", at=1)
+    send(merge)
+    send(merge)
+    order = Order.objects.get()
+    assert order.patient is not None
+    assert (order.patient.value, order.patient.current.value) == ("P1", "P2")
+
+
+def test_a_repeating_merge_merges_each(say: Say) -> None:
+    pairs: list[Any] = []
+    for old, new in (("P1", "P3"), ("P2", "P4")):
+        pairs += [f"PID|1||{new}^^^GENHOSP^MR||X", f"MRG|{old}^^^GENHOSP^MR"]
+    send(say("ADT^A40", *pairs))
+    shown = {p.value: p.current.value for p in Patient.objects.select_related("survivor")}
+    assert shown == {"P1": "P3", "P2": "P4", "P3": "P3", "P4": "P4"}
