@@ -181,21 +181,25 @@ def _authority(named: Authority, origin: Origin) -> AssigningAuthority:
 
 def _records(naming: Sequence[tuple[Identifier, AssigningAuthority]], origin: Origin) -> list[Patient]:
     """The locked records that identifiers name, made where they are new, in the message's order."""
-    Patient.objects.bulk_create(
-        [
-            Patient(
-                facility=origin.facility, authority=authority, value=identifier.value, type=identifier.type
-            )
-            for identifier, authority in sorted(naming, key=lambda pair: (pair[1].pk, pair[0].value))
-        ],
-        ignore_conflicts=True,
-    )
+    keys = [(authority.pk, identifier.value) for identifier, authority in naming]
+    found = _locked(keys)
+    new = [
+        Patient(facility=origin.facility, authority=authority, value=identifier.value, type=identifier.type)
+        for identifier, authority in sorted(naming, key=lambda pair: (pair[1].pk, pair[0].value))
+        if (authority.pk, identifier.value) not in found
+    ]
+    if new:
+        Patient.objects.bulk_create(new, ignore_conflicts=True)
+        found = _locked(keys)
+    return [found[key] for key in keys]
+
+
+def _locked(keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Patient]:
     named = Q()
-    for identifier, authority in naming:
-        named |= Q(authority=authority, value=identifier.value)
+    for authority_id, value in keys:
+        named |= Q(authority=authority_id, value=value)
     rows = Patient.objects.select_for_update(of=("self",)).select_related("authority").filter(named)
-    found = {(row.authority_id, row.value): row for row in rows.order_by("pk")}
-    return [found[authority.pk, identifier.value] for identifier, authority in naming]
+    return {(row.authority_id, row.value): row for row in rows.order_by("pk")}
 
 
 def _update(record: Patient, values: Mapping[str, Any], origin: Origin) -> bool:

@@ -4,6 +4,7 @@ from django.db.models import QuerySet
 
 from ledger import stamps
 from worklist import made_up
+from worklist.content import Content
 from worklist.models import Act, Order, OrderNumber, RequestedProcedure, ScheduledProcedureStep
 
 ORDER_FIELDS = (
@@ -56,18 +57,18 @@ def join(order: Order, other: Order) -> None:
     Act.objects.filter(order=other).update(order=order)
     order.save()
     other.delete()
-    renumber(order)
+    content = Content.of(order)
+    renumber(content)
+    content.save()
 
 
-def renumber(order: Order) -> None:
+def renumber(content: Content) -> None:
     """Derive again the numbers that follow from the order's own, after it got another."""
-    number = canonical_number(order)
-    for procedure in RequestedProcedure.objects.filter(order=order):
+    number = canonical_number(content.order)
+    for procedure in content.procedures:
         number_procedure(procedure, number)
-        procedure.save()
-        for step in ScheduledProcedureStep.objects.filter(procedure=procedure, made_up=True):
-            number_step(step)
-            step.save()
+    for step in content.steps:
+        number_step(step)
 
 
 def canonical_number(order: Order) -> tuple[str, str, str]:

@@ -12,11 +12,14 @@ from django.db.models import Q
 
 from ledger import events, stamps
 from worklist import joining, settling
+from worklist.content import Content
 from worklist.errors import NotInTable, RequiredMissing
 from worklist.models import Act, Order, OrderNumber, ProcedureCode, RequestedProcedure, ScheduledProcedureStep
 from worklist.origin import Origin, check_lengths
 from worklist.signals import order_changed
 from worklist.statements import Number, OrderStatement, ProcedureStatement, StepStatement
+
+Named = Sequence[tuple[OrderNumber.Kind, Number]]
 
 
 def apply(*, statement: OrderStatement, origin: Origin) -> Order:
@@ -27,12 +30,14 @@ def apply(*, statement: OrderStatement, origin: Origin) -> Order:
     """
     assert connection.in_atomic_block
     _check(statement, origin)
-    order = _order(statement, origin)
+    content = _named_content(statement, origin)
+    order = content.order
     if statement.act is not None:
-        act(order=order, kind=statement.act, origin=origin, reason=statement.reason)
+        act(content=content, kind=statement.act, origin=origin, reason=statement.reason)
     if statement.procedures:
-        _write_content(order, statement, origin)
-    settling.settle(order, origin)
+        _write(content, statement, origin)
+    settling.settle(content, origin)
+    content.save()
     events.record(
         f"order.{statement.act or 'stated'}",
         about=[("order", order.public_id)],
@@ -47,15 +52,15 @@ def apply(*, statement: OrderStatement, origin: Origin) -> Order:
 
 def act(
     *,
-    order: Order,
+    content: Content,
     kind: Act.Kind,
     origin: Origin,
     step: ScheduledProcedureStep | None = None,
     reason: str = "",
 ) -> None:
     """Add an act to the set; the same act from the same message is there only once."""
-    Act.objects.get_or_create(
-        order=order,
+    added, made = Act.objects.get_or_create(
+        order=content.order,
         step=step,
         kind=kind,
         stamp=origin.stamp.key(),
@@ -66,6 +71,8 @@ def act(
             "source": origin.source,
         },
     )
+    if made:
+        content.acts.append(added)
 
 
 def _check(statement: OrderStatement, origin: Origin) -> None:
@@ -85,20 +92,17 @@ def _check(statement: OrderStatement, origin: Origin) -> None:
 
 
 def _check_code(procedure: ProcedureStatement, origin: Origin) -> None:
-    if all(step.values.get("modality") for step in procedure.steps) and (
-        origin.policy.get("unknown_procedure_codes", "accept_with_modality") == "accept_with_modality"
-    ):
+    accepts = origin.policy.get("unknown_procedure_codes", "accept_with_modality") == "accept_with_modality"
+    if accepts and all(step.values.get("modality") for step in procedure.steps):
         return
     code = procedure.values.get("code")
     if not code or not isinstance(code, str):
         raise RequiredMissing("the order names no procedure code and no modality", "code")
     if not ProcedureCode.objects.filter(code=code).exists():
-        raise NotInTable(
-            f"the procedure code {code!r} is not in the catalogue and no modality is named", "code"
-        )
+        raise NotInTable(f"the procedure code {code!r} is not known and no modality is named", "code")
 
 
-def _order(statement: OrderStatement, origin: Origin) -> Order:
+def _named_content(statement: OrderStatement, origin: Origin) -> Content:
     """The locked order that the statement's numbers name: found, made, or joined from two."""
     named = [
         (kind, number)
@@ -108,31 +112,40 @@ def _order(statement: OrderStatement, origin: Origin) -> Order:
         )
         if number is not None
     ]
-    orders = _locked(named)
-    if not orders:
+    known = {
+        (number.kind, Number(number.value, number.namespace)): number.order_id
+        for number in OrderNumber.objects.filter(_any(named))
+    }
+    missing = [pair for pair in named if pair not in known]
+    if not known:
         order = Order.objects.create(facility=origin.facility, first_received_at=origin.received_at)
+        content = Content(order)
     else:
-        order = orders[0]
-        for other in orders[1:]:
-            joining.join(order, other)
-    before = OrderNumber.objects.filter(order=order).count()
+        order = _joined(set(known.values()))
+        content = Content.of(order)
+    if missing and not _give_numbers(order, missing):
+        return _named_content(statement, origin)  # another process named it first: join with what it made
+    if missing and known:
+        joining.renumber(content)
+    order.first_received_at = min(order.first_received_at, origin.received_at)
+    return content
+
+
+def _joined(keys: set[int]) -> Order:
+    rows = Order.objects.select_for_update(of=("self",)).filter(pk__in=keys)
+    orders = list(rows.select_related("facility").order_by("pk"))
+    for other in orders[1:]:
+        joining.join(orders[0], other)
+    return orders[0]
+
+
+def _give_numbers(order: Order, missing: Named) -> bool:
+    """Add numbers to an order; False if one of them names another order by now."""
     OrderNumber.objects.bulk_create(
-        [OrderNumber(order=order, kind=kind, value=n.value, namespace=n.namespace) for kind, n in named],
+        [OrderNumber(order=order, kind=kind, value=n.value, namespace=n.namespace) for kind, n in missing],
         ignore_conflicts=True,
     )
-    numbers = list(OrderNumber.objects.filter(_any(named)))
-    if any(number.order_id != order.pk for number in numbers):
-        return _order(statement, origin)  # another process named it first: join with what it made
-    if OrderNumber.objects.filter(order=order).count() != before:
-        joining.renumber(order)
-    order.first_received_at = min(order.first_received_at, origin.received_at)
-    return order
-
-
-def _locked(named: Iterable[tuple[OrderNumber.Kind, Number]]) -> list[Order]:
-    keys = set(OrderNumber.objects.filter(_any(named)).values_list("order_id", flat=True))
-    rows = Order.objects.select_for_update(of=("self",)).filter(pk__in=keys)
-    return list(rows.select_related("facility").order_by("pk"))
+    return OrderNumber.objects.filter(_any(missing), order=order).count() == len(missing)
 
 
 def _any(named: Iterable[tuple[OrderNumber.Kind, Number]]) -> Q:
@@ -142,46 +155,43 @@ def _any(named: Iterable[tuple[OrderNumber.Kind, Number]]) -> Q:
     return wanted
 
 
-def _write_content(order: Order, statement: OrderStatement, origin: Origin) -> None:
+def _write(content: Content, statement: OrderStatement, origin: Origin) -> None:
+    order = content.order
     stamps.write(order, statement.values, origin.stamp, origin.source)
     first = order.content_received_at
     order.content_received_at = min(first, origin.received_at) if first else origin.received_at
-    order.save()
     for said in statement.procedures:
-        procedure = _procedure(order, said)
-        values = {name: value for name, value in said.values.items() if name != "study_instance_uid"}
-        stamps.write(procedure, values, origin.stamp, origin.source)
-        if uid := said.values.get("study_instance_uid"):
-            stamps.write(procedure, {"study_instance_uid": uid}, origin.stamp, origin.source)
-        procedure.save()
-        _write_steps(order, procedure, said.steps, origin)
+        procedure = _procedure(content, said)
+        stamps.write(procedure, said.values, origin.stamp, origin.source)
+        for step_said in said.steps:
+            step = _step(content, procedure, step_said, origin)
+            stamps.write(step, step_said.values, origin.stamp, origin.source)
 
 
-def _procedure(order: Order, said: ProcedureStatement) -> RequestedProcedure:
-    key = {"requested_procedure_id": said.id} if said.id else {"place": said.place}
-    found = RequestedProcedure.objects.filter(order=order, **key).first()
-    if found is not None:
-        return found
-    procedure = RequestedProcedure(order=order, place=None if said.id else said.place)
-    procedure.requested_procedure_id = said.id
-    joining.number_procedure(procedure, joining.canonical_number(order))
-    procedure.save()
+def _procedure(content: Content, said: ProcedureStatement) -> RequestedProcedure:
+    for procedure in content.procedures:
+        if procedure.requested_procedure_id == said.id if said.id else procedure.place == said.place:
+            return procedure
+    procedure = RequestedProcedure(
+        order=content.order, place=None if said.id else said.place, requested_procedure_id=said.id
+    )
+    joining.number_procedure(procedure, joining.canonical_number(content.order))
+    content.procedures.append(procedure)
     return procedure
 
 
-def _write_steps(
-    order: Order, procedure: RequestedProcedure, said: Sequence[StepStatement], origin: Origin
-) -> None:
-    for statement in said:
-        key = {"scheduled_procedure_step_id": statement.id} if statement.id else {"made_up": True}
-        step = ScheduledProcedureStep.objects.filter(procedure=procedure, **key).first()
-        if step is None:
-            step = ScheduledProcedureStep(
-                procedure=procedure,
-                scheduled_procedure_step_id=statement.id,
-                made_up=not statement.id,
-                due=origin.received_at,
-            )
-            joining.number_step(step)
-        stamps.write(step, statement.values, origin.stamp, origin.source)
-        step.save()
+def _step(
+    content: Content, procedure: RequestedProcedure, said: StepStatement, origin: Origin
+) -> ScheduledProcedureStep:
+    for step in content.steps_of(procedure):
+        if step.scheduled_procedure_step_id == said.id if said.id else step.made_up:
+            return step
+    step = ScheduledProcedureStep(
+        procedure=procedure,
+        scheduled_procedure_step_id=said.id,
+        made_up=not said.id,
+        due=origin.received_at,
+    )
+    joining.number_step(step)
+    content.steps.append(step)
+    return step

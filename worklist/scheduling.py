@@ -6,6 +6,7 @@ from django.db import connection
 
 from ledger import events
 from worklist import made_up, ordering, settling, status
+from worklist.content import Content
 from worklist.errors import RequiredMissing, StateConflict, UnknownKey
 from worklist.models import Act, Order, OrderStatus, ScheduledProcedureStep, StepStatus
 from worklist.origin import Origin
@@ -36,48 +37,50 @@ def change_step(
     *, step: ScheduledProcedureStep, kind: Act.Kind, origin: Origin, reason: str = ""
 ) -> ScheduledProcedureStep:
     """Do an act to a step, if its state allows it; raises `StateConflict` otherwise."""
-    assert connection.in_atomic_block
-    order = (
-        Order.objects.select_for_update(of=("self",))
-        .select_related("facility")
-        .get(pk=step.procedure.order_id)
-    )
-    step.refresh_from_db()
+    content = _locked(step.procedure.order_id)
+    step = next(row for row in content.steps if row.pk == step.pk)
     allowed = status.MAY[kind]
     if StepStatus(step.status) not in allowed:
         names = ", ".join(sorted(allowed))
         raise StateConflict(f"the step is {step.status}; {kind} needs one that is {names}", "status")
-    ordering.act(order=order, kind=kind, origin=origin, step=step, reason=reason)
-    _settled(order, origin, f"step.{kind}", ("step", step.public_id), reason)
-    step.refresh_from_db()
+    ordering.act(content=content, kind=kind, origin=origin, step=step, reason=reason)
+    _settle(content, origin, f"step.{kind}", ("step", step.public_id), reason)
     return step
 
 
 def cancel(*, order: Order, origin: Origin, reason: str) -> Order:
     """Cancel an order; one whose exam began is discontinued. Raises `StateConflict` for one that ended."""
-    assert connection.in_atomic_block
     if not reason.strip():
         raise RequiredMissing("a cancellation needs a reason", "reason")
-    order = Order.objects.select_for_update(of=("self",)).select_related("facility").get(pk=order.pk)
+    content = _locked(order.pk)
+    order = content.order
     if order.status in _ENDED_ORDERS:
         raise StateConflict(f"the order is {order.status} already", "status")
-    ordering.act(order=order, kind=Act.Kind.CANCEL, origin=origin, reason=reason)
-    _settled(order, origin, "order.cancel", ("order", order.public_id), reason)
+    ordering.act(content=content, kind=Act.Kind.CANCEL, origin=origin, reason=reason)
+    _settle(content, origin, "order.cancel", ("order", order.public_id), reason)
     return order
 
 
 def undo(*, act: Act, origin: Origin) -> Order:
     """Undo an act: the status is what the other acts come to. Raises `UnknownKey` if undone already."""
     assert connection.in_atomic_block
-    order = Order.objects.select_for_update(of=("self",)).select_related("facility").get(pk=act.order_id)
     if not Act.objects.filter(pk=act.pk, undone_by="").update(undone_by=origin.source):
         raise UnknownKey("the act is undone already", "act")
-    _settled(order, origin, f"order.undo.{act.kind}", ("order", order.public_id), "")
-    return order
+    content = _locked(act.order_id)
+    _settle(content, origin, f"order.undo.{act.kind}", ("order", content.order.public_id), "")
+    return content.order
 
 
-def _settled(order: Order, origin: Origin, kind: str, thing: tuple[str, str], reason: str) -> None:
-    settling.settle(order, origin)
+def _locked(key: int) -> Content:
+    assert connection.in_atomic_block
+    rows = Order.objects.select_for_update(of=("self",)).select_related("facility")
+    return Content.of(rows.get(pk=key))
+
+
+def _settle(content: Content, origin: Origin, kind: str, thing: tuple[str, str], reason: str) -> None:
+    settling.settle(content, origin)
+    content.save()
+    order = content.order
     events.record(
         kind,
         about=[thing, ("order", order.public_id)],

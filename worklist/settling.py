@@ -4,9 +4,9 @@ from zoneinfo import ZoneInfo
 
 from ledger import events
 from worklist import made_up, status
+from worklist.content import Content
 from worklist.joining import canonical_number
 from worklist.models import (
-    Act,
     Order,
     ProcedureCode,
     RequestedProcedure,
@@ -20,28 +20,27 @@ from worklist.origin import Origin
 _OPEN = frozenset(StepStatus) - status.ENDED - {StepStatus.HELD}
 
 
-def settle(order: Order, origin: Origin) -> None:
-    """Derive and save everything derived of an order and its steps; record each change of status."""
-    acts = list(Act.objects.filter(order=order))
-    own = [act for act in acts if act.step_id is None]
+def settle(content: Content, origin: Origin) -> None:
+    """Derive everything derived of an order and its steps; record each change of status. The caller saves."""
+    order = content.order
+    own = [act for act in content.acts if act.step_id is None]
     zone = ZoneInfo(order.facility.time_zone)
     states = []
-    for procedure in RequestedProcedure.objects.filter(order=order).order_by("pk"):
+    for procedure in content.procedures:
         entry = _catalogue_entry(procedure)
         _derive_procedure(procedure, entry)
-        for step in ScheduledProcedureStep.objects.filter(procedure=procedure).order_by("pk"):
+        for step in content.steps_of(procedure):
             _derive_from_catalogue(step, procedure, entry)
-            new = status.of_step([*own, *(act for act in acts if act.step_id == step.pk)])
+            acts = [act for act in content.acts if step.pk and act.step_id == step.pk]
+            new = status.of_step([*own, *acts])
             _note_status(step, new, order, origin)
             _place_on_worklist(step, order, zone)
-            step.save()
             states.append(new)
     order.status = status.of_order(own, states)
     if not order.priority:
         order.priority = Priority.ROUTINE
     if "accession_number" not in order.stamps and states:
         order.accession_number = made_up.number("accession", *canonical_number(order))
-    order.save()
 
 
 def _catalogue_entry(procedure: RequestedProcedure) -> ProcedureCode | None:
@@ -58,7 +57,6 @@ def _derive_procedure(procedure: RequestedProcedure, entry: ProcedureCode | None
     for name in ("description", "body_part", "laterality"):
         if name not in procedure.stamps:
             setattr(procedure, name, getattr(entry, name))
-    procedure.save()
 
 
 def _derive_from_catalogue(
