@@ -1,0 +1,272 @@
+"""bootstrap.py, run from a copy of the project, with stand-ins for Pythons and the package index."""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WITHOUT_VENV = """#!/bin/sh
+# A Python that fits but can't make virtual environments.
+case "$*" in
+    *"import venv"*) exit 1;;
+    *) echo 3.12;;
+esac
+"""
+
+
+class Project:
+    """A folder with what bootstrap.py needs: packages to install, a manage.py that says its arguments."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.wheels = folder / "wheels"
+
+    @classmethod
+    def make(cls, folder: Path) -> "Project":
+        project = cls(folder)
+        project.wheels.mkdir(parents=True)
+        (folder / "requirements").mkdir()
+        shutil.copy(ROOT / "bootstrap.py", folder)
+        (folder / "manage.py").write_text("import sys; print('manage.py', *sys.argv[1:], sys.prefix)")
+        (folder / "requirements.txt").write_text(_pin(project.wheels, "ward", "1.0"))
+        (folder / "requirements" / "test.txt").write_text(_pin(project.wheels, "probe", "2.0"))
+        return project
+
+    def bootstrap(
+        self, *arguments: str, path: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        # No Python but this one, and nothing from the network.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+        settings = {
+            "PATH": path or "/usr/bin:/bin",
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": self.wheels.as_uri(),
+        }
+        return subprocess.run(
+            [getattr(sys, "_base_executable", sys.executable), "bootstrap.py", *arguments],
+            cwd=self.folder,
+            env={**inherited, **settings, **environment},
+            capture_output=True,
+            text=True,
+            timeout=110,
+        )
+
+    def lock(self, version: str) -> Path:
+        """Ask for another version of the package; return its wheel."""
+        (self.folder / "requirements.txt").write_text(_pin(self.wheels, "ward", version))
+        return self.wheels / f"ward-{version}-py3-none-any.whl"
+
+    def installed(self) -> set[str]:
+        return {folder.name for folder in (self.folder / ".venv").glob("lib/*/site-packages/*.dist-info")}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A fresh clone."""
+    return Project.make(tmp_path / "a folder")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    template = Project.make(tmp_path_factory.mktemp("template") / "project")
+    assert template.bootstrap("run").returncode == 0
+    return template
+
+
+@pytest.fixture
+def ready(tmp_path: Path, template: Project) -> Project:
+    """One that ran before; copied, since making a virtual environment takes seconds."""
+    shutil.copytree(template.folder, tmp_path / "a folder", symlinks=True)
+    return Project(tmp_path / "a folder")
+
+
+def test_a_first_run_sets_up_and_a_second_starts_at_once(project: Project) -> None:
+    first = project.bootstrap("run", "--only", "web")
+    second = project.bootstrap("demo")
+
+    assert first.stdout.splitlines() == [
+        f"RIS/PACS: making a virtual environment with Python {sys.version_info[0]}.{sys.version_info[1]}",
+        "RIS/PACS: installing 1 packages",
+        "RIS/PACS:   all here, unpacking",
+        "RIS/PACS: set up",
+        f"manage.py run --only web {project.folder}/.venv",
+    ]
+    assert second.stdout == f"manage.py run --demo {project.folder}/.venv\n"
+
+
+def test_a_changed_lock_file_is_installed(ready: Project) -> None:
+    ready.lock("1.1")
+
+    assert "set up" in ready.bootstrap("run").stdout
+    assert "ward-1.1.dist-info" in ready.installed()
+    assert "ward-1.0.dist-info" not in ready.installed()
+
+
+@pytest.mark.parametrize("damage", ["no python", "no pip", "a Python that was replaced"])
+def test_a_broken_environment_is_repaired(ready: Project, damage: str) -> None:
+    venv = ready.folder / ".venv"
+    stamp = venv / ".ris-pacs-stamp"
+    if damage == "no python":
+        (venv / "bin" / "python").unlink()
+    elif damage == "no pip":
+        stamp.unlink()
+        shutil.rmtree(next(venv.glob("lib/*/site-packages/pip")))
+    else:
+        stamp.write_text(json.dumps({**json.loads(stamp.read_text()), "python": "3.10"}))
+
+    again = ready.bootstrap("run")
+    assert "RIS/PACS: repairing .venv" in again.stdout
+    assert again.stdout.endswith(f"manage.py run {venv}\n")
+
+
+def test_a_set_up_that_was_cut_short_is_done_anew(ready: Project) -> None:
+    wheel = ready.lock("1.1")
+    content = wheel.read_bytes()
+    wheel.unlink()
+    assert ready.bootstrap("run").returncode == 1
+
+    wheel.write_bytes(content)
+    again = ready.bootstrap("run")
+    assert "RIS/PACS: repairing .venv" in again.stdout
+    assert again.stdout.endswith(f"manage.py run {ready.folder}/.venv\n")
+
+
+def test_a_file_with_another_hash_is_refused_and_told(ready: Project) -> None:
+    wheel = ready.lock("1.1")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("ward.py", "print('not what was locked')")
+
+    refused = ready.bootstrap("run")
+    assert refused.returncode == 1
+    assert "  | " in refused.stderr
+    assert "a downloaded file isn't the one that was locked" in refused.stderr.splitlines()[-1]
+    assert "manage.py" not in refused.stdout
+
+
+def test_an_index_that_cannot_be_reached_is_told_with_what_to_do(ready: Project) -> None:
+    ready.lock("1.1").unlink()
+
+    refused = ready.bootstrap("run", PIP_NO_INDEX="0", PIP_INDEX_URL="http://127.0.0.1:9/", PIP_RETRIES="1")
+    assert refused.returncode == 1
+    assert "the package index can't be reached" in refused.stderr.splitlines()[-1]
+    assert "run the same command again" in refused.stderr.splitlines()[-1]
+
+
+def test_a_full_disk_is_told_in_one_line(project: Project) -> None:
+    script = (
+        "import bootstrap, shutil, sys\n"
+        "shutil.disk_usage = lambda path: type('usage', (), {'free': 10**6})\n"
+        "sys.exit(bootstrap.main(['run']))"
+    )
+    refused = subprocess.run(
+        [sys.executable, "-c", script], cwd=project.folder, capture_output=True, text=True
+    )
+
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        f"RIS/PACS: the disk of {project.folder} has 1 MB free; setting up takes 500 MB"
+    ]
+
+
+def test_a_missing_venv_module_names_the_package(project: Project, tmp_path: Path) -> None:
+    python = _fake_python(tmp_path, "python3.12", WITHOUT_VENV)
+
+    refused = _with_unfit_python(project, path=str(python.parent))
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        f"RIS/PACS: {python} lacks the venv module; on Debian or Ubuntu: apt-get install python3.12-venv"
+    ]
+
+
+def test_no_fitting_python_names_what_to_install(project: Project, tmp_path: Path) -> None:
+    refused = _with_unfit_python(project, path=str(tmp_path))
+
+    assert refused.returncode == 1
+    [line] = refused.stderr.splitlines()
+    assert "Python 3.11 to 3.14 is needed" in line
+    assert "apt-get install python3 python3-venv" in line
+
+
+def test_a_python_on_path_that_does_not_work_is_passed_over(project: Project, tmp_path: Path) -> None:
+    """As pyenv's `python3.14` is where that version isn't chosen."""
+    python = _fake_python(tmp_path, "python3.14", "#!/bin/sh\nexit 127\n")
+
+    refused = _with_unfit_python(project, path=str(python.parent))
+    assert "Python 3.11 to 3.14 is needed" in refused.stderr
+
+
+def test_another_python_is_found_on_path(project: Project, tmp_path: Path) -> None:
+    real = getattr(sys, "_base_executable", sys.executable)
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    found = _fake_python(tmp_path, name, f'#!/bin/sh\nexec {real} "$@"\n')
+
+    run = _with_unfit_python(project, path=f"{found.parent}:/usr/bin:/bin")
+    assert run.stdout.endswith(f"manage.py run {project.folder}/.venv\n")
+
+
+def test_tests_get_their_packages_too_and_run_keeps_them(ready: Project) -> None:
+    ready.bootstrap("test")
+    assert {"ward-1.0.dist-info", "probe-2.0.dist-info"} <= ready.installed()
+
+    assert "set up" not in ready.bootstrap("run").stdout
+
+
+@pytest.mark.parametrize("minor", [8, 9, 10])
+def test_an_old_python_can_read_it(minor: int) -> None:
+    """So that it can say which one is needed."""
+    ast.parse((ROOT / "bootstrap.py").read_text(), feature_version=(3, minor))
+
+
+def test_without_a_command_it_says_what_there_is(project: Project) -> None:
+    shown = project.bootstrap()
+
+    assert shown.returncode == 2
+    assert "bootstrap.py run" in shown.stdout
+
+
+def _with_unfit_python(project: Project, path: str) -> subprocess.CompletedProcess[str]:
+    """Run it by a Python whose version isn't supported."""
+    script = (
+        "import bootstrap, sys\n"
+        "this, version_of = sys._base_executable, bootstrap.version_of\n"
+        "bootstrap.version_of = lambda python: '3.10' if python == this else version_of(python)\n"
+        "sys.exit(bootstrap.main(['run']))"
+    )
+    settings = {"PATH": path, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": project.wheels.as_uri()}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=project.folder,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+    )
+
+
+def _fake_python(folder: Path, name: str, script: str) -> Path:
+    python = folder / "bin" / name
+    python.parent.mkdir()
+    python.write_text(script)
+    python.chmod(0o755)
+    return python
+
+
+def _pin(folder: Path, name: str, version: str) -> str:
+    """Make a wheel with nothing in it; return the line that locks it."""
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    about = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(
+            f"{about}/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        archive.writestr(f"{about}/RECORD", "")
+    return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
