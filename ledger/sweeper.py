@@ -4,7 +4,7 @@ It rings the bell for what has become due, and does itself what nobody took with
 """
 
 import logging
-import threading
+import time
 from datetime import timedelta
 
 from django.db import connection, reset_queries
@@ -27,15 +27,15 @@ class Sweeper:
         self._claim_no: int | None = None
         self._rung: dict[tuple[int, int], None] = {}
         self._waiting_since: dict[str, float] = {}
-        self._stop = threading.Event()
+        self._stopped = False
 
     def stop(self) -> None:
         """End after the sweep that runs."""
-        self._stop.set()
+        self._stopped = True
 
     def run(self) -> None:
         """Sweep every half second; a database that is away is waited for."""
-        while not self._stop.is_set():
+        while not self._stopped:
             try:
                 if self._leads():
                     self.sweep()
@@ -44,7 +44,7 @@ class Sweeper:
                 connection.close()
                 self._claim_no = None
             reset_queries()
-            self._stop.wait(EVERY)
+            time.sleep(EVERY)
         if self._claim_no is not None:
             standing.release("sweeper", self._claim_no)
 
@@ -54,7 +54,7 @@ class Sweeper:
         jobs_due = list(jobs.due(now)[:BATCH])
         self._rung = {rung: None for rung in self._rung if rung in {_turn(job) for job in jobs_due}}
         for job in jobs_due:
-            if self._stop.is_set():
+            if self._stopped:
                 return
             if (job.lease_until or job.not_before) < now - PATIENCE:
                 jobs.run(job.id)

@@ -32,7 +32,9 @@ def _transport_options(url: str) -> dict[str, Any]:
 
 app = Celery("ris_pacs")
 app.conf.update(
-    broker_url=settings.CELERY_BROKER_URL,
+    broker_url="filesystem://localhost/"
+    if settings.CELERY_BROKER_URL == "filesystem://"
+    else settings.CELERY_BROKER_URL,
     broker_transport_options=_transport_options(settings.CELERY_BROKER_URL),
     broker_connection_retry_on_startup=True,
     task_acks_late=True,

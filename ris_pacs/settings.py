@@ -1,8 +1,11 @@
 """Django settings. Everything that differs between installations comes from the environment."""
 
+import contextlib
 import os
 import secrets
+import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
 import environ
 
@@ -10,12 +13,18 @@ env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
+def _refuse(text: str) -> NoReturn:
+    """End before anything begins, with one line (sysexits' EX_CONFIG)."""
+    print(f"RIS/PACS doesn't start: {text}", file=sys.stderr)
+    sys.exit(78)
+
+
 def _address(variable: str, default: str) -> tuple[str, int]:
     """Read `host:port` from the environment."""
     text = env.str(variable, default)
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise SystemExit(f"{variable}={text!r} is not host:port, for example {default}")
+        _refuse(f"{variable}={text!r} is not host:port, for example {default}")
     return host, int(port)
 
 
@@ -23,15 +32,23 @@ def _secret_key(home: Path) -> str:
     """Read the secret key of this home; make one, readable by its owner only, on the first run."""
     path = home / "secrets" / "secret_key"
     try:
-        return path.read_text()
-    except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with (
+                contextlib.suppress(FileExistsError),
+                open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file,
+            ):
                 file.write(secrets.token_urlsafe(50))
-        except FileExistsError:
-            pass
         return path.read_text()
+    except OSError as error:
+        _refuse(f"{path} can't be read or written ({error.strerror}); set RIS_PACS_HOME to a folder of yours")
+
+
+def _database(url: str) -> dict[str, Any]:
+    """Read DATABASE_URL; what it says is never printed, since it may hold a password."""
+    if not url.startswith(("sqlite:///", "postgres://", "postgresql://")):
+        _refuse("DATABASE_URL is neither postgres://user:password@host:5432/name nor sqlite:///path")
+    return dict(environ.Env.db_url_config(url))
 
 
 HOME = Path(env.str("RIS_PACS_HOME", str(BASE_DIR / "var"))).expanduser().resolve()
@@ -51,7 +68,7 @@ ALLOWED_HOSTS = env.list(
 )
 CSRF_TRUSTED_ORIGINS = env.list("RIS_PACS_TRUSTED_ORIGINS", default=[])
 
-DATABASES = {"default": env.db_url("DATABASE_URL", f"sqlite:///{HOME / 'ris_pacs.sqlite3'}")}
+DATABASES = {"default": _database(env.str("DATABASE_URL", f"sqlite:///{HOME / 'ris_pacs.sqlite3'}"))}
 USING_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 if USING_SQLITE:
     DATABASES["default"] |= {
@@ -92,6 +109,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "ninja",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -101,7 +119,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.TokenMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "web.access_middleware.AccessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "web.security.ContentSecurityPolicyMiddleware",
@@ -123,6 +141,7 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "accounts.User"
+CSRF_FAILURE_VIEW = "web.errors.csrf_failure"
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "sign-in"

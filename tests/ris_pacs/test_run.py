@@ -301,3 +301,19 @@ def _descendants(pid: int) -> list[int]:
         found += children
         waiting += children
     return found
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("RIS_PACS_HTTP", "8000", "is not host:port"),
+        ("RIS_PACS_DICOM", "127.0.0.1:99999", "is not host:port"),
+        ("DATABASE_URL", "nonsense://user:hunter2@host/x", "DATABASE_URL is neither postgres://"),
+        ("RIS_PACS_HOME", "/proc/nowhere", "can't be read or written"),
+    ],
+)
+def test_a_variable_that_can_not_be_read_is_one_line_without_secrets(
+    environment: Environment, variable: str, value: str, words: str
+) -> None:
+    line = refusal({**environment, variable: value})
+    assert words in line and "hunter2" not in line
