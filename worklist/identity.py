@@ -41,10 +41,15 @@ class Identifier:
 
 
 def register(
-    *, origin: Origin, identifiers: Sequence[Identifier], demographics: Mapping[str, Any]
+    *,
+    origin: Origin,
+    identifiers: Sequence[Identifier],
+    demographics: Mapping[str, Any],
+    tell: bool = True,
 ) -> Patient:
     """Register or update the patient that the trusted ones of `identifiers` name; return the first record.
 
+    `tell` is False where an order of the patient follows in the same transaction, which tells as much.
     Several trusted identifiers in one message say that their records are one person. Raises
     `RequiredMissing` where no identifier names a record, `NotInTable` for an authority that the site does
     not accept, `BadValue` for what is too long.
@@ -61,7 +66,8 @@ def register(
         for other in records[1:]:
             _link(other, records[0], LinkKind.SAME_MESSAGE, origin)
         changed += _resolve(records, origin)
-    _tell(changed)
+    if tell:
+        _tell(changed)
     return records[0]
 
 

@@ -184,7 +184,8 @@ def apply(reading: Reading) -> None:
     orders: dict[tuple[Number | None, Number | None], _Order] = {}
     for group in groups:
         _read_group(reading, group, orders)
-    patient, visit = patients.register(reading, reading.message)
+    has_content = any(order.has_content for order in orders.values())
+    patient, visit = patients.register(reading, reading.message, tell=not has_content)
     for order in orders.values():
         ordering.apply(statement=_statement(order, patient, visit), origin=reading.origin)
 

@@ -41,7 +41,7 @@ PREGNANT: Final = "3"
 """Pregnancy Status (0010,21C0): definitely pregnant."""
 
 
-def register(reading: Reading, segments: Segments) -> tuple[Patient, Visit | None]:
+def register(reading: Reading, segments: Segments, *, tell: bool = True) -> tuple[Patient, Visit | None]:
     """Register or update the patient of `segments`' PID and the visit of its PV1."""
     pid = segments.first("PID")
     if pid is None:
@@ -50,6 +50,7 @@ def register(reading: Reading, segments: Segments) -> tuple[Patient, Visit | Non
         origin=reading.origin,
         identifiers=identifiers(reading, pid),
         demographics=_demographics(reading, pid, segments),
+        tell=tell,
     )
     return patient, _visit(reading, segments.first("PV1"), patient)
 

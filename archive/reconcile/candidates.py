@@ -1,0 +1,285 @@
+"""The scheduled steps that a study could belong to, fetched by index and bounded in number."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import Min, Q, QuerySet
+
+from archive.reconcile import names
+from archive.reconcile.facts import Facts, Identity, moment
+from archive.reconcile.policy import Policy
+from worklist import identity, person_name, selection
+from worklist.models import Act, Order, OrderNumber, Patient, ScheduledProcedureStep
+
+_LONGEST_ACCESSION: Final = 16
+_UNUSED: Final = (
+    "stamps",
+    "protocol_codes",
+    "procedure__stamps",
+    "procedure__order__stamps",
+    "procedure__order__reason",
+    "procedure__order__clinical_information",
+    "procedure__order__patient__stamps",
+    "procedure__order__patient__other_identifiers",
+)
+"""Wide columns that nothing is compared with."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who a candidate is for: as shown, and all records and identifiers of the same person.
+
+    The first of `records` is the one that shows. `attributes` are identifiers that name no record.
+    """
+
+    id: str = ""
+    record: str = ""
+    records: tuple[Identity, ...] = ()
+    universal_issuers: tuple[tuple[str, str], ...] = ()
+    attributes: tuple[Identity, ...] = ()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A scheduled step with all that is compared. Moments are ISO 8601 in UTC, `id` and others public ids."""
+
+    id: str
+    procedure: str
+    order: str
+    scheduled_procedure_step_id: str
+    requested_procedure_id: str
+    study_instance_uid: str
+    patient: Person = Person()
+    order_numbers: tuple[str, ...] = ()
+    accession_number: str = ""
+    accession_issuer: str = ""
+    code: str = ""
+    description: str = ""
+    body_part: str = ""
+    laterality: str = ""
+    modality: str = ""
+    station_ae_titles: tuple[str, ...] = ()
+    station_name: str = ""
+    performing_physician: str = ""
+    due: str = ""
+    status: str = ""
+    content_received_at: str = ""
+    cancelled_at: str = ""
+
+
+def gather(facts: Facts, facility_id: int, policy: Policy) -> list[Candidate]:
+    """The candidates for a study of this facility, in the order of their ids; those named by it come first in
+    the bound on their number, then its patient's, then those of the station at the time."""
+    found: dict[int, None] = {}
+    everything = ScheduledProcedureStep.objects.filter(procedure__order__facility=facility_id)
+    for condition in (*_named(facts, policy), *_of_patient(facts, policy), *_at_station(facts, policy)):
+        room = policy.most_candidates - len(found)
+        if room <= 0:
+            break
+        rows = everything.filter(condition).exclude(pk__in=found).order_by("-due", "pk")
+        found |= dict.fromkeys(rows.values_list("pk", flat=True)[:room])
+    return _described(everything.filter(pk__in=found))
+
+
+def accession_spellings(accession: str, policy: Policy) -> list[str]:
+    """The spellings under which an accession number may be kept, the exact one first: an index finds each."""
+    plain = accession.strip()
+    if not plain:
+        return []
+    bodies = [plain, *(plain.removeprefix(prefix) for prefix in policy.accession_prefixes)]
+    digits = plain.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_. ")
+    bodies += [digits] if len(digits) >= 4 else []
+    bodies += [prefix + body for prefix in policy.accession_prefixes for body in (plain, plain.lstrip("0"))]
+    found = []
+    for body in dict.fromkeys(bodies):
+        bare = body.lstrip("0")
+        padded = (
+            [bare.rjust(width, "0") for width in range(len(bare), _LONGEST_ACCESSION + 1)] if bare else []
+        )
+        found += [body, body.replace(" ", ""), *padded]
+    found += [text.upper() for text in found] + [text.lower() for text in found]
+    return list(dict.fromkeys(text for text in found if text))
+
+
+def _named(facts: Facts, policy: Policy) -> Iterator[Q]:
+    uids = {facts.study_instance_uid, *(item.study_instance_uid for item in facts.requests)} - {""}
+    yield Q(procedure__study_instance_uid__in=uids)
+    accessions = {*facts.accession_numbers, *(item.accession_number for item in facts.requests)} - {""}
+    if accessions:
+        yield _by_accession(sorted(accessions))
+        yield _by_accession([s for text in sorted(accessions) for s in accession_spellings(text, policy)])
+    procedure_ids = {item.requested_procedure_id for item in facts.requests} - {""}
+    step_ids = {item.scheduled_procedure_step_id for item in facts.requests} - {""}
+    if procedure_ids:
+        yield Q(procedure__requested_procedure_id__in=procedure_ids)
+    if step_ids:
+        yield Q(scheduled_procedure_step_id__in=step_ids)
+
+
+def _by_accession(spellings: Iterable[str]) -> Q:
+    """Those with one of these accession numbers; each table's index is asked by itself."""
+    spellings = list(spellings)
+    orders = Order.objects.filter(accession_number__in=spellings).values("pk")
+    own = ScheduledProcedureStep.objects.filter(procedure__accession_number__in=spellings).values("pk")
+    of_order = ScheduledProcedureStep.objects.filter(procedure__order__in=orders).values("pk")
+    return Q(pk__in=own.union(of_order).values_list("pk", flat=True))
+
+
+def _of_patient(facts: Facts, policy: Policy) -> Iterator[Q]:
+    days = timedelta(days=policy.shown_days)
+    for patients in (_identified(facts), _called(facts)):
+        if patients is None:
+            continue
+        everyone = list(identity.same_person(patients[:20]).values_list("pk", flat=True)[:100])
+        if everyone:
+            for around in _windows(facts, days):
+                yield Q(procedure__order__patient__in=everyone) & around
+            yield Q(procedure__order__patient__in=everyone, on_worklist=True)
+
+
+def _identified(facts: Facts) -> QuerySet[Patient] | None:
+    """The records of any issuer that the study's patient IDs name."""
+    values = {known.patient_id for known in facts.identities} - {""}
+    return Patient.objects.filter(value__in=values).order_by("pk") if values else None
+
+
+def _called(facts: Facts) -> QuerySet[Patient] | None:
+    """The records with the study's name, in any of its spellings, and birth date."""
+    wanted = Q(pk__in=[])
+    for known in facts.identities[:3]:
+        date = known.birth_date.replace(".", "").replace("-", "")
+        if not known.name.strip("^ ") or len(date) != 8:
+            continue
+        dates = [date, date[:4] + date[6:] + date[4:6]]
+        wanted |= Q(name_key__in=names.spellings(known.name), birth_date__in=dates)
+        _, ideographic, phonetic = person_name.keys(known.name)
+        for column, key in (("ideographic_key", ideographic), ("phonetic_key", phonetic)):
+            if key:
+                wanted |= Q(**{column: key}, birth_date__in=dates)
+    return Patient.objects.filter(wanted).order_by("pk") if wanted != Q(pk__in=[]) else None
+
+
+def _at_station(facts: Facts, policy: Policy) -> Iterator[Q]:
+    stations = [*facts.station_ae_titles, *facts.station_names]
+    what = [Q(station_ae_title__in=stations) | Q(station_name__in=stations)] if stations else []
+    what += [Q(modality__in=facts.modalities)] if facts.modalities else []
+    for condition in what:
+        for around in _windows(facts, timedelta(hours=policy.window_hours)):
+            yield Q(on_worklist=True) & around & condition
+
+
+def _windows(facts: Facts, reach: timedelta) -> Iterator[Q]:
+    """The time around the acquisition, and around the receipt, if that is another."""
+    moments = [datetime.fromisoformat(text) for text in (facts.acquired_at, facts.received_at) if text]
+    if len(moments) == 2 and abs(moments[0] - moments[1]) < reach / 4:
+        moments.pop()
+    for middle in moments:
+        # The local date leads the index; its zone is within a day of any.
+        start, end = middle - reach, middle + reach
+        yield Q(due__range=(start, end)) & Q(
+            local_date__range=(_day(start - timedelta(days=1)), _day(end + timedelta(days=1)))
+        )
+
+
+def _day(value: datetime) -> str:
+    return value.astimezone(ZoneInfo("UTC")).strftime("%Y%m%d")
+
+
+def _described(rows: QuerySet[ScheduledProcedureStep]) -> list[Candidate]:
+    rows = rows.select_related("procedure__order__patient").defer(*_UNUSED)
+    steps = list(rows.order_by("public_id"))
+    orders = {step.procedure.order_id for step in steps}
+    people = _people(step.procedure.order.patient for step in steps)
+    groups = selection.stations_of_groups() if any(step.station_group for step in steps) else {}
+    numbers: dict[int, list[str]] = {}
+    for number in OrderNumber.objects.filter(order__in=orders).order_by("kind", "value", "namespace"):
+        numbers.setdefault(number.order_id, []).append(f"{number.value}^{number.namespace}".rstrip("^"))
+    cancelled = _cancelled(orders)
+    return [
+        _candidate(step, people, numbers.get(step.procedure.order_id, []), groups, cancelled)
+        for step in steps
+    ]
+
+
+def _candidate(
+    step: ScheduledProcedureStep,
+    people: dict[int, Person],
+    numbers: list[str],
+    groups: dict[str, list[str]],
+    cancelled: dict[tuple[int, int | None], str],
+) -> Candidate:
+    procedure, order = step.procedure, step.procedure.order
+    stations = [step.station_ae_title] if step.station_ae_title else groups.get(step.station_group, [])
+    ends = [cancelled.get((order.pk, None), ""), cancelled.get((order.pk, step.pk), "")]
+    return Candidate(
+        id=step.public_id,
+        procedure=procedure.public_id,
+        order=order.public_id,
+        scheduled_procedure_step_id=step.scheduled_procedure_step_id,
+        requested_procedure_id=procedure.requested_procedure_id,
+        study_instance_uid=procedure.study_instance_uid,
+        patient=people.get(order.patient_id or 0, Person()),
+        order_numbers=tuple(numbers),
+        accession_number=procedure.accession_number or order.accession_number,
+        accession_issuer=order.accession_issuer,
+        code=procedure.code,
+        description=procedure.description or step.description,
+        body_part=procedure.body_part,
+        laterality=procedure.laterality,
+        modality=step.modality,
+        station_ae_titles=tuple(stations),
+        station_name=step.station_name,
+        performing_physician=step.performing_physician,
+        due=moment(step.due),
+        status=step.status,
+        content_received_at=moment(order.content_received_at) if order.content_received_at else "",
+        cancelled_at=min(filter(None, ends), default=""),
+    )
+
+
+def _cancelled(orders: Iterable[int]) -> dict[tuple[int, int | None], str]:
+    """When orders and steps of them were first cancelled, or their patient did not come."""
+    kinds = (Act.Kind.CANCEL, Act.Kind.NO_SHOW)
+    rows = Act.objects.filter(order__in=list(orders), kind__in=kinds, undone_by="")
+    ends = rows.values("order", "step").annotate(at=Min("occurred_at")).values_list("order", "step", "at")
+    return {(order, step): moment(at.astimezone(UTC)) for order, step, at in ends}
+
+
+def _people(patients: Iterable[Patient | None]) -> dict[int, Person]:
+    """The person of each record, by the record's key."""
+    records = {patient.pk: patient for patient in patients if patient is not None}
+    if not records:
+        return {}
+    everyone = (
+        identity.same_person(records.values())
+        .defer("stamps")
+        .select_related("authority")
+        .order_by("authority", "value")
+    )
+    families: dict[int, list[Patient]] = {}
+    for row in everyone:
+        families.setdefault(row.survivor_id or row.pk, []).append(row)
+    return {pk: _person(record, families[record.survivor_id or record.pk]) for pk, record in records.items()}
+
+
+def _person(record: Patient, family: list[Patient]) -> Person:
+    shown = next(row for row in family if row.survivor_id is None)
+    others = [row for row in family if row.pk != shown.pk]
+    issuers = {(row.authority.namespace, row.authority.universal_id) for row in family}
+    return Person(
+        id=shown.public_id,
+        record=record.public_id,
+        records=tuple(
+            Identity(row.value, row.authority.namespace, row.name, row.birth_date, row.sex)
+            for row in [shown, *others]
+        ),
+        universal_issuers=tuple(sorted(pair for pair in issuers if pair[1])),
+        attributes=tuple(
+            Identity(named.get("value", ""), named.get("authority", ""))
+            for row in [shown, *others]
+            for named in row.other_identifiers
+        ),
+    )

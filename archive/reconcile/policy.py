@@ -1,0 +1,106 @@
+"""The reconcile policy: weights, thresholds, and which normalisations need no person.
+
+The site file's `archive.reconcile` overrides it key by key.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from accounts.models import SiteSection
+
+RULES: Final = 1
+"""Raised whenever the rules in the code change, so that a verdict names the rules that made it."""
+
+WEIGHTS: Final[Mapping[str, float]] = {
+    "patient_id": 10,
+    "patient_name": 6,
+    "birth_date": 5,
+    "sex": 1,
+    "accession_number": 10,
+    "study_instance_uid": 8,
+    "request": 8,
+    "modality": 3,
+    "time": 2,
+    "laterality": 2,
+    "body_part": 1,
+    "procedure": 0.5,
+    "station": 1,
+    "performing_physician": 0.5,
+    "order_status": 0.5,
+}
+
+PLAIN: Final = frozenset({"", "case", "spaces", "no issuer", "merged record", "less precise", "punctuation"})
+"""Differences that are none: what agrees by these alone is `matched`, not `corrected`."""
+GUESSES: Final = frozenset({"typo", "one digit", "digits swapped", "day and month swapped"})
+"""Normalisations that suppose a slip; only few of them may come together."""
+ALLOWED: Final[dict[str, list[str]]] = {
+    "patient_id": [],
+    "patient_name": [
+        "transliteration",
+        "component order",
+        "initials",
+        "missing given name",
+        "prefix or suffix",
+        "cut off",
+        "typo",
+    ],
+    "birth_date": ["day and month swapped", "one digit", "digits swapped"],
+    "accession_number": ["leading zeros", "prefix"],
+}
+"""Normalisations by which a field may agree without a person, by default."""
+
+
+class Policy(BaseModel):
+    """What the verdict goes by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: dict[str, float] = dict(WEIGHTS)
+    agrees_from: float = Field(0.8, gt=0.5, le=1)
+    contradicts_to: float = Field(0.4, ge=0, lt=0.5)
+    allowed: dict[str, list[str]] = ALLOWED
+    most_guesses: int = Field(1, ge=0)
+    window_hours: float = Field(12, gt=0)
+    shown_days: float = Field(7, gt=0)
+    clear_lead: float = Field(0.1, ge=0, description="by which the best of several open steps must lead")
+    shown_from: float = Field(0.2, ge=0, description="the least score of a candidate that is kept and shown")
+    most_candidates: int = Field(50, ge=1, le=500)
+    most_shown: int = Field(20, ge=1)
+    accession_prefixes: list[str] = []
+    issuer_aliases: dict[str, str] = {}
+    shortest_naming_id: int = Field(4, ge=1, description="a shorter procedure or step ID names nothing alone")
+    other_id_same_demographics: str = Field("mismatch", pattern="^(mismatch|probable)$")
+
+    @field_validator("weights")
+    @classmethod
+    def _known_weights(cls, value: dict[str, float]) -> dict[str, float]:
+        if unknown := value.keys() - WEIGHTS.keys():
+            raise ValueError(f"{', '.join(sorted(unknown))} is not a field that has a weight")
+        if any(weight < 0 for weight in value.values()):
+            raise ValueError("a weight can't be less than 0")
+        return dict(WEIGHTS) | value
+
+    @field_validator("allowed")
+    @classmethod
+    def _beside_the_defaults(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
+        return ALLOWED | value
+
+    @property
+    def version(self) -> str:
+        """A hash that names these rules and settings."""
+        text = json.dumps([RULES, self.model_dump(mode="json")], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def of_site() -> Policy:
+    """The policy in force here. Raises ValueError for a setting that is none."""
+    return of(SiteSection.read("archive").get("reconcile", {}))
+
+
+def of(overrides: Mapping[str, Any]) -> Policy:
+    """The default policy with `overrides`, key by key."""
+    return Policy(**overrides)

@@ -1,0 +1,127 @@
+"""The job `archive.reconcile`: judge a study once it is quiet, and again whenever something could change it.
+
+Facts and candidates are read and judged outside any transaction. Whatever could change them asks for this job
+in its own transaction; so, if the job was not asked for again since it was claimed, what was prepared holds.
+Otherwise the study is judged anew with its row locked.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from accounts.models import SiteSection
+from archive.models import Instance, Study, Verdict
+from archive.reconcile import candidates, facts, policy, settling, verdict
+from archive.reconcile.candidates import Candidate
+from archive.reconcile.facts import Facts
+from archive.reconcile.policy import Policy
+from archive.reconcile.verdict import Judgement
+from ledger import clock, events, jobs
+from ledger.crashpoint import crashpoint
+from ledger.models import Job
+
+KIND: Final = "archive.reconcile"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that a verdict is computed from, and the hash of it."""
+
+    facts: Facts
+    candidates: list[Candidate]
+    policy: Policy
+    digest: str
+
+    def judge(self) -> Judgement:
+        """Compute the verdict."""
+        return verdict.decide(self.facts, self.candidates, self.policy)
+
+
+def gather(study: Study, quiet_at: datetime, rules: Policy) -> Inputs:
+    """Read the inputs of a study's verdict."""
+    seen = facts.gather(study, quiet_at)
+    found = candidates.gather(seen, study.facility_id, rules)
+    digest = hashlib.sha256(orjson.dumps([seen, found, rules.version])).hexdigest()
+    return Inputs(seen, found, rules, digest)
+
+
+def prepare(claim: jobs.Claim) -> tuple[Inputs, Judgement] | None:
+    """Judge the study, if it is there and quiet."""
+    study = Study.objects.select_related("facility").filter(study_instance_uid=claim.key).first()
+    section = SiteSection.read("archive")
+    if study is None or (quiet_at := _quiet_at(study, section)) > clock.now():
+        return None
+    inputs = gather(study, quiet_at, policy.of(section.get("reconcile", {})))
+    return inputs, inputs.judge()
+
+
+def apply(claim: jobs.Claim, prepared: tuple[Inputs, Judgement] | None) -> None:
+    """Store the verdict and let it take effect; a study that isn't quiet yet is left for later."""
+    rows = Study.objects.select_for_update(of=("self",)).select_related("facility")
+    study = rows.filter(study_instance_uid=claim.key).first()
+    if study is None:
+        return
+    section = SiteSection.read("archive")
+    quiet_at = _quiet_at(study, section)
+    quiet_now = study.last_received_at + _quiet_time(section)
+    if max(quiet_at, quiet_now) > clock.now():
+        jobs.want(KIND, claim.key, not_before=max(quiet_at, quiet_now))
+        return
+    if Instance.objects.filter(study_instance_uid=claim.key, indexed_at=None).exists():
+        return  # indexing asks for this job again when it has read them
+    if prepared is None or not _still_holds(claim):
+        inputs = gather(study, quiet_at, policy.of(section.get("reconcile", {})))
+        prepared = inputs, inputs.judge()
+    inputs, judgement = prepared
+    study.first_quiet_at = quiet_at
+    row = _store(study, inputs, judgement)
+    crashpoint("reconcile.mid")
+    settling.take_effect(study, row or settling.newest(study), is_new=row is not None)
+
+
+def _still_holds(claim: jobs.Claim) -> bool:
+    """Whether nothing has asked for the job since it was claimed."""
+    return Job.objects.filter(pk=claim.id, wanted=claim.wanted).exists()
+
+
+def _quiet_time(section: dict[str, Any]) -> timedelta:
+    return timedelta(seconds=section.get("quiet_seconds", 60))
+
+
+def _quiet_at(study: Study, section: dict[str, Any]) -> datetime:
+    """When the study first was quiet: it follows from what came, not from when this job ran."""
+    return study.first_quiet_at or study.last_received_at + _quiet_time(section)
+
+
+def _store(study: Study, inputs: Inputs, judgement: Judgement) -> Verdict | None:
+    """Add a verdict, unless the newest says the same on the same evidence."""
+    row = Verdict(
+        study=study,
+        outcome=judgement.outcome,
+        facts=orjson.loads(orjson.dumps(inputs.facts)),
+        candidates=verdict.as_json(judgement),
+        findings=[vars(finding) for finding in judgement.findings],
+        policy_version=inputs.policy.version,
+        inputs_digest=inputs.digest,
+    )
+    before = Verdict.objects.filter(study=study).order_by("-number").first()
+    if before is not None and _evidence(before) == _evidence(row):
+        return None
+    row.number = before.number + 1 if before else 1
+    row.save()
+    events.record(
+        "study.verdict",
+        about=[("study", study.public_id), *(("order", one.order) for one in judgement.chosen)],
+        source=f"verdict:{row.public_id}",
+        outcome=judgement.outcome,
+        number=row.number,
+        reason=judgement.reason,
+    )
+    return row
+
+
+def _evidence(row: Verdict) -> tuple[Any, ...]:
+    return row.outcome, row.policy_version, row.findings, row.candidates

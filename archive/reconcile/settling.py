@@ -1,0 +1,107 @@
+"""What follows from a study's newest verdict and from people's decisions: its patient and procedures, its
+exception, and that it can be read."""
+
+from typing import Final
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from archive.models import (
+    Decision,
+    ExceptionStatus,
+    Outcome,
+    ReadingStatus,
+    Study,
+    StudyException,
+    Verdict,
+)
+from archive.signals import study_reconciled
+from ledger import events
+from worklist.models import Patient, RequestedProcedure
+
+MATCHES: Final = frozenset({Outcome.MATCHED, Outcome.CORRECTED})
+NOT_BEGUN: Final = frozenset({ReadingStatus.NOT_READY, ReadingStatus.READY})
+
+
+def take_effect(study: Study, verdict: Verdict, *, is_new: bool) -> None:
+    """Bring the locked study in line with its newest verdict; a decision that stands keeps what it set."""
+    live = live_decisions(study).last()
+    study.verdict = verdict.outcome
+    if study.reading_status == ReadingStatus.NOT_READY:
+        study.reading_status = ReadingStatus.READY
+        events.record(
+            "study.ready", about=[("study", study.public_id)], source=f"verdict:{verdict.public_id}"
+        )
+    linked = live is None and follow(study, verdict)
+    study.save(update_fields=["first_quiet_at", "verdict", "reading_status", "patient"])
+    settle_exception(study, verdict, live)
+    if live is None and verdict.outcome in MATCHES and (is_new or linked):
+        study_reconciled.send(
+            sender=None, study=study, outcome=verdict.outcome, origin_text=f"verdict:{verdict.public_id}"
+        )
+
+
+def follow(study: Study, verdict: Verdict) -> bool:
+    """Set the study's patient and procedures to what the verdict chose; whether that changed anything.
+
+    What has begun to be read is not taken from under its reader: a person decides on the exception.
+    """
+    if verdict.outcome not in MATCHES and study.reading_status not in NOT_BEGUN:
+        return False
+    chosen = [entry for entry in verdict.candidates if entry["chosen"]]
+    procedures = RequestedProcedure.objects.filter(public_id__in=[entry["procedure"] for entry in chosen])
+    record = chosen[0]["patient"]["record"] if chosen else None
+    return set_links(study, Patient.objects.filter(public_id=record).first(), list(procedures))
+
+
+def set_links(study: Study, patient: Patient | None, procedures: list[RequestedProcedure]) -> bool:
+    """Link the study; whether that changed anything. The caller saves `patient`."""
+    wanted = {procedure.pk for procedure in procedures}
+    is_same = study.patient_id == (patient and patient.pk)
+    is_same &= set(study.procedures.values_list("pk", flat=True)) == wanted
+    if not is_same:
+        study.patient = patient
+        study.procedures.set(procedures)
+    return not is_same
+
+
+def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> None:
+    """Open, close or leave alone the study's exception."""
+    row = StudyException.objects.filter(study=study).first()
+    fits = verdict.outcome in MATCHES
+    if row is None:
+        if not fits:
+            StudyException.objects.create(study=study)
+            _tell(study, "study.exception.opened", verdict)
+        return
+    if live is not None:
+        wanted = ExceptionStatus.OPEN if _is_news(verdict, live) else ExceptionStatus(row.status)
+    else:
+        wanted = ExceptionStatus.CLOSED if fits else ExceptionStatus.OPEN
+    if row.status == wanted:
+        return
+    if wanted == ExceptionStatus.OPEN:
+        row.opened_at = timezone.now()
+    row.status = wanted
+    row.save(update_fields=["status", "opened_at"])
+    _tell(study, f"study.exception.{'opened' if wanted == ExceptionStatus.OPEN else wanted.value}", verdict)
+
+
+def _is_news(verdict: Verdict, live: Decision) -> bool:
+    """Whether the images are a wrong-patient suspect now, but were not when the decision was made."""
+    return verdict.outcome == Outcome.MISMATCH and live.before.get("outcome") != Outcome.MISMATCH
+
+
+def _tell(study: Study, kind: str, verdict: Verdict) -> None:
+    about = [("study", study.public_id)]
+    events.record(kind, about=about, source=f"verdict:{verdict.public_id}", outcome=verdict.outcome)
+
+
+def live_decisions(study: Study) -> QuerySet[Decision]:
+    """The decisions on a study that stand, oldest first."""
+    return Decision.objects.filter(study=study, undone_at=None).order_by("pk")
+
+
+def newest(study: Study) -> Verdict:
+    """The verdict that counts."""
+    return Verdict.objects.filter(study=study).order_by("-number")[0]

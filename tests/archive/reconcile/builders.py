@@ -1,0 +1,72 @@
+"""Facts and candidates of a small world: Anna Bars, born on 2 January 1970, is due for a CT of her chest."""
+
+from dataclasses import replace
+from typing import Any
+
+from archive.reconcile.candidates import Candidate, Person
+from archive.reconcile.facts import Facts, Identity
+from archive.reconcile.policy import Policy, of
+from archive.reconcile.verdict import Judgement, decide
+
+DUE = "2026-03-02T08:00:00.000000+00:00"
+QUIET = "2026-03-02T08:30:00.000000+00:00"
+LATER = "2026-03-02T09:00:00.000000+00:00"
+BEFORE = "2026-03-01T08:00:00.000000+00:00"
+DEFAULT = of({})
+
+ANNA = Identity("P1", "GENHOSP", "BARS^ANNA", "19700102", "F")
+OTTO = Identity("P2", "GENHOSP", "OTHER^OTTO", "19350517", "M")
+
+
+def person(*records: Identity, **values: Any) -> Person:
+    first = records[0]
+    return Person(
+        id=f"person-{first.patient_id}", record=f"record-{first.patient_id}", records=records, **values
+    )
+
+
+def candidate(name: str = "1", patient: Person | Identity = ANNA, **values: Any) -> Candidate:
+    whose = person(patient) if isinstance(patient, Identity) else patient
+    return replace(
+        Candidate(
+            id=f"step-{name}",
+            procedure=f"procedure-{name}",
+            order=f"order-{name}",
+            scheduled_procedure_step_id=f"SPS{name:0>5}",
+            requested_procedure_id=f"RP{name:0>5}",
+            study_instance_uid=f"2.25.{name}",
+            patient=whose,
+            accession_number=f"A{name:0>6}",
+            code="71260",
+            description="CT chest with contrast",
+            body_part="CHEST",
+            modality="CT",
+            station_ae_titles=("CT1",),
+            due=DUE,
+            status="scheduled",
+            content_received_at=BEFORE,
+        ),
+        **values,
+    )
+
+
+def facts(identity: Identity = ANNA, *others: Identity, **values: Any) -> Facts:
+    if isinstance(number := values.pop("accession_number", None), str):
+        values["accession_numbers"] = (number,) if number else ()
+    return replace(
+        Facts(
+            study_instance_uid="1.2.3",
+            identities=(identity, *others),
+            accession_numbers=("A000001",),
+            modalities=("CT",),
+            station_ae_titles=("CT1",),
+            acquired_at=DUE,
+            received_at=DUE,
+            quiet_at=QUIET,
+        ),
+        **values,
+    )
+
+
+def judge(seen: Facts, *candidates: Candidate, policy: Policy = DEFAULT) -> Judgement:
+    return decide(seen, candidates, policy)
