@@ -61,6 +61,8 @@ SITE_FILE = Path(env.str("RIS_PACS_SITE", str(BASE_DIR / "simulator" / "site.yam
 LOOPBACK_ONLY = HTTP_ADDRESS[0] in ("127.0.0.1", "localhost", "::1")
 
 DEBUG = env.bool("RIS_PACS_DEBUG", False)
+if not DEBUG and "ENGINE_CRASH" in os.environ:
+    _refuse("ENGINE_CRASH kills processes on purpose and is for tests only; unset it")
 SECRET_KEY = env.str("RIS_PACS_SECRET_KEY", "") or _secret_key(HOME)
 SECRET_KEY_FALLBACKS = env.list("RIS_PACS_SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list(

@@ -6,6 +6,8 @@ class HL7Config(AppConfig):
     label = "hl7"
 
     def ready(self) -> None:
-        from interfaces.hl7 import inbox
+        from interfaces.hl7 import delivery, inbox, order_status
 
         inbox.register()
+        delivery.register()
+        order_status.register()

@@ -121,5 +121,10 @@ class OutboundMessage(PublicModel):
             models.Index(
                 fields=["destination", "id"], name="outbound_waiting", condition=models.Q(status="waiting")
             ),
+            models.Index(
+                fields=["destination", "lane", "id"],
+                name="outbound_stuck",
+                condition=models.Q(status__in=["held", "stopped"]),
+            ),
             models.Index(fields=["-created_at", "-id"], name="outbound_newest_first"),
         ]

@@ -39,13 +39,14 @@ def tell_in_process(
     for procedure in rows.order_by("order_id", "pk"):
         by_order[procedure.order].append(procedure)
     for order, procedures in by_order.items():
-        if order.patient is None:
+        patient = order.patient or study.patient
+        if patient is None:
             continue
         outbox.enqueue(
             key=f"study:{study.study_instance_uid}:order:{order.public_id}:{IN_PROCESS}",
             message_type=MESSAGE_TYPE,
-            facts=_facts(study, order, order.patient.current, procedures),
-            lane=order.patient.current.public_id,
+            facts=_facts(study, order, patient.current, procedures),
+            lane=patient.current.public_id,
         )
 
 
@@ -121,6 +122,7 @@ def segments(facts: Mapping[str, Any]) -> Iterator[outbox.Segment]:
                 2: tuple(facts["placer"]),
                 3: tuple(facts["filler"]),
                 5: facts["status"],
+                7: ("1", "", "", procedure["start"]),
                 9: facts["when"],
             },
         )
@@ -149,6 +151,7 @@ def _obr(facts: Mapping[str, Any], procedure: Mapping[str, str], number: int) ->
         18: facts["accession_number"],
         19: procedure["id"],
         22: facts["when"],
+        27: ("1", "", "", procedure["start"]),
         36: procedure["start"],
     }
 

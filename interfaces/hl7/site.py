@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from accounts.models import Facility
 from accounts.siting import Change, sync_rows, sync_section
+from interfaces.hl7 import outbox
 from interfaces.hl7.models import Destination, Source
+from ledger import jobs
 
 
 class _Strict(BaseModel):
@@ -60,10 +62,15 @@ def apply(section: HL7Section, *, facility_code: str, dry_run: bool, overwrite: 
     options: dict[str, Any] = {"dry_run": dry_run, "overwrite": overwrite}
     facility = Facility.objects.filter(code=facility_code).first()
     policies = {"accept_unknown_sources": section.accept_unknown_sources}
+    destinations = [_destination(entry) for entry in section.destinations]
+    changed = sync_rows(Destination, ["name"], destinations, **options)
+    if changed and not dry_run:
+        for entry in section.destinations:
+            jobs.want(outbox.JOB, entry.name)  # its queue may stand because of what was changed
     return [
         *sync_section("hl7", policies, dry_run=dry_run),
         *sync_rows(Source, ["name"], [_source(entry, facility) for entry in section.sources], **options),
-        *sync_rows(Destination, ["name"], [_destination(entry) for entry in section.destinations], **options),
+        *changed,
     ]
 
 

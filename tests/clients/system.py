@@ -43,7 +43,9 @@ class System:
 
     def __init__(self, home: Path, database_url: str = "", broker_url: str = "", **environment: str) -> None:
         self.home = home
-        self.http_port, self.dicom_port, self.hl7_port, self.destination_port = (free_port() for _ in range(4))
+        self.http_port, self.dicom_port, self.hl7_port, self.destination_port = (
+            free_port() for _ in range(4)
+        )
         self.log = home.parent / f"{home.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._token = ""
@@ -243,7 +245,7 @@ def order_message(accession: str, **values: str) -> bytes:
         f"PID|1||{v['patient_id']}^^^GENHOSP^MR||{v['name']}||{v['birth_date']}|{v['sex']}\r"
         f"PV1|1|O|RAD^^^GENHOSP\r"
         f"ORC|{v['control']}|PL{accession}^HIS|FL{accession}^RIS||SC||^^^{v['start']}^^R||{now}\r"
-        f"OBR|1|PL{accession}^HIS|FL{accession}^RIS|71260^CT CHEST^C4|||{now}||||||||||{accession}|"
+        f"OBR|1|PL{accession}^HIS|FL{accession}^RIS|71260^CT CHEST^C4|||{now}|||||||||||{accession}|"
         f"RP{accession}|SP{accession}||{now}||{v['modality']}|||^^^{v['start']}^^R\r"
     ).encode({"8859/1": "latin-1"}.get(v["charset"], "utf-8"))
 
