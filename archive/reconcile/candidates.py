@@ -71,16 +71,21 @@ class Candidate:
 
 
 def gather(facts: Facts, facility_id: int, policy: Policy) -> list[Candidate]:
-    """The candidates for a study of this facility, in the order of their ids; those named by it come first in
-    the bound on their number, then its patient's, then those of the station at the time."""
+    """The candidates for a study of this facility, in the order of their ids.
+
+    Those that its headers name come first in the bound on their number, then its patient's. Only where there
+    is none are those of the station, or of the modality, at the time looked at.
+    """
     found: dict[int, None] = {}
     everything = ScheduledProcedureStep.objects.filter(procedure__order__facility=facility_id)
-    for condition in (*_named(facts, policy), *_of_patient(facts, policy), *_at_station(facts, policy)):
-        room = policy.most_candidates - len(found)
-        if room <= 0:
+    for source in (_named, _of_patient, _at_station):
+        if source is _at_station and found:
             break
-        rows = everything.filter(condition).exclude(pk__in=found).order_by("-due", "pk")
-        found |= dict.fromkeys(rows.values_list("pk", flat=True)[:room])
+        for condition in source(facts, policy):
+            room = policy.most_candidates - len(found)
+            if room > 0:
+                rows = everything.filter(condition).exclude(pk__in=found).order_by("-due", "pk")
+                found |= dict.fromkeys(rows.values_list("pk", flat=True)[:room])
     return _described(everything.filter(pk__in=found))
 
 

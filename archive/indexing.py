@@ -1,0 +1,232 @@
+"""Indexing: headers of received objects become study, series and instance rows, in batches.
+
+What waits is seen from the rows themselves (`indexed_at` is empty). Headers are read outside any transaction;
+each transaction takes a few instances, locks their studies and series in the order of their UIDs, and asks
+for the reconcile job. Counts are counted, never added to, so doing a batch twice changes nothing.
+"""
+
+import errno
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from django.db import connection, transaction
+from django.db.models import Count
+
+from accounts.models import Facility, SiteSection
+from archive import facts, volumes
+from archive.dataset.header import Header, read_header
+from archive.dataset.walk import DatasetError
+from archive.models import Instance, Series, StoredFile, Study
+from ledger import clock, events, jobs
+from ledger.crashpoint import crashpoint
+
+logger = logging.getLogger(__name__)
+
+BATCH: Final = 200
+AT_ONCE: Final = 20
+"""Instances in one transaction: it must not keep other writers waiting for more than about 20 ms."""
+
+SeriesKey = tuple[str, str]
+"""Study and Series Instance UID: one Series Instance UID may come in two studies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An instance and its header, or why that could not be read."""
+
+    instance: Instance
+    header: Header | None
+    error: str = ""
+
+    @property
+    def series_key(self) -> SeriesKey:
+        return self.instance.study_instance_uid, self.instance.series_instance_uid
+
+
+def waits() -> bool:
+    """Whether there is anything to index."""
+    return Instance.objects.filter(indexed_at=None).exists()
+
+
+def batch() -> int:
+    """Index up to 200 instances in the order in which they came; return how many."""
+    instances = list(Instance.objects.filter(indexed_at=None).order_by("id")[:BATCH])
+    if not instances:
+        return 0
+    facility = Facility.objects.order_by("id").first()
+    if facility is None:
+        raise RuntimeError("there is no facility yet; apply the site file")
+    quiet = timedelta(seconds=SiteSection.read("archive").get("quiet_seconds", 60))
+    files = _files(instances)
+    for start in range(0, len(instances), AT_ONCE):
+        read = [_read(instance, files.get(instance.pk)) for instance in instances[start : start + AT_ONCE]]
+        with transaction.atomic():
+            _apply(read, facility, quiet)
+        crashpoint("index.after_commit")
+    return len(instances)
+
+
+# Reading
+
+
+def _files(instances: Sequence[Instance]) -> dict[int, StoredFile]:
+    rows = StoredFile.objects.select_related("volume").filter(instance__in=instances).order_by("-id")
+    return {row.instance_id: row for row in rows}
+
+
+def _read(instance: Instance, file: StoredFile | None) -> Read:
+    """Read a header. A volume that is away is waited for; a file that is away is an error of its own."""
+    if file is None:
+        return Read(instance, None, "it has no file")
+    path = volumes.path_of(file)
+    try:
+        header = read_header(path, file.dataset_offset, file.transfer_syntax_uid)
+    except DatasetError as error:
+        return Read(instance, None, str(error))
+    except OSError as error:
+        if not volumes.root_of(file.volume).is_dir():
+            raise
+        return Read(instance, None, f"its file can't be read: {errno.errorcode.get(error.errno or 0, 'EIO')}")
+    if header["instance"]["uid"] != instance.sop_instance_uid:
+        return Read(instance, None, "its file holds another object")
+    return Read(instance, header)
+
+
+# Applying
+
+
+def _apply(read: Sequence[Read], facility: Facility, quiet: timedelta) -> None:
+    studies = _lock_studies(read, facility)
+    series = _lock_series(read, studies)
+    ids = [one.instance.pk for one in read]
+    # With the studies locked: what another process has indexed meanwhile is left alone.
+    waiting = set(Instance.objects.filter(pk__in=ids, indexed_at=None).values_list("pk", flat=True))
+    read = [one for one in read if one.instance.pk in waiting]
+    for one in read:
+        study = studies[one.instance.study_instance_uid]
+        study.first_received_at = min(study.first_received_at, one.instance.received_at)
+        study.last_received_at = max(study.last_received_at, one.instance.received_at)
+        if one.header:
+            facts.add_to_study(study, one.header)
+            facts.add_to_series(series[one.series_key], one.header, one.instance.calling_ae_title)
+    crashpoint("index.mid")
+    _save_instances(read, series)
+    touched = {one.series_key for one in read}
+    _save_series([series[key] for key in sorted(touched)])
+    _save_studies([studies[uid] for uid in sorted({uid for uid, _ in touched})], quiet)
+
+
+def _lock_studies(read: Sequence[Read], facility: Facility) -> dict[str, Study]:
+    """The studies of the batch, made where they are new, locked in the order of their UIDs."""
+    received: dict[str, tuple[datetime, str]] = {}
+    for one in read:
+        received.setdefault(
+            one.instance.study_instance_uid, (one.instance.received_at, one.instance.calling_ae_title)
+        )
+    there = set(
+        Study.objects.filter(study_instance_uid__in=received).values_list("study_instance_uid", flat=True)
+    )
+    new = sorted(received.keys() - there)
+    Study.objects.bulk_create(
+        [
+            Study(
+                facility=facility,
+                study_instance_uid=uid,
+                first_received_at=received[uid][0],
+                last_received_at=received[uid][0],
+            )
+            for uid in new
+        ],
+        ignore_conflicts=True,
+    )
+    rows = Study.objects.select_for_update().filter(study_instance_uid__in=received)
+    studies = {row.study_instance_uid: row for row in rows.order_by("study_instance_uid")}
+    for uid in new:
+        events.record(
+            "study.received",
+            about=[("study", studies[uid].public_id)],
+            occurred_at=received[uid][0],
+            source=received[uid][1],
+        )
+    return studies
+
+
+def _lock_series(read: Sequence[Read], studies: dict[str, Study]) -> dict[SeriesKey, Series]:
+    uids = {study.pk: uid for uid, study in studies.items()}
+    wanted = {one.series_key for one in read}
+    rows = Series.objects.select_for_update().filter(
+        study__in=uids, series_instance_uid__in={uid for _, uid in wanted}
+    )
+    rows = rows.order_by("series_instance_uid", "study_id")
+    series = {(uids[row.study_id], row.series_instance_uid): row for row in rows}
+    # Whoever makes a series holds its study's lock, so nobody else makes it now.
+    new = sorted(wanted - series.keys())
+    made = [Series(study=studies[study_uid], series_instance_uid=uid) for study_uid, uid in new]
+    return series | dict(zip(new, Series.objects.bulk_create(made), strict=True))
+
+
+_UPDATE_INSTANCE: Final = (
+    "UPDATE archive_instance SET series_id = %s, number = %s, rows = %s, columns = %s, frames = %s,"
+    " header = %s, index_error = %s, indexed_at = %s WHERE id = %s AND indexed_at IS NULL"
+)
+
+
+def _save_instances(read: Sequence[Read], series: dict[SeriesKey, Series]) -> None:
+    now = connection.ops.adapt_datetimefield_value(clock.now())
+    rows = []
+    for one in read:
+        values = facts.of_instance(one.header) if one.header else facts.NOTHING_KNOWN
+        *plain, header = values.values()
+        header = orjson.dumps(header).decode()
+        rows.append((series[one.series_key].pk, *plain, header, one.error[:500], now, one.instance.pk))
+    with connection.cursor() as cursor:
+        cursor.executemany(_UPDATE_INSTANCE, rows)
+
+
+def _save_series(rows: Sequence[Series]) -> None:
+    counts = Instance.objects.filter(series__in=rows).values_list("series").annotate(Count("id"))
+    by_series: dict[Any, int] = dict(counts)
+    for row in rows:
+        row.instance_count = by_series.get(row.pk, 0)
+        row.save()
+
+
+def _save_studies(studies: Sequence[Study], quiet: timedelta) -> None:
+    """Count, save what is the index's to save, and have each study reconciled once it has become quiet."""
+    rows = Series.objects.filter(study__in=studies).values_list("study_id", "modality", "instance_count")
+    parts: dict[int, list[tuple[str, int]]] = {study.pk: [] for study in studies}
+    for study_id, modality, count in rows:
+        parts[study_id].append((modality, count))
+    for study in studies:
+        study.modalities = sorted({modality for modality, _ in parts[study.pk] if modality})
+        study.series_count = len(parts[study.pk])
+        study.instance_count = sum(count for _, count in parts[study.pk])
+        study.save(update_fields=_INDEXED_FIELDS)
+        jobs.want("archive.reconcile", study.study_instance_uid, not_before=study.last_received_at + quiet)
+
+
+_INDEXED_FIELDS: Final = (
+    "patient_name",
+    "patient_name_key",
+    "header_patient_id",
+    "issuer_of_patient_id",
+    "birth_date",
+    "sex",
+    "accession_number",
+    "study_id",
+    "study_date",
+    "study_time",
+    "description",
+    "referring_physician",
+    "modalities",
+    "header",
+    "series_count",
+    "instance_count",
+    "first_received_at",
+    "last_received_at",
+)
+"""What of a study is the index's; the rest belongs to reconcile and to reading."""
