@@ -108,3 +108,17 @@ class SiteSection(models.Model):
         """The content of a section, empty where none was applied."""
         row = cls.objects.filter(name=name).first()
         return dict(row.content) if row else {}
+
+
+class FailedSignIn(models.Model):
+    """A sign-in that failed: what was typed as the name, and where it came from. Kept for minutes only."""
+
+    username = models.CharField(max_length=150, help_text="folded")
+    address = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["address", "at"], name="failed_sign_in_by_address"),
+            models.Index(fields=["at"], name="failed_sign_in_at"),
+        ]

@@ -1,4 +1,4 @@
-"""The audit trail (DICOM PS3.15 A.5): who did what to whose data. An act is recorded in its own transaction."""
+"""The audit trail (DICOM PS3.15 A.5): who did what to whose data, recorded in the act's own transaction."""
 
 from collections import OrderedDict
 from collections.abc import Iterable

@@ -1,0 +1,89 @@
+"""`/studies`."""
+
+from typing import Any
+
+import pytest
+
+from ledger.models import AuditEvent
+from tests.archive.reconcile.conftest import Hospital
+from tests.web.rest.conftest import Api
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_matched_study_shows_its_patient_and_orders(hospital: Hospital, api: Api) -> None:
+    patient = hospital.patient()
+    order = hospital.order("A1", patient)
+    row = hospital.study("A1", series_count=1, instance_count=3)
+    (study,) = api.get("/studies", study_instance_uid=row.study_instance_uid)["results"]
+    assert study == api.get(f"/studies/{row.study_instance_uid}")
+    assert {name: study[name] for name in ("id", "accession_number", "modalities", "verdict")} == {
+        "id": row.public_id,
+        "accession_number": "A1",
+        "modalities": ["CT"],
+        "verdict": "matched",
+    }
+    assert (study["series_count"], study["instance_count"], study["availability"]) == (1, 3, "ONLINE")
+    assert (study["reading_status"], study["patient_source"]) == ("ready", "record")
+    assert study["patient"]["id"] == patient.public_id
+    assert study["orders"] == [{"id": order.public_id, "accession_number": "A1", "status": "scheduled"}]
+
+
+def test_an_unmatched_study_shows_what_its_header_says_and_says_so(hospital: Hospital, api: Api) -> None:
+    row = hospital.study("", "X1", "NOBODY^NORA")
+    study = api.get(f"/studies/{row.study_instance_uid}")
+    assert (study["verdict"], study["patient_source"], study["orders"]) == ("unscheduled", "header", [])
+    assert study["patient"] == {
+        "id": None,
+        "name": "NOBODY^NORA",
+        "birth_date": "1970-01-02",
+        "sex": "F",
+        "identifiers": [{"value": "X1", "authority": "GENHOSP", "type": ""}],
+        "merged_into": None,
+    }
+
+
+def test_studies_are_found_by_each_filter(hospital: Hospital, api: Api) -> None:
+    hospital.order("A1", hospital.patient("P1"))
+    hospital.study("A1")
+    hospital.study("", "X1", "NOBODY^NORA")
+    hospital.patient("OLD")
+    hospital.merge("OLD", "P1")
+
+    def found(**query: str) -> list[str]:
+        return [study["verdict"] for study in api.get("/studies", **query)["results"]]
+
+    assert found() == ["unscheduled", "matched"]
+    assert found(verdict="unscheduled") == ["unscheduled"]
+    assert found(accession_number="A1") == ["matched"]
+    assert found(patient_identifier="X1") == ["unscheduled"]
+    assert found(patient_identifier="OLD") == found(patient_identifier="P1^^^GENHOSP") == ["matched"]
+    assert found(reading_status="ready") == ["unscheduled", "matched"] and found(reading_status="final") == []
+    api.get("/studies", 422, verdict="maybe")
+
+
+@pytest.mark.parametrize("odd", ["1.2.3.999", "*", "1.2.3.%2A", "%27"])
+def test_a_uid_that_names_nothing_is_404(hospital: Hospital, api: Api, odd: str) -> None:
+    hospital.study("A1")
+    api.get(f"/studies/{odd}", 404)
+
+
+def test_reading_studies_is_audited(hospital: Hospital, api: Api) -> None:
+    row = hospital.study("", "X1")
+    api.get("/studies")
+    api.get(f"/studies/{row.study_instance_uid}")
+    (event,) = AuditEvent.objects.filter(code="110103")
+    assert event.objects_named == [{"type": "study", "id": row.study_instance_uid}] and event.action == "R"
+
+
+def test_a_list_of_fifty_takes_as_many_queries_as_one_of_two(
+    hospital: Hospital, api: Api, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(50):
+        hospital.order(f"A{number}", hospital.patient(f"P{number}"))
+        hospital.study(f"A{number}", f"P{number}")
+    api.get("/studies")
+    with django_assert_max_num_queries(6):
+        found = api.get("/studies")
+    assert (found["count"], len(found["results"])) == (50, 50)
+    assert all(study["orders"] and study["patient"]["id"] for study in found["results"])

@@ -1,0 +1,41 @@
+"""The API: its resources, how one signs in, how errors are answered."""
+
+from typing import Any
+
+import orjson
+from django.http import HttpRequest
+from ninja import Swagger
+from ninja.renderers import BaseRenderer
+
+from web.rest import exceptions, messages, orders, patients, problems, steps, studies
+from web.rest.access import BearerOrSession
+from web.rest.openapi import DescribedAPI
+
+
+class Renderer(BaseRenderer):
+    """JSON with times as RFC 3339 with their offset."""
+
+    media_type = "application/json"
+
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
+        """Bytes of UTF-8."""
+        return orjson.dumps(data)
+
+
+api = DescribedAPI(
+    title="RIS/PACS",
+    version="1",
+    description="Patients, orders, studies with their verdicts, exceptions and HL7 messages. "
+    "Lists take `limit` and `offset`; errors are problem documents (RFC 9457).",
+    urls_namespace="api",
+    auth=BearerOrSession(),
+    renderer=Renderer(),
+    docs=Swagger(settings={"validatorUrl": None, "persistAuthorization": False}),
+)
+problems.register(api)
+api.add_router("/patients", patients.router)
+api.add_router("/orders", orders.router)
+api.add_router("/steps", steps.router)
+api.add_router("/studies", studies.router)
+api.add_router("/exceptions", exceptions.router)
+api.add_router("/hl7/messages", messages.router)

@@ -1,0 +1,211 @@
+"""`/exceptions`: studies that a person has to look at, and what people decide."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Final
+
+from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from ninja import Query, Router
+
+from accounts import access as policy
+from accounts.models import User
+from archive.errors import RequiredMissing, UnknownKey
+from archive.models import Decision, DecisionKind, ExceptionStatus, Study, Verdict
+from archive.models import StudyException as Row
+from archive.reconcile import resolve
+from ledger import audit
+from web.rest import access
+from web.rest.paging import Page, page
+from web.rest.patients import iso_date
+from web.rest.schemas import Reason
+from web.rest.schemas.exceptions import (
+    Candidate,
+    ExceptionFilters,
+    Exceptions,
+    ExceptionWithHistory,
+    Finding,
+    Happening,
+    Resolution,
+    StudyException,
+)
+from web.rest.schemas.patients import Identifier, Patient
+from worklist.models import Order, ScheduledProcedureStep
+from worklist.models import Patient as PatientRecord
+
+router = Router(tags=["exceptions"])
+
+
+@router.get("", response=Exceptions, summary="Find exceptions")
+def find_exceptions(
+    request: HttpRequest, filters: Annotated[ExceptionFilters, Query()], paging: Page
+) -> dict[str, Any]:
+    """Those opened last first."""
+    user = access.allow(request, "exception.view")
+    rows = _visible(user).order_by("-opened_at", "-id")
+    if filters.status is None:
+        rows = rows.exclude(status=ExceptionStatus.CLOSED)
+    else:
+        rows = rows.filter(status=filters.status)
+    found = page(rows, paging, _shown)
+    _note(request, found["results"])
+    return found
+
+
+@router.get("/{id}", response=ExceptionWithHistory, summary="Read an exception")
+def read_exception(request: HttpRequest, id: str) -> ExceptionWithHistory:
+    """One exception with its findings, candidates and history."""
+    user = access.allow(request, "exception.view")
+    exception = _with_history(_find(request, user, id))
+    _note(request, [exception])
+    return exception
+
+
+@router.post("/{id}/resolve", response=ExceptionWithHistory, summary="Decide")
+def resolve_exception(request: HttpRequest, id: str, body: Resolution) -> ExceptionWithHistory:
+    """The decision leaves the verdict and sets status and resolution. 409 where another was first."""
+    user = access.allow(request, "exception.decide")
+    row = _find(request, user, id)
+    with transaction.atomic():
+        _DECIDE[body.action](body, user, study=row.study, reason=body.reason, by=user, expected=body.revision)
+    return _with_history(_rows().get(pk=row.pk))
+
+
+@router.post("/{id}/undo", response=ExceptionWithHistory, summary="Undo the newest decision")
+def undo_decision(request: HttpRequest, id: str, body: Reason) -> ExceptionWithHistory:
+    """Everything is as before the decision, or as the verdict has it that came since."""
+    user = access.allow(request, "exception.decide")
+    row = _find(request, user, id)
+    with transaction.atomic():
+        resolve.undo(exception=row, reason=body.reason, by=user)
+    return _with_history(_rows().get(pk=row.pk))
+
+
+def _link(body: Resolution, user: User, **act: Any) -> Decision:
+    steps = ScheduledProcedureStep.objects.select_related("procedure__order__patient__survivor")
+    steps = steps.filter(procedure__order__in=policy.visible(Order.objects.all(), user))
+    step = _named(steps, body.scheduled_procedure_step, "scheduled_procedure_step")
+    return resolve.link(step=step, **act)
+
+
+def _correct(body: Resolution, user: User, **act: Any) -> Decision:
+    return resolve.correct(**act)
+
+
+def _reassign(body: Resolution, user: User, **act: Any) -> Decision:
+    return resolve.reassign(patient=_patient(body, user), **act)
+
+
+def _create_order(body: Resolution, user: User, **act: Any) -> Decision:
+    if not body.procedure_code:
+        raise RequiredMissing("the order needs a procedure code", "procedure_code")
+    patient = _patient(body, user) if body.patient else None
+    return resolve.create_order(procedure_code=body.procedure_code, patient=patient, **act)
+
+
+def _split(body: Resolution, user: User, **act: Any) -> Decision:
+    return resolve.split(series=body.series or [], **act)
+
+
+def _reject(body: Resolution, user: User, **act: Any) -> Decision:
+    return resolve.reject(code=body.code or "", **act)
+
+
+def _accept(body: Resolution, user: User, **act: Any) -> Decision:
+    return resolve.accept(**act)
+
+
+_DECIDE: Final[Mapping[DecisionKind, Callable[..., Decision]]] = {
+    DecisionKind.LINK: _link,
+    DecisionKind.CORRECT: _correct,
+    DecisionKind.CREATE_ORDER: _create_order,
+    DecisionKind.REASSIGN: _reassign,
+    DecisionKind.SPLIT: _split,
+    DecisionKind.REJECT: _reject,
+    DecisionKind.ACCEPT: _accept,
+}
+
+
+def _patient(body: Resolution, user: User) -> PatientRecord:
+    rows = policy.visible(PatientRecord.objects.select_related("survivor"), user)
+    patient: PatientRecord = _named(rows, body.patient, "patient")
+    return patient
+
+
+def _named(rows: "QuerySet[Any]", public_id: str | None, field: str) -> Any:
+    """The row that a body names; raises the archive's errors."""
+    if not public_id:
+        raise RequiredMissing(f"{field} is missing", field)
+    row = rows.filter(public_id=public_id).first()
+    if row is None:
+        raise UnknownKey(f"{field} names nothing here", field)
+    return row
+
+
+def _rows() -> QuerySet[Row]:
+    newest = Verdict.objects.filter(study=OuterRef("study")).order_by("-number").values("pk")[:1]
+    rows = Row.objects.select_related("study").prefetch_related("study__decisions")
+    return rows.annotate(newest_verdict=Subquery(newest))
+
+
+def _visible(user: User) -> QuerySet[Row]:
+    return _rows().filter(study__in=policy.visible(Study.objects.all(), user))
+
+
+def _find(request: HttpRequest, user: User, id: str) -> Row:
+    return access.find(Row.objects.all(), _visible(user), request, public_id=id)
+
+
+def _shown(rows: Sequence[Row]) -> list[StudyException]:
+    verdicts = Verdict.objects.in_bulk([row.newest_verdict for row in rows])  # type: ignore[attr-defined]
+    return [StudyException(**_members(row, verdicts.get(row.newest_verdict))) for row in rows]  # type: ignore[attr-defined]
+
+
+def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
+    decisions = row.study.decisions.all()
+    return {
+        "id": row.public_id,
+        "study_instance_uid": row.study.study_instance_uid,
+        "verdict": row.study.verdict,
+        "findings": [Finding(**finding) for finding in (verdict.findings if verdict else ())],
+        "candidates": [_candidate(one) for one in (verdict.candidates if verdict else ())],
+        "status": row.status,
+        "resolution": row.resolution,
+        "revision": len(decisions) + sum(one.undone_at is not None for one in decisions),
+        "opened_at": row.opened_at,
+    }
+
+
+def _candidate(kept: dict[str, Any]) -> Candidate:
+    """A candidate as the verdict saw it."""
+    patient = kept["patient"]
+    shown = Patient(
+        id=patient["id"] or None,
+        name=patient["name"],
+        birth_date=iso_date(patient["birth_date"]),
+        sex=patient["sex"],
+        identifiers=[Identifier(**identifier) for identifier in patient["identifiers"]],
+        merged_into=None,
+    )
+    members = {name: kept[name] for name in Candidate.model_fields if name in kept}
+    return Candidate(**members | {"patient": shown})
+
+
+def _with_history(row: Row) -> ExceptionWithHistory:
+    verdicts = list(Verdict.objects.filter(study=row.study).order_by("number"))
+    history = [Happening(at=one.made_at, kind="verdict", what=one.outcome) for one in verdicts]
+    for decision in row.study.decisions.all():
+        told = {"what": decision.kind, "parameters": decision.parameters}
+        history.append(
+            Happening(at=decision.at, kind="decision", by=decision.by, reason=decision.reason, **told)
+        )
+        if decision.undone_at is not None:
+            by, reason = decision.undone_by, decision.undo_reason
+            history.append(Happening(at=decision.undone_at, kind="undo", by=by, reason=reason, **told))
+    history.sort(key=lambda happening: happening.at)
+    return ExceptionWithHistory(**_members(row, verdicts[-1] if verdicts else None), history=history)
+
+
+def _note(request: HttpRequest, exceptions: Sequence[StudyException]) -> None:
+    things = [("study", exception.study_instance_uid) for exception in exceptions]
+    access.note_reading(request, audit.INSTANCES_ACCESSED, *things)

@@ -1,0 +1,79 @@
+"""The API's description: what OpenAPI needs besides the schemas."""
+
+from typing import Any, Final
+
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+
+_PROBLEM: Final = {
+    "type": "object",
+    "description": "A problem (RFC 9457).",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+_PROBLEMS: Final = {
+    401: ("Unauthorized", "Send `Authorization: Bearer TOKEN`, or sign in on the web pages.", None),
+    403: ("Forbidden", "Your roles don't allow step.change.", None),
+    404: ("Not Found", "There is no such thing here.", None),
+    409: (
+        "Conflict",
+        "The step is completed; arrive needs one that is held, scheduled",
+        {"field": "status", "detail": "the step is completed; arrive needs one that is held, scheduled"},
+    ),
+    422: (
+        "Unprocessable Entity",
+        "Some values are missing or not valid.",
+        {"field": "limit", "detail": "Input should be less than or equal to 500"},
+    ),
+}
+
+
+class DescribedAPI(NinjaAPI):
+    """An API whose description has an example for every body, and the problems that can come."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """The description, completed."""
+        schema = super().get_openapi_schema(**options)
+        schemas = schema["components"]["schemas"]
+        schemas["Problem"] = _PROBLEM
+        for path, operations in schema["paths"].items():
+            for method, operation in operations.items():
+                for body in (operation.get("requestBody"), *operation["responses"].values()):
+                    _add_example(body, schemas)
+                possible = {401: True, 403: True, 404: "{" in path, 409: method == "post", 422: True}
+                for status, can_be in possible.items():
+                    if can_be:
+                        operation["responses"].setdefault(status, _problem(status))
+        return schema
+
+
+def _add_example(body: dict[str, Any] | None, schemas: dict[str, Any]) -> None:
+    for content in (body or {}).get("content", {}).values():
+        schema = content["schema"]
+        reference = schema.get("$ref") or next(
+            (one["$ref"] for one in schema.get("anyOf", ()) if "$ref" in one), None
+        )
+        shown = schemas[reference.rpartition("/")[2]] if reference else schema
+        if shown.get("examples"):
+            content["example"] = shown["examples"][0]
+
+
+def _problem(status: int) -> dict[str, Any]:
+    title, detail, error = _PROBLEMS[status]
+    example: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if error:
+        example["errors"] = [error]
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
+    return {"description": title, "content": {"application/problem+json": content}}

@@ -1,0 +1,126 @@
+"""`/patients`: patient records, and how a patient is shown wherever one is."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from ninja import Query, Router
+
+from accounts import access as policy
+from archive.searching import like
+from ledger import audit
+from web.rest import access
+from web.rest.paging import Page, page
+from web.rest.schemas.patients import Identifier, Patient, PatientFilters, Patients
+from worklist import person_name
+from worklist.models import Patient as PatientRecord
+
+router = Router(tags=["patients"])
+
+
+@router.get("", response=Patients, summary="Find patients")
+def find_patients(
+    request: HttpRequest, filters: Annotated[PatientFilters, Query()], paging: Page
+) -> dict[str, Any]:
+    """Records by identifier, retired ones included; by name, or all, those that others don't replace."""
+    user = access.allow(request, "patient.view")
+    rows = policy.visible(PatientRecord.objects.select_related("survivor"), user).order_by("-id")
+    rows = rows.filter(named(filters.identifier) if filters.identifier else Q(survivor=None))
+    if filters.name:
+        rows = rows.filter(_called(filters.name))
+    found = page(rows, paging, lambda part: shown(part, user, as_current=False))
+    note_patients(request, found["results"])
+    return found
+
+
+@router.get("/{id}", response=Patient, summary="Read a patient")
+def read_patient(request: HttpRequest, id: str) -> Patient:
+    """One record."""
+    user = access.allow(request, "patient.view")
+    rows = PatientRecord.objects.select_related("survivor")
+    record = access.find(rows, policy.visible(rows, user), request, public_id=id)
+    (patient,) = shown([record], user, as_current=False)
+    note_patients(request, [patient])
+    return patient
+
+
+def shown(records: Sequence[PatientRecord], user: Any, *, as_current: bool = True) -> list[Patient]:
+    """Each record as JSON, by one query for all; with `as_current` as the record that replaced it."""
+    people = _people(records, user)
+    patients = []
+    for record in records:
+        root = record.survivor_id or record.pk
+        known = people.get(root, [record])
+        current = next((row for row in known if row.pk == root), record) if as_current else record
+        patients.append(_as_json(current, known))
+    return patients
+
+
+def note_patients(request: HttpRequest, patients: Iterable[Patient | None]) -> None:
+    """Write to the audit trail that these patients' records were read."""
+    things = [("patient", patient.id) for patient in patients if patient and patient.id]
+    access.note_reading(request, audit.PATIENT_RECORD, *things)
+
+
+def named(identifier: str, through: str = "") -> Q:
+    """The records that `VALUE` or `VALUE^^^AUTHORITY` names."""
+    value, _, authority = identifier.partition("^^^")
+    condition = Q(**{f"{through}value": value})
+    return condition & Q(**{f"{through}authority__namespace": authority}) if authority else condition
+
+
+def of_person(identifier: str) -> Q:
+    """What belongs to any record of the person whom an identifier names; for rows with a `patient`."""
+    roots = PatientRecord.objects.filter(named(identifier))
+    keys = roots.annotate(root=Coalesce("survivor_id", "pk")).values("root")
+    return Q(patient__in=keys) | Q(patient__survivor__in=keys)
+
+
+def iso_date(text: str) -> str:
+    """A DICOM or HL7 date as ISO 8601, as far as it goes; as it is where it is none."""
+    if not (text.isascii() and text.isdigit() and len(text) in (4, 6, 8)):
+        return text
+    return "-".join(part for part in (text[:4], text[4:6], text[6:8]) if part)
+
+
+def _called(name: str) -> Q:
+    """Records whose shown name begins so, in any of its scripts."""
+    condition = Q(pk__in=[])
+    for group in person_name.keys(name.replace(",", "^")):
+        if group.strip("*^"):
+            pattern = group if "*" in group or "?" in group else f"{group}*"
+            for column in ("name_key", "ideographic_key", "phonetic_key"):
+                condition |= like(column, pattern)
+    return condition
+
+
+def _people(records: Iterable[PatientRecord], user: Any) -> dict[int, list[PatientRecord]]:
+    """All records of the same persons that the user may see, by the key of the one that shows."""
+    roots = {record.survivor_id or record.pk for record in records}
+    people: dict[int, list[PatientRecord]] = defaultdict(list)
+    rows: QuerySet[PatientRecord] = policy.visible(PatientRecord.objects.all(), user)
+    rows = rows.filter(Q(pk__in=roots) | Q(survivor__in=roots)).select_related("authority", "survivor")
+    for row in rows.order_by("pk") if roots else ():
+        people[row.survivor_id or row.pk].append(row)
+    for known in people.values():
+        known.sort(key=lambda row: row.survivor_id is not None)
+    return people
+
+
+def _as_json(record: PatientRecord, known: Iterable[PatientRecord]) -> Patient:
+    identifiers = {}
+    for row in known:
+        identifiers[row.value, row.authority.namespace] = row.type
+        for other in row.other_identifiers:
+            identifiers.setdefault((other["value"], other["authority"]), other["type"])
+    return Patient(
+        id=record.public_id,
+        name=record.name,
+        birth_date=iso_date(record.birth_date),
+        sex=record.sex,
+        identifiers=[Identifier(value=v, authority=a, type=t) for (v, a), t in identifiers.items()],
+        merged_into=record.survivor.public_id if record.survivor else None,
+    )

@@ -1,0 +1,131 @@
+"""From an error to a problem document (RFC 9457)."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
+
+from django.core.exceptions import RequestDataTooBig
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from archive import errors as archive_errors
+from interfaces.hl7.er7 import Er7Error
+from interfaces.problem import problem
+from web.access_middleware import unauthorized
+from worklist import errors as worklist_errors
+
+logger = logging.getLogger(__name__)
+
+FIELDS: Final = {
+    "code": "procedure_code",
+    "identifiers": "patient.identifier",
+    "value": "patient.identifier.value",
+    "namespace": "patient.identifier.authority",
+    "name": "patient.name",
+    "birth_date": "patient.birth_date",
+    "sex": "patient.sex",
+}
+"""What the domain's fields are called in a body, where that differs."""
+
+STATUSES: Final[dict[type[Exception], int]] = {
+    worklist_errors.RequiredMissing: 422,
+    worklist_errors.BadValue: 422,
+    worklist_errors.NotInTable: 422,
+    worklist_errors.UnknownKey: 422,
+    worklist_errors.DuplicateKey: 409,
+    worklist_errors.StateConflict: 409,
+    archive_errors.RequiredMissing: 422,
+    archive_errors.BadValue: 422,
+    archive_errors.UnknownKey: 422,
+    archive_errors.StateConflict: 409,
+    archive_errors.NotAvailable: 501,
+}
+
+
+class Refused(Exception):
+    """A request that the API itself refuses, with a status and a sentence."""
+
+    def __init__(self, status: int, detail: str, field: str = "") -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.field = status, detail, field
+
+
+def register(api: NinjaAPI) -> None:
+    """Say how `api` answers each error."""
+    api.add_exception_handler(AuthenticationError, lambda request, error: unauthorized(request))
+    api.add_exception_handler(Http404, _missing)
+    api.add_exception_handler(HttpError, _http)
+    api.add_exception_handler(ValidationError, _invalid)
+    api.add_exception_handler(Refused, _refused)
+    api.add_exception_handler(worklist_errors.WorklistError, _domain)
+    api.add_exception_handler(archive_errors.ArchiveError, _domain)
+    api.add_exception_handler(Er7Error, _er7)
+    api.add_exception_handler(RequestDataTooBig, _too_large)
+    api.add_exception_handler(OperationalError, _database)
+    api.add_exception_handler(Exception, _unexpected)
+
+
+def _missing(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem(404, detail=str(error) or "There is no such thing here.")
+
+
+def _http(request: HttpRequest, error: Any) -> HttpResponse:
+    if error.status_code == 400:
+        return problem(400, detail="The body is not JSON.")
+    return problem(error.status_code, detail=str(error))
+
+
+def _too_large(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem(413, detail="The body is too large.")
+
+
+def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
+    fields = [{"field": _path(one["loc"]), "detail": one["msg"]} for one in error.errors]
+    return problem(422, detail="Some values are missing or not valid.", errors=fields)
+
+
+def _path(location: Iterable[Any]) -> str:
+    """A field's name as the client wrote it: what kind of parameter it is in, and ours, left out."""
+    _, *parts = location
+    if parts and parts[0] in ("body", "filters", "paging"):
+        parts = parts[1:]
+    return ".".join(map(str, parts)) or "body"
+
+
+def _refused(request: HttpRequest, error: Any) -> HttpResponse:
+    return _with_field(error.status, error.detail, error.field)
+
+
+def _domain(request: HttpRequest, error: Any) -> HttpResponse:
+    return _with_field(STATUSES[type(error)], error.text, FIELDS.get(error.field, error.field))
+
+
+def _er7(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem(
+        422,
+        detail=f"{error}",
+        errors=[{"field": "raw", "detail": error.text, "code": error.code, "location": error.location}],
+    )
+
+
+def _with_field(status: int, text: str, field: str) -> HttpResponse:
+    sentence = text[:1].upper() + text[1:]
+    members: dict[str, Any] = {"errors": [{"field": field, "detail": text}]} if field else {}
+    return problem(status, detail=sentence, **members)
+
+
+def _database(request: HttpRequest, error: Any) -> HttpResponse:
+    logger.error("the database did not answer: %s", type(error).__name__)
+    response = problem(503, detail="The database can't answer now. Nothing was changed; try again.")
+    response["Retry-After"] = "5"
+    return response
+
+
+def _unexpected(request: HttpRequest, error: Any) -> HttpResponse:
+    """The log gets the type and the place of the error, not its text: that may hold patients' data."""
+    blind = RuntimeError(type(error).__name__).with_traceback(error.__traceback__)
+    route = request.resolver_match.route if request.resolver_match else ""
+    logger.error("%s %s failed", request.method, route, exc_info=blind)
+    return problem(500, detail="An error here; nothing was changed. The log says more.")

@@ -1,0 +1,82 @@
+"""Studies, as the API shows them."""
+
+from typing import Literal
+
+from ninja import Schema
+from pydantic import Field
+
+from archive.models import Outcome, ReadingStatus
+from web.rest.schemas import Text, listing, with_example
+from web.rest.schemas.patients import EXAMPLE as PATIENT
+from web.rest.schemas.patients import Patient
+
+
+class OrderOfStudy(Schema):
+    """An order that a study was matched to."""
+
+    id: str
+    accession_number: str
+    status: str
+
+
+class Study(Schema):
+    """A study with its verdict: do these images belong to that schedule?"""
+
+    model_config = with_example(
+        {
+            "id": "c1d2e3f4a5b64c7d8e9fa0b1c2d3e4f5",
+            "study_instance_uid": "2.25.302113406041958203923184752314786233061",
+            "accession_number": "A1001",
+            "patient": PATIENT,
+            "patient_source": "record",
+            "modalities": ["CT"],
+            "series_count": 2,
+            "instance_count": 240,
+            "verdict": "matched",
+            "reading_status": "ready",
+            "orders": [
+                {
+                    "id": "9c2f5a8be1d34f7a8b6c5d4e3f2a1b0c",
+                    "accession_number": "A1001",
+                    "status": "completed",
+                }
+            ],
+            "availability": "ONLINE",
+        }
+    )
+
+    id: str
+    study_instance_uid: str
+    accession_number: str = Field(description="as in the images")
+    patient: Patient
+    patient_source: Literal["record", "header"] = Field(
+        description="`header`: not matched to a patient yet, this is what the images say"
+    )
+    modalities: list[str]
+    series_count: int
+    instance_count: int
+    verdict: str
+    reading_status: str
+    orders: list[OrderOfStudy]
+    availability: Literal["ONLINE"]
+
+
+class Studies(Schema):
+    """A part of a list of studies."""
+
+    model_config = with_example(listing(Study))
+
+    count: int
+    results: list[Study]
+
+
+class StudyFilters(Schema):
+    """Which studies are wanted; in texts `*` and `?` are wild."""
+
+    study_instance_uid: Text = Field("", max_length=64)
+    accession_number: Text = Field("", max_length=64, description="in the images, or of a matched order")
+    patient_identifier: Text = Field(
+        "", max_length=320, description="`4711` or `4711^^^GENHOSP`: in the images, or of a matched patient"
+    )
+    verdict: Outcome | None = None
+    reading_status: ReadingStatus | None = None

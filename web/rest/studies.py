@@ -1,0 +1,103 @@
+"""`/studies`: every study with its verdict."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Query, Router
+
+from accounts import access as policy
+from archive import searching
+from archive.models import Study as StudyRow
+from ledger import audit
+from web.rest import access
+from web.rest.paging import Page, page
+from web.rest.patients import iso_date, note_patients, shown
+from web.rest.schemas.patients import Identifier, Patient
+from web.rest.schemas.studies import OrderOfStudy, Studies, Study, StudyFilters
+
+router = Router(tags=["studies"])
+
+
+@router.get("", response=Studies, summary="Find studies")
+def find_studies(
+    request: HttpRequest, filters: Annotated[StudyFilters, Query()], paging: Page
+) -> dict[str, Any]:
+    """Those that last received something first."""
+    user = access.allow(request, "study.view")
+    patient_id, _, issuer = filters.patient_identifier.partition("^^^")
+    rows = searching.studies(
+        user=user,
+        study_instance_uids=[filters.study_instance_uid] if filters.study_instance_uid else [],
+        accession_number=filters.accession_number,
+        patient_id=patient_id,
+        issuer_of_patient_id=issuer,
+        verdicts=[filters.verdict] if filters.verdict else [],
+        reading_statuses=[filters.reading_status] if filters.reading_status else [],
+    )
+    found = page(rows.prefetch_related("procedures__order"), paging, lambda part: shown_studies(part, user))
+    _note(request, found["results"])
+    return found
+
+
+@router.get("/{uid}", response=Study, summary="Read a study")
+def read_study(request: HttpRequest, uid: str) -> Study:
+    """One study, by its Study Instance UID."""
+    user = access.allow(request, "study.view")
+    rows = StudyRow.objects.select_related("patient__authority", "patient__survivor").prefetch_related(
+        "procedures__order"
+    )
+    row = access.find(rows, policy.visible(rows, user), request, study_instance_uid=uid)
+    (study,) = shown_studies([row], user)
+    _note(request, [study])
+    return study
+
+
+def shown_studies(rows: Sequence[StudyRow], user: Any) -> list[Study]:
+    """Studies as JSON; `rows` come with their patients, and their procedures with their orders."""
+    records = [row.patient for row in rows if row.patient is not None]
+    patients = dict(zip((record.pk for record in records), shown(records, user), strict=True))
+    return [
+        Study(
+            id=row.public_id,
+            study_instance_uid=row.study_instance_uid,
+            accession_number=row.accession_number,
+            patient=patients[row.patient_id] if row.patient_id else in_header(row),
+            patient_source="record" if row.patient_id else "header",
+            modalities=row.modalities,
+            series_count=row.series_count,
+            instance_count=row.instance_count,
+            verdict=row.verdict,
+            reading_status=row.reading_status,
+            orders=_orders(row),
+            availability="ONLINE",
+        )
+        for row in rows
+    ]
+
+
+def in_header(row: StudyRow) -> Patient:
+    """The identity that the images themselves tell of."""
+    identifier = Identifier(value=row.header_patient_id, authority=row.issuer_of_patient_id, type="")
+    return Patient(
+        id=None,
+        name=row.patient_name,
+        birth_date=iso_date(row.birth_date),
+        sex=row.sex,
+        identifiers=[identifier] if row.header_patient_id else [],
+        merged_into=None,
+    )
+
+
+def _orders(row: StudyRow) -> list[OrderOfStudy]:
+    orders = {procedure.order_id: procedure.order for procedure in row.procedures.all()}
+    return [
+        OrderOfStudy(id=order.public_id, accession_number=order.accession_number, status=order.status)
+        for _, order in sorted(orders.items())
+    ]
+
+
+def _note(request: HttpRequest, studies: Sequence[Study]) -> None:
+    things = [("study", study.study_instance_uid) for study in studies]
+    access.note_reading(request, audit.INSTANCES_ACCESSED, *things)
+    note_patients(request, [study.patient for study in studies])
