@@ -18,6 +18,9 @@ class Event(PublicModel):
     source = models.CharField(max_length=200, blank=True)
     details = models.JSONField(default=dict, blank=True)
 
+    class Meta:
+        indexes = [models.Index(fields=["source"], name="event_by_source")]
+
 
 class EventSubject(models.Model):
     """One thing that an event is about."""

@@ -183,5 +183,5 @@ LOGGING = {
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": env.str("RIS_PACS_LOG_LEVEL", "INFO")},
-    "loggers": {"pynetdicom": {"level": "ERROR"}, "pydicom": {"level": "ERROR"}},
+    "loggers": {name: {"level": "ERROR"} for name in ("pynetdicom", "pydicom", "kombu.connection")},
 }

@@ -193,7 +193,9 @@ class System:
             command = [tool, *options, *place, *arguments]
         else:
             command = [tool, *options, *arguments, *place]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, errors="replace", timeout=120
+        )
 
     def worklist(self, *keys: str, calling_ae: str = "CT1") -> str:
         """What `findscu` prints of the worklist."""

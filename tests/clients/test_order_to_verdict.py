@@ -75,7 +75,11 @@ def test_a_mismatch_is_decided_and_the_decision_undone(system: System, tmp_path:
         f"/exceptions/{exception['id']}/resolve",
         {"action": "link", "reason": "checked with the ward", "scheduled_procedure_step": step},
     )
-    assert (resolved["status"], resolved["resolution"], resolved["verdict"]) == ("resolved", "link", "mismatch")
+    assert (resolved["status"], resolved["resolution"], resolved["verdict"]) == (
+        "resolved",
+        "link",
+        "mismatch",
+    )
     undone = system.api(f"/exceptions/{exception['id']}/undo", {"reason": "it was the other patient"})
     assert undone["status"] == "open"
     assert system.study(uid)["verdict"] == "mismatch"

@@ -1,0 +1,85 @@
+"""Every real message over one connection: each is answered by its control ID and kept."""
+
+import re
+import socket
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.clients.system import ROOT, System, answer_code
+
+FOLDER = ROOT.parent / "shared" / "data" / "hl7"
+pytestmark = [
+    pytest.mark.skipif(not FOLDER.is_dir(), reason="the real messages (../shared/data/hl7) are not here"),
+    pytest.mark.timeout(600),
+]
+
+
+class Connection:
+    """One MLLP connection, opened again where the listener closed it."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.opened = port, 0
+        self._socket: socket.socket | None = None
+        self._buffer = b""
+
+    def ask(self, message: bytes) -> bytes | None:
+        """The answer to a message; None where the connection was closed instead."""
+        if self._socket is None:
+            self._socket = socket.create_connection(("127.0.0.1", self.port), 60)
+            self.opened += 1
+            self._buffer = b""
+        self._socket.sendall(b"\x0b" + message + b"\x1c\r")
+        while b"\x1c\r" not in self._buffer:
+            data = self._socket.recv(65536)
+            if not data:
+                self._socket = None
+                return None
+            self._buffer += data
+        frame, self._buffer = self._buffer.split(b"\x1c\r", 1)
+        return frame.lstrip(b"\x0b")
+
+
+def messages_of(content: bytes) -> list[bytes]:
+    """A file's messages: split where a line begins with MSH; the whole file where none does."""
+    pattern = rb"(?:\A|(?<=[\r\n\x0b]))MSH(?=[^A-Za-z0-9])"
+    starts = [found.start() for found in re.finditer(pattern, content)]
+    ends = [*starts[1:], len(content)]
+    return [content[a:b].strip(b"\x0b\x1c\r\n") for a, b in zip(starts, ends, strict=True)] or [content]
+
+
+def control_id(message: bytes) -> bytes:
+    """MSH-10 as the message's own separator has it."""
+    header = re.split(rb"[\r\n]", message, maxsplit=1)[0]
+    fields = header.split(header[3:4])
+    return fields[9].strip() if len(fields) > 9 else b""
+
+
+def test_each_real_message_is_answered_and_kept(system: System) -> None:
+    connection = Connection(system.hl7_port)
+    outcome: Counter[str] = Counter()
+    sent = []
+    for path in sorted(p for p in FOLDER.rglob("*") if p.is_file()):
+        for message in messages_of(path.read_bytes()):
+            answer = connection.ask(message)
+            has_header = message.startswith(b"MSH")
+            if answer is None:
+                assert not has_header, f"{path.name}: closed, though it has an MSH"
+                outcome["without MSH, connection closed"] += 1
+                continue
+            sent.append(message)
+            code = answer_code(answer)
+            assert code in ("AA", "AE", "AR"), (path.name, answer)
+            named = next(s for s in answer.split(b"\r") if s.startswith(b"MSA")).split(answer[3:4])[2]
+            if control_id(message):
+                assert named == control_id(message), (path.name, named)
+            else:
+                assert (code, named) == ("AR", b""), (path.name, answer)
+                outcome["without MSH-10"] += 1
+            outcome[code] += 1
+    print(dict(outcome), "connections:", connection.opened)
+    assert connection.opened <= 1 + outcome["without MSH, connection closed"], "none killed the listener"
+    kept = system.api("/hl7/messages", direction="in", limit="1")["count"]
+    assert kept >= len(set(sent)), "all lie in the message store"
+    assert system.is_ready()
