@@ -41,6 +41,7 @@ class Read:
     instance: Instance
     header: Header | None
     error: str = ""
+    columns: tuple[Any, ...] = ()
 
     @property
     def series_key(self) -> SeriesKey:
@@ -93,7 +94,14 @@ def _read(instance: Instance, file: StoredFile | None) -> Read:
         return Read(instance, None, f"its file can't be read: {errno.errorcode.get(error.errno or 0, 'EIO')}")
     if header["instance"]["uid"] != instance.sop_instance_uid:
         return Read(instance, None, "its file holds another object")
-    return Read(instance, header)
+    return Read(instance, header, columns=_columns(facts.of_instance(header)))
+
+
+def _columns(values: dict[str, Any]) -> tuple[Any, ...]:
+    return (*list(values.values())[:-1], orjson.dumps(values["header"]).decode())
+
+
+_NOTHING_KNOWN: Final = _columns(facts.NOTHING_KNOWN)
 
 
 # Applying
@@ -177,12 +185,10 @@ _UPDATE_INSTANCE: Final = (
 
 def _save_instances(read: Sequence[Read], series: dict[SeriesKey, Series]) -> None:
     now = connection.ops.adapt_datetimefield_value(clock.now())
-    rows = []
-    for one in read:
-        values = facts.of_instance(one.header) if one.header else facts.NOTHING_KNOWN
-        *plain, header = values.values()
-        header = orjson.dumps(header).decode()
-        rows.append((series[one.series_key].pk, *plain, header, one.error[:500], now, one.instance.pk))
+    rows = [
+        (series[one.series_key].pk, *(one.columns or _NOTHING_KNOWN), one.error[:500], now, one.instance.pk)
+        for one in read
+    ]
     with connection.cursor() as cursor:
         cursor.executemany(_UPDATE_INSTANCE, rows)
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from accounts.siting import Change, sync_rows, sync_section
 from archive.models import Volume
+from archive.reconcile import policy
 
 
 class _Strict(BaseModel):
@@ -27,6 +28,12 @@ class ArchiveSection(_Strict):
     min_free_mib: int = Field(200, ge=0)
     volumes: list[VolumeEntry] = [VolumeEntry(name="main", path="volumes/main")]
     reconcile: dict[str, Any] = {}
+
+    @field_validator("reconcile")
+    @classmethod
+    def _known(cls, value: dict[str, Any]) -> dict[str, Any]:
+        policy.of(value)
+        return value
 
 
 def apply(section: ArchiveSection, *, dry_run: bool, overwrite: bool) -> list[Change]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import models
 
-from worklist.models import Act, Order, RequestedProcedure, ScheduledProcedureStep
+from worklist.models import Act, Order, OrderNumber, RequestedProcedure, ScheduledProcedureStep
 
 
 @dataclass
@@ -14,6 +14,7 @@ class Content:
     """What belongs to one order."""
 
     order: Order
+    numbers: list[OrderNumber] = field(default_factory=list)
     procedures: list[RequestedProcedure] = field(default_factory=list)
     steps: list[ScheduledProcedureStep] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
@@ -29,7 +30,8 @@ class Content:
             step.procedure = by_key[step.procedure_id]
         for procedure in procedures:
             procedure.order = order
-        content = cls(order, procedures, steps, list(Act.objects.filter(order=order)))
+        numbers = list(OrderNumber.objects.filter(order=order))
+        content = cls(order, numbers, procedures, steps, list(Act.objects.filter(order=order)))
         content._as_loaded = {id(row): _values(row) for row in content._rows()}
         return content
 
@@ -37,15 +39,27 @@ class Content:
         """The steps of one procedure."""
         return [step for step in self.steps if step.procedure is procedure]
 
+    @property
+    def canonical_number(self) -> tuple[str, str, str]:
+        """What made-up numbers follow from: the placer's number, else the filler's; the first of several."""
+        keys = [(number.kind, number.namespace, number.value) for number in self.numbers]
+        return min(keys, key=lambda key: (key[0] != OrderNumber.Kind.PLACER, *key[1:]))
+
     def save(self) -> None:
-        """Save the rows that are new or changed, procedures before their steps."""
+        """Save the rows that are new or changed: the order, its procedures, then their steps."""
         for row in self._rows():
             if self._as_loaded.get(id(row)) != _values(row):
                 row.save()
 
+    def mark_saved(self, row: models.Model) -> None:
+        """Remember what was just saved."""
+        self._as_loaded[id(row)] = _values(row)
+
     def _rows(self) -> Iterator[models.Model]:
         yield self.order
-        yield from self.procedures
+        for procedure in self.procedures:
+            procedure.order_id = self.order.pk
+            yield procedure
         for step in self.steps:
             step.procedure_id = step.procedure.pk
             yield step

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from ledger import events, stamps
@@ -195,8 +195,13 @@ def _records(naming: Sequence[tuple[Identifier, AssigningAuthority]], origin: Or
         if (authority.pk, identifier.value) not in found
     ]
     if new:
-        Patient.objects.bulk_create(new, ignore_conflicts=True)
-        found = _locked(keys)
+        try:
+            with transaction.atomic():
+                for patient in new:
+                    patient.save(force_insert=True)
+        except IntegrityError:
+            return _records(naming, origin)  # another process made one of them in the meantime
+        found |= {(patient.authority_id, patient.value): patient for patient in new}
     return [found[key] for key in keys]
 
 

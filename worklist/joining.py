@@ -64,17 +64,11 @@ def join(order: Order, other: Order) -> None:
 
 def renumber(content: Content) -> None:
     """Derive again the numbers that follow from the order's own, after it got another."""
-    number = canonical_number(content.order)
+    number = content.canonical_number
     for procedure in content.procedures:
         number_procedure(procedure, number)
     for step in content.steps:
         number_step(step)
-
-
-def canonical_number(order: Order) -> tuple[str, str, str]:
-    """The number from which others follow: the placer's, else the filler's; of several the first."""
-    numbers = OrderNumber.objects.filter(order=order).values_list("kind", "namespace", "value")
-    return min(numbers, key=lambda number: (number[0] != OrderNumber.Kind.PLACER, number[1], number[2]))
 
 
 def number_procedure(procedure: RequestedProcedure, order_number: tuple[str, str, str]) -> None:

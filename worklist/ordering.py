@@ -7,7 +7,7 @@ arrival, with repeats, ends in the same state.
 
 from collections.abc import Iterable, Sequence
 
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from ledger import events, stamps
@@ -117,17 +117,15 @@ def _named_content(statement: OrderStatement, origin: Origin) -> Content:
         for number in OrderNumber.objects.filter(_any(named))
     }
     missing = [pair for pair in named if pair not in known]
-    if not known:
-        order = Order.objects.create(facility=origin.facility, first_received_at=origin.received_at)
-        content = Content(order)
+    if known:
+        content = Content.of(_joined(set(known.values())))
     else:
-        order = _joined(set(known.values()))
-        content = Content.of(order)
-    if missing and not _give_numbers(order, missing):
+        content = Content(Order(facility=origin.facility, first_received_at=origin.received_at))
+    if missing and not _give_numbers(content, missing):
         return _named_content(statement, origin)  # another process named it first: join with what it made
     if missing and known:
         joining.renumber(content)
-    order.first_received_at = min(order.first_received_at, origin.received_at)
+    content.order.first_received_at = min(content.order.first_received_at, origin.received_at)
     return content
 
 
@@ -139,13 +137,22 @@ def _joined(keys: set[int]) -> Order:
     return orders[0]
 
 
-def _give_numbers(order: Order, missing: Named) -> bool:
-    """Add numbers to an order; False if one of them names another order by now."""
-    OrderNumber.objects.bulk_create(
-        [OrderNumber(order=order, kind=kind, value=n.value, namespace=n.namespace) for kind, n in missing],
-        ignore_conflicts=True,
-    )
-    return OrderNumber.objects.filter(_any(missing), order=order).count() == len(missing)
+def _give_numbers(content: Content, missing: Named) -> bool:
+    """Add numbers to an order; False, and nothing is added, if one of them names another order by now."""
+    order = content.order
+    made = [OrderNumber(order=order, kind=kind, value=n.value, namespace=n.namespace) for kind, n in missing]
+    try:
+        with transaction.atomic():
+            if order.pk is None:
+                order.save()
+                content.mark_saved(order)
+            for number in made:
+                number.order_id = order.pk
+            OrderNumber.objects.bulk_create(made)
+    except IntegrityError:
+        return False
+    content.numbers += made
+    return True
 
 
 def _any(named: Iterable[tuple[OrderNumber.Kind, Number]]) -> Q:
@@ -175,7 +182,7 @@ def _procedure(content: Content, said: ProcedureStatement) -> RequestedProcedure
     procedure = RequestedProcedure(
         order=content.order, place=None if said.id else said.place, requested_procedure_id=said.id
     )
-    joining.number_procedure(procedure, joining.canonical_number(content.order))
+    joining.number_procedure(procedure, content.canonical_number)
     content.procedures.append(procedure)
     return procedure
 

@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 from ledger import events
 from worklist import made_up, status
 from worklist.content import Content
-from worklist.joining import canonical_number
 from worklist.models import (
     Order,
     ProcedureCode,
@@ -40,7 +39,7 @@ def settle(content: Content, origin: Origin) -> None:
     if not order.priority:
         order.priority = Priority.ROUTINE
     if "accession_number" not in order.stamps and states:
-        order.accession_number = made_up.number("accession", *canonical_number(order))
+        order.accession_number = made_up.number("accession", *content.canonical_number)
 
 
 def _catalogue_entry(procedure: RequestedProcedure) -> ProcedureCode | None:
