@@ -109,8 +109,8 @@ def run(job_id: int) -> bool:
     claim = _claim(job_id)
     if claim is None:
         return False
-    handler = _handlers[claim.kind]
     try:
+        handler = _handlers[claim.kind]
         prepared = handler.prepare(claim)
         with transaction.atomic():
             handler.apply(claim, prepared)

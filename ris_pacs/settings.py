@@ -181,7 +181,15 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "plain"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["console"], "level": env.str("RIS_PACS_LOG_LEVEL", "INFO")},
-    "loggers": {name: {"level": "ERROR"} for name in ("pynetdicom", "pydicom", "kombu.connection")},
+    "loggers": {
+        "kombu.connection": {"level": "ERROR"},
+        # What they say quotes values, so patients' data would get into logs.
+        "pynetdicom": {"handlers": ["nowhere"], "propagate": False},
+        "pydicom": {"handlers": ["nowhere"], "propagate": False},
+    },
 }

@@ -35,6 +35,7 @@ class DicomDoor:
         return {
             **os.environ,
             "RIS_PACS_HOME": str(self.home),
+            "RIS_PACS_DEBUG": "1",  # crash points are for tests only, and refused otherwise
             "RIS_PACS_DICOM": f"127.0.0.1:{self.port}",
             "DATABASE_URL": _database_url(),
             "CELERY_BROKER_URL": f"filesystem:///{self.home}/broker",

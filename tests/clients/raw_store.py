@@ -1,4 +1,4 @@
-"""A requestor that proposes one SOP Class in one transfer syntax and sends the bytes of a dataset as they are.
+"""A requestor that proposes one SOP Class in one transfer syntax and sends a dataset byte for byte.
 
 It knows nothing of ours and checks nothing: what it is given goes over the wire (PS3.7 9.1.1, PS3.8 9.3).
 """

@@ -46,6 +46,9 @@ class System:
         self.http_port, self.dicom_port, self.hl7_port, self.destination_port = (
             free_port() for _ in range(4)
         )
+        if broker_url.startswith("redis"):
+            # One of Redis's sixteen databases, so that systems beside each other hear their own bells.
+            broker_url = f"{broker_url.rpartition('/')[0]}/{self.http_port % 16}"
         self.log = home.parent / f"{home.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._token = ""

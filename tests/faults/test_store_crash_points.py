@@ -68,9 +68,11 @@ def test_killed_while_it_stores(door: DicomDoor, point: str) -> None:
     assert (report.verified, report.quarantined) == (6, [])
     assert len(files_in("volumes")) == StoredFile.objects.count() == 6
     assert sanity.check(leave_alone=0).removed == []
-    print(
-        f"{point}: kills=1 acked={len(acknowledged) + 6} lost=0 twice=0 stuck=0 swept={len(report.removed)}"
-    )
+    lost = len(set(acknowledged) - set(stored_uids()))
+    twice = len(files_in("volumes")) - Instance.objects.count()
+    stuck = len(list((door.home / "spool").glob("*.part")))
+    print(f"{point}: kills=1 acked={len(acknowledged) + 6} lost={lost} twice={twice} stuck={stuck}")
+    assert lost == twice == stuck == 0
 
 
 def test_what_nobody_sends_again_is_put_into_quarantine(door: DicomDoor) -> None:
