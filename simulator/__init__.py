@@ -1,1 +1,1 @@
-"""A simulated hospital: it speaks only the wire protocols. Here so far: the site file of the demo hospital."""
+"""A simulated hospital that speaks only the wire protocols; so far the demo hospital's site file."""

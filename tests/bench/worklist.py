@@ -97,7 +97,8 @@ for first in range(0, STEPS, 200):
         for n in range(first, first + 200):
             name, date, modality = _values(n)
             origin = Origin(facility, Stamp(now), now)
-            patient = identity.register(origin=origin, identifiers=[Identifier(f"W{n}", Authority("GENHOSP"))],
+            patient = identity.register(origin=origin,
+                identifiers=[Identifier(f"W{n}", Authority("GENHOSP"))],
                 demographics={"name": name, "sex": "F", "birth_date": "19700102"}, tell=False)
             start = datetime.strptime(date + "1200", "%Y%m%d%H%M").replace(tzinfo=timezone.utc)
             step = StepStatement(f"S{n:05d}", {"modality": modality, "start": start})
