@@ -1,4 +1,4 @@
-"""Admissions and patient data: ADT^A01, A04, A08, A31 and A40 (HL7 v2.5.1 3.3)."""
+"""Admissions and patient data: ADT^A01, A04, A05, A08, A28, A31 and A40 (HL7 v2.5.1 3.3)."""
 
 from interfaces.hl7 import data_types, patients
 from interfaces.hl7.er7 import Er7Error, Segments
@@ -8,12 +8,16 @@ from worklist.identity import Identifier
 
 
 def register(reading: Reading) -> None:
-    """A01, A04, A08, A31: register or update the patient and the visit."""
+    """A01, A04, A05, A08, A28, A31: register or update the patient and the visit."""
     patients.register(reading, reading.message)
 
 
 def merge(reading: Reading) -> None:
-    """A40: each MRG-1 into the identifier of its PID-3 of the same authority and type (3.3.40)."""
+    """A40: each MRG-1 into the identifier of its PID-3 of the same authority and type (3.3.40).
+
+    What both have alike, such as a national number, and what names no record is passed over, as long as
+    something remains to be merged.
+    """
     groups = [group for group in reading.message.groups("PID") if group.first("MRG")]
     if not groups:
         raise Er7Error(100, "MRG", "the message has no MRG segment after a PID")
@@ -28,15 +32,23 @@ def _merge_group(reading: Reading, group: Segments) -> None:
     if not retired:
         raise Er7Error(101, mrg.location(1), "the identifier to be retired is missing")
     surviving = patients.identifiers(reading, pid)
+    pairs = [(identifier, _counterpart(identifier, surviving)) for identifier in retired]
+    found = [(gone, keep) for gone, keep in pairs if keep is not None]
+    if not found:
+        raise Er7Error(204, mrg.location(1), "PID-3 has no identifier of this authority and type")
+    found = [(gone, keep) for gone, keep in found if gone.value != keep.value] or found[:1]
     patients.register(reading, group)
-    for identifier in retired:
-        survivor = _counterpart(identifier, surviving)
-        if survivor is None:
-            raise Er7Error(204, mrg.location(1), "PID-3 has no identifier of this authority")
-        identity.merge(origin=reading.origin, survivor=survivor, retired=identifier)
+    for gone, keep in found:
+        identity.merge(origin=reading.origin, survivor=keep, retired=gone)
 
 
 def _counterpart(retired: Identifier, surviving: list[Identifier]) -> Identifier | None:
-    same_authority = [found for found in surviving if found.authority == retired.authority]
+    if retired.type not in identity.NAMING_TYPES:
+        return None
+    same_authority = [
+        found
+        for found in surviving
+        if found.authority == retired.authority and found.type in identity.NAMING_TYPES
+    ]
     same_type = [found for found in same_authority if found.type == retired.type]
     return next(iter(same_type or same_authority), None)

@@ -118,6 +118,14 @@ def named_location_person(field: Field) -> Said:
     return _join(parts) or None
 
 
+def is_unfit_for_names(field: Field) -> bool:
+    """Whether a DICOM name can't hold all of the field's characters (PS3.5 6.2.1)."""
+    if field.raw.isalnum() or field.is_null:
+        return False
+    parts = (r.component(n) for r in field.repetitions for n in range(1, len(r.components) + 1))
+    return any(_NOT_IN_NAMES.search(part) for part in parts)
+
+
 def _components(repetition: Repetition, order: tuple[int, ...]) -> str:
     return _join([repetition.component(n) for n in order])
 

@@ -7,6 +7,7 @@ connections are allowed, and what passes the caps is cut at once.
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS: Final = 256
 MAX_MESSAGES_IN_FRAME: Final = 1000
+MAX_JUNK: Final = 65536
+"""Bytes outside of frames after which a peer is taken for one that doesn't speak MLLP."""
 READ: Final = 65536
 GRACE: Final = 20.0
 """Seconds that messages in flight have to end after a stop."""
@@ -61,22 +64,44 @@ class Listener:
     timing: Timing = field(default_factory=Timing)
     counters: Counters = field(default_factory=Counters)
     open_connections: set["asyncio.Task[None]"] = field(default_factory=set)
-    busy: int = 0
+    answering: set["asyncio.Task[None]"] = field(default_factory=set)
+    listening: threading.Event = field(default_factory=threading.Event)
+    stopping: bool = False
 
     async def serve(self, stop: asyncio.Event) -> None:
-        """Listen until `stop` is set, then let messages in flight end."""
+        """Listen until `stop` is set, then let messages in flight end. Port 0 is replaced by a free one."""
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="hl7")
         server = await asyncio.start_server(self._accept, self.host, self.port, limit=READ, backlog=128)
         async with server:
+            self.port = server.sockets[0].getsockname()[1]
+            self.listening.set()
             await stop.wait()
             server.close()
-            end = time.monotonic() + GRACE
-            while self.busy and time.monotonic() < end:
-                await asyncio.sleep(0.05)
-            for task in list(self.open_connections):
+            await self._hang_up()
+        await asyncio.get_running_loop().run_in_executor(None, self._close_pool)
+
+    async def _hang_up(self) -> None:
+        """End each connection; those that answer a message after it, at the latest after `GRACE`."""
+        self.stopping = True
+        for task in self.open_connections - self.answering:
+            task.cancel()
+        if self.open_connections:
+            _, late = await asyncio.wait(self.open_connections, timeout=GRACE)
+            for task in late:
                 task.cancel()
-            await asyncio.gather(*self.open_connections, return_exceptions=True)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _close_pool(self) -> None:
+        """Have each thread of the pool close its database connection, and end."""
+        together = threading.Barrier(self.threads)
+
+        def close() -> None:
+            connections.close_all()
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(1.0)
+
+        for _ in range(self.threads):
+            self._pool.submit(close)
+        self._pool.shutdown(wait=not self.answering)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self.open_connections) >= MAX_CONNECTIONS:
@@ -101,7 +126,7 @@ class Listener:
         """Answer frame after frame until the peer ends or does what it may not."""
         peer = str((writer.get_extra_info("peername") or ("",))[0])
         deframer = Deframer()
-        started, deadline = 0, 0.0
+        started, deadline, junk = 0, 0.0, 0
         while True:
             try:
                 data = await asyncio.wait_for(reader.read(READ), self._patience(deframer, deadline))
@@ -114,16 +139,20 @@ class Listener:
             except FrameTooLong:
                 self.counters.cut += 1
                 return
-            if deframer.frames_started != started:
-                started, deadline = deframer.frames_started, time.monotonic() + self.timing.frame
             self.counters.junk_bytes += deframer.junk_bytes
+            junk += deframer.junk_bytes
             deframer.junk_bytes = 0
             for frame in frames:
                 crashpoint("mllp.frame_read")
                 if not await self._answer(frame, peer, writer):
                     return
-            if ended:
+            if ended or self.stopping:
                 return
+            if junk > MAX_JUNK:
+                self.counters.cut += 1
+                return
+            if deframer.frames_started != started:  # after the answers, for which its sender had to wait
+                started, deadline = deframer.frames_started, time.monotonic() + self.timing.frame
 
     def _patience(self, deframer: Deframer, deadline: float) -> float | None:
         """How long to wait: briefly for a missing CR, else to the frame's deadline, else for ever."""
@@ -139,18 +168,21 @@ class Listener:
         if not messages or len(messages) > MAX_MESSAGES_IN_FRAME:
             self.counters.without_msh += 1
             return False
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
         for message in messages:
+            if self.stopping:
+                return False
             self.counters.messages += 1
-            self.busy += 1
+            self.answering.add(task)
             try:
-                loop = asyncio.get_running_loop()
                 answer = await loop.run_in_executor(self._pool, _receive, message, peer)
                 if answer is None:
                     return False
                 writer.write(framing.frame(answer))
                 await asyncio.wait_for(writer.drain(), self.timing.send)
             finally:
-                self.busy -= 1
+                self.answering.discard(task)
             crashpoint("mllp.after_ack")
         return True
 

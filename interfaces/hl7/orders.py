@@ -1,15 +1,18 @@
 """Orders: ORM^O01 (HL7 v2.5.1 4.4.1; IHE RAD TF-2 4.2, 4.3)."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
-from interfaces.hl7 import data_types, order_control, patients
+from interfaces.hl7 import data_types, order_control, patients, refusals
 from interfaces.hl7.data_types import Said
 from interfaces.hl7.er7 import Er7Error, Segment, Segments, parse_path
 from interfaces.hl7.reading import Reading
 from ledger.stamps import NONE
 from worklist import ordering
+from worklist.errors import WorklistError
 from worklist.models import Patient, Visit
 from worklist.statements import Number, OrderStatement, ProcedureStatement, StepStatement
 
@@ -95,12 +98,12 @@ MODALITIES: Final = frozenset(
 """DICOM's modalities (PS3.3 C.7.3.1.1.1)."""
 
 SECTIONS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("CTH", "CAT"), "CT"),
+    "CAT": "CT",
     **dict.fromkeys(("NMR", "MRI"), "MR"),
     "NMS": "NM",
     **dict.fromkeys(("RUS", "OUS", "VUS", "CUS"), "US"),
     "MAM": "MG",
-    "XRC": "XA",
+    **dict.fromkeys(("CTH", "XRC"), "XA"),  # cardiac catheterization, cineradiography
     "EC": "ECG",
 }
 """Diagnostic service sections (HL7 Table 0074) that name a modality; none is passed on as it is."""
@@ -117,6 +120,7 @@ SECTIONS_WITHOUT_MODALITY: Final = (
             "CH",
             "CP",
             "CUS",
+            "EN",
             "HM",
             "ICU",
             "IMM",
@@ -155,6 +159,8 @@ PRIORITIES: Final[Mapping[str, str]] = {
     "R": "ROUTINE",
     "T": "MEDIUM",
 }
+_UID: Final = re.compile(r"[012](\.(0|[1-9]\d*))+", re.ASCII)  # PS3.5 9.1
+DATE_ALONE: Final = len("YYYYMMDD")
 SHORT: Final = 16
 """Characters of an SH: an accession number that is only derived from another number has to fit."""
 
@@ -169,6 +175,7 @@ class _Procedure:
 class _Order:
     placer: Number | None
     filler: Number | None
+    index: int = 1
     act: Any = None
     reason: str = ""
     values: dict[str, Any] = field(default_factory=dict)
@@ -177,7 +184,10 @@ class _Order:
 
 
 def apply(reading: Reading) -> None:
-    """Apply each order of the message; ORC and OBR that name the same numbers are one order."""
+    """Apply each order of the message; ORC and OBR that name the same numbers are one order.
+
+    A message that only ends, holds or releases orders need not say whose they are.
+    """
     groups = reading.message.groups("ORC")
     if not groups:
         raise Er7Error(100, "ORC", "the message has no ORC segment")
@@ -185,9 +195,14 @@ def apply(reading: Reading) -> None:
     for group in groups:
         _read_group(reading, group, orders)
     has_content = any(order.has_content for order in orders.values())
-    patient, visit = patients.register(reading, reading.message, tell=not has_content)
+    patient, visit = None, None
+    if has_content or reading.message.first("PID"):
+        patient, visit = patients.register(reading, reading.message, tell=not has_content)
     for order in orders.values():
-        ordering.apply(statement=_statement(order, patient, visit), origin=reading.origin)
+        try:
+            ordering.apply(statement=_statement(order, patient, visit), origin=reading.origin)
+        except WorklistError as error:
+            raise Er7Error(*refusals.explain(error, order.index)) from error
 
 
 def _read_group(
@@ -199,7 +214,7 @@ def _read_group(
     filler = data_types.number(orc, 3) or data_types.number(obr, 3)
     if placer is None and filler is None:
         raise Er7Error(101, orc.location(2), "the order has neither a placer nor a filler order number")
-    order = orders.setdefault((placer, filler), _Order(placer, filler))
+    order = orders.setdefault((placer, filler), _Order(placer, filler, orc.index))
     act = order_control.act_of(orc, reading.policy.order_status)
     order.act = act or order.act
     order.reason = order.reason or orc.field(16).component(2) or orc.field(16).component(1)
@@ -217,18 +232,31 @@ def _read_procedure(reading: Reading, group: Segments, obr: Segment, order: _Ord
     if not order.procedures:
         order.values = _order_values(reading, group, obr, found)
     procedure_id = found.text("requested_procedure_id")
-    place = 1 + sum(not key[0] for key in order.procedures) if not procedure_id else 0
-    key = (procedure_id, place)
-    procedure = order.procedures.setdefault(key, _Procedure({}))
-    for name, value in _procedure_values(group, obr, found).items():
-        procedure.values.setdefault(name, value)
     step_id = found.text("scheduled_procedure_step_id")
+    procedure = order.procedures.setdefault(_key(order, procedure_id, step_id), _Procedure({}))
+    _fill(procedure.values, _procedure_values(reading, group, obr, found))
     step = procedure.steps.setdefault(step_id, {})
     protocols = step.get("protocol_codes") or []
-    for name, value in _step_values(reading, obr, found).items():
-        if step.get(name) is None:
-            step[name] = value
+    _fill(step, _step_values(reading, obr, found))
     step["protocol_codes"] = [*protocols, *_protocols(obr, protocols)] or None
+
+
+def _key(order: _Order, procedure_id: str, step_id: str) -> tuple[str, int]:
+    """What names a procedure: its ID, else its place; a step that is there already shows its procedure."""
+    if procedure_id:
+        return procedure_id, 0
+    if step_id:
+        for key, procedure in order.procedures.items():
+            if step_id in procedure.steps:
+                return key
+    return "", 1 + sum(not id_ for id_, _ in order.procedures)
+
+
+def _fill(values: dict[str, Any], said: Mapping[str, Any]) -> None:
+    """Set what nothing was said of yet."""
+    for name, value in said.items():
+        if values.get(name) is None:
+            values[name] = value
 
 
 class _Fields:
@@ -240,17 +268,24 @@ class _Fields:
 
     def first(self, name: str) -> tuple[Said, str]:
         """The first field of the mapping that is present, and its location."""
+        return next(self.present(name), (None, ""))
+
+    def present(self, name: str) -> Iterator[tuple[Said, str]]:
+        """Each field of the mapping that is present, and its location."""
         for text in self._reading.policy.mapping.get(name, ()):
             path = parse_path(text)
-            segment = self._segments.get(path.segment) or self._reading.message.first(path.segment)
+            segment = (
+                self._segments[path.segment]
+                if path.segment in self._segments
+                else self._reading.message.first(path.segment)
+            )
             if segment is None:
                 continue
             found = segment.field(path.field)
             if found.is_null:
-                return NONE, segment.location(path.field)
-            if value := found.component(path.component or 1, path.subcomponent or 1).strip():
-                return value, segment.location(path.field)
-        return None, ""
+                yield NONE, segment.location(path.field)
+            elif value := found.component(path.component or 1, path.subcomponent or 1).strip():
+                yield value, segment.location(path.field)
 
     def said(self, name: str) -> Said:
         return self.first(name)[0]
@@ -263,7 +298,8 @@ class _Fields:
 def _order_values(reading: Reading, group: Segments, obr: Segment, found: _Fields) -> dict[str, Any]:
     orc, pv1 = group.first("ORC"), reading.message.first("PV1")
     assert orc is not None
-    requesting = data_types.provider_name(obr.field(16)) or data_types.provider_name(orc.field(12))
+    requesting = reading.name(obr, 16, data_types.provider_name)
+    requesting = requesting or reading.name(orc, 12, data_types.provider_name)
     referring = data_types.provider_name(pv1.field(8)) if pv1 else None
     names = ("reason", "clinical_information", "danger", "transport", "confidentiality", "requesting_service")
     return {
@@ -293,7 +329,7 @@ def _priority(found: _Fields) -> Said:
     return known
 
 
-def _procedure_values(group: Segments, obr: Segment, found: _Fields) -> dict[str, Said]:
+def _procedure_values(reading: Reading, group: Segments, obr: Segment, found: _Fields) -> dict[str, Said]:
     code = obr.field(44) if obr.field(44).component(1) else obr.field(4)
     first = 1 if code.component(1) else 4
     return {
@@ -301,33 +337,46 @@ def _procedure_values(group: Segments, obr: Segment, found: _Fields) -> dict[str
         "description": code.component(first + 1).strip() or None,
         "scheme": code.component(first + 2).strip() or None,
         "accession_number": _accession(found),
-        "study_instance_uid": _study_uid(group),
+        "study_instance_uid": _study_uid(reading.message, group),
     }
 
 
-def _study_uid(group: Segments) -> str | None:
-    """ZDS-1.1, the Study Instance UID of IHE RAD TF-2 4.4."""
+def _study_uid(message: Segments, group: Segments) -> str | None:
+    """ZDS-1.1 (IHE RAD TF-2 4.4.4.1.2); the message's only ZDS, at its end, is for all of its orders."""
     zds = group.first("ZDS")
+    if zds is None and len(every := list(message.all("ZDS"))) == 1 and message.segments[-1] is every[0]:
+        zds = every[0]
     value = zds.field(1).component(1).strip() if zds else ""
     if not value:
         return None
-    parts = value.split(".")
-    if len(value) > 64 or len(parts) < 2 or not all(part.isascii() and part.isdigit() for part in parts):
+    if len(value) > 64 or not _UID.fullmatch(value):
         assert zds is not None
         raise Er7Error(102, zds.location(1), "is not a UID")
     return value
 
 
 def _step_values(reading: Reading, obr: Segment, found: _Fields) -> dict[str, Any]:
-    start, location = found.first("start")
     return {
         "modality": _modality(found),
         "station_ae_title": found.said("station_ae_title"),
         "station_name": found.said("station_name"),
         "location": found.said("location"),
-        "performing_physician": data_types.named_location_person(obr.field(34)),
-        "start": data_types.time(start, reading.zone, location) if isinstance(start, str) else start,
+        "performing_physician": reading.name(obr, 34, data_types.named_location_person),
+        "start": _start(reading, found),
     }
+
+
+def _start(reading: Reading, found: _Fields) -> datetime | Said:
+    """The first start that is present; where it is a date alone, the first that has a time of that day."""
+    start, location = found.first("start")
+    if not isinstance(start, str):
+        return start
+    if len(start) == DATE_ALONE:
+        for value, place in found.present("start"):
+            if isinstance(value, str) and value.startswith(start) and len(value) > DATE_ALONE:
+                start, location = value, place
+                break
+    return data_types.time(start, reading.zone, location)
 
 
 def _modality(found: _Fields) -> Said:
@@ -355,7 +404,7 @@ def _protocols(obr: Segment, known: list[dict[str, str]]) -> list[dict[str, str]
     return [code] if code["code"] and field.component(1) and code not in known else []
 
 
-def _statement(order: _Order, patient: Patient, visit: Visit | None) -> OrderStatement:
+def _statement(order: _Order, patient: Patient | None, visit: Visit | None) -> OrderStatement:
     procedures = [
         ProcedureStatement(
             id=procedure_id,
@@ -367,6 +416,7 @@ def _statement(order: _Order, patient: Patient, visit: Visit | None) -> OrderSta
     ]
     values: dict[str, Any] = {}
     if order.has_content:
+        assert patient is not None
         values = {**order.values, "patient_id": patient.pk, "visit_id": visit.pk if visit else None}
     return OrderStatement(
         placer=order.placer,

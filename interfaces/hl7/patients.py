@@ -61,7 +61,7 @@ def identifiers(reading: Reading, pid: Segment) -> list[Identifier]:
 
 
 def _demographics(reading: Reading, pid: Segment, segments: Segments) -> dict[str, Said | float]:
-    name = data_types.person_name(pid.field(5))
+    name = reading.name(pid, 5, data_types.person_name)
     values: dict[str, Said | float] = {
         "name": name,
         "character_set": None if name is None else character_set(reading),
@@ -146,7 +146,7 @@ def _visit(reading: Reading, pv1: Segment | None, patient: Patient) -> Visit | N
         values={
             "patient_class": data_types.said(pv1.field(2)),
             "location": data_types.said(pv1.field(3)),
-            "attending": data_types.provider_name(pv1.field(7)),
-            "referring": data_types.provider_name(pv1.field(8)),
+            "attending": reading.name(pv1, 7, data_types.provider_name),
+            "referring": reading.name(pv1, 8, data_types.provider_name),
         },
     )

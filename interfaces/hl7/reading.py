@@ -1,10 +1,12 @@
 """A message that is being applied: what it says, how its sender is read, and its origin."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from interfaces.hl7 import data_types
-from interfaces.hl7.er7 import Header, Message
+from interfaces.hl7.data_types import Said
+from interfaces.hl7.er7 import Field, Header, Message, Segment
 from interfaces.hl7.models import InboundMessage
 from interfaces.hl7.sources import SourcePolicy
 from ledger import stamps
@@ -21,6 +23,15 @@ class Reading:
     origin: Origin
     zone: tzinfo
     clock_was_ahead: bool
+    replaced: list[str] = field(default_factory=list)
+    """Locations of names that held what a DICOM name can't hold."""
+
+    def name(self, segment: Segment, n: int, convert: Callable[[Field], Said]) -> Said:
+        """The person's name in a field; noted where `convert` had to replace characters."""
+        found = segment.field(n)
+        if data_types.is_unfit_for_names(found):
+            self.replaced.append(segment.location(n))
+        return convert(found)
 
 
 def read(row: InboundMessage, message: Message, header: Header, policy: SourcePolicy) -> Reading:
@@ -47,7 +58,7 @@ def read(row: InboundMessage, message: Message, header: Header, policy: SourcePo
 
 def _made_at(message: Message, policy: SourcePolicy, zone: tzinfo) -> datetime | None:
     for path in dict.fromkeys([policy.stamp_from, "MSH-7"]):
-        segment, _, field = path.partition("-")
-        if moment := data_types.time(message.get(path), zone, f"{segment}^1^{field}"):
+        location = path.replace("-", "^1^")
+        if moment := data_types.time(message.get(path), zone, location):
             return moment
     return None

@@ -16,7 +16,10 @@ class _Strict(BaseModel):
 
 
 class SourceEntry(_Strict):
-    """A sender, named by MSH-3 and MSH-4 (`*` for any), and how its messages are read."""
+    """A sender, named by MSH-3 and MSH-4 (`*` for any), and how its messages are read.
+
+    `receivers` are the applications (MSH-5) that it may address here, `*` for any.
+    """
 
     name: str = Field(max_length=64)
     application: str = "*"
@@ -27,6 +30,7 @@ class SourceEntry(_Strict):
     enhanced: bool = False
     stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
     processing_ids: list[str] = ["P"]
+    receivers: list[str] = ["*"]
     mapping: dict[str, list[str]] = {}
     order_status: dict[str, str] = {}
 

@@ -46,6 +46,7 @@ class SourcePolicy:
     stamp_from: str = "MSH-7"
     enhanced: bool = False
     processing_ids: Sequence[str] = ("P",)
+    receivers: Sequence[str] = ("*",)
     mapping: Mapping[str, Sequence[str]] = field(default_factory=lambda: MAPPING)
     order_status: Mapping[str, str] = field(default_factory=dict)
 

@@ -32,10 +32,12 @@ def site(facility: Facility) -> Facility:
 def say() -> Callable[..., bytes]:
     """Make a message of some segments; `kind` is MSH-9, `at` the minute after eight of MSH-7."""
 
-    def make(kind: str, *segments: str, at: int = 0, control_id: str | None = None, charset: str = "") -> bytes:
+    def make(
+        kind: str, *segments: str, at: int = 0, control_id: str | None = None, charset: str = ""
+    ) -> bytes:
         number = f"M{next(_numbers)}" if control_id is None else control_id
-        version = "2.5.1"
-        msh = f"MSH|^~\\&|HIS|GENHOSP|RIS|RAD|202603020{800 + at:03d}00+0000||{kind}|{number}|P|{version}||||||{charset}"
+        time = f"202603020{800 + at:03d}00+0000"
+        msh = f"MSH|^~\\&|HIS|GENHOSP|RIS|RAD|{time}||{kind}|{number}|P|2.5.1||||||{charset}"
         text = "\r".join([msh, *segments]) + "\r"
         return text.encode({"8859/1": "latin-1"}.get(charset, "utf-8"))
 

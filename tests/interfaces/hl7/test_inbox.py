@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError
 
-from interfaces.hl7 import dispatch, inbox
-from interfaces.hl7.models import InboundMessage
+from interfaces.hl7 import dispatch, inbox, sources
+from interfaces.hl7.models import InboundMessage, Source
 from ledger.models import Event
 from worklist.models import Order, Patient
 
@@ -131,7 +131,138 @@ def test_a_message_left_behind_is_applied_later_and_given_up_after_three_deaths(
     InboundMessage.objects.update(**left, attempts=3)
     inbox.batch()
     message = InboundMessage.objects.get()
-    assert (message.status, message.error_code) == ("refused", 207)
+    assert (message.status, message.error_code, message.ack_code) == ("failed", 207, "AR")
+    assert "died 3 times" in message.error_text
+
+
+def test_what_was_left_behind_and_comes_again_is_applied_at_once(say: Say) -> None:
+    raw = say("ADT^A08", PID)
+    receive(raw)
+    InboundMessage.objects.update(status="received", ack=b"")
+    assert field(receive(raw), "MSA", 1) == "AA"
+    message = InboundMessage.objects.get()
+    assert (message.status, message.times_received, message.attempts) == ("applied", 2, 2)
+    assert receive(raw) == bytes(message.ack)
+
+
+def test_a_message_that_kills_the_process_is_given_up_though_it_comes_again_and_again(
+    say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(reading: object) -> None:
+        raise Killed
+
+    raw = say("ADT^A08", PID)
+    with monkeypatch.context() as patched:
+        patched.setitem(dispatch.TRIGGERS, ("ADT", "A08"), die)  # type: ignore[arg-type]
+        for _ in range(3):
+            with pytest.raises(Killed):
+                inbox.receive(raw, peer="")
+        assert field(receive(raw), "ERR", 3).startswith("207")
+    message = InboundMessage.objects.get()
+    assert (message.status, message.times_received) == ("failed", 4)
+    assert receive(raw) == bytes(message.ack), "it stays given up; a person may replay it"
+    assert inbox.replay(message).status == "applied"
+
+
+def test_what_failed_for_our_fault_is_applied_when_it_comes_again(
+    say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(reading: object) -> None:
+        raise OperationalError("the disk is full")
+
+    raw = say("ADT^A08", PID)
+    with monkeypatch.context() as patched:
+        patched.setitem(dispatch.TRIGGERS, ("ADT", "A08"), fail)  # type: ignore[arg-type]
+        for _ in range(5):
+            assert field(receive(raw), "MSA", 1) == "AR"
+    assert field(receive(raw), "MSA", 1) == "AA"
+    message = InboundMessage.objects.get()
+    assert (message.status, message.error_code, message.error_text) == ("applied", None, "")
+
+
+def test_who_comes_second_with_the_same_message_changes_nothing(
+    say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweeper and the listener may both take what was left behind."""
+    real, raw = dispatch.TRIGGERS["ADT", "A08"], say("ADT^A08", PID)
+
+    def slow(reading: object) -> None:
+        real(reading)  # type: ignore[arg-type]
+        InboundMessage.objects.update(status="applied", ack=b"the quicker one's")
+
+    monkeypatch.setitem(dispatch.TRIGGERS, ("ADT", "A08"), slow)  # type: ignore[arg-type]
+    InboundMessage.objects.all().delete()
+    assert receive(raw) == b"" and not Patient.objects.exists(), "its own update was rolled back, too"
+
+
+def test_the_listener_catches_up_when_it_starts(say: Say) -> None:
+    for at in range(3):
+        receive(say("ADT^A08", PID, at=at))
+    InboundMessage.objects.update(status="received", ack=b"")
+    inbox.catch_up()
+    assert set(InboundMessage.objects.values_list("status", flat=True)) == {"applied"}
+
+
+@pytest.mark.parametrize(
+    ("accept", "application", "expected"),
+    [
+        ("", "", ("AA", "AE")),
+        ("AL", "NE", ("CA", "CE")),
+        ("NE", "AL", ("AA", "AE")),
+        ("AL", "AL", ("CA", "CE")),
+    ],
+)
+def test_enhanced_mode_is_answered_with_what_the_sender_wants(
+    say: Say, accept: str, application: str, expected: tuple[str, str]
+) -> None:
+    Source.objects.update(options={**Source.objects.get().options, "enhanced": True})
+    sources._kept.clear()
+    codes = []
+    for pid in (PID, PID.replace("|F", "|X")):
+        msh, rest = say("ADT^A08", pid).split(b"\r", 1)
+        msh = msh[: msh.index(b"|2.5.1") + 6] + f"|||{accept}|{application}".encode()
+        codes.append(field(receive(msh + b"\r" + rest), "MSA", 1))
+    assert tuple(codes) == expected
+
+
+def test_nul_in_a_message_is_no_trouble(say: Say) -> None:
+    raw = say("ADT^A08", PID.replace("ANNA", "ANNA\0"), control_id="M\0X")
+    assert field(receive(raw), "MSA", 2) == "MX"
+    assert Patient.objects.get().name == "BARS^ANNA" and bytes(InboundMessage.objects.get().raw) == raw
+
+
+def test_a_name_that_dicom_can_not_hold_is_flagged(say: Say) -> None:
+    receive(say("ADT^A08", PID.replace("ANNA", "AN=NA")))
+    event = Event.objects.get(kind="hl7.characters_replaced")
+    assert event.details == {"locations": ["PID^1^5"]} and Patient.objects.get().name == "BARS^AN_NA"
+
+
+@pytest.mark.parametrize(
+    ("options", "change", "error", "location"),
+    [
+        ({"processing_ids": ["P"]}, (b"|P|", b"|T|"), "202", "MSH^1^11"),
+        ({}, (b"|2.5.1|", b"|2.9|"), "203", "MSH^1^12"),
+        ({}, (b"|2.5.1|", b"|2.10|"), "203", "MSH^1^12"),
+        ({"receivers": ["PACS"]}, (b"", b""), "204", "MSH^1^5"),
+    ],
+)
+def test_what_a_source_may_not_send_is_refused(
+    say: Say, options: dict[str, object], change: tuple[bytes, bytes], error: str, location: str
+) -> None:
+    Source.objects.update(options={**Source.objects.get().options, **options})
+    sources._kept.clear()
+    answer = receive(say("ADT^A08", PID).replace(*change, 1))
+    assert (field(answer, "MSA", 1), field(answer, "ERR", 2)) == ("AR", location)
+    assert field(answer, "ERR", 3).startswith(error) and not Patient.objects.exists()
+
+
+@pytest.mark.parametrize("version", ["2.1", "2.3.1", "2.5^DEU", "2.5.1-X", "2.8.2", ""])
+def test_versions_are_taken_with_what_follows_them(say: Say, version: str) -> None:
+    answer = receive(say("ADT^A08", PID).replace(b"|2.5.1|", f"|{version}|".encode()))
+    assert field(answer, "MSA", 1) == "AA"
 
 
 def test_a_repaired_message_is_replayed_as_a_new_row_that_names_the_old(say: Say) -> None:

@@ -84,7 +84,16 @@ def test_each_field_finds_its_place(say: Say) -> None:
 
 @pytest.mark.parametrize(
     ("sent", "modality"),
-    [("CT", "CT"), ("CTH", "CT"), ("NMR", "MR"), ("RUS", "US"), ("NMS", "NM"), ("mr", "MR"), ("RAD", "US")],
+    [
+        ("CT", "CT"),
+        ("mr", "MR"),
+        ("NMR", "MR"),
+        ("NMS", "NM"),
+        ("RUS", "US"),
+        ("CTH", "XA"),
+        ("RAD", "US"),
+        ("EN", "US"),
+    ],
 )
 def test_a_service_section_is_mapped_and_never_passed_on(say: Say, sent: str, modality: str) -> None:
     ProcedureCode.objects.create(code="71260", scheme="C4", description="x", modality="US")
@@ -111,7 +120,8 @@ def test_control_and_status_decide(say: Say, control: str, status: str, expected
 
 
 @pytest.mark.parametrize(
-    ("control", "expected"), [("CA", "cancelled"), ("DC", "discontinued"), ("HD", "held"), ("RL", "scheduled")]
+    ("control", "expected"),
+    [("CA", "cancelled"), ("DC", "discontinued"), ("HD", "held"), ("RL", "scheduled")],
 )
 def test_an_end_needs_nothing_but_the_number(say: Say, control: str, expected: str) -> None:
     send(say("ORM^O01", PID, orc(), obr()))
@@ -119,8 +129,11 @@ def test_an_end_needs_nothing_but_the_number(say: Say, control: str, expected: s
     assert step().status == expected
 
 
-def test_several_obr_with_one_step_id_are_one_step_with_several_protocols(say: Say) -> None:
-    codes = [obr(f4=f"71260^CT^C4^PC{n}^Protocol {n}^L", f19="RP1", f20="SP1") for n in (1, 2)]
+@pytest.mark.parametrize("procedure_id", ["RP1", ""])
+def test_several_obr_with_one_step_id_are_one_step_with_several_protocols(
+    say: Say, procedure_id: str
+) -> None:
+    codes = [obr(f4=f"71260^CT^C4^PC{n}^Protocol {n}^L", f19=procedure_id, f20="SP1") for n in (1, 2)]
     send(say("ORM^O01", PID, orc(), codes[0], orc(), codes[1]))
     assert [code["code"] for code in step().protocol_codes] == ["PC1", "PC2"]
 
@@ -169,9 +182,105 @@ def test_a_field_that_can_not_be_taken_is_named(
     assert not Order.objects.exists() and not Patient.objects.exists()
 
 
-def test_a_study_uid_that_is_none_is_refused(say: Say) -> None:
-    answer = send(say("ORM^O01", PID, orc(), obr(), "ZDS|../../x"), "AE")
-    assert b"ZDS^1^1" in answer
+@pytest.mark.parametrize("uid", ["../../x", "1.2.03", "1..2", "1." + "2" * 63, "3.1", "1.2.x"])
+def test_a_study_uid_that_is_none_is_refused(say: Say, uid: str) -> None:
+    """PS3.5 9.1."""
+    answer = send(say("ORM^O01", PID, orc(), obr(), f"ZDS|{uid}"), "AE")
+    assert b"|ZDS^1^1|102^" in answer
+
+
+def test_the_only_zds_at_the_end_is_for_all_orders(say: Say) -> None:
+    """IHE RAD TF-2 4.4.4.1.2; and one for each order is its own."""
+    both = [orc(placer="PL1^HIS"), obr(), orc(placer="PL2^HIS"), obr()]
+    send(say("ORM^O01", PID, *both, "ZDS|1.2.3"))
+    assert set(RequestedProcedure.objects.values_list("study_instance_uid", flat=True)) == {"1.2.3"}
+    send(say("ORM^O01", PID, *both[:2], "ZDS|1.2.4", *both[2:], "ZDS|1.2.5", at=1))
+    assert set(RequestedProcedure.objects.values_list("study_instance_uid", flat=True)) == {"1.2.4", "1.2.5"}
+
+
+def test_an_order_takes_nothing_from_the_next_orders_timing(say: Say) -> None:
+    timed = [orc(placer="PL1^HIS"), "TQ1|1||||||202603021130||S", obr()]
+    send(say("ORM^O01", PID, *timed, orc(placer="PL2^HIS"), obr()))
+    found = {
+        s.procedure.order.numbers.get().value: (s.start is not None, s.procedure.order.priority)
+        for s in ScheduledProcedureStep.objects.select_related("procedure__order")
+    }
+    assert found == {"PL1": (True, "STAT"), "PL2": (False, "ROUTINE")}
+
+
+def test_a_date_alone_gives_way_to_the_time_of_that_day(say: Say) -> None:
+    """ORC-7 and OBR-27 are the same thing (4.5.3.27), and senders fill them unlike."""
+    send(say("ORM^O01", PID, orc(timing="^^^20260302"), obr(f27="^^^202603021130")))
+    assert step().start == datetime(2026, 3, 2, 11, 30, tzinfo=UTC)
+    send(say("ORM^O01", PID, orc(timing="^^^20260303"), obr(f27="^^^202603021130"), at=1))
+    assert step().start == datetime(2026, 3, 3, tzinfo=UTC), "not of another day"
+
+
+def test_an_end_needs_neither_patient_nor_obr(say: Say) -> None:
+    send(say("ORM^O01", PID, orc(), obr()))
+    send(say("ORM^O01", orc("CA"), at=1))
+    assert step().status == "cancelled" and not step().on_worklist
+    assert b"|PID|100^" in send(say("ORM^O01", orc(), obr(), at=2), "AE")
+
+
+def test_a_cancel_before_its_order_stays_a_cancel(say: Say) -> None:
+    """F28."""
+    send(say("ORM^O01", orc("CA"), at=5))
+    send(say("ORM^O01", PID, orc(), obr(), at=1))
+    assert (step().status, step().modality) == ("cancelled", "CT")
+
+
+def test_a_cancel_after_the_start_discontinues(say: Say) -> None:
+    send(say("ORM^O01", PID, orc(status="IP"), obr()))
+    send(say("ORM^O01", PID, orc("CA"), at=1))
+    assert step().status == "discontinued"
+
+
+def test_a_sender_may_have_words_of_its_own_for_a_status(say: Say) -> None:
+    options = {**Source.objects.get().options, "order_status": {"XO/R": "none", "XX/": "cancel"}}
+    Source.objects.update(options=options)
+    sources._kept.clear()
+    send(say("ORM^O01", PID, orc("XO", status="R"), obr()))
+    assert step().status == "scheduled"
+    send(say("ORM^O01", PID, orc("XX"), at=1))
+    assert step().status == "cancelled"
+
+
+def test_the_place_of_an_error_counts_the_orders(say: Say) -> None:
+    good, bad = [orc(placer="PL1"), obr(f18="A1")], [orc(placer="PL2"), obr(f18="A" * 17)]
+    assert b"|OBR^2^18|102^" in send(say("ORM^O01", PID, *good, *bad), "AE")
+    assert not Order.objects.exists()
+
+
+def test_numbers_of_several_namespaces_are_several_orders(say: Say) -> None:
+    for namespace in ("HIS", "ER"):
+        send(say("ORM^O01", PID, orc(placer=f"1^{namespace}"), obr()))
+    assert Order.objects.count() == 2
+    uids = set(RequestedProcedure.objects.values_list("study_instance_uid", flat=True))
+    assert len(uids) == 2 and all(uid.startswith("2.25.") for uid in uids)
+
+
+def test_a_resent_order_is_an_update(say: Say) -> None:
+    send(say("ORM^O01", PID, orc(), obr(f36="202603021130")))
+    before = RequestedProcedure.objects.get().study_instance_uid
+    send(say("ORM^O01", PID, orc(), obr(f36="202603030900"), at=1))
+    assert step().start == datetime(2026, 3, 3, 9, tzinfo=UTC)
+    assert RequestedProcedure.objects.get().study_instance_uid == before
+
+
+def test_an_offset_in_the_start_counts_before_that_of_the_message(say: Say) -> None:
+    send(say("ORM^O01", PID, orc(), obr(f36="202603021130-0500")))
+    assert step().start == datetime(2026, 3, 2, 16, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("", 10), ("America/New_York", 16)])
+def test_without_any_offset_the_sources_zone_counts_else_the_facilitys(
+    say: Say, zone: str, hour: int
+) -> None:
+    Source.objects.update(options={**Source.objects.get().options, "time_zone": zone})
+    sources._kept.clear()
+    send(say("ORM^O01", PID, orc(), obr(f36="202603021130")).replace(b"+0000", b""))
+    assert step().start == datetime(2026, 3, 2, hour, 30, tzinfo=UTC)
 
 
 def test_empty_never_erases_and_the_null_value_does(say: Say) -> None:
@@ -198,7 +307,10 @@ def test_a_source_may_name_other_fields(say: Say) -> None:
     ("pid5", "name"),
     [
         ("BARS^ANNA^MARIA^JR^DR", "BARS^ANNA^MARIA^DR^JR"),
-        ("YAMADA^TAROU^^^^^L^A~山田^太郎^^^^^L^I~やまだ^たろう^^^^^L^P", "YAMADA^TAROU=山田^太郎=やまだ^たろう"),
+        (
+            "YAMADA^TAROU^^^^^L^A~山田^太郎^^^^^L^I~やまだ^たろう^^^^^L^P",
+            "YAMADA^TAROU=山田^太郎=やまだ^たろう",
+        ),
         ("ALIAS^A^^^^^A~BARS^ANNA^^^^^L", "BARS^ANNA"),
         ("BA\\S\\RS\\E\\X=Y^ANNA", "BA_RS_X_Y^ANNA"),
         ("von Berg&von&Berg^ANNA", "von Berg^ANNA"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import connections
 
 from interfaces.hl7 import framing, inbox
 from interfaces.hl7.mllp import Listener
@@ -42,12 +43,21 @@ def _code(answer: bytes | None) -> str:
     return next((s.split(b"|")[1].decode() for s in segments if s.startswith(b"MSA|")), "not stored")
 
 
+def _catch_up() -> None:
+    try:
+        inbox.catch_up()
+    finally:
+        connections.close_all()
+
+
 async def _listen() -> None:
     host, port = settings.HL7_ADDRESS
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if settings.USING_SQLITE:  # then no other listener has messages in flight
+        await loop.run_in_executor(None, _catch_up)
     listener = Listener(host, port, threads=1 if settings.USING_SQLITE else THREADS_ON_POSTGRESQL)
     serving = asyncio.create_task(listener.serve(stop))
     await asyncio.sleep(0.1)

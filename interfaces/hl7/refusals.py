@@ -1,0 +1,49 @@
+"""What the worklist refuses, in HL7's terms: code, place and text for ERR (HL7 v2.5.1 2.15.5)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from worklist import errors
+
+CODES: Final[Mapping[type[errors.WorklistError], int]] = {
+    errors.RequiredMissing: 101,
+    errors.BadValue: 102,
+    errors.NotInTable: 103,
+    errors.UnknownKey: 204,
+    errors.DuplicateKey: 205,
+    errors.StateConflict: 207,
+}
+"""HL7 Table 0357 for what the worklist refuses."""
+
+LOCATIONS: Final[Mapping[str, str]] = {
+    "identifiers": "PID^1^3",
+    "value": "PID^1^3",
+    "name": "PID^1^5",
+    "birth_date": "PID^1^7",
+    "address": "PID^1^11",
+    "retired": "MRG^1^1",
+    "number": "PV1^1^19",
+    "patient_class": "PV1^1^2",
+    "placer": "ORC^1^2",
+    "filler": "ORC^1^3",
+    "accession_number": "OBR^1^18",
+    "requested_procedure_id": "OBR^1^19",
+    "scheduled_procedure_step_id": "OBR^1^20",
+    "code": "OBR^1^4",
+    "scheme": "OBR^1^4",
+    "description": "OBR^1^4",
+    "modality": "OBR^1^24",
+    "station_ae_title": "OBR^1^21",
+    "reason": "OBR^1^31",
+    "clinical_information": "OBR^1^13",
+    "danger": "OBR^1^12",
+    "transport": "OBR^1^30",
+    "study_instance_uid": "ZDS^1^1",
+}
+"""Where the worklist's fields come from, for ERR-2."""
+
+
+def explain(error: errors.WorklistError, index: int = 1) -> tuple[int, str, str]:
+    """Code, location and text for what the worklist refused; `index` is that of the segments it came from."""
+    location = LOCATIONS.get(error.field, "")
+    return CODES.get(type(error), 207), location.replace("^1^", f"^{index}^", 1), error.text

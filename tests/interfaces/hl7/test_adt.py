@@ -1,0 +1,160 @@
+"""Admissions and patient data (HL7 v2.5.1 3.3, 3.4; IHE RAD-1, RAD-12)."""
+
+from collections.abc import Callable
+
+import pytest
+
+from interfaces.hl7 import inbox, sources
+from interfaces.hl7.models import Source
+from worklist.models import AssigningAuthority, Patient, PatientLink, Visit
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+Say = Callable[..., bytes]
+PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F|||1 Main St^Flat 2^Berlin^^10115^DE"
+
+
+def send(raw: bytes, expected: str = "AA") -> bytes:
+    answer = inbox.receive(raw, peer="")
+    assert answer is not None and f"MSA|{expected}|".encode() in answer, answer
+    return answer
+
+
+def shown() -> dict[str, str]:
+    """Under which record each record shows."""
+    return {p.value: p.current.value for p in Patient.objects.select_related("survivor")}
+
+
+@pytest.mark.parametrize("trigger", ["A01", "A04", "A05", "A08", "A28", "A31"])
+def test_each_registers_the_patient_and_the_visit(say: Say, trigger: str) -> None:
+    visit = "PV1|1|E|ER^1^A^GENHOSP||||9^HOUSE^GREGORY^^JR^DR|8^WILSON^JAMES" + "|" * 11 + "V1^^^GENHOSP"
+    send(say(f"ADT^{trigger}", "EVN||202603020800", PID, visit))
+    patient, found = Patient.objects.get(), Visit.objects.get()
+    assert (patient.value, patient.authority.namespace, patient.type) == ("P1", "GENHOSP", "MR")
+    assert (patient.name, patient.birth_date, patient.sex) == ("BARS^ANNA", "19700102", "F")
+    assert patient.address == "1 Main St, Flat 2, Berlin, 10115, DE"
+    assert (found.number, found.patient, found.patient_class) == ("V1", patient, "E")
+    assert (found.attending, found.referring) == ("HOUSE^GREGORY^^DR^JR", "WILSON^JAMES")
+
+
+def test_an_older_update_that_comes_later_changes_nothing(say: Say) -> None:
+    """F28."""
+    send(say("ADT^A08", PID, at=5))
+    send(say("ADT^A08", PID.replace("ANNA", "ANNE"), at=1))
+    assert Patient.objects.get().name == "BARS^ANNA"
+
+
+def test_empty_keeps_and_the_null_value_erases(say: Say) -> None:
+    send(say("ADT^A01", PID))
+    send(say("ADT^A08", 'PID|1||P1^^^GENHOSP^MR||||""|', at=1))
+    patient = Patient.objects.get()
+    assert (patient.name, patient.birth_date, patient.sex) == ("BARS^ANNA", "", "F")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("M", "M"), ("f", "F"), ("O", "O"), ("A", "O"), ("N", "O"), ("U", ""), ("", "")]
+)
+def test_sex_in_dicoms_terms(say: Say, sent: str, kept: str) -> None:
+    """HL7 Table 0001, PS3.3 C.2.3 (0010,0040)."""
+    send(say("ADT^A08", f"PID|1||P1^^^GENHOSP^MR||X|||{sent}"))
+    assert Patient.objects.get().sex == kept
+
+
+@pytest.mark.parametrize(
+    ("segments", "expected"),
+    [
+        (["OBX|1|NM|29463-7^Body weight^LN||132.3|[lb_av]"], (60.0103, None)),
+        (["OBX|1|NM|3141-9^Weight^LN||3200|g", "OBX|2|NM|8302-2^Height^LN||51|cm"], (3.2, 0.51)),
+        (["OBX|1|NM|8302-2^Height^LN||1.8|furlong"], (None, None)),
+    ],
+)
+def test_weight_and_height_with_their_units(
+    say: Say, segments: list[str], expected: tuple[float | None, float | None]
+) -> None:
+    send(say("ADT^A08", PID, *segments))
+    patient = Patient.objects.get()
+    assert (patient.weight_kg, patient.height_m) == expected
+
+
+def test_allergies_and_pregnancy(say: Say) -> None:
+    send(
+        say(
+            "ADT^A01",
+            PID,
+            "PV1|1|O" + "|" * 13 + "B6",
+            "AL1|1|DA|PEN^Penicillin",
+            "AL1|2|FA|^Nuts",
+            "AL1|3|FA|^Nuts",
+        )
+    )
+    patient = Patient.objects.get()
+    assert (patient.allergies, patient.pregnancy) == ("Penicillin, Nuts", "3")
+
+
+def test_two_identifiers_in_one_message_are_one_person(say: Say) -> None:
+    """Whereas a national number of a type that names nobody is only an attribute."""
+    send(say("ADT^A08", "PID|1||P1^^^GENHOSP^MR~E9^^^ENTERPRISE^PI~123^^^SSA^SS||BARS^ANNA"))
+    assert shown() == {"P1": "P1", "E9": "P1"}
+    assert Patient.objects.get(value="P1").other_identifiers == [
+        {"value": "123", "authority": "SSA", "type": "SS"}
+    ]
+
+
+def test_an_authority_may_come_by_its_oid_or_from_the_source(say: Say, site: object) -> None:
+    AssigningAuthority.objects.create(namespace="GENHOSP", universal_id="1.2.3", universal_id_type="ISO")
+    for at, cx in enumerate(["P1^^^&1.2.3&ISO^MR", "P1", "P1^^^GENHOSP&1.2.3&ISO^MR"]):
+        send(say("ADT^A08", f"PID|1||{cx}||BARS^ANNA", at=at))
+    assert Patient.objects.count() == 1
+
+
+def test_what_is_too_long_is_refused_with_its_place(say: Say) -> None:
+    answer = send(say("ADT^A08", PID.replace("P1^", "1" * 300 + "^")), "AE")
+    assert b"|PID^1^3|102^" in answer
+    assert not Patient.objects.exists()
+
+
+class TestMerge:
+    """A40 (3.3.40): MRG-1 into the PID-3 of the same authority and type."""
+
+    def test_an_identical_repeat_has_no_second_effect(self, say: Say) -> None:
+        for number in range(2):
+            send(say("ADT^A40^ADT_A39", PID, "MRG|P0^^^GENHOSP^MR", control_id=f"m{number}"))
+        assert shown() == {"P0": "P1", "P1": "P1"}
+
+    def test_before_either_is_known_it_makes_both(self, say: Say) -> None:
+        send(say("ADT^A40", PID, "MRG|P0^^^GENHOSP^MR", at=3))
+        send(say("ADT^A01", PID.replace("P1^", "P0^").replace("ANNA", "OLD"), at=1))
+        assert shown() == {"P0": "P1", "P1": "P1"}
+        assert Patient.objects.get(value="P0").name == "BARS^OLD"
+
+    def test_a_record_into_itself_is_205(self, say: Say) -> None:
+        answer = send(say("ADT^A40", PID, "MRG|P1^^^GENHOSP^MR"), "AR")
+        assert b"|MRG^1^1|205^" in answer and not Patient.objects.exists()
+
+    def test_another_authority_is_204(self, say: Say) -> None:
+        answer = send(say("ADT^A40", PID, "MRG|P0^^^ELSEWHERE^MR"), "AR")
+        assert b"|MRG^1^1|204^" in answer and not Patient.objects.exists()
+
+    def test_what_both_have_alike_and_what_names_nobody_is_passed_over(self, say: Say) -> None:
+        pid = "PID|1||P1^^^GENHOSP^MR~E1^^^ENTERPRISE^PI~9^^^SSA^SS||BARS^ANNA"
+        send(say("ADT^A40", pid, "MRG|P0^^^GENHOSP^MR~E1^^^ENTERPRISE^PI~8^^^SSA^SS"))
+        assert shown() == {"P0": "P1", "P1": "P1", "E1": "P1"}
+        assert PatientLink.objects.filter(kind="merge").count() == 1
+
+    def test_of_two_identifiers_each_goes_to_its_own(self, say: Say) -> None:
+        pid = "PID|1||P1^^^GENHOSP^MR~E1^^^ENTERPRISE^PI||BARS^ANNA"
+        send(say("ADT^A40", pid, "MRG|E0^^^ENTERPRISE^PI~P0^^^GENHOSP^MR"))
+        links = PatientLink.objects.filter(kind="merge").values_list("retired__value", "survivor__value")
+        assert sorted(links) == [("E0", "E1"), ("P0", "P1")]
+
+    def test_without_anything_to_merge(self, say: Say) -> None:
+        assert b"|MRG|100^" in send(say("ADT^A40", PID), "AE")
+        assert b"|MRG^1^1|101^" in send(say("ADT^A40", PID, "MRG|"), "AE")
+
+
+@pytest.mark.parametrize(("stamp_from", "name"), [("MSH-7", "BARS^LATER"), ("EVN-2", "BARS^ANNA")])
+def test_a_source_may_prefer_when_it_happened(say: Say, stamp_from: str, name: str) -> None:
+    Source.objects.update(options={**Source.objects.get().options, "stamp_from": stamp_from})
+    sources._kept.clear()
+    send(say("ADT^A08", "EVN||20260302075500+0000", PID, at=1))
+    send(say("ADT^A08", "EVN||20260302073000+0000", PID.replace("ANNA", "LATER"), at=2))
+    assert Patient.objects.get().name == name
