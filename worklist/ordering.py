@@ -121,6 +121,8 @@ def _named_content(statement: OrderStatement, origin: Origin) -> Content:
         content = Content.of(_joined(set(known.values())))
     else:
         content = Content(Order(facility=origin.facility, first_received_at=origin.received_at))
+        if statement.procedures:  # so that it is whole when its number makes it be saved
+            _write_order(content.order, statement, origin)
     if missing and not _give_numbers(content, missing):
         return _named_content(statement, origin)  # another process named it first: join with what it made
     if missing and known:
@@ -162,11 +164,14 @@ def _any(named: Iterable[tuple[OrderNumber.Kind, Number]]) -> Q:
     return wanted
 
 
-def _write(content: Content, statement: OrderStatement, origin: Origin) -> None:
-    order = content.order
+def _write_order(order: Order, statement: OrderStatement, origin: Origin) -> None:
     stamps.write(order, statement.values, origin.stamp, origin.source)
     first = order.content_received_at
     order.content_received_at = min(first, origin.received_at) if first else origin.received_at
+
+
+def _write(content: Content, statement: OrderStatement, origin: Origin) -> None:
+    _write_order(content.order, statement, origin)
     for said in statement.procedures:
         procedure = _procedure(content, said)
         stamps.write(procedure, said.values, origin.stamp, origin.source)
