@@ -226,8 +226,8 @@ def send_mllp(port: int, *messages: bytes, timeout: float = 30) -> list[bytes]:
 
 
 def answer_code(ack: bytes) -> str:
-    """MSA-1 of an ACK."""
-    return next((s.split(b"|")[1].decode() for s in ack.split(b"\r") if s.startswith(b"MSA")), "")
+    """MSA-1 of an ACK, whatever its field separator is."""
+    return next((s.split(ack[3:4])[1].decode() for s in ack.split(b"\r") if s.startswith(b"MSA")), "")
 
 
 def order_message(accession: str, **values: str) -> bytes:

@@ -72,7 +72,7 @@ class Listener:
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_resend_after_the_crash_ends_in_one_order(home: System, point: str) -> None:
-    accession = "C" + point.replace(".", "").replace("_", "").upper()[:14]
+    accession = "C" + point.replace(".", "").replace("_", "").upper()[:12]
     message = order_message(accession)
     with Listener(home, point) as listener:
         try:
