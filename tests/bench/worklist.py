@@ -31,7 +31,8 @@ def run(system: System, folder: Path) -> Iterator[str]:
     _write_files(files)
     port = free_port()
     command = ["wlmscpfs", "-s", "-dfp", str(files.parent), str(port)]
-    peer = subprocess.Popen(command, env=system.environment, stdout=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    peer = subprocess.Popen(command, env=system.environment, **quiet)
     try:
         wait_for(lambda: _ask(port, ["PatientID=NOBODY"], system)[1] >= 0, 20)
         for name, keys in QUERIES.items():
