@@ -114,6 +114,10 @@ def _newest_verdicts(studies: Iterable[Study]) -> dict[int, Verdict]:
     return {row.study_id: row for row in rows}
 
 
+_AGREED = (Outcome.MATCHED, Outcome.CORRECTED)
+"""Verdicts that need nobody to look at what differs."""
+
+
 def _study(row: Study, verdict: Verdict | None) -> dict[str, Any]:
     header = {
         "name": naming.shown(row.patient_name),
@@ -130,7 +134,7 @@ def _study(row: Study, verdict: Verdict | None) -> dict[str, Any]:
         "modalities": ", ".join(row.modalities),
         "verdict": row.verdict.replace("_", " "),
         "mark": _MARKS.get(row.verdict, "◆"),
-        "evidence": _strongest(verdict) if verdict else None,
+        "evidence": _strongest(verdict) if verdict and verdict.outcome not in _AGREED else None,
         "decision": exception.resolution.replace("_", " ") if exception else "",
     }
 
