@@ -9,7 +9,7 @@ from django.db import transaction
 from archive.models import Instance, Study, StudyException, Verdict
 from archive.reconcile.reconciling import KIND
 from archive.signals import study_reconciled
-from ledger import events, jobs
+from ledger import clock, events, jobs
 from ledger.models import Job
 from tests.archive.reconcile.conftest import NOW, Hospital
 from worklist.models import RequestedProcedure
@@ -127,7 +127,7 @@ def test_two_identities_in_a_study_are_a_mismatch(hospital: Hospital) -> None:
 
 def test_a_study_that_still_comes_in_is_left_for_later(hospital: Hospital) -> None:
     hospital.order("A1", hospital.patient())
-    study = hospital.study("A1", at=NOW + timedelta(seconds=20))
+    study = hospital.study("A1", at=clock.now().replace(microsecond=0))
     assert (study.verdict, study.reading_status, study.first_quiet_at) == ("pending", "not_ready", None)
     job = Job.objects.get(kind=KIND, key=study.study_instance_uid)
     assert (job.state, job.not_before) == ("new", study.last_received_at + timedelta(seconds=60))
