@@ -3,30 +3,31 @@
 Nothing else may run on the machine meanwhile. Peers are Debian's: `apt-get install dcmtk orthanc`.
 """
 
+import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.bench import memory, orders, store, worklist
-from tests.clients.system import System
+from tests.clients.system import System, fresh_database
 
 BENCHMARKS = {"orders": orders.run, "worklist": worklist.run, "store": store.run, "memory": memory.run}
 
 
 def main(names: list[str]) -> None:
-    """Run the named benchmarks, or all of them, on SQLite or on what DATABASE_URL names."""
-    import os
-
+    """Run the named benchmarks, or all of them: on SQLite, or in a new database where DATABASE_URL is."""
     for name in names or BENCHMARKS:
-        with tempfile.TemporaryDirectory() as folder:
-            url, broker = os.environ.get("DATABASE_URL", ""), os.environ.get("CELERY_BROKER_URL", "")
-            system = System(Path(folder) / "home", url, broker)
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            url = os.environ.get("DATABASE_URL", "")
+            if url:
+                url = stack.enter_context(fresh_database(url))
+            system = System(folder / "home", url, os.environ.get("CELERY_BROKER_URL", "") if url else "")
             system.start()
-            try:
-                for line in BENCHMARKS[name](system, Path(folder)):
-                    print(f"{name}: {line}", flush=True)
-            finally:
-                system.stop()
+            stack.callback(system.stop)
+            for line in BENCHMARKS[name](system, folder):
+                print(f"{name}: {line}", flush=True)
 
 
 if __name__ == "__main__":
