@@ -171,6 +171,11 @@ def build_preamble_and_meta(sop_class: str, sop_instance: str, transfer_syntax: 
     for uid in (sop_class, sop_instance, transfer_syntax):
         if not valid_uid(uid):
             raise DatasetError("invalid UID for the file meta information")
+    return preamble_and_meta(sop_class, sop_instance, transfer_syntax, source_ae)
+
+
+def preamble_and_meta(sop_class: str, sop_instance: str, transfer_syntax: str, source_ae: str) -> bytes:
+    """Write the same without a look at the UIDs: for objects that are kept even where these are none."""
     elements = [
         _element(0x0001, b"OB", b"\x00\x01"),
         _element(0x0002, b"UI", _padded(sop_class, b"\0")),

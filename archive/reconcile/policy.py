@@ -10,8 +10,6 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from accounts.models import SiteSection
-
 RULES: Final = 1
 """Raised whenever the rules in the code change, so that a verdict names the rules that made it."""
 
@@ -94,11 +92,6 @@ class Policy(BaseModel):
         """A hash that names these rules and settings."""
         text = json.dumps([RULES, self.model_dump(mode="json")], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def of_site() -> Policy:
-    """The policy in force here. Raises ValueError for a setting that is none."""
-    return of(SiteSection.read("archive").get("reconcile", {}))
 
 
 def of(overrides: Mapping[str, Any]) -> Policy:

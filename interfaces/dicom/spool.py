@@ -9,44 +9,20 @@ import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
-from struct import Struct
 
-from archive.dataset.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from archive.dataset.part10 import preamble_and_meta
 from archive.dataset.walk import valid_uid
 
-_SHORT = Struct("<HH2sH")
-_LONG = Struct("<HH2sHI")
-_PREAMBLE = bytes(128) + b"DICM"
 _SUFFIX = ".part"
 _LOCK_SUFFIX = ".lock"
 
 
 def file_meta(class_uid: str, instance_uid: str, transfer_syntax: str, source_ae: str) -> bytes:
     """Return preamble, prefix and File Meta Information (PS3.10 7.1); what is no UID is left empty."""
-    group = b"".join(
-        (
-            _LONG.pack(2, 1, b"OB", 0, 2) + b"\0\1",
-            _uid_element(0x0002, class_uid),
-            _uid_element(0x0003, instance_uid),
-            _uid_element(0x0010, transfer_syntax),
-            _uid_element(0x0012, IMPLEMENTATION_CLASS_UID),
-            _text_element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
-            _text_element(0x0016, b"AE", source_ae),
-        )
+    class_uid, instance_uid, transfer_syntax = (
+        uid if valid_uid(uid) else "" for uid in (class_uid, instance_uid, transfer_syntax)
     )
-    return _PREAMBLE + _SHORT.pack(2, 0, b"UL", 4) + len(group).to_bytes(4, "little") + group
-
-
-def _uid_element(element: int, uid: str) -> bytes:
-    value = uid.encode() if valid_uid(uid) else b""
-    value += b"\0" * (len(value) & 1)
-    return _SHORT.pack(2, element, b"UI", len(value)) + value
-
-
-def _text_element(element: int, vr: bytes, text: str) -> bytes:
-    value = text.encode("ascii")
-    value += b" " * (len(value) & 1)
-    return _SHORT.pack(2, element, vr, len(value)) + value
+    return preamble_and_meta(class_uid, instance_uid, transfer_syntax, source_ae)
 
 
 class SpoolFull(Exception):
