@@ -9,6 +9,7 @@ from accounts.models import Role, User
 _Row = TypeVar("_Row", bound=Model)
 _EVERYONE = frozenset(Role) - {Role.REFERRER}
 _CLINICAL = frozenset({Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.RESIDENT, Role.ADMINISTRATOR})
+_READERS = frozenset({Role.RADIOLOGIST, Role.RESIDENT})
 
 _MAY: dict[str, frozenset[Role]] = {
     "patient.view": _EVERYONE,
@@ -23,6 +24,17 @@ _MAY: dict[str, frozenset[Role]] = {
     "message.view": frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR}),
     "message.replay": frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR}),
     "site.change": frozenset({Role.ADMINISTRATOR}),
+    "station.view": frozenset({Role.TECHNOLOGIST, Role.INTEGRATOR, Role.ADMINISTRATOR}),
+    "queue.view": frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR}),
+    "user.manage": frozenset({Role.ADMINISTRATOR}),
+    "report.view": _EVERYONE,
+    "report.write": _READERS,
+    "report.sign": frozenset({Role.RADIOLOGIST}),
+    "report.sign_preliminary": _READERS,
+    "reading.supervise": frozenset({Role.ADMINISTRATOR}),
+    "dictation.hear": _READERS | {Role.TRANSCRIPTIONIST},
+    "transcription.type": frozenset({Role.TRANSCRIPTIONIST}),
+    "turnaround.view": frozenset({Role.MANAGER, Role.RADIOLOGIST, Role.ADMINISTRATOR}),
 }
 
 
