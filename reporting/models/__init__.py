@@ -1,0 +1,50 @@
+"""Reading items, reports and their versions, dictations."""
+
+from reporting.models.dictation import Dictation, DictationState, ReturnReason, Segment
+from reporting.models.item import (
+    HoldReason,
+    Owner,
+    OwnerSpan,
+    Presence,
+    ReadingItem,
+    ReadingLease,
+    Recheck,
+    RecheckOutcome,
+    Skip,
+)
+from reporting.models.report import (
+    SECTIONS,
+    AddendumDraft,
+    ClassOfChange,
+    KeptText,
+    Report,
+    ReportStatus,
+    ReportTemplate,
+    ReportVersion,
+    VersionKind,
+)
+
+__all__ = [
+    "SECTIONS",
+    "AddendumDraft",
+    "ClassOfChange",
+    "Dictation",
+    "DictationState",
+    "HoldReason",
+    "KeptText",
+    "Owner",
+    "OwnerSpan",
+    "Presence",
+    "ReadingItem",
+    "ReadingLease",
+    "Recheck",
+    "RecheckOutcome",
+    "Report",
+    "ReportStatus",
+    "ReportTemplate",
+    "ReportVersion",
+    "ReturnReason",
+    "Segment",
+    "Skip",
+    "VersionKind",
+]
