@@ -22,6 +22,7 @@ from accounts.siting import Change
 from archive import site as archive_part
 from interfaces.dicom import site as dicom_part
 from interfaces.hl7 import site as hl7_part
+from reporting import site as reporting_part
 from worklist import site as worklist_part
 
 _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
@@ -35,6 +36,7 @@ class Site(BaseModel):
     facility: facility_part.FacilitySection
     worklist: worklist_part.WorklistSection = worklist_part.WorklistSection()
     archive: archive_part.ArchiveSection = archive_part.ArchiveSection()
+    reporting: reporting_part.ReportingSection = reporting_part.ReportingSection()
     hl7: hl7_part.HL7Section = hl7_part.HL7Section()
     dicom: dicom_part.DicomSection = dicom_part.DicomSection()
 
@@ -89,6 +91,7 @@ def apply(path: Path, *, dry_run: bool = False, overwrite: bool = False) -> list
             *facility_part.apply(site.facility, dry_run=dry_run),
             *worklist_part.apply(site.worklist, dry_run=dry_run, overwrite=overwrite),
             *archive_part.apply(site.archive, dry_run=dry_run, overwrite=overwrite),
+            *reporting_part.apply(site.reporting, facility_code=site.facility.code, dry_run=dry_run),
             *hl7_part.apply(site.hl7, facility_code=site.facility.code, dry_run=dry_run, overwrite=overwrite),
             *dicom_part.apply(site.dicom, dry_run=dry_run),
         ]

@@ -1,5 +1,5 @@
 """What follows from a study's newest verdict and from people's decisions: its patient and procedures, its
-exception, and that it can be read."""
+exception."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from archive.models import (
     Decision,
+    DecisionKind,
     ExceptionStatus,
     Outcome,
     ReadingStatus,
@@ -15,7 +16,7 @@ from archive.models import (
     StudyException,
     Verdict,
 )
-from archive.signals import study_reconciled
+from archive.signals import study_reconciled, study_settled, study_withdrawn
 from ledger import events
 from worklist.models import Patient, RequestedProcedure
 
@@ -25,20 +26,17 @@ NOT_BEGUN: Final = frozenset({ReadingStatus.NOT_READY, ReadingStatus.READY})
 
 def take_effect(study: Study, verdict: Verdict, *, is_new: bool) -> None:
     """Bring the locked study in line with its newest verdict; a decision that stands keeps what it set."""
-    live = live_decisions(study).last()
+    live = pinning(study)
+    before = linked(study)
     study.verdict = verdict.outcome
-    if study.reading_status == ReadingStatus.NOT_READY:
-        study.reading_status = ReadingStatus.READY
-        events.record(
-            "study.ready", about=[("study", study.public_id)], source=f"verdict:{verdict.public_id}"
-        )
-    linked = live is None and follow(study, verdict)
-    study.save(update_fields=["first_quiet_at", "verdict", "reading_status", "patient"])
+    changed = live is None and follow(study, verdict)
+    study.save(update_fields=["first_quiet_at", "verdict", "patient"])
     settle_exception(study, verdict, live)
-    if live is None and verdict.outcome in MATCHES and (is_new or linked):
-        study_reconciled.send(
-            sender=None, study=study, outcome=verdict.outcome, origin_text=f"verdict:{verdict.public_id}"
-        )
+    origin = f"verdict:{verdict.public_id}"
+    tell_withdrawn(study, before, origin)
+    if live is None and verdict.outcome in MATCHES and (is_new or changed):
+        study_reconciled.send(sender=None, study=study, outcome=verdict.outcome, origin_text=origin)
+    study_settled.send(sender=None, study=study)
 
 
 def follow(study: Study, verdict: Verdict) -> bool:
@@ -65,8 +63,20 @@ def set_links(study: Study, patient: Patient | None, procedures: list[RequestedP
     return not is_same
 
 
+def linked(study: Study) -> frozenset[int]:
+    """The keys of the procedures that a study is linked to."""
+    return frozenset(study.procedures.values_list("pk", flat=True))
+
+
+def tell_withdrawn(study: Study, before: frozenset[int], origin_text: str) -> None:
+    """Tell those above if procedures that the study was linked to `before` are its no longer."""
+    if lost := before - linked(study):
+        procedures = list(RequestedProcedure.objects.filter(pk__in=lost).order_by("pk"))
+        study_withdrawn.send(sender=None, study=study, procedures=procedures, origin_text=origin_text)
+
+
 def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> None:
-    """Open, close or leave alone the study's exception."""
+    """Open, close or leave alone the study's exception; `live` is the decision that pins it."""
     row = StudyException.objects.filter(study=study).first()
     fits = verdict.outcome in MATCHES
     if row is None:
@@ -76,8 +86,12 @@ def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> N
         return
     if live is not None:
         wanted = ExceptionStatus.OPEN if _is_news(verdict, live) else ExceptionStatus(row.status)
+    elif not fits:
+        wanted = ExceptionStatus.OPEN
     else:
-        wanted = ExceptionStatus.CLOSED if fits else ExceptionStatus.OPEN
+        # A split has resolved it, and what is left fits.
+        is_split = row.resolution == DecisionKind.SPLIT and live_decisions(study).exists()
+        wanted = ExceptionStatus.RESOLVED if is_split else ExceptionStatus.CLOSED
     if row.status == wanted:
         return
     if wanted == ExceptionStatus.OPEN:
@@ -89,6 +103,8 @@ def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> N
 
 def _is_news(verdict: Verdict, live: Decision) -> bool:
     """Whether the images are a wrong-patient suspect now, but were not when the decision was made."""
+    if live.kind == DecisionKind.REJECT:
+        return False
     return verdict.outcome == Outcome.MISMATCH and live.before.get("outcome") != Outcome.MISMATCH
 
 
@@ -100,6 +116,11 @@ def _tell(study: Study, kind: str, verdict: Verdict) -> None:
 def live_decisions(study: Study) -> QuerySet[Decision]:
     """The decisions on a study that stand, oldest first."""
     return Decision.objects.filter(study=study, undone_at=None).order_by("pk")
+
+
+def pinning(study: Study) -> Decision | None:
+    """The newest decision that keeps a study's patient and procedures as they are: any but a split."""
+    return live_decisions(study).exclude(kind=DecisionKind.SPLIT).last()
 
 
 def newest(study: Study) -> Verdict:

@@ -42,6 +42,12 @@ class ReadingItem(PublicModel):
     reserved_until = models.DateTimeField(null=True, blank=True)
     hold_reason = models.CharField(max_length=20, choices=HoldReason, blank=True)
     hold_note = models.CharField(max_length=500, blank=True)
+    patient_question = models.CharField(
+        max_length=200, blank=True, help_text="what its author must confirm before the text may be signed"
+    )
+    retracted = models.BooleanField(
+        default=False, help_text="its report was retracted; another took its place"
+    )
     seen_images = models.PositiveIntegerField(default=0, help_text="how many its reader was shown")
 
     ordered_at = models.DateTimeField(null=True, blank=True)
@@ -77,7 +83,7 @@ class ReadingItem(PublicModel):
 
 
 class ReadingLease(models.Model):
-    """The right to write on an item, for 120 s of database time at a stretch. `fence` grows with each taking."""
+    """The right to write on an item, for two minutes at a stretch. `fence` grows with each new holder."""
 
     item = models.OneToOneField(ReadingItem, on_delete=models.CASCADE, related_name="lease")
     holder = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="reading_leases")

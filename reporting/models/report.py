@@ -13,7 +13,7 @@ SECTIONS: Final = ("indication", "technique", "comparison", "findings", "impress
 
 
 class ReportTemplate(PublicModel):
-    """Text that a report begins with. A change makes a new version, so reports keep the one that they used."""
+    """Text that a report begins with. A change makes a new version; a report keeps that which it used."""
 
     facility = models.ForeignKey(Facility, on_delete=models.CASCADE, related_name="report_templates")
     name = models.CharField(max_length=100)
@@ -155,7 +155,16 @@ class ReportVersion(PublicModel):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Refuse to change what was signed."""
         fields = kwargs.get("update_fields")
-        frozen = {"report", "number", "kind", "content", "previous_sha256", "sha256", "signed_by", "signed_at"}
+        frozen = {
+            "report",
+            "number",
+            "kind",
+            "content",
+            "previous_sha256",
+            "sha256",
+            "signed_by",
+            "signed_at",
+        }
         if self.pk and (fields is None or frozen & set(fields)):
             raise TypeError("a signed version is never changed")
         super().save(*args, **kwargs)

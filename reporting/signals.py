@@ -1,0 +1,6 @@
+"""What reporting tells those above it, inside the same transaction. Receivers write rows only."""
+
+from django.dispatch import Signal
+
+version_released = Signal()
+"""Sent with `version`, a `ReportVersion` that can no longer be undone and is to go out."""

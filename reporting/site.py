@@ -1,0 +1,92 @@
+"""The site file's section `reporting`: targets, the undo of signatures, report templates, macros."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from accounts.models import Facility
+from accounts.siting import Change, sync_section
+from reporting import drafting
+from reporting.errors import BadValue
+from reporting.items import TARGET_MINUTES
+from reporting.models import ReportTemplate
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class TemplateEntry(_Strict):
+    """Text that a report of a modality, body part or procedure code begins with."""
+
+    name: str = Field(min_length=1, max_length=100)
+    modality: str = Field("", max_length=16)
+    body_part: str = Field("", max_length=64)
+    procedure_code: str = Field("", max_length=64)
+    sections: dict[str, str]
+
+    @field_validator("sections")
+    @classmethod
+    def _known(cls, value: dict[str, str]) -> dict[str, str]:
+        try:
+            return drafting.checked(value)
+        except BadValue as error:
+            raise ValueError(error.text) from error
+
+
+class ReportingSection(_Strict):
+    """All of reporting's part of the site file. Targets are minutes from ready to final, by priority."""
+
+    targets: dict[str, int] = TARGET_MINUTES
+    undo_seconds: int = Field(60, ge=0, le=3600)
+    lease_seconds: int = Field(120, ge=30, le=3600)
+    show_reader_names: bool = False
+    macros: dict[str, str] = {}
+    templates: list[TemplateEntry] = []
+
+    @field_validator("targets")
+    @classmethod
+    def _priorities(cls, value: dict[str, int]) -> dict[str, int]:
+        if strange := set(value) - set(TARGET_MINUTES):
+            raise ValueError(f"{', '.join(strange)} is none of {', '.join(TARGET_MINUTES)}")
+        if any(minutes <= 0 for minutes in value.values()):
+            raise ValueError("a target is a positive number of minutes")
+        return value
+
+
+def apply(section: ReportingSection, *, facility_code: str, dry_run: bool) -> list[Change]:
+    """Keep the policies, and add a version of each template whose text has changed."""
+    policies = section.model_dump(exclude={"templates"})
+    facility = Facility.objects.filter(code=facility_code).first()
+    return [*sync_section("reporting", policies, dry_run=dry_run), *_templates(section, facility, dry_run)]
+
+
+def _templates(section: ReportingSection, facility: Facility | None, dry_run: bool) -> list[Change]:
+    changes = []
+    rows = ReportTemplate.objects.filter(facility=facility, is_current=True) if facility else []
+    current = {row.name: row for row in rows}
+    for entry in section.templates:
+        values = entry.model_dump()
+        row = current.get(entry.name)
+        if row and all(getattr(row, name) == value for name, value in values.items()):
+            continue
+        changes.append(Change(f"report template {entry.name}", "change" if row else "add"))
+        if not dry_run and facility:
+            _add_version(facility, row, values)
+    gone = set(current) - {entry.name for entry in section.templates}
+    for name in sorted(gone):
+        if current[name].from_site_file:
+            changes.append(Change(f"report template {name}", "remove"))
+            if not dry_run:
+                ReportTemplate.objects.filter(pk=current[name].pk).update(is_current=False)
+    return changes
+
+
+def _add_version(facility: Facility, row: ReportTemplate | None, values: dict[str, Any]) -> None:
+    newest = (
+        ReportTemplate.objects.filter(facility=facility, name=values["name"]).order_by("-version").first()
+    )
+    if row:
+        ReportTemplate.objects.filter(pk=row.pk).update(is_current=False)
+    version = newest.version + 1 if newest else 1
+    ReportTemplate.objects.create(facility=facility, version=version, from_site_file=True, **values)

@@ -1,0 +1,165 @@
+"""The one table of an item's transitions, and what a change of status brings with it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection
+
+from archive.models import ReadingStatus, Study
+from ledger import clock, events
+from reporting.errors import StateConflict
+from reporting.models import Owner, OwnerSpan, ReadingItem
+
+S = ReadingStatus
+
+MAY: Final[Mapping[str, frozenset[str]]] = {
+    S.NOT_READY: frozenset({S.READY, S.WITHDRAWN}),
+    S.READY: frozenset({S.READING, S.WITHDRAWN}),
+    S.READING: frozenset({S.READY, S.DICTATED, S.TRANSCRIBED, S.PRELIMINARY, S.FINAL, S.WITHDRAWN}),
+    S.DICTATED: frozenset({S.READING, S.TRANSCRIBED, S.PRELIMINARY, S.FINAL, S.WITHDRAWN}),
+    S.TRANSCRIBED: frozenset({S.READING, S.DICTATED, S.PRELIMINARY, S.FINAL, S.WITHDRAWN}),
+    S.PRELIMINARY: frozenset({S.DICTATED, S.TRANSCRIBED, S.FINAL}),
+    S.FINAL: frozenset({S.AMENDED, S.WITHDRAWN}),
+    S.AMENDED: frozenset({S.WITHDRAWN}),
+    S.WITHDRAWN: frozenset({S.READY, S.READING}),
+}
+"""From which status to which. An undo within its window goes back by `restore`, past this table."""
+
+_OWNERS: Final[Mapping[str, Owner]] = {
+    S.READY: Owner.QUEUE,
+    S.READING: Owner.READER,
+    S.DICTATED: Owner.TYPIST,
+    S.TRANSCRIBED: Owner.SIGNER,
+    S.PRELIMINARY: Owner.SIGNER,
+}
+_MILESTONES: Final[Mapping[str, str]] = {
+    S.READING: "opened_at",
+    S.DICTATED: "dictated_at",
+    S.TRANSCRIBED: "typed_at",
+    S.PRELIMINARY: "preliminary_at",
+    S.FINAL: "final_at",
+    S.WITHDRAWN: "withdrawn_at",
+}
+_ORDER: Final = (
+    S.NOT_READY,
+    S.READY,
+    S.READING,
+    S.DICTATED,
+    S.TRANSCRIBED,
+    S.PRELIMINARY,
+    S.FINAL,
+    S.AMENDED,
+)
+"""A study is as far as the item of it that is least far."""
+
+OPEN: Final = (S.READY, S.READING, S.DICTATED, S.TRANSCRIBED, S.PRELIMINARY)
+SIGNED: Final = (S.FINAL, S.AMENDED)
+
+
+def lock(item: ReadingItem) -> ReadingItem:
+    """The item, locked after its studies, in the order in which all who need both lock them."""
+    assert connection.in_atomic_block
+    list(
+        Study.objects.select_for_update(of=("self",))
+        .filter(reading_items=item)
+        .order_by("study_instance_uid")
+        .values_list("pk")
+    )
+    rows = ReadingItem.objects.select_for_update(of=("self",)).select_related("facility", "patient__survivor")
+    return rows.get(pk=item.pk)
+
+
+def change(
+    item: ReadingItem,
+    status: str,
+    *,
+    at: datetime | None = None,
+    actor: str = "",
+    kind: str = "",
+    **details: Any,
+) -> None:
+    """Bring the locked item to `status`; raises `StateConflict` where the table doesn't allow it."""
+    if item.status == status:
+        return
+    if status not in MAY[item.status]:
+        raise StateConflict(f"it is {item.status}, which can't become {status}", "status")
+    at = at or clock.now()
+    item.status = status
+    milestone = _MILESTONES.get(status)
+    if milestone and getattr(item, milestone) is None:
+        setattr(item, milestone, at)
+    if status in OPEN:
+        item.withdrawn_at, item.withdrawn_reason = None, ""
+    _changed(item, at, actor, kind or f"reading.{status}", details)
+
+
+def restore(item: ReadingItem, before: Mapping[str, Any], *, actor: str, kind: str, **details: Any) -> None:
+    """Bring back the status and the milestones that an undone signature had changed."""
+    item.status = before["status"]
+    for name in ("preliminary_at", "final_at", "withdrawn_at"):
+        text = before[name]
+        setattr(item, name, datetime.fromisoformat(text) if text else None)
+    _changed(item, clock.now(), actor, kind, details)
+
+
+def snapshot(item: ReadingItem) -> dict[str, Any]:
+    """What `restore` needs."""
+    times = {
+        name: moment.isoformat() if (moment := getattr(item, name)) else ""
+        for name in ("preliminary_at", "final_at", "withdrawn_at")
+    }
+    return {"status": item.status, **times}
+
+
+def owner(item: ReadingItem) -> Owner:
+    """Whose turn it is."""
+    usual = _OWNERS.get(item.status, Owner.NOBODY)
+    return Owner.OUTSIDE if item.hold_reason and usual != Owner.NOBODY else usual
+
+
+def note_owner(item: ReadingItem, at: datetime, actor: str = "") -> None:
+    """Add to the log whose turn it is from `at` on, if that is news."""
+    newest = OwnerSpan.objects.filter(item=item).order_by("-at", "-id").first()
+    whose = owner(item)
+    if newest is None or newest.owner != whose or newest.status != item.status:
+        OwnerSpan.objects.create(item=item, at=at, owner=whose, status=item.status, actor=actor[:200])
+
+
+def things(item: ReadingItem) -> list[events.Thing]:
+    """What an event about an item is about."""
+    about: list[events.Thing] = [("reading_item", item.public_id)]
+    about += [("study", key) for key in item.studies.values_list("public_id", flat=True)]
+    about += [("order", key) for key in item.procedures.values_list("order__public_id", flat=True)]
+    if item.patient is not None:
+        about.append(("patient", item.patient.public_id))
+    return about
+
+
+def settle_studies(item: ReadingItem) -> None:
+    """Mark each study of the item as read as far as its items are."""
+    for study in item.studies.order_by("study_instance_uid"):
+        settle_study(study)
+
+
+def settle_study(study: Study) -> None:
+    """Mark a study as read as far as its items are."""
+    states = set(ReadingItem.objects.filter(studies=study).values_list("status", flat=True))
+    states_open = states - {S.WITHDRAWN}
+    if states_open:
+        least = min(states_open, key=lambda status: _ORDER.index(S(status)))
+        amended = least == S.FINAL and S.AMENDED in states_open
+        status = S.AMENDED if amended else S(least)
+    else:
+        status = S.WITHDRAWN if states else S.NOT_READY
+    if study.reading_status != status:
+        study.reading_status = status
+        study.save(update_fields=["reading_status"])
+
+
+def _changed(item: ReadingItem, at: datetime, actor: str, kind: str, details: Mapping[str, Any]) -> None:
+    item.revision += 1
+    item.save()
+    note_owner(item, at, actor)
+    events.record(kind, about=things(item), occurred_at=at, actor=actor[:200], **details)
+    settle_studies(item)
