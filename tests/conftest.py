@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test import TransactionTestCase
 
 from accounts.models import Facility, Role, User
 from ledger.stamps import Stamp
 from worklist.origin import Origin
+
+# A password that takes a twentieth of a second to check guards people; tests sign in thousands of times.
+Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
 
 EIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 """Eight in the morning of a Monday, when the tests' hospital opens."""

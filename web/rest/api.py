@@ -7,7 +7,18 @@ from django.http import HttpRequest
 from ninja import Swagger
 from ninja.renderers import BaseRenderer
 
-from web.rest import exceptions, messages, orders, patients, problems, steps, studies
+from web.rest import (
+    dictations,
+    exceptions,
+    messages,
+    orders,
+    patients,
+    problems,
+    reading,
+    reports,
+    steps,
+    studies,
+)
 from web.rest.access import BearerOrSession
 from web.rest.openapi import DescribedAPI
 
@@ -37,5 +48,11 @@ api.add_router("/patients", patients.router)
 api.add_router("/orders", orders.router)
 api.add_router("/steps", steps.router)
 api.add_router("/studies", studies.router)
+api.add_router("/studies", reports.of_studies)
+api.add_router("/reports", reports.router)
+api.add_router("/rechecks", reports.rechecks)
+api.add_router("/reading", reading.router)
+api.add_router("/dictations", dictations.router)
+api.add_router("/transcription", dictations.transcriptions)
 api.add_router("/exceptions", exceptions.router)
 api.add_router("/hl7/messages", messages.router)

@@ -13,6 +13,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from archive import errors as archive_errors
 from interfaces.hl7.er7 import Er7Error
 from interfaces.problem import problem
+from reporting import errors as reporting_errors
 from web.access_middleware import unauthorized
 from worklist import errors as worklist_errors
 
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 FIELDS: Final = {
     "code": "procedure_code",
+    "rejection_code": "code",
     "identifiers": "patient.identifier",
     "value": "patient.identifier.value",
     "namespace": "patient.identifier.authority",
@@ -40,7 +42,8 @@ STATUSES: Final[dict[type[Exception], int]] = {
     archive_errors.BadValue: 422,
     archive_errors.UnknownKey: 422,
     archive_errors.StateConflict: 409,
-    archive_errors.NotAvailable: 501,
+    reporting_errors.BadValue: 422,
+    reporting_errors.NotAllowed: 403,
 }
 
 
@@ -61,6 +64,8 @@ def register(api: NinjaAPI) -> None:
     api.add_exception_handler(Refused, _refused)
     api.add_exception_handler(worklist_errors.WorklistError, _domain)
     api.add_exception_handler(archive_errors.ArchiveError, _domain)
+    api.add_exception_handler(reporting_errors.StateConflict, _conflict)
+    api.add_exception_handler(reporting_errors.ReportingError, _domain)
     api.add_exception_handler(Er7Error, _er7)
     api.add_exception_handler(RequestDataTooBig, _too_large)
     api.add_exception_handler(OperationalError, _database)
@@ -100,6 +105,14 @@ def _refused(request: HttpRequest, error: Any) -> HttpResponse:
 
 def _domain(request: HttpRequest, error: Any) -> HttpResponse:
     return _with_field(STATUSES[type(error)], error.text, FIELDS.get(error.field, error.field))
+
+
+def _conflict(request: HttpRequest, error: Any) -> HttpResponse:
+    """409 with a code that programs can tell apart, what changed, and all that stands in the way."""
+    members: dict[str, Any] = {"code": error.code, "changed": error.changed}
+    if error.blocks:
+        members["blocks"] = [vars(block) for block in error.blocks]
+    return problem(409, detail=error.text[:1].upper() + error.text[1:], **members)
 
 
 def _er7(request: HttpRequest, error: Any) -> HttpResponse:

@@ -1,6 +1,6 @@
 """Patients, visits, orders, procedures, stations."""
 
-from worklist.models.order import Act, Order, OrderNumber, OrderStatus
+from worklist.models.order import Act, Order, OrderNumber, OrderStatus, Priority
 from worklist.models.patient import AssigningAuthority, LinkKind, Patient, PatientLink
 from worklist.models.procedure import RequestedProcedure, ScheduledProcedureStep, StepStatus
 from worklist.models.station import ProcedureCode, Station
@@ -15,6 +15,7 @@ __all__ = [
     "OrderStatus",
     "Patient",
     "PatientLink",
+    "Priority",
     "ProcedureCode",
     "RequestedProcedure",
     "ScheduledProcedureStep",

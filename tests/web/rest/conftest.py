@@ -33,6 +33,12 @@ class Api:
         )
         return self._body(answer, expect)
 
+    def patch(self, path: str, body: Any, expect: int = 200) -> Any:
+        answer = self.client.patch(
+            f"/api/v1{path}", json.dumps(body), content_type="application/json", headers=self.headers
+        )
+        return self._body(answer, expect)
+
     @staticmethod
     def _body(answer: Any, expect: int) -> Any:
         assert answer.status_code == expect, (answer.status_code, answer.content[:2000])

@@ -1,0 +1,354 @@
+"""`/studies/{uid}/reports`, `/reports/{id}`, `/rechecks/{id}`: reports from the first word on."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest
+from django.utils import timezone
+from ninja import Header, Router
+
+from accounts import access as policy
+from accounts import throttle
+from accounts.models import User
+from archive.models import Study
+from ledger import audit
+from reporting import drafting, signing, versions
+from reporting.blocks import Shown
+from reporting.errors import NotAllowed, StateConflict
+from reporting.models import AddendumDraft, KeptText, ReadingItem, Recheck, ReportTemplate, ReportVersion
+from reporting.models import Report as Row
+from web.rest import access, dictations
+from web.rest.problems import Refused
+from web.rest.schemas.reports import (
+    Addendum,
+    ChangedSections,
+    Dictation,
+    Kept,
+    KeptSections,
+    KeptTexts,
+    NewAddendum,
+    NewDictation,
+    NewReport,
+    Note,
+    Report,
+    Reports,
+    Signature,
+    Version,
+    Versions,
+)
+
+IdempotencyKey = Annotated[str, Header(max_length=100, description="the same key again signs nothing more")]
+
+router = Router(tags=["reports"])
+of_studies = Router(tags=["reports"])
+rechecks = Router(tags=["reports"])
+
+
+@of_studies.get("/{uid}/reports", response=Reports, summary="Read a study's reports")
+def reports_of_study(request: HttpRequest, uid: str) -> dict[str, Any]:
+    """Of all items of the study, also those that were withdrawn."""
+    user = access.allow(request, "report.view")
+    study = _study(request, user, uid)
+    rows = list(_rows(user).filter(item__studies=study).order_by("pk"))
+    _note(request, rows)
+    return {"count": len(rows), "results": [shown(row) for row in rows]}
+
+
+@of_studies.post("/{uid}/reports", response={201: Report}, summary="Begin a report")
+def begin_report(request: HttpRequest, uid: str, body: NewReport) -> tuple[int, Report]:
+    """409 `exists` where the item has a report, `held` where another person has the item."""
+    user = access.allow(request, "report.write")
+    study = _study(request, user, uid)
+    item = _item(study, body.reading_item)
+    with transaction.atomic():
+        report = drafting.begin(
+            item=item, by=user, sections=body.sections, template=_template(item, body.template)
+        )
+        _note_change(request, audit.CREATE, report)
+    return 201, shown(_again(report))
+
+
+@router.get("/{id}", response=Report, summary="Read a report")
+def read_report(request: HttpRequest, id: str) -> Report:
+    """Its text as it stands; what was signed is at `/versions`."""
+    report = _find(request, access.allow(request, "report.view"), id)
+    _note(request, [report])
+    return shown(report)
+
+
+@router.patch("/{id}", response=Report, summary="Save what was typed")
+def save_report(request: HttpRequest, id: str, body: ChangedSections) -> Report:
+    """409 `stale_revision` holds both texts of each section that differs; nothing is overwritten."""
+    user = access.allow(request, "report.write")
+    report = _find(request, user, id)
+    with transaction.atomic():
+        report = drafting.save(report=report, sections=body.sections, revision=body.revision, by=user)
+        access.note_reading(request, audit.PATIENT_RECORD, ("report", report.public_id))
+    return shown(_again(report))
+
+
+@router.post("/{id}/kept", response={201: Kept}, summary="Keep text that could not be saved")
+def keep_text(request: HttpRequest, id: str, body: KeptSections) -> tuple[int, Kept]:
+    """For whoever was taken over, or found another text when saving."""
+    user = access.allow(request, "report.write")
+    report = _find(request, user, id)
+    with transaction.atomic():
+        row = drafting.keep(
+            report=report,
+            sections=body.sections,
+            revision=body.revision,
+            by=user,
+            reason=body.reason or "not saved",
+        )
+    return 201, _kept(row)
+
+
+@router.get("/{id}/kept", response=KeptTexts, summary="Read the kept texts")
+def kept_texts(request: HttpRequest, id: str) -> dict[str, Any]:
+    """The newest first."""
+    report = _find(request, access.allow(request, "report.view"), id)
+    rows = list(KeptText.objects.filter(report=report).select_related("author").order_by("-pk")[:100])
+    _note(request, [report])
+    return {"count": len(rows), "results": [_kept(row) for row in rows]}
+
+
+@router.post("/{id}/dictations", response={201: Dictation}, summary="Dictate")
+def dictate(request: HttpRequest, id: str, body: NewDictation) -> tuple[int, Dictation]:
+    """Begin a dictation, or send a whole one with `pcm`; the same UUID again changes nothing."""
+    user = access.allow(request, "report.write")
+    report = _find(request, user, id)
+    return 201, dictations.begin(request, user, report.item, body, pcm_of(body.pcm))
+
+
+@router.post("/{id}/sign", response=Report, summary="Sign")
+def sign_report(
+    request: HttpRequest,
+    id: str,
+    body: Signature,
+    idempotency_key: IdempotencyKey = "",
+) -> Report:
+    """409 lists in `blocks` all that stands in the way; 403 where the password is wrong."""
+    user = access.allow(request, "report.sign_preliminary")
+    report = _find(request, user, id)
+    check_password(request, user, body.password)
+    with transaction.atomic():
+        version = signing.sign(
+            report=report,
+            by=user,
+            revision=body.revision,
+            kind=body.kind,
+            idempotency_key=idempotency_key,
+            overrides=body.overrides,
+            shown=Shown(**body.shown.model_dump()),
+        )
+        _note_change(request, audit.UPDATE, version.report)
+    return shown(_again(version.report))
+
+
+@router.post("/{id}/undo", response=Report, summary="Take a signature back")
+def undo_signature(request: HttpRequest, id: str) -> Report:
+    """Before it went out, by its signer."""
+    user = access.allow(request, "report.sign_preliminary")
+    report = _find(request, user, id)
+    version = ReportVersion.objects.filter(report=report, undone_at=None).order_by("-number").first()
+    if version is None:
+        raise StateConflict("nothing is signed", "not_signed")
+    with transaction.atomic():
+        report = signing.undo(version=version, by=user)
+        _note_change(request, audit.UPDATE, report)
+    return shown(_again(report))
+
+
+@router.post("/{id}/addenda", response={201: Report}, summary="Draft an addendum")
+def draft_addendum(request: HttpRequest, id: str, body: NewAddendum) -> tuple[int, Report]:
+    """An addition to, a correction or the retraction of a signed report; one open draft for each author."""
+    user = access.allow(request, "report.write")
+    report = _find(request, user, id)
+    with transaction.atomic():
+        drafting.draft_addendum(report=report, by=user, **body.model_dump())
+        _note_change(request, audit.UPDATE, report)
+    return 201, shown(_again(report))
+
+
+@router.get("/{id}/versions", response=Versions, summary="Read what was signed")
+def read_versions(request: HttpRequest, id: str) -> dict[str, Any]:
+    """All versions, oldest first; `problems` names any that is not as it was signed."""
+    report = _find(request, access.allow(request, "report.view"), id)
+    rows = list(ReportVersion.objects.filter(report=report).order_by("number").select_related("signed_by"))
+    _note(request, [report])
+    results = [_version(row) for row in rows]
+    return {"count": len(rows), "results": results, "problems": versions.verify(report)}
+
+
+@rechecks.post("/{id}/still-valid", response=Report, summary="The report holds as it is")
+def still_valid(request: HttpRequest, id: str, body: Note) -> Report:
+    """Closes a recheck that was raised when something changed under a signed report."""
+    user = access.allow(request, "report.sign")
+    rows = Recheck.objects.select_related("item")
+    mine = rows.filter(item__in=policy.visible(ReadingItem.objects.all(), user))
+    recheck = access.find(rows, mine, request, public_id=id)
+    with transaction.atomic():
+        signing.still_valid(recheck=recheck, by=user, note=body.note)
+        report = Row.objects.get(item=recheck.item)
+        _note_change(request, audit.UPDATE, report)
+    return shown(_again(report))
+
+
+# What pages use as well
+
+
+def check_password(request: HttpRequest, user: User, password: str) -> None:
+    """Raise `NotAllowed` where the password is wrong, `Refused` 429 after too many that were."""
+    address = access.address(request)
+    if until := throttle.locked_until(username=user.username, address=address):
+        minutes = max(1, round((until - timezone.now()).total_seconds() / 60))
+        raise Refused(429, f"Too many wrong passwords. Try again in {minutes} min.")
+    if user.check_password(password):
+        with transaction.atomic():
+            throttle.forget(username=user.username, address=address)
+        return
+    with transaction.atomic():
+        throttle.note_failure(username=user.username, address=address)
+        audit.record(
+            audit.USER_AUTHENTICATION,
+            audit.EXECUTE,
+            actor=user.username,
+            address=address,
+            outcome=audit.MINOR_FAILURE,
+        )
+    raise NotAllowed("the password is wrong; nothing was signed", "password")
+
+
+def shown(row: Row) -> Report:
+    """A report as JSON."""
+    newest = ReportVersion.objects.filter(report=row, undone_at=None).order_by("-number").first()
+    drafts = AddendumDraft.objects.filter(report=row, is_open=True).select_related("author").order_by("pk")
+    spoken = row.item.dictations.select_related("author", "typist", "item").order_by("pk")
+    return Report(
+        id=row.public_id,
+        reading_item=row.item.public_id,
+        status=row.status,
+        version=newest.number if newest else 0,
+        revision=row.revision,
+        sections=row.sections,
+        author=str(row.author),
+        changed_by=str(row.changed_by),
+        changed_at=row.changed_at,
+        template=str(row.template or ""),
+        signed_by=str(newest.signed_by) if newest else "",
+        signed_at=newest.signed_at if newest else None,
+        undo_until=signing.undoable_until(newest) if newest else None,
+        hash=newest.sha256 if newest else "",
+        dictations=[dictations.shown(one) for one in spoken],
+        addenda=[_addendum(one) for one in drafts],
+    )
+
+
+def _addendum(row: AddendumDraft) -> Addendum:
+    return Addendum(
+        author=str(row.author),
+        kind=row.kind,
+        text=row.text,
+        sections=row.sections,
+        class_of_change=row.class_of_change,
+        changes_care=row.changes_care,
+        revision=row.revision,
+    )
+
+
+def _kept(row: KeptText) -> Kept:
+    return Kept(
+        id=row.public_id,
+        author=str(row.author),
+        sections=row.sections,
+        revision=row.revision,
+        reason=row.reason,
+        kept_at=row.kept_at,
+    )
+
+
+def _version(row: ReportVersion) -> Version:
+    content = versions.content_of(row)
+    return Version(
+        number=row.number,
+        kind=row.kind,
+        sections=content["sections"],
+        text=content["text"],
+        signed_by=content["signer"]["name"],
+        signed_at=row.signed_at,
+        hash=row.sha256,
+        released_at=row.released_at,
+        undone_at=row.undone_at,
+        stored_at=row.stored_at,
+        delivered_at=row.delivered_at,
+    )
+
+
+# Finding
+
+
+def _rows(user: User) -> QuerySet[Row]:
+    rows = Row.objects.select_related("item", "author", "changed_by", "template")
+    return rows.filter(item__in=policy.visible(ReadingItem.objects.all(), user))
+
+
+def _find(request: HttpRequest, user: User, key: str) -> Row:
+    rows = Row.objects.select_related("item", "author", "changed_by", "template")
+    return access.find(rows, _rows(user), request, public_id=key)
+
+
+def _again(report: Row) -> Row:
+    return Row.objects.select_related("item", "author", "changed_by", "template").get(pk=report.pk)
+
+
+def _study(request: HttpRequest, user: User, uid: str) -> Study:
+    rows = Study.objects.all()
+    return access.find(rows, policy.visible(rows, user), request, study_instance_uid=uid)
+
+
+def _item(study: Study, wanted: str) -> ReadingItem:
+    """The named item of a study, else its first that has no report, else its first."""
+    rows = ReadingItem.objects.filter(studies=study).order_by("pk")
+    if wanted:
+        item = rows.filter(public_id=wanted).first()
+        if item is None:
+            raise Http404("The study has no such reading item.")
+        return item
+    rows = rows.exclude(status="withdrawn")
+    item = rows.filter(report=None).first() or rows.first()
+    if item is None:
+        raise StateConflict("the study is not ready to be read: it has no verdict yet", "not_ready")
+    return item
+
+
+def _template(item: ReadingItem, name: str) -> ReportTemplate | None:
+    if not name:
+        return None
+    row = ReportTemplate.objects.filter(facility=item.facility, name=name, is_current=True).first()
+    if row is None:
+        raise Refused(422, f"There is no report template {name!r}.", "template")
+    return row
+
+
+def pcm_of(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Refused(422, "The sound is not base64.", "pcm") from None
+
+
+def _note(request: HttpRequest, rows: Iterable[Row]) -> None:
+    things = [("report", row.public_id) for row in rows]
+    access.note_reading(request, audit.PATIENT_RECORD, *things)
+
+
+def _note_change(request: HttpRequest, action: str, row: Row) -> None:
+    patient = row.item.patient
+    things = [("report", row.public_id), *([("patient", patient.public_id)] if patient else [])]
+    access.note_change(request, audit.PATIENT_RECORD, action, *things)
