@@ -321,6 +321,7 @@ class TestAfterwards:
             sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
             study_instance_uid=study.study_instance_uid,
             series_instance_uid="1.2.9",
+            series=study.series.get(),
             received_at=timezone.now(),
         )
         with transaction.atomic():

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from django.db import transaction
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from accounts import access as policy
 from accounts.models import User
@@ -155,11 +155,11 @@ def confirm_patient(request: HttpRequest, id: str, body: Revision) -> ReadingIte
 
 
 @router.post("/items/{id}/dictations", response={201: Dictation}, summary="Dictate")
-def dictate(request: HttpRequest, id: str, body: NewDictation) -> tuple[int, Dictation]:
+def dictate(request: HttpRequest, id: str, body: NewDictation) -> Status[Dictation]:
     """Begin a dictation before there is any text."""
     user = access.allow(request, "report.write")
     item = _find(request, user, id)
-    return 201, dictations.begin(request, user, item, body, pcm_of(body.pcm))
+    return Status(201, dictations.begin(request, user, item, body, pcm_of(body.pcm)))
 
 
 def shown(rows: Sequence[Row], user: User) -> list[ReadingItem]:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.utils import timezone
-from ninja import Header, Router
+from ninja import Header, Router, Status
 
 from accounts import access as policy
 from accounts import throttle
@@ -59,7 +59,7 @@ def reports_of_study(request: HttpRequest, uid: str) -> dict[str, Any]:
 
 
 @of_studies.post("/{uid}/reports", response={201: Report}, summary="Begin a report")
-def begin_report(request: HttpRequest, uid: str, body: NewReport) -> tuple[int, Report]:
+def begin_report(request: HttpRequest, uid: str, body: NewReport) -> Status[Report]:
     """409 `exists` where the item has a report, `held` where another person has the item."""
     user = access.allow(request, "report.write")
     study = _study(request, user, uid)
@@ -69,7 +69,7 @@ def begin_report(request: HttpRequest, uid: str, body: NewReport) -> tuple[int, 
             item=item, by=user, sections=body.sections, template=_template(item, body.template)
         )
         _note_change(request, audit.CREATE, report)
-    return 201, shown(_again(report))
+    return Status(201, shown(_again(report)))
 
 
 @router.get("/{id}", response=Report, summary="Read a report")
@@ -92,7 +92,7 @@ def save_report(request: HttpRequest, id: str, body: ChangedSections) -> Report:
 
 
 @router.post("/{id}/kept", response={201: Kept}, summary="Keep text that could not be saved")
-def keep_text(request: HttpRequest, id: str, body: KeptSections) -> tuple[int, Kept]:
+def keep_text(request: HttpRequest, id: str, body: KeptSections) -> Status[Kept]:
     """For whoever was taken over, or found another text when saving."""
     user = access.allow(request, "report.write")
     report = _find(request, user, id)
@@ -104,7 +104,7 @@ def keep_text(request: HttpRequest, id: str, body: KeptSections) -> tuple[int, K
             by=user,
             reason=body.reason or "not saved",
         )
-    return 201, _kept(row)
+    return Status(201, _kept(row))
 
 
 @router.get("/{id}/kept", response=KeptTexts, summary="Read the kept texts")
@@ -117,11 +117,11 @@ def kept_texts(request: HttpRequest, id: str) -> dict[str, Any]:
 
 
 @router.post("/{id}/dictations", response={201: Dictation}, summary="Dictate")
-def dictate(request: HttpRequest, id: str, body: NewDictation) -> tuple[int, Dictation]:
+def dictate(request: HttpRequest, id: str, body: NewDictation) -> Status[Dictation]:
     """Begin a dictation, or send a whole one with `pcm`; the same UUID again changes nothing."""
     user = access.allow(request, "report.write")
     report = _find(request, user, id)
-    return 201, dictations.begin(request, user, report.item, body, pcm_of(body.pcm))
+    return Status(201, dictations.begin(request, user, report.item, body, pcm_of(body.pcm)))
 
 
 @router.post("/{id}/sign", response=Report, summary="Sign")
@@ -164,14 +164,14 @@ def undo_signature(request: HttpRequest, id: str) -> Report:
 
 
 @router.post("/{id}/addenda", response={201: Report}, summary="Draft an addendum")
-def draft_addendum(request: HttpRequest, id: str, body: NewAddendum) -> tuple[int, Report]:
+def draft_addendum(request: HttpRequest, id: str, body: NewAddendum) -> Status[Report]:
     """An addition to, a correction or the retraction of a signed report; one open draft for each author."""
     user = access.allow(request, "report.write")
     report = _find(request, user, id)
     with transaction.atomic():
         drafting.draft_addendum(report=report, by=user, **body.model_dump())
         _note_change(request, audit.UPDATE, report)
-    return 201, shown(_again(report))
+    return Status(201, shown(_again(report)))
 
 
 @router.get("/{id}/versions", response=Versions, summary="Read what was signed")
