@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from accounts.models import SiteSection
 from archive.models import Instance, Study, Verdict
@@ -43,8 +44,8 @@ def follow_study(sender: object, *, study: Study, **others: Any) -> None:
 
 def follow_order(sender: object, *, order: Order, **others: Any) -> None:
     """Bring the urgency and the words of an order's items in line with it."""
-    for item in ReadingItem.objects.filter(procedures__order=order).distinct().order_by("pk"):
-        item = status.lock(item)
+    for key in _keys(ReadingItem.objects.filter(procedures__order=order)):
+        item = _locked(key)
         _describe(item)
         item.save()
 
@@ -52,8 +53,8 @@ def follow_order(sender: object, *, order: Order, **others: Any) -> None:
 def follow_patients(sender: object, *, patients: list[Patient], **others: Any) -> None:
     """Ask the author of what is begun, where a merge has changed whose it is shown as."""
     rows = ReadingItem.objects.filter(patient__in=patients, status__in=status.OPEN)
-    for item in rows.order_by("pk"):
-        item = status.lock(item)
+    for key in _keys(rows):
+        item = _locked(key)
         item.revision += 1
         if is_begun(item):
             item.patient_question = "The patient's record was merged or changed meanwhile."
@@ -69,8 +70,7 @@ def is_begun(item: ReadingItem) -> bool:
 
 def image_count(item: ReadingItem) -> int:
     """How many objects its studies hold that others made; reports of ours are none of them."""
-    uids = item.studies.values_list("study_instance_uid", flat=True)
-    rows = Instance.objects.filter(study_instance_uid__in=list(uids))
+    rows = Instance.objects.filter(series__study__in=item.studies.all())
     return rows.exclude(calling_ae_title=settings.AE_TITLE).count()
 
 
@@ -92,9 +92,19 @@ def target(priority: str) -> timedelta:
     return timedelta(minutes=minutes.get(priority, minutes["ROUTINE"]))
 
 
+def _keys(rows: QuerySet[ReadingItem]) -> list[int]:
+    return sorted(set(rows.values_list("pk", flat=True)))
+
+
+def _locked(key: int) -> ReadingItem:
+    """An item alone, without its studies: whoever asks holds what changed it, and the studies are left."""
+    rows = ReadingItem.objects.select_for_update(of=("self",)).select_related("facility", "patient")
+    return rows.get(pk=key)
+
+
 def _is_gone(study: Study) -> bool:
-    """Whether a person has rejected the study."""
-    return getattr(study, "rejected_at", None) is not None
+    """Whether a person has rejected the study, or its series are back in the one that it was split from."""
+    return bool(study.hidden)
 
 
 def _attach(key: str, procedure: RequestedProcedure | None, study: Study) -> None:
@@ -102,7 +112,7 @@ def _attach(key: str, procedure: RequestedProcedure | None, study: Study) -> Non
     if item is None:
         _make(key, procedure, study)
         return
-    item = ReadingItem.objects.select_for_update(of=("self",)).select_related("facility").get(pk=item.pk)
+    item = _locked(item.pk)
     item.studies.add(study)
     if procedure is not None:
         item.procedures.add(procedure)
@@ -152,7 +162,7 @@ def _follow_patient(item: ReadingItem, study: Study) -> None:
 
 def _let_go(item: ReadingItem, study: Study, keys: dict[str, RequestedProcedure | None]) -> None:
     """The study is no longer this item's: it follows the study if it is begun, else it goes."""
-    item = ReadingItem.objects.select_for_update(of=("self",)).select_related("facility").get(pk=item.pk)
+    item = _locked(item.pk)
     free = [key for key in keys if not ReadingItem.objects.filter(key=key).exists()]
     if item.status in status.SIGNED:
         raise_recheck(item, "The study was linked otherwise after the signature.")

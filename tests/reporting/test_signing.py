@@ -1,6 +1,7 @@
 """Drafts and signatures (reading.md 3, 6)."""
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -112,6 +113,18 @@ class TestSigning:
         assert versions.verify(report) == [
             f"report {report.public_id} version 1: its content or its hash was changed"
         ]
+
+    def test_the_command_names_it_as_well(
+        self, world: World, rada: User, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        report = world.draft(world.item(), rada)
+        version = world.sign(report, rada)
+        call_command("verify_reports")
+        assert capsys.readouterr().out == "1 signed version, no changed\n"
+        ReportVersion.objects.filter(pk=version.pk).update(sha256="0" * 64)
+        with pytest.raises(SystemExit):
+            call_command("verify_reports")
+        assert "version 1: its content or its hash was changed" in capsys.readouterr().out
 
     def test_a_removed_version_is_named(self, world: World, rada: User) -> None:
         report = world.draft(world.item(), rada)

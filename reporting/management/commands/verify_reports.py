@@ -1,0 +1,24 @@
+"""`manage.py verify_reports`: whether every signed version is as it was signed."""
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from reporting import versions
+from reporting.models import Report, ReportVersion
+
+
+class Command(BaseCommand):
+    help = "Check the chain of hashes of every report; ends with status 1 and names what was changed."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = 0
+        for report in Report.objects.filter(versions__isnull=False).distinct().order_by("pk").iterator():
+            for problem in versions.verify(report):
+                self.stdout.write(problem)
+                found += 1
+        signed = ReportVersion.objects.count()
+        self.stdout.write(f"{signed} signed version{'s' if signed != 1 else ''}, {found or 'no'} changed")
+        if found:
+            sys.exit(1)
