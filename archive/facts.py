@@ -1,16 +1,19 @@
 """What study, series and instance rows take from headers.
 
-A value is that of the first object received that has one. An object whose identity contradicts the study's
-fills in nothing of it: the contradiction is kept beside it, for reconcile to see.
+A value is that of the first object received that has one. An object whose identity contradicts what was told
+before it fills in nothing of it: the contradiction is kept beside it, for reconcile to see. Each series keeps
+what its objects told of patient and study, and a study shows what its series were told; so a series that
+moves to another study takes its part along.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from django.db.models import Field, Model
 
 from archive.dataset.header import Header
 from archive.models import Instance, Series, Study
+from archive.own import is_own
 from worklist import person_name
 
 MOST_REQUESTS: Final = 100
@@ -25,23 +28,26 @@ NOTHING_KNOWN: Final[dict[str, Any]] = {
 }
 """The columns of an instance whose header can't be read."""
 _IDENTITY: Final = ("header_patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex")
+_OF_STUDY: Final = (
+    "accession_number",
+    "study_id",
+    "study_date",
+    "study_time",
+    "description",
+    "referring_physician",
+)
 
 
-def add_to_study(study: Study, header: Header) -> None:
-    """Bring an object's patient and study facts into its study."""
+def of_object(header: Header) -> dict[str, Any]:
+    """What an object says of its patient and study: the columns of `Study`, and its `header`."""
     patient, own = header["patient"], header["study"]
-    identity = {
+    issuer = own["accession_issuer"]
+    told = {
         "patient_name": patient["name"]["raw"],
         "header_patient_id": patient["id"],
         "issuer_of_patient_id": patient["issuer"],
         "birth_date": patient["birth_date"],
         "sex": patient["sex"],
-    }
-    if not _note_conflicts(study, identity, _IDENTITY):
-        _fill(study, identity)
-        study.patient_name_key = person_name.keys(study.patient_name)[0][:320]
-        _fill_header(study.header, {"other_patient_ids": patient["other_ids"]})
-    facts = {
         "accession_number": own["accession_number"],
         "study_id": own["id"],
         "study_date": own["date"],
@@ -49,22 +55,50 @@ def add_to_study(study: Study, header: Header) -> None:
         "description": own["description"],
         "referring_physician": own["referring_physician"]["raw"],
     }
-    _note_conflicts(study, facts, ("accession_number",))
-    _fill(study, facts)
-    _fill_header(
-        study.header,
-        {
-            "timezone_offset": own["timezone_offset"],
-            "accession_issuer": own["accession_issuer"] if any(own["accession_issuer"].values()) else None,
-            "procedure_codes": header["instance"]["procedure_codes"],
-            "character_set": header["character_set"],
-        },
-    )
+    header_facts = {
+        "other_patient_ids": patient["other_ids"],
+        "timezone_offset": own["timezone_offset"],
+        "accession_issuer": issuer if any(issuer.values()) else None,
+        "procedure_codes": header["instance"]["procedure_codes"],
+        "character_set": header["character_set"],
+    }
+    return {**{name: _cut(Study, name, value) for name, value in told.items()}, "header": header_facts}
+
+
+def merge(told: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Bring what an object, or a series, says of patient and study into what was told before it."""
+    header = told.setdefault("header", {})
+    others = {**more["header"]}
+    conflicts = others.pop("conflicts", {})
+    whose = others.pop("other_patient_ids", None)
+    if not _note_conflicts(told, more, _IDENTITY):
+        _fill_told(told, more, _IDENTITY)
+        _fill_header(header, {"other_patient_ids": whose})
+    _note_conflicts(told, more, ("accession_number",))
+    _fill_told(told, more, _OF_STUDY)
+    _fill_header(header, others)
+    for name, values in conflicts.items():
+        for value in values:
+            _note_conflicts(told, {name: value}, (name,))
+
+
+def tell(study: Study, series: Iterable[Mapping[str, Any]]) -> None:
+    """Set what a study shows to what its series, in the order in which they came, were told."""
+    told: dict[str, Any] = {}
+    for one in series:
+        if one:
+            merge(told, one)
+    for name in (*_IDENTITY, *_OF_STUDY):
+        setattr(study, name, told.get(name, ""))
+    study.patient_name_key = person_name.keys(study.patient_name)[0][:320]
+    study.header = told.get("header", {})
 
 
 def add_to_series(series: Series, header: Header, calling_ae: str) -> None:
-    """Bring an object's series facts into its series, and all requests that its objects name."""
+    """Bring an object's facts into its series, and all requests that its objects name."""
     own = header["series"]
+    if not is_own(calling_ae, own["modality"]):
+        merge(series.told, of_object(header))
     _fill(
         series,
         {
@@ -112,18 +146,24 @@ def of_instance(header: Header) -> dict[str, Any]:
     }
 
 
-def _note_conflicts(study: Study, values: Mapping[str, str], names: tuple[str, ...]) -> bool:
-    """Keep the values that contradict the study's, name by name; whether there were any."""
+def _note_conflicts(told: dict[str, Any], values: Mapping[str, Any], names: Iterable[str]) -> bool:
+    """Keep the values that contradict what was told, name by name; whether there were any."""
     found = False
     for name in names:
-        there, new = getattr(study, name), _cut(Study, name, values[name])
+        there, new = told.get(name, ""), values.get(name, "")
         if not there or not new or _comparable(name, there) == _comparable(name, new):
             continue
         found = True
-        others = study.header.setdefault("conflicts", {}).setdefault(name, [])
+        others = told["header"].setdefault("conflicts", {}).setdefault(name, [])
         if new not in others and len(others) < MOST_CONFLICTS:
             others.append(new)
     return found
+
+
+def _fill_told(told: dict[str, Any], values: Mapping[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        if values.get(name) and not told.get(name):
+            told[name] = values[name]
 
 
 def _comparable(name: str, value: str) -> object:

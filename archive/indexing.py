@@ -7,20 +7,21 @@ for the reconcile job. Counts are counted, never added to, so doing a batch twic
 
 import errno
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
 from django.db import connection, transaction
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from accounts.models import Facility, SiteSection
 from archive import facts, volumes
 from archive.dataset.header import Header, read_header
 from archive.dataset.walk import DatasetError
 from archive.models import Instance, Series, StoredFile, Study
+from archive.own import is_own
 from ledger import clock, events, jobs
 from ledger.crashpoint import crashpoint
 
@@ -42,6 +43,13 @@ class Read:
     header: Header | None
     error: str = ""
     columns: tuple[Any, ...] = ()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was made here and so tells nothing of its study."""
+        if self.header is None:
+            return False
+        return is_own(self.instance.calling_ae_title, self.header["series"]["modality"])
 
     @property
     def series_key(self) -> SeriesKey:
@@ -115,17 +123,19 @@ def _apply(read: Sequence[Read], facility: Facility, quiet: timedelta) -> None:
     waiting = set(Instance.objects.filter(pk__in=ids, indexed_at=None).values_list("pk", flat=True))
     read = [one for one in read if one.instance.pk in waiting]
     for one in read:
-        study = studies[one.instance.study_instance_uid]
-        study.first_received_at = min(study.first_received_at, one.instance.received_at)
-        study.last_received_at = max(study.last_received_at, one.instance.received_at)
+        row = series[one.series_key]
+        study = row.study
+        if not one.is_own:
+            study.first_received_at = min(study.first_received_at, one.instance.received_at)
+            study.last_received_at = max(study.last_received_at, one.instance.received_at)
         if one.header:
-            facts.add_to_study(study, one.header)
-            facts.add_to_series(series[one.series_key], one.header, one.instance.calling_ae_title)
+            facts.add_to_series(row, one.header, one.instance.calling_ae_title)
     crashpoint("index.mid")
     _save_instances(read, series)
-    touched = {one.series_key for one in read}
-    _save_series([series[key] for key in sorted(touched)])
-    _save_studies([studies[uid] for uid in sorted({uid for uid, _ in touched})], quiet)
+    touched = [series[key] for key in sorted({one.series_key for one in read})]
+    _save_series(touched)
+    save_facts(list({row.study_id: row.study for row in touched}.values()))
+    _want_verdicts({series[one.series_key].study for one in read if not one.is_own}, quiet)
 
 
 def _lock_studies(read: Sequence[Read], facility: Facility) -> dict[str, Study]:
@@ -164,15 +174,26 @@ def _lock_studies(read: Sequence[Read], facility: Facility) -> dict[str, Study]:
 
 
 def _lock_series(read: Sequence[Read], studies: dict[str, Study]) -> dict[SeriesKey, Series]:
+    """The series by the UIDs that came, made where they are new, each with the study that it lies in."""
     uids = {study.pk: uid for uid, study in studies.items()}
-    wanted = {one.series_key for one in read}
+    wanted = dict.fromkeys(one.series_key for one in read)
     rows = Series.objects.select_for_update().filter(
-        study__in=uids, series_instance_uid__in={uid for _, uid in wanted}
+        Q(study__in=uids, moved_from=None) | Q(moved_from__in=uids),
+        series_instance_uid__in={uid for _, uid in wanted},
     )
     rows = rows.order_by("series_instance_uid", "study_id")
-    series = {(uids[row.study_id], row.series_instance_uid): row for row in rows}
-    # Whoever makes a series holds its study's lock, so nobody else makes it now.
-    new = sorted(wanted - series.keys())
+    series = {(uids[row.moved_from_id or row.study_id], row.series_instance_uid): row for row in rows}
+    homes = {study.pk: study for study in studies.values()}
+    # What a split has moved can't move on while the study that it came in is locked.
+    moved = Study.objects.select_for_update().filter(
+        pk__in={row.study_id for row in series.values()} - homes.keys()
+    )
+    homes |= {study.pk: study for study in moved.order_by("study_instance_uid")}
+    for row in series.values():
+        row.study = homes[row.study_id]
+    # Whoever makes a series holds its study's lock, so nobody else makes it now. They are made in the order
+    # in which they came: a study shows what the first of them was told.
+    new = [key for key in wanted if key not in series]
     made = [Series(study=studies[study_uid], series_instance_uid=uid) for study_uid, uid in new]
     return series | dict(zip(new, Series.objects.bulk_create(made), strict=True))
 
@@ -201,18 +222,27 @@ def _save_series(rows: Sequence[Series]) -> None:
         row.save()
 
 
-def _save_studies(studies: Sequence[Study], quiet: timedelta) -> None:
-    """Count, save what is the index's to save, and have each study reconciled once it has become quiet."""
-    rows = Series.objects.filter(study__in=studies).values_list("study_id", "modality", "instance_count")
-    parts: dict[int, list[tuple[str, int]]] = {study.pk: [] for study in studies}
-    for study_id, modality, count in rows:
-        parts[study_id].append((modality, count))
-    for study in studies:
-        study.modalities = sorted({modality for modality, _ in parts[study.pk] if modality})
-        study.series_count = len(parts[study.pk])
-        study.instance_count = sum(count for _, count in parts[study.pk])
-        study.save(update_fields=_INDEXED_FIELDS)
+def _want_verdicts(studies: Iterable[Study], quiet: timedelta) -> None:
+    """Have each study that something came to reconciled once it has become quiet."""
+    for study in sorted(studies, key=lambda study: study.study_instance_uid):
         jobs.want("archive.reconcile", study.study_instance_uid, not_before=study.last_received_at + quiet)
+
+
+def save_facts(studies: Sequence[Study]) -> None:
+    """Set what locked studies show to what their series come to, and count these, but for those made here."""
+    rows = Series.objects.filter(study__in=studies).order_by("pk")
+    parts: dict[int, list[tuple[str, int, Any]]] = {study.pk: [] for study in studies}
+    columns = ("study_id", "station_ae_title", "modality", "instance_count", "told")
+    for study_id, calling_ae, modality, count, told in rows.values_list(*columns):
+        if not is_own(calling_ae, modality):
+            parts[study_id].append((modality, count, told))
+    for study in studies:
+        own = parts[study.pk]
+        facts.tell(study, [told for _, _, told in own])
+        study.modalities = sorted({modality for modality, _, _ in own if modality})
+        study.series_count = len(own)
+        study.instance_count = sum(count for _, count, _ in own)
+        study.save(update_fields=_INDEXED_FIELDS)
 
 
 _INDEXED_FIELDS: Final = (

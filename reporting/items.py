@@ -15,6 +15,7 @@ from archive.models import Instance, Study, Verdict
 from ledger import clock, events
 from reporting import status
 from reporting.models import Dictation, ReadingItem, Recheck, Report, ReportVersion
+from reporting.turnaround import milestones
 from worklist.models import Order, Patient, RequestedProcedure
 
 S = status.S
@@ -207,3 +208,4 @@ def _describe(item: ReadingItem) -> None:
     item.body_part = next((one.body_part for one in procedures if one.body_part), "")[:64]
     words = [one.description or one.code for one in procedures] or [study.description for study in studies]
     item.description = ", ".join(filter(None, words))[:255]
+    milestones.describe(item)

@@ -55,7 +55,7 @@ def worklist(*, user: User, wanted: Wanted = EVERYTHING) -> QuerySet[ReadingItem
     if wanted.overdue:
         rows = rows.filter(due_at__lt=clock.now())
     if wanted.text:
-        rows = rows.filter(_matches(wanted.text))
+        rows = rows.filter(pk__in=ReadingItem.objects.filter(_matches(wanted.text)).values("pk"))
     mismatch = StudyException.objects.filter(
         study__reading_items=OuterRef("pk"), status=ExceptionStatus.OPEN, study__verdict=Outcome.MISMATCH
     )
@@ -313,7 +313,7 @@ def _matches(text: str) -> Q:
         | Q(studies__accession_number=text.strip())
         | Q(procedures__accession_number=text.strip())
         | Q(procedures__order__accession_number=text.strip())
-    ) & Q(pk__isnull=False)
+    )
 
 
 def _may_write(by: User) -> None:

@@ -144,23 +144,29 @@ def give_back(*, dictation: Dictation, reason: str, note: str, by: User) -> Dict
 
 
 def _add_to_report(dictation: Dictation, item: Item, by: User) -> None:
-    """Bring the typed text into the report: into what is empty, else below what is there."""
+    """Bring the typed text into the report: into what is empty, else below what is there.
+
+    A report that begins with it has the template's text in the sections that nobody spoke about.
+    """
     report = Report.objects.filter(item=item).first()
     now = clock.now()
     if report is None:
+        template = drafting.template_for(item)
+        typed = {name: text for name, text in dictation.sections.items() if text.strip()}
         Report.objects.create(
             item=item,
             author=dictation.author,
-            sections=dictation.sections,
+            sections=drafting.checked({**(template.sections if template else {}), **typed}),
+            template=template,
             changed_by=by,
             changed_at=now,
         )
         return
     text = dict(report.sections)
-    for name, typed in dictation.sections.items():
+    for name, more in dictation.sections.items():
         before = text.get(name, "").rstrip()
-        if typed.strip() and typed.strip() != before.strip():
-            text[name] = f"{before}\n\n{typed}" if before else typed
+        if more.strip() and more.strip() != before.strip():
+            text[name] = f"{before}\n\n{more}" if before else more
     report.sections, report.revision = drafting.checked(text), report.revision + 1
     report.changed_by, report.changed_at = by, now
     report.save()

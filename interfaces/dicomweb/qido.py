@@ -1,6 +1,7 @@
 """QIDO-RS: search for studies, series and instances (PS3.18 10.6)."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -8,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
-from archive import searching
+from archive import own, searching
 from archive.models import Instance, Series, Study
 from interfaces.dicomweb import keys, multipart
 from interfaces.dicomweb.attributes import Json, element, sequence
@@ -30,7 +31,7 @@ _NOT_FUZZY: Final = (
 def studies(request: HttpRequest) -> HttpResponseBase:
     """`/studies`."""
     query = _query(request, STUDY)
-    return _answer(request, query, _studies(request, query), lambda row: _study(request, row), MOST_RESULTS)
+    return _answer(request, query, _studies(request, query), partial(_study, request), MOST_RESULTS)
 
 
 @resource
@@ -40,7 +41,7 @@ def series(request: HttpRequest, study: str = "") -> HttpResponseBase:
     rows = searching.series(of=_studies(request, query), **query.keys[SERIES])
     with_study = not study or query.include_all
     most = None if study else MOST_RESULTS
-    return _answer(request, query, rows, lambda row: _series(request, row, with_study), most)
+    return _answer(request, query, rows, partial(_series, request, with_study), most)
 
 
 @resource
@@ -51,7 +52,8 @@ def instances(request: HttpRequest, study: str = "", series: str = "") -> HttpRe
     rows = searching.instances(of=of, **query.keys[INSTANCE])
     with_study, with_series = not study or query.include_all, not series or query.include_all
     most = None if study else MOST_RESULTS
-    return _answer(request, query, rows, lambda row: _instance(request, row, with_study, with_series), most)
+    write = partial(_instance, request, with_study, with_series)
+    return _answer(request, query, rows, write, most)
 
 
 def _query(request: HttpRequest, level: str, study: str = "", series: str = "") -> Query:
@@ -88,7 +90,8 @@ def _answer(
     page = page[:limit]
     response = HttpResponse(status=204)
     if page:
-        content = orjson.dumps([write(row) for row in page])
+        made_here = own.counts({_study_of(row) for row in page})
+        content = orjson.dumps([write(row, made_here.get(_study_of(row).pk, own.Counts())) for row in page])
         response = HttpResponse(content, content_type=f"{multipart.DICOM_JSON}; charset=utf-8")
     warnings = [_NOT_FUZZY] * query.fuzzy
     # A client that gave a limit knows that there may be more.
@@ -103,19 +106,29 @@ def _answer(
 # Results (PS3.18 tables 10.6.3-3 to 10.6.3-5)
 
 
-def _study(request: HttpRequest, row: Study) -> Json:
+def _study_of(row: Study | Series | Instance) -> Study:
+    if isinstance(row, Study):
+        return row
+    series = row if isinstance(row, Series) else row.series
+    assert series is not None
+    return series.study
+
+
+def _study(request: HttpRequest, row: Study, made_here: own.Counts) -> Json:
     url = reverse("dicomweb-study", kwargs={"study": row.study_instance_uid})
-    return _sorted(_common(request, url), _of_study(row))
+    return _sorted(_common(request, url), _of_study(row, made_here))
 
 
-def _series(request: HttpRequest, row: Series, with_study: bool) -> Json:
+def _series(request: HttpRequest, with_study: bool, row: Series, made_here: own.Counts) -> Json:
     uids = {"study": row.study.study_instance_uid, "series": row.series_instance_uid}
     url = reverse("dicomweb-series", kwargs=uids)
-    study = _of_study(row.study) if with_study else [element("StudyInstanceUID", uids["study"])]
+    study = _of_study(row.study, made_here) if with_study else [element("StudyInstanceUID", uids["study"])]
     return _sorted(_common(request, url), study, _of_series(row))
 
 
-def _instance(request: HttpRequest, row: Instance, with_study: bool, with_series: bool) -> Json:
+def _instance(
+    request: HttpRequest, with_study: bool, with_series: bool, row: Instance, made_here: own.Counts
+) -> Json:
     assert row.series is not None
     series = row.series
     uids = {
@@ -124,7 +137,7 @@ def _instance(request: HttpRequest, row: Instance, with_study: bool, with_series
         "instance": row.sop_instance_uid,
     }
     url = reverse("dicomweb-instance", kwargs=uids)
-    study = _of_study(series.study) if with_study else [element("StudyInstanceUID", uids["study"])]
+    study = _of_study(series.study, made_here) if with_study else [element("StudyInstanceUID", uids["study"])]
     of_series = _of_series(series) if with_series else [element("SeriesInstanceUID", uids["series"])]
     return _sorted(_common(request, url), study, of_series, _of_instance(row))
 
@@ -139,8 +152,11 @@ def _common(request: HttpRequest, url: str) -> Iterator[tuple[str, Json]]:
     yield element("RetrieveURL", request.build_absolute_uri(url))
 
 
-def _of_study(row: Study) -> list[tuple[str, Json]]:
-    """A matched study shows its patient as the survivor's record has it; before, its header's identity."""
+def _of_study(row: Study, made_here: own.Counts) -> list[tuple[str, Json]]:
+    """A matched study shows its patient as the survivor's record has it; before, its header's identity.
+
+    Its counts are those of all that it holds, with the reports that were made here.
+    """
     name, patient_id, issuer = row.patient_name, row.header_patient_id, row.issuer_of_patient_id
     birth_date, sex = row.birth_date, row.sex
     if row.patient is not None:
@@ -151,7 +167,7 @@ def _of_study(row: Study) -> list[tuple[str, Json]]:
         element("StudyDate", row.study_date),
         element("StudyTime", row.study_time),
         element("AccessionNumber", row.accession_number),
-        element("ModalitiesInStudy", *row.modalities),
+        element("ModalitiesInStudy", *sorted({*row.modalities, *made_here.modalities})),
         element("ReferringPhysicianName", row.referring_physician),
         element("TimezoneOffsetFromUTC", row.header.get("timezone_offset")),
         element("StudyDescription", row.description),
@@ -162,8 +178,8 @@ def _of_study(row: Study) -> list[tuple[str, Json]]:
         element("PatientSex", sex),
         element("StudyInstanceUID", row.study_instance_uid),
         element("StudyID", row.study_id),
-        element("NumberOfStudyRelatedSeries", row.series_count),
-        element("NumberOfStudyRelatedInstances", row.instance_count),
+        element("NumberOfStudyRelatedSeries", row.series_count + made_here.series),
+        element("NumberOfStudyRelatedInstances", row.instance_count + made_here.instances),
     ]
 
 

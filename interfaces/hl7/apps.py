@@ -6,8 +6,9 @@ class HL7Config(AppConfig):
     label = "hl7"
 
     def ready(self) -> None:
-        from interfaces.hl7 import delivery, inbox, order_status
+        from interfaces.hl7 import delivery, inbox, order_status, results
 
         inbox.register()
         delivery.register()
         order_status.register()
+        results.register()

@@ -214,6 +214,7 @@ def _answered(message: OutboundMessage, destination: Destination, answer: Answer
         if status == OutboundStatus.DELIVERED:
             rows.update(**values | {"last_error": "", "status": status, "delivered_at": now})
             _tell("hl7.message_delivered", message, destination)
+            outbox.delivered(message)
             _moves(destination)
         elif status == OutboundStatus.WAITING:
             rows.update(**values, not_before=now + pause)

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from hl7apy import load_reference
 from hl7apy.exceptions import HL7apyException
 
+from interfaces.hl7 import keys
 from interfaces.hl7.ack import escape
 from interfaces.hl7.er7 import DEFAULT_DELIMITERS
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
@@ -25,6 +26,11 @@ JOB: Final = "hl7.deliver"
 APPLICATION: Final = "RISPACS"
 CHARACTER_SET: Final = "UNICODE UTF-8"
 
+
+class Formatted(str):
+    r"""A value of the data type FT (2.A.33): its line feeds are written as `\.br\`."""
+
+
 Components = str | Sequence[str | Sequence[str]]
 """One repetition of a field: a plain value, or components, each a value or its subcomponents."""
 Value = Components | list[Components]
@@ -32,18 +38,30 @@ Value = Components | list[Components]
 Fields = dict[int, Value]
 Segment = tuple[str, Fields]
 Writer = Callable[[Mapping[str, Any]], Iterable[Segment]]
-"""From a message's facts to the segments after MSH."""
+"""From a message's facts, with its destination's `options` among them, to the segments after MSH."""
+Listener = Callable[[OutboundMessage], None]
+"""What is told that a message was accepted, in the transaction that notes it."""
 
 _writers: dict[str, Writer] = {}
+_listeners: dict[str, Listener] = {}
 
 
 class OutboxError(ValueError):
     """A message can't be written, or what is asked of it doesn't fit the state that it is in."""
 
 
-def register(message_type: str, writer: Writer) -> None:
-    """Say how messages of a type, such as `ORM^O01^ORM_O01`, are written; called from `AppConfig.ready()`."""
+def register(message_type: str, writer: Writer, on_delivered: Listener | None = None) -> None:
+    """Say how messages of a type, such as `ORM^O01^ORM_O01`, are written, and who hears that they arrived;
+    called from `AppConfig.ready()`."""
     _writers[message_type] = writer
+    if on_delivered is not None:
+        _listeners[message_type] = on_delivered
+
+
+def delivered(message: OutboundMessage) -> None:
+    """Tell who asked for it that a message was accepted, in the transaction that notes it."""
+    if listener := _listeners.get(message.message_type):
+        listener(message)
 
 
 def enqueue(*, key: str, message_type: str, facts: Mapping[str, Any], lane: str = "") -> None:
@@ -69,6 +87,8 @@ def enqueue(*, key: str, message_type: str, facts: Mapping[str, Any], lane: str 
             not_before=now,
         )
         OutboundMessage.objects.bulk_create([message], ignore_conflicts=True)
+        if made := rows.filter(control_id=message.control_id).first():
+            keys.keep_told(made)
         jobs.want(JOB, destination.name)
 
 
@@ -163,7 +183,7 @@ def write(message: OutboundMessage, destination: Destination) -> bytes:
     writer = _writers.get(message.message_type)
     if writer is None:
         raise OutboxError(f"nobody writes {message.message_type}")
-    segments = [_header(message, destination), *writer(message.facts)]
+    segments = [_header(message, destination), *writer({**message.facts, "options": destination.options})]
     try:
         _check_order(message.message_type, destination.version, [name for name, _ in segments])
         lines = [_segment(name, fields, destination.version) for name, fields in segments]
@@ -191,11 +211,10 @@ def _header(message: OutboundMessage, destination: Destination) -> Segment:
 
 def _check_order(message_type: str, version: str, names: Sequence[str]) -> None:
     """Each segment is one that the message's structure has (2.12), in its place when it comes first."""
-    places = {name: place for place, name in reversed(list(enumerate(_structure(message_type, version))))}
+    structure = iter(_structure(message_type, version))
     known = [name for name in dict.fromkeys(names) if not name.startswith("Z")]
-    strange = [name for name in known if name not in places]
-    if strange or known != sorted(known, key=lambda name: places[name]):
-        raise OutboxError(f"{message_type} of HL7 {version} can't hold {' '.join(strange or known)}")
+    if not all(name in structure for name in known):  # each found behind the one before
+        raise OutboxError(f"{message_type} of HL7 {version} can't hold {' '.join(known)}")
 
 
 @lru_cache(maxsize=64)
@@ -231,6 +250,9 @@ def _segment(name: str, fields: Fields, version: str) -> str:
     texts = []
     for n in range(1, max(shapes) + 1):
         shape = shapes.get(n)
+        if (name, n) == _OF_ANY_TYPE:
+            texts.append(_field(fields.get(n, ""), None))
+            continue
         text = _field(fields.get(n, ""), shape) if shape else ""
         if shape and shape.required and not text and not (name == "MSH" and n <= 2):
             raise OutboxError(f"{name}-{n} is required in HL7 {version}, and there is no value for it")
@@ -238,6 +260,10 @@ def _segment(name: str, fields: Fields, version: str) -> str:
     if name == "MSH":
         texts[:2] = [DEFAULT_DELIMITERS.encoding_characters]
     return separator.join([name, *texts]).rstrip(separator)
+
+
+_OF_ANY_TYPE: Final = ("OBX", 5)
+"""The field whose data type another field names, so that no version can say how many components it has."""
 
 
 def _field(value: Value, shape: _Shape | None) -> str:
@@ -254,6 +280,13 @@ def _components(value: Components, shape: _Shape | None) -> str:
     for place, part in enumerate(parts[: len(shape.components)] if shape else parts):
         values = [part] if isinstance(part, str) else list(part)
         kept = values[: shape.components[place]] if shape else values
-        joined = DEFAULT_DELIMITERS.subcomponent.join(escape(text) for text in kept)
+        joined = DEFAULT_DELIMITERS.subcomponent.join(_escaped(text) for text in kept)
         texts.append(joined.rstrip(DEFAULT_DELIMITERS.subcomponent))
     return DEFAULT_DELIMITERS.component.join(texts).rstrip(DEFAULT_DELIMITERS.component)
+
+
+def _escaped(text: str) -> str:
+    if not isinstance(text, Formatted):
+        return escape(text)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return f"{DEFAULT_DELIMITERS.escape}.br{DEFAULT_DELIMITERS.escape}".join(map(escape, lines))

@@ -36,13 +36,20 @@ class SourceEntry(_Strict):
 
 
 class DestinationEntry(_Strict):
-    """A receiver of our messages."""
+    """A receiver of our messages.
+
+    `text` is the data type in which it takes the text of reports, `pdf` whether they come with it, `required`
+    whether a report counts as delivered only when it has accepted it.
+    """
 
     name: str = Field(max_length=64)
     address: str
     version: str = "2.5.1"
     application: str = ""
     facility: str = ""
+    text: Literal["FT", "TX"] = "FT"
+    pdf: bool = False
+    required: bool = True
 
     @field_validator("address")
     @classmethod
@@ -97,4 +104,5 @@ def _destination(entry: DestinationEntry) -> dict[str, Any]:
         "version": entry.version,
         "application": entry.application,
         "facility_name": entry.facility,
+        "options": entry.model_dump(include={"text", "pdf", "required"}, exclude_defaults=True),
     }

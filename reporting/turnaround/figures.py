@@ -8,7 +8,7 @@ import numpy as np
 
 from reporting.turnaround import survival
 from reporting.turnaround.observing import Observations
-from reporting.turnaround.owning import Floats, Truths
+from reporting.turnaround.owning import Floats, Truths, Whole
 
 SHARES: Final[Mapping[str, float]] = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
 _SECOND: Final = 1000.0
@@ -51,7 +51,7 @@ NOTHING: Final = Figures()
 
 
 def of(
-    seen: Observations, target: Floats | None = None, chosen: Truths | None = None, bad: int = 0
+    seen: Observations, target: Floats | None = None, chosen: Whole | None = None, bad: int = 0
 ) -> Figures:
     """Sum up the observations, or the `chosen` ones; `target` is each one's, in milliseconds."""
     part = slice(None) if chosen is None else chosen
@@ -101,8 +101,8 @@ def _quantiles(time: Floats, done: Truths, entry: Floats | None) -> dict[str, Qu
 
 def _quantile(estimate: survival.Curve, share: float) -> Quantile:
     found = survival.percentile(estimate, share)
-    values = (None if one is None else one / _SECOND for one in (found.value, found.low, found.high))
-    return Quantile(*values, longest=estimate.longest / _SECOND)
+    value, low, high = (None if t is None else t / _SECOND for t in (found.value, found.low, found.high))
+    return Quantile(value, low, high, longest=estimate.longest / _SECOND)
 
 
 def _within(time: Floats, done: Truths, left: Truths, target: Floats | None) -> float | None:

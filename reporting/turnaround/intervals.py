@@ -82,4 +82,4 @@ HEADLINE: Final = "rtat_r"
 AMEND: Final = "amend"
 
 WITH_HOLDS: Final = frozenset({"reading", "rtat_r", "rtat_p", "rtat_c"})
-"""Intervals that may hold time in which the item waited for somebody outside; their net figure leaves it out."""
+"""Intervals in which an item may have been held for somebody outside; their net figure leaves that out."""

@@ -10,7 +10,7 @@ from reporting.turnaround.intervals import WITH_HOLDS, Interval, Moment, Part
 from reporting.turnaround.owning import CODE, Floats, Log, Spent, Truths, Whole, held, spend
 
 MAY_DIFFER: Final = 120_000.0
-"""Milliseconds by which clocks may differ: an end that comes no earlier than that before its start is at 0."""
+"""Milliseconds by which clocks may differ: an end that comes up to that before its start counts as at it."""
 
 
 @dataclass(frozen=True)

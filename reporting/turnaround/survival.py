@@ -43,11 +43,12 @@ class Percentile:
 def curve(time: Floats, done: Truths, entry: Floats | None = None) -> Curve:
     """Estimate from how long each was seen, and whether its end came then."""
     at, ends, risk = _counts(time, done, entry)
-    survival = np.cumprod(1.0 - ends / risk)
+    survival = np.asarray(np.cumprod(1.0 - ends / risk), np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = np.cumsum(ends / (risk * (risk - ends)))
         spread = _Z * np.sqrt(variance) / np.abs(np.log(survival))
-        lower, upper = survival ** np.exp(spread), survival ** np.exp(-spread)
+        lower = np.asarray(survival ** np.exp(spread), np.float64)
+        upper = np.asarray(survival ** np.exp(-spread), np.float64)
     _end_where_all_ended(survival, lower, upper)
     return Curve(at, survival, lower, upper, float(time.max()) if len(time) else 0.0)
 
@@ -79,7 +80,7 @@ def _counts(time: Floats, ended: Truths, entry: Floats | None) -> tuple[Floats, 
 
 
 def _end_where_all_ended(survival: Floats, lower: Floats, upper: Floats) -> None:
-    """Where nobody is left, Greenwood says nothing: the lower limit is 0, the upper one stays where it was."""
+    """Where nobody is left Greenwood says nothing: the lower limit is 0, the upper one stays as it was."""
     over = survival <= _TINY
     lower[over] = 0.0
     if over.any():

@@ -12,7 +12,7 @@ _LONGEST = timedelta(days=3660)
 
 @dataclass(frozen=True)
 class Calendar:
-    """Opening hours by weekday (0 is Monday), on the local clock; `holidays` are closed. Empty: always open."""
+    """Opening hours by weekday (0: Monday), on the local clock; closed on `holidays`. Empty: always open."""
 
     zone: ZoneInfo
     hours: Mapping[int, tuple[tuple[time, time], ...]] = field(default_factory=dict)

@@ -1,0 +1,51 @@
+"""The parts of a report and their codes (PS3.16 CID 7001 and 7002, LOINC)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from reporting.models import SECTIONS
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept (PS3.3 8.8)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report: its title in print, the code of its heading, the code of the text below it."""
+
+    title: str
+    heading: Code
+    element: Code
+
+
+_CODES: Final = {
+    "indication": Section(
+        "Indication",
+        Code("55752-0", "LN", "Clinical Information"),
+        Code("11329-0", "LN", "History"),
+    ),
+    "technique": Section(
+        "Technique",
+        Code("55111-9", "LN", "Current Procedure Descriptions"),
+        Code("121065", "DCM", "Procedure Description"),
+    ),
+    "comparison": Section(
+        "Comparison",
+        Code("18834-2", "LN", "Previous Findings"),
+        Code("121069", "DCM", "Previous Finding"),
+    ),
+    "findings": Section("Findings", Code("59776-5", "LN", "Findings"), Code("121071", "DCM", "Finding")),
+    "impression": Section(
+        "Impression", Code("19005-8", "LN", "Impressions"), Code("121073", "DCM", "Impression")
+    ),
+}
+OF_SECTION: Final = {name: _CODES[name] for name in SECTIONS}
+ADDENDUM: Final = Section("Addendum", Code("55107-7", "LN", "Addendum"), Code("55107-7", "LN", "Addendum"))
+NOTICE: Final = Section("Notice", Code("55112-7", "LN", "Summary"), Code("55112-7", "LN", "Summary"))
+REPORT: Final = Code("18748-4", "LN", "Diagnostic Imaging Report")

@@ -1,0 +1,132 @@
+"""Everything that the turnaround page shows, from two readings of the rows: the period's and today's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from accounts import access
+from accounts.models import User
+from ledger import clock
+from reporting.models import ReadingItem
+from reporting.turnaround import grouping, live, orphans, reports
+from reporting.turnaround.figures import NOTHING, Figures
+from reporting.turnaround.intervals import HEADLINE
+from reporting.turnaround.live import Exceptions, Waiting
+from reporting.turnaround.reports import BadTime, Group, Measured, Question
+
+_HOURLY_UP_TO: Final = timedelta(days=2)
+_MOST_DAYS: Final = 400
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A day, or an hour of one, of the chart over time; `hours` is how long a day is where clocks change."""
+
+    title: str
+    figures: Figures
+    hours: float = 24
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """The page's content. `heat[weekday][hour]` and `by` are of the chosen interval.
+
+    `waiting` is of the question's moment; `orphan_counts` are of now.
+    """
+
+    question: Question
+    chosen: str
+    today: Mapping[str, Figures]
+    waiting: Waiting
+    exceptions: Exceptions
+    intervals: Mapping[str, Figures]
+    reads: int
+    is_hourly: bool
+    over_time: Sequence[Slot]
+    heat: Sequence[Sequence[Figures]]
+    by: Mapping[str, Sequence[Group]]
+    quartiles: tuple[float, float, float] | None
+    shows_names: bool
+    bad_times: Sequence[BadTime]
+    orphan_counts: Mapping[str, int]
+    modalities: Sequence[str]
+    priorities: Sequence[str]
+
+
+def dashboard(user: User, question: Question, chosen: str, zone: ZoneInfo) -> Dashboard:
+    """Measure the period and today; raises `BadValue` for a question that has no answer."""
+    replace(question, intervals=(chosen,)).check()
+    measured = Measured(user, question)
+    seen = question.seen
+    midnight = grouping.midnight(seen.astimezone(zone).date(), zone)
+    today = Measured(
+        user,
+        Question(
+            midnight,
+            seen + timedelta(milliseconds=1),
+            seen,
+            (HEADLINE, "reading"),
+            modality=question.modality,
+            priority=question.priority,
+        ),
+    )
+    by_hour = question.end - question.begin <= _HOURLY_UP_TO
+    groups = ["modality", "priority", "reader"] + ["facility"] * (user.facilities.count() > 1)
+    quartiles = measured.quartiles([chosen])
+    return Dashboard(
+        question=question,
+        chosen=chosen,
+        today={name: today.figures(name) for name in (HEADLINE, "reading")},
+        waiting=live.waiting(user, seen, modality=question.modality, priority=question.priority),
+        exceptions=live.exceptions(user, question.begin, min(question.end, seen)),
+        intervals={name: measured.figures(name) for name in question.intervals},
+        reads=measured.reads(),
+        is_hourly=by_hour,
+        over_time=_over_time(measured, chosen, question, zone, by_hour),
+        heat=_heat(measured, chosen),
+        by={name: measured.groups([chosen], [name]) for name in groups},
+        quartiles=quartiles.get(chosen),
+        shows_names=reports.shows_names(),
+        bad_times=measured.bad_times(),
+        orphan_counts=orphans.counts(user, clock.now()),
+        modalities=_values(user, "modality"),
+        priorities=_values(user, "priority"),
+    )
+
+
+def _over_time(
+    measured: Measured, chosen: str, question: Question, zone: ZoneInfo, by_hour: bool
+) -> list[Slot]:
+    """Every day of the period, or every hour of each, also those in which nothing began."""
+    last = (question.end - timedelta(milliseconds=1)).astimezone(zone).date()
+    first = max(question.begin.astimezone(zone).date(), last - timedelta(days=_MOST_DAYS))
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    keys = ["day", "hour"] if by_hour else ["day"]
+    found = {group.titles: group.intervals[chosen] for group in measured.groups([chosen], keys)}
+    if not by_hour:
+        return [_day(day, found.get((day.isoformat(),), NOTHING), zone) for day in days]
+    return [
+        Slot(f"{day:%m-%d} {hour:02d}:00", found.get((day.isoformat(), f"{hour:02d}"), NOTHING))
+        for day in days
+        for hour in range(24)
+    ]
+
+
+def _day(day: date, figures: Figures, zone: ZoneInfo) -> Slot:
+    return Slot(f"{day:%a} {day:%m-%d}", figures, grouping.day_hours(day, zone))
+
+
+def _heat(measured: Measured, chosen: str) -> list[list[Figures]]:
+    heat = [[NOTHING] * 24 for _ in range(7)]
+    for group in measured.groups([chosen], ["weekday", "hour"]):
+        weekday, hour = group.keys
+        heat[int(weekday)][int(hour)] = group.intervals[chosen]
+    return heat
+
+
+def _values(user: User, name: str) -> list[str]:
+    """The values that the user's items have; there are few."""
+    rows = access.visible(ReadingItem.objects.all(), user).order_by(name).values_list(name, flat=True)
+    return [value for value in rows.distinct() if value]
