@@ -28,5 +28,5 @@ lock: ## pin the requirements anew
 	@$(PYTHON) bootstrap.py lock $(ARGS)
 
 clean: ## remove what can be made anew; var, the data, stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .frontend web/static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -26,12 +26,15 @@ import tempfile
 from pathlib import Path
 from typing import Iterator
 
+import frontend
+
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 STAMP = VENV / ".ris-pacs-stamp"
 TO_RUN = ("requirements.txt",)
 TO_TEST = ("requirements.txt", "requirements/test.txt")
+NODE = "requirements/node.txt"
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 MIN_FREE_MB = 500
 POSTGRESQL = "postgres://postgres@127.0.0.1:5432/postgres"
@@ -64,6 +67,7 @@ def main(arguments: list[str]) -> int:
 def run(arguments: list[str]) -> int:
     """Become `manage.py run`."""
     set_up(TO_RUN)
+    set_up_frontend()
     sys.stdout.flush()
     os.execv(VENV_PYTHON, [str(VENV_PYTHON), str(ROOT / "manage.py"), "run", *arguments])
 
@@ -76,6 +80,7 @@ def demo(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """Run the suite on SQLite, then what touches the database on PostgreSQL and Redis."""
     set_up(TO_TEST)
+    set_up_frontend()
     results = [("SQLite", pytest({}, arguments))]
     if missing := missing_servers():
         if os.environ.get("CI") == "true":
@@ -158,7 +163,7 @@ def lock(arguments: list[str]) -> int:
         python = Path(folder, "bin", "python")
         make_venv(Path(folder))
         pip(python, ["uv"])
-        for source, target in (("base.in", TO_TEST[0]), ("test.in", TO_TEST[1])):
+        for source, target in (("base.in", TO_TEST[0]), ("test.in", TO_TEST[1]), ("node.in", NODE)):
             say(f"locking {target}")
             compiling = [str(python), "-m", "uv", "pip", "compile", *options, f"requirements/{source}"]
             if subprocess.call([*compiling, "-o", target], cwd=ROOT, stdout=subprocess.DEVNULL):
@@ -189,6 +194,40 @@ def set_up(locks: tuple[str, ...]) -> None:
         except OSError as error:
             raise Trouble(f"{VENV} can't be written: {error.strerror or error}") from error
     say("set up")
+
+
+def set_up_frontend() -> None:
+    """Fetch what pages load, once; everything but the pages works without, so a failure ends only CI."""
+    with one_at_a_time():
+        if frontend.is_there(ROOT):
+            return
+        say("fetching the scripts of the pages and the image viewer")
+        try:
+            with frontend.workplace(ROOT) as folder:
+                frontend.fetch(ROOT, find_npm() or install_npm(folder), folder)
+        except (frontend.Unfetched, Trouble, OSError) as trouble:
+            print_end(getattr(trouble, "output", ""))
+            text = (
+                "the scripts of the pages and the image viewer are missing,"
+                f" since {advice_on(getattr(trouble, 'output', '')) or trouble}"
+            )
+            if os.environ.get("CI") == "true":
+                raise Trouble(f"{text}; CI=true requires them") from trouble
+            say(f"{text}; everything else works, and the next start tries again")
+
+
+def find_npm() -> list[str]:
+    """The machine's npm, if it works."""
+    npm = shutil.which("npm")
+    return [npm] if npm and works([npm, "--version"]) else []
+
+
+def install_npm(folder: Path) -> list[str]:
+    """Install Node.js with npm below `folder`, which is thrown away once all is fetched."""
+    say("  installing npm for it, since there is none on this machine")
+    make_venv(folder / "node")
+    pip(folder / "node" / "bin" / "python", ["--require-hashes", "--requirement", str(ROOT / NODE)])
+    return [str(folder / "node" / "bin" / "npm")]
 
 
 def state(locks: tuple[str, ...]) -> dict[str, object]:
@@ -311,6 +350,19 @@ def pip(python: Path, arguments: list[str], packages: int = 0) -> None:
 
 def explain(what: str, output: str) -> None:
     """Show the end of what a tool said, and say what to do about it."""
+    print_end(output)
+    if advice := advice_on(output):
+        raise Trouble(f"{what}, since {advice}; then run the same command again")
+    raise Trouble(f"{what}; the lines above say why")
+
+
+def print_end(output: str) -> None:
+    """Show the last lines of what a tool said."""
+    print("".join(f"  | {line}\n" for line in output.splitlines()[-10:]), end="", file=sys.stderr)
+
+
+def advice_on(output: str) -> str:
+    """What to do about something that a tool said; nothing if it is unknown."""
     causes = {
         r"No space left on device|Disk quota exceeded": "the disk is full: free some space",
         r"DO NOT MATCH THE HASHES": "a downloaded file isn't the one that was locked: look at what sits"
@@ -320,12 +372,11 @@ def explain(what: str, output: str) -> None:
         " mirror in PIP_INDEX_URL",
         r"No matching distribution": "the package index has no wheel of a package for this machine and"
         " Python: name a fuller index in PIP_INDEX_URL",
+        r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET|EHOSTUNREACH|ENETUNREACH": "npm's registry"
+        " can't be reached: look at the network, or name a mirror in NPM_CONFIG_REGISTRY",
+        r"\bE404\b|ETARGET": "npm's registry doesn't have them: name a fuller one in NPM_CONFIG_REGISTRY",
     }
-    print("".join(f"  | {line}\n" for line in output.splitlines()[-10:]), end="", file=sys.stderr)
-    for pattern, advice in causes.items():
-        if re.search(pattern, output):
-            raise Trouble(f"{what}, since {advice}; then run the same command again")
-    raise Trouble(f"{what}; the lines above say why")
+    return next((advice for pattern, advice in causes.items() if re.search(pattern, output)), "")
 
 
 def say(text: str) -> None:

@@ -125,11 +125,19 @@ def frame(path: str | PathLike[str], number: int) -> tuple[bytes, str]:
         The object can't be read.
     """
     with open_image(path) as image:
-        if not 1 <= number <= image.pixels.frames:
-            raise NoSuchFrame("no such frame")
-        if image.walked.encapsulated:
-            return _encapsulated_frame(image, number - 1), media_type(image.walked.transfer_syntax)
-        return _native_frame(image, number - 1), media_type(EXPLICIT_LITTLE_ENDIAN)
+        syntax = image.walked.transfer_syntax if image.walked.encapsulated else EXPLICIT_LITTLE_ENDIAN
+        return frame_of(image, number), media_type(syntax)
+
+
+def frame_of(image: Image, number: int) -> bytes:
+    """Read frame `number`, counted from 1, of an open object; raises as `frame` does."""
+    if not 1 <= number <= image.pixels.frames:
+        raise NoSuchFrame("no such frame")
+    return (
+        _encapsulated_frame(image, number - 1)
+        if image.walked.encapsulated
+        else _native_frame(image, number - 1)
+    )
 
 
 def little_endian(raw: bytes, vr: str) -> bytes:

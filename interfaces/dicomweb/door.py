@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from accounts import access
+from archive import searching
 from archive.dataset.walk import valid_uid
 from archive.models import Study
 from interfaces.problem import problem
@@ -45,5 +46,5 @@ def resource(view: View) -> View:
 
 
 def visible_studies(user: Any) -> QuerySet[Study]:
-    """The studies of the user's facilities; others don't exist for the user."""
-    return access.visible(Study.objects.all(), user)
+    """The studies of the user's facilities that are not hidden; others don't exist for the user."""
+    return searching.shown(user)

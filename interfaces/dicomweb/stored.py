@@ -1,7 +1,7 @@
 """The stored files that a WADO-RS request names, and what caches are told of them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,12 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import get_conditional_response
 
 from archive import volumes
+from archive.dataset import amend
+from archive.dataset.walk import STUDY_INSTANCE_UID
 from archive.models import StoredFile
+from interfaces.dicomweb import multipart
 from interfaces.dicomweb.door import Problem, visible_studies
+from ledger import audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,20 @@ class Stored:
     size: int
     sha256: str
     transfer_syntax: str
+    moved: bool = False
+    """A split has moved it to another study than its header names."""
+
+    def body(self) -> Iterator[bytes]:
+        """The bytes of the object: as received, but for the study that it was moved to."""
+        if self.moved:
+            return amend.with_uid(self.path, STUDY_INSTANCE_UID, self.study)
+        return multipart.file_range(self.path, 0, self.size)
+
+    def length(self) -> int | None:
+        """How many bytes `body` yields, where that is known."""
+        if self.moved:
+            return amend.length_with_uid(self.path, STUDY_INSTANCE_UID, self.study)
+        return self.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +61,14 @@ class Selection:
         """A strong tag of all that an answer is made from."""
         digest = hashlib.sha256("\n".join(more).encode())
         for file in self.files:
-            digest.update(f"{file.instance}\t{file.sha256}\t{file.path.name}\n".encode())
+            digest.update(f"{file.study}\t{file.instance}\t{file.sha256}\t{file.path.name}\n".encode())
         return f'"{digest.hexdigest()[:32]}"'
 
 
 def select(request: HttpRequest, *, study: str, series: str = "", instance: str = "") -> Selection:
     """The files of a study, a series or an instance, in the order in which they came.
+
+    That they were looked at goes to the audit trail, once an hour for each person and study.
 
     Raises
     ------
@@ -74,6 +94,13 @@ def select(request: HttpRequest, *, study: str, series: str = "", instance: str 
         raise Problem(404, "There is no such study, series or instance.")
     if not files:
         raise Problem(410, "The files of this are gone from their volume.")
+    audit.record_once(
+        audit.INSTANCES_ACCESSED,
+        audit.READ,
+        actor=request.user.get_username(),
+        address=str(request.META.get("REMOTE_ADDR", "")),
+        objects=[("study", study)],
+    )
     return Selection(files, len(kept) - len(files))
 
 
@@ -87,6 +114,7 @@ def _stored(study: str, series: str, row: StoredFile) -> Stored:
         row.size,
         row.sha256,
         row.transfer_syntax_uid,
+        moved=row.instance.study_instance_uid != study,
     )
 
 

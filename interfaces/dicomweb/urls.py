@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from interfaces.dicomweb import qido, wado
+from interfaces.dicomweb import qido, rendered, wado
 
 _STUDY = "studies/<str:study>"
 _SERIES = f"{_STUDY}/series/<str:series>"
@@ -22,5 +22,11 @@ urlpatterns = [
     path(f"{_SERIES}/metadata", wado.metadata, name="dicomweb-series-metadata"),
     path(f"{_INSTANCE}/metadata", wado.metadata, name="dicomweb-instance-metadata"),
     path(f"{_INSTANCE}/frames/<str:numbers>", wado.frame_list, name="dicomweb-frames"),
+    path(f"{_INSTANCE}/rendered", rendered.rendered, name="dicomweb-rendered"),
+    path(f"{_INSTANCE}/frames/<str:number>/rendered", rendered.rendered, name="dicomweb-frame-rendered"),
+    path(f"{_STUDY}/thumbnail", rendered.thumbnail, name="dicomweb-study-thumbnail"),
+    path(f"{_SERIES}/thumbnail", rendered.thumbnail, name="dicomweb-series-thumbnail"),
+    path(f"{_INSTANCE}/thumbnail", rendered.thumbnail, name="dicomweb-thumbnail"),
+    path(f"{_INSTANCE}/frames/<str:number>/thumbnail", rendered.thumbnail, name="dicomweb-frame-thumbnail"),
     path(f"{_INSTANCE}/bulkdata/<path:where>", wado.bulk_data, name="dicomweb-bulk-data"),
 ]

@@ -1,6 +1,6 @@
 """WADO-RS: retrieve studies, series, instances, their metadata, frames and bulk data (PS3.18 10.4).
 
-Objects go out as they came in, streamed from their files; metadata instance by instance. What is sent is
+Objects go out as they came in, streamed from their files, but under the study that a split has moved them to; metadata instance by instance. What is sent is
 never held in memory as a whole.
 """
 
@@ -42,11 +42,12 @@ def retrieve(request: HttpRequest, study: str, series: str = "", instance: str =
         return unchanged
     if not chosen.multipart:
         (file,) = selection.files
-        response = _stream(multipart.file_range(file.path, 0, file.size), _type_of(file))
-        response["Content-Length"] = str(file.size)
+        response = _stream(file.body(), _type_of(file))
+        if (length := file.length()) is not None:
+            response["Content-Length"] = str(length)
         response["Content-Disposition"] = f'attachment; filename="{file.instance}.dcm"'
         return cached(response, etag)
-    parts = (Part(_type_of(file), multipart.file_range(file.path, 0, file.size)) for file in selection.files)
+    parts = (Part(_type_of(file), file.body()) for file in selection.files)
     # Boundaries differ each time, so two answers are alike but not the same.
     return cached(_multipart(parts, APPLICATION_DICOM, selection.status), f"W/{etag}")
 
@@ -151,10 +152,10 @@ def _models(request: HttpRequest, selection: Selection) -> Iterator[bytes]:
                 [
                     element("SOPClassUID", file.sop_class),
                     element("SOPInstanceUID", file.instance),
-                    element("StudyInstanceUID", file.study),
                     element("SeriesInstanceUID", file.series),
                 ]
             )
+        model |= [element("StudyInstanceUID", file.study)]
         yield opening + dicom_json.to_bytes(model)
         opening = b","
     yield b"]"

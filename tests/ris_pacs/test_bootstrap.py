@@ -1,12 +1,15 @@
 """bootstrap.py, run from a copy of the project, with stand-ins for Pythons and the package index."""
 
 import ast
+import base64
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -22,19 +25,34 @@ esac
 """
 
 
+NPM = """#!/bin/sh
+# Brings what lies in the folder `registry`, as `npm pack` does.
+case "$1" in
+    --version) echo 10;;
+    pack) cp "{registry}"/*.tgz . || {{ echo "npm error code ECONNREFUSED"; exit 1; }};;
+esac
+"""
+FETCHING = "RIS/PACS: fetching the scripts of the pages and the image viewer"
+
+
 class Project:
     """A folder with what bootstrap.py needs: packages to install, a manage.py that says its arguments."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.wheels = folder / "wheels"
+        self.registry = folder / "registry"
+        self.tools = folder / "tools"
 
     @classmethod
     def make(cls, folder: Path) -> "Project":
         project = cls(folder)
         project.wheels.mkdir(parents=True)
         (folder / "requirements").mkdir()
-        shutil.copy(ROOT / "bootstrap.py", folder)
+        for name in ("bootstrap.py", "frontend.py"):
+            shutil.copy(ROOT / name, folder)
+        project.put_npm()
+        project.publish({"dist/gauze.js": b"let gauze;", "src/gauze.ts": b""})
         (folder / "manage.py").write_text("import sys; print('manage.py', *sys.argv[1:], sys.prefix)")
         (folder / "requirements.txt").write_text(_pin(project.wheels, "ward", "1.0"))
         (folder / "requirements" / "test.txt").write_text(_pin(project.wheels, "probe", "2.0"))
@@ -46,7 +64,7 @@ class Project:
         # No Python but this one, and nothing from the network.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
         settings = {
-            "PATH": path or "/usr/bin:/bin",
+            "PATH": path or f"{self.tools}:/usr/bin:/bin",
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": self.wheels.as_uri(),
         }
@@ -63,6 +81,34 @@ class Project:
         """Ask for another version of the package; return its wheel."""
         (self.folder / "requirements.txt").write_text(_pin(self.wheels, "ward", version))
         return self.wheels / f"ward-{version}-py3-none-any.whl"
+
+    def put_npm(self) -> None:
+        """Put a stand-in for npm on PATH, for this place of the folder."""
+        self.tools.mkdir(exist_ok=True)
+        (self.tools / "npm").write_text(NPM.format(registry=self.registry))
+        (self.tools / "npm").chmod(0o755)
+
+    def publish(self, files: dict[str, bytes], **about: object) -> Path:
+        """Make the package `@ward/gauze` of these files and pin it; its tarball."""
+        self.registry.mkdir(exist_ok=True)
+        tarball = self.registry / "ward-gauze-1.0.tgz"
+        with tarfile.open(tarball, "w:gz") as archive:
+            for name, content in files.items():
+                member = tarfile.TarInfo(f"package/{name}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        integrity = f"sha512-{base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()}"
+        pin = {"version": "1.0", "integrity": integrity, "as": "gauze"}
+        vendor = {"@ward/gauze": {**pin, **(about or {"files": ["dist/gauze.js"]})}}
+        (self.folder / "package.json").write_text(json.dumps({"vendor": vendor}))
+        (self.folder / "package-lock.json").write_text(json.dumps({"packages": {}}))
+        return tarball
+
+    def vendored(self) -> dict[str, bytes]:
+        """What pages can load."""
+        folder = self.folder / "web" / "static" / "vendor"
+        found = (path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
     def installed(self) -> set[str]:
         return {folder.name for folder in (self.folder / ".venv").glob("lib/*/site-packages/*.dist-info")}
@@ -85,7 +131,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def ready(tmp_path: Path, template: Project) -> Project:
     """One that ran before; copied, since making a virtual environment takes seconds."""
     shutil.copytree(template.folder, tmp_path / "a folder", symlinks=True)
-    return Project(tmp_path / "a folder")
+    project = Project(tmp_path / "a folder")
+    project.put_npm()
+    return project
 
 
 def test_a_first_run_sets_up_and_a_second_starts_at_once(project: Project) -> None:
@@ -97,6 +145,7 @@ def test_a_first_run_sets_up_and_a_second_starts_at_once(project: Project) -> No
         "RIS/PACS: installing 1 packages",
         "RIS/PACS:   all here, unpacking",
         "RIS/PACS: set up",
+        FETCHING,
         f"manage.py run --only web {project.folder}/.venv",
     ]
     assert second.stdout == f"manage.py run --demo {project.folder}/.venv\n"
@@ -208,7 +257,7 @@ def test_another_python_is_found_on_path(project: Project, tmp_path: Path) -> No
     name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     found = _fake_python(tmp_path, name, f'#!/bin/sh\nexec {real} "$@"\n')
 
-    run = _with_unfit_python(project, path=f"{found.parent}:/usr/bin:/bin")
+    run = _with_unfit_python(project, path=f"{found.parent}:{project.tools}:/usr/bin:/bin")
     assert run.stdout.endswith(f"manage.py run {project.folder}/.venv\n")
 
 
@@ -222,7 +271,77 @@ def test_tests_get_their_packages_too_and_run_keeps_them(ready: Project) -> None
 @pytest.mark.parametrize("minor", [8, 9, 10])
 def test_an_old_python_can_read_it(minor: int) -> None:
     """So that it can say which one is needed."""
-    ast.parse((ROOT / "bootstrap.py").read_text(), feature_version=(3, minor))
+    for name in ("bootstrap.py", "frontend.py"):
+        ast.parse((ROOT / name).read_text(), feature_version=(3, minor))
+
+
+# What pages load
+
+
+def test_of_a_package_only_what_pages_load_is_kept(ready: Project) -> None:
+    assert ready.vendored() == {"gauze/gauze.js": b"let gauze;"}
+
+    script = b'__webpack_require__.p = "/";' + b" " * 20_000
+    ready.publish(
+        {"dist/app.js": script, "dist/app.css": b"url(/a.woff2)", "dist/app.js.map": b"", "LICENSE": b"MIT"},
+        folder="dist",
+        without=[".map"],
+        base="/static/vendor/gauze/",
+    )
+    assert FETCHING in ready.bootstrap("run").stdout
+    vendored = ready.vendored()
+    assert vendored["gauze/app.js"].startswith(b'__webpack_require__.p = "/static/vendor/gauze/";')
+    assert vendored["gauze/app.css"] == b"url(/static/vendor/gauze/a.woff2)"
+    assert vendored.keys() == {"gauze/app.js", "gauze/app.js.gz", "gauze/app.css", "gauze/LICENSE"}
+    assert FETCHING not in ready.bootstrap("run").stdout
+
+
+def test_without_the_registry_all_else_runs_and_the_next_start_tries_again(ready: Project) -> None:
+    content = ready.publish({"dist/gauze.js": b"new"}).read_bytes()
+    (ready.registry / "ward-gauze-1.0.tgz").unlink()
+
+    refused = ready.bootstrap("run", CI="true")
+    assert refused.returncode == 1 and "CI=true requires them" in refused.stderr
+    without = ready.bootstrap("run", CI="")
+    assert "npm's registry can't be reached" in without.stdout
+    assert without.stdout.endswith(f"manage.py run {ready.folder}/.venv\n")
+    assert ready.vendored() == {"gauze/gauze.js": b"let gauze;"}
+
+    (ready.registry / "ward-gauze-1.0.tgz").write_bytes(content)
+    ready.bootstrap("run")
+    assert ready.vendored() == {"gauze/gauze.js": b"new"}
+
+
+@pytest.mark.parametrize("name", ["../../../../escaped", "/escaped", "dist/../../escaped"])
+def test_a_package_cannot_write_elsewhere(ready: Project, name: str) -> None:
+    ready.publish({name: b"", "dist/gauze.js": b"new"})
+
+    assert "leads elsewhere" in ready.bootstrap("run", CI="").stdout
+    assert ready.vendored() == {"gauze/gauze.js": b"let gauze;"}
+    assert not list(ready.folder.parent.rglob("escaped"))
+
+
+def test_a_package_that_is_not_the_pinned_one_is_refused(ready: Project) -> None:
+    content = ready.publish({"dist/gauze.js": b"other"}).read_bytes()
+    tarball = ready.publish({"dist/gauze.js": b"pinned"})
+    tarball.write_bytes(content)
+
+    assert "isn't the file that was pinned" in ready.bootstrap("run", CI="").stdout
+    assert ready.vendored() == {"gauze/gauze.js": b"let gauze;"}
+
+
+def test_where_there_is_no_npm_it_is_installed_and_thrown_away(ready: Project, tmp_path: Path) -> None:
+    ready.publish({"dist/gauze.js": b"new"})
+    script = NPM.format(registry=ready.registry)
+    (ready.folder / "requirements" / "node.txt").write_text(_pin(ready.wheels, "node", "1.0", npm=script))
+    (tmp_path / "bin").mkdir()
+    for program in ("sh", "cp"):
+        (tmp_path / "bin" / program).symlink_to(f"/bin/{program}")
+
+    run = ready.bootstrap("run", path=str(tmp_path / "bin"), CI="")
+    assert "installing npm" in run.stdout, run.stdout + run.stderr
+    assert ready.vendored() == {"gauze/gauze.js": b"new"}, run.stdout + run.stderr
+    assert [path.name for path in (ready.folder / ".frontend").iterdir()] == ["stamp"]
 
 
 def test_without_a_command_it_says_what_there_is(project: Project) -> None:
@@ -258,8 +377,8 @@ def _fake_python(folder: Path, name: str, script: str) -> Path:
     return python
 
 
-def _pin(folder: Path, name: str, version: str) -> str:
-    """Make a wheel with nothing in it; return the line that locks it."""
+def _pin(folder: Path, name: str, version: str, **scripts: str) -> str:
+    """Make a wheel with nothing in it but scripts; return the line that locks it."""
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     about = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -268,5 +387,9 @@ def _pin(folder: Path, name: str, version: str) -> str:
             f"{about}/WHEEL",
             "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         )
+        for script, content in scripts.items():
+            entry = zipfile.ZipInfo(f"{name}-{version}.data/scripts/{script}")
+            entry.external_attr = 0o100755 << 16
+            archive.writestr(entry, content)
         archive.writestr(f"{about}/RECORD", "")
     return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
