@@ -27,7 +27,3 @@ class UnknownKey(ArchiveError):
 
 class StateConflict(ArchiveError):
     """The thing is in a state in which that can't be done, or another person was first."""
-
-
-class NotAvailable(ArchiveError):
-    """The act is one of the closed set, but this version can't do it yet."""

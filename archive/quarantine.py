@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Field
+from django.db.models import Field, Q, QuerySet
 
 from archive import volumes
 from archive.models import Quarantined
@@ -21,6 +21,17 @@ def folder() -> Path:
 def path_of(row: Quarantined) -> Path:
     """Where the file of a row lies."""
     return folder() / row.name
+
+
+def find(*, reason: str = "", text: str = "") -> QuerySet[Quarantined]:
+    """Rows, the newest first; `text` is a whole UID, an AE title or an address."""
+    rows = Quarantined.objects.order_by("-received_at", "-id")
+    if reason:
+        rows = rows.filter(reason=reason)
+    if text:
+        uids = Q(sop_instance_uid=text) | Q(study_instance_uid=text)
+        rows = rows.filter(uids | Q(calling_ae_title=text) | Q(address=text))
+    return rows
 
 
 def keep(source: Path, row: Quarantined) -> Quarantined:

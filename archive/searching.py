@@ -5,7 +5,7 @@ identifier of the patient whom it was matched to, retired ones included.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from accounts import access
-from archive.models import Instance, Series, Study
+from archive.models import ExceptionStatus, Instance, Series, Study, StudyException
 from worklist import person_name
 from worklist.models import Patient
 
@@ -48,6 +48,17 @@ class Range:
         return self.end and self.end + 10 * "9"
 
 
+def shown(user: Any) -> QuerySet[Study]:
+    """The studies that a user may see, but for those that are hidden: rejected, or joined to another."""
+    return access.visible(Study.objects.filter(hidden=""), user)
+
+
+def under_investigation(studies: Iterable[Study]) -> set[int]:
+    """The keys of those studies whose patient or order is in doubt: their exception is open."""
+    rows = StudyException.objects.filter(study__in=[study.pk for study in studies])
+    return set(rows.filter(status=ExceptionStatus.OPEN).values_list("study_id", flat=True))
+
+
 def studies(
     *,
     user: Any,
@@ -72,7 +83,7 @@ def studies(
     Texts may hold the wildcards `*` and `?` (PS3.4 C.2.2.2.4); a name matches in any component group,
     whatever its case.
     """
-    rows = access.visible(Study.objects.all(), user)
+    rows = shown(user)
     rows = rows.filter(
         any_of("study_instance_uid", study_instance_uids),
         any_of("verdict", verdicts),

@@ -2,13 +2,27 @@
 
 from archive.models.quarantine import Quarantined
 from archive.models.storage import StoredFile, Volume
-from archive.models.study import Instance, ReadingStatus, Series, Study
-from archive.models.verdict import Decision, DecisionKind, ExceptionStatus, Outcome, StudyException, Verdict
+from archive.models.study import Hidden, Instance, ReadingStatus, Series, Study
+from archive.models.verdict import (
+    TARGET,
+    TARGET_STAT,
+    Decision,
+    DecisionKind,
+    ExceptionStatus,
+    ExceptionViewer,
+    Outcome,
+    StudyException,
+    Verdict,
+)
 
 __all__ = [
+    "TARGET",
+    "TARGET_STAT",
     "Decision",
     "DecisionKind",
     "ExceptionStatus",
+    "ExceptionViewer",
+    "Hidden",
     "Instance",
     "Outcome",
     "Quarantined",

@@ -21,6 +21,13 @@ class ReadingStatus(models.TextChoices):
     WITHDRAWN = "withdrawn"
 
 
+class Hidden(models.TextChoices):
+    """Why a study is shown nowhere but among the exceptions; it stays on disk."""
+
+    REJECTED = "rejected", "a person rejected it"
+    JOINED = "joined", "its series are back in the study that they came in"
+
+
 class Study(PublicModel):
     """A study, as its own header tells of it, and what reconcile makes of it.
 
@@ -34,6 +41,10 @@ class Study(PublicModel):
         Patient, on_delete=models.PROTECT, null=True, blank=True, related_name="studies"
     )
     procedures = models.ManyToManyField(RequestedProcedure, blank=True, related_name="studies")
+    hidden = models.CharField(max_length=8, choices=Hidden, blank=True)
+    split_from = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="parts"
+    )
 
     patient_name = models.CharField(max_length=320, blank=True)
     patient_name_key = models.CharField(max_length=320, blank=True, db_index=True)
@@ -68,9 +79,17 @@ class Study(PublicModel):
 
 
 class Series(PublicModel):
-    """A series, as received."""
+    """A series, as received. A split moves it to a study of its own, whatever its headers name."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="series")
+    moved_from = models.ForeignKey(
+        Study,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="moved_series",
+        help_text="the study that its headers name, where that is another",
+    )
     series_instance_uid = models.CharField(max_length=64, db_index=True)
     modality = models.CharField(max_length=16, blank=True)
     number = models.CharField(max_length=16, blank=True)
@@ -80,6 +99,9 @@ class Series(PublicModel):
     station_name = models.CharField(max_length=64, blank=True)
     station_ae_title = models.CharField(max_length=64, blank=True, help_text="the AE title that sent it")
     header = models.JSONField(default=dict, blank=True, help_text="other series facts, as received")
+    told = models.JSONField(
+        default=dict, blank=True, help_text="what its objects say of their patient and study"
+    )
     instance_count = models.PositiveIntegerField(default=0)
 
     class Meta:

@@ -1,7 +1,12 @@
 """Verdicts on studies, the exceptions that they open, and people's decisions."""
 
-from django.db import models
+from datetime import datetime, timedelta
+from typing import Final
 
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import User
 from accounts.public_id import PublicModel
 from archive.models.study import Study
 
@@ -50,16 +55,42 @@ class ExceptionStatus(models.TextChoices):
     CLOSED = "closed", "went away by itself"
 
 
+TARGET: Final = timedelta(hours=4)
+"""Within what time a person should have decided."""
+TARGET_STAT: Final = timedelta(minutes=15)
+"""The same where an order that the study could be of is STAT."""
+
+
+def _due() -> datetime:
+    return timezone.now() + TARGET
+
+
 class StudyException(PublicModel):
     """A study that a person must look at: every verdict but matched, corrected and pending opens one."""
 
     study = models.OneToOneField(Study, on_delete=models.CASCADE, related_name="exception")
     status = models.CharField(max_length=8, choices=ExceptionStatus, default=ExceptionStatus.OPEN)
     resolution = models.CharField(max_length=16, blank=True)
-    opened_at = models.DateTimeField(auto_now_add=True)
+    opened_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=_due)
 
     class Meta:
-        indexes = [models.Index(fields=["status", "opened_at"], name="exception_by_status")]
+        indexes = [
+            models.Index(fields=["status", "opened_at"], name="exception_by_status"),
+            models.Index(fields=["status", "due_at"], name="exception_by_due"),
+        ]
+
+
+class ExceptionViewer(models.Model):
+    """That a person has an exception before them: presence, which blocks nobody."""
+
+    exception = models.ForeignKey(StudyException, on_delete=models.CASCADE, related_name="viewers")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["exception", "user"], name="exception_viewer_once")]
 
 
 class DecisionKind(models.TextChoices):

@@ -86,7 +86,7 @@ def gather(facts: Facts, facility_id: int, policy: Policy) -> list[Candidate]:
             if room > 0:
                 rows = everything.filter(condition).exclude(pk__in=found).order_by("-due", "pk")
                 found |= dict.fromkeys(rows.values_list("pk", flat=True)[:room])
-    return _described(everything.filter(pk__in=found))
+    return described(everything.filter(pk__in=found))
 
 
 def accession_spellings(accession: str, policy: Policy) -> list[str]:
@@ -193,7 +193,8 @@ def _day(value: datetime) -> str:
     return value.astimezone(ZoneInfo("UTC")).strftime("%Y%m%d")
 
 
-def _described(rows: QuerySet[ScheduledProcedureStep]) -> list[Candidate]:
+def described(rows: QuerySet[ScheduledProcedureStep]) -> list[Candidate]:
+    """Steps with all that is compared, in the order of their ids."""
     rows = rows.select_related("procedure__order__patient").defer(*_UNUSED)
     steps = list(rows.order_by("public_id"))
     orders = {step.procedure.order_id for step in steps}

@@ -11,6 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from archive.models import Series, Study
+from archive.own import is_own
 
 NO_IMAGES: Final = frozenset({"SR", "PR", "KO", "OT", "DOC", "SEG", "REG", "RTSTRUCT", "PLAN", "AU", "HD"})
 """Modalities of objects that come along with any study and say nothing of the procedure."""
@@ -70,8 +71,9 @@ class Facts:
 
 
 def gather(study: Study, quiet_at: datetime | None) -> Facts:
-    """Read a study's facts from its rows."""
-    series = list(Series.objects.filter(study=study))
+    """Read a study's facts from its rows; what was made here, such as a report, is no evidence."""
+    rows = Series.objects.filter(study=study)
+    series = [row for row in rows if not is_own(row.station_ae_title, row.modality)]
     conflicts = study.header.get("conflicts", {})
     accessions = [study.accession_number, *conflicts.get("accession_number", [])]
     return Facts(

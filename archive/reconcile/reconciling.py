@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
+from django.conf import settings
 
 from accounts.models import SiteSection
-from archive.models import Instance, Study, Verdict
+from archive.models import Hidden, Instance, Study, Verdict
 from archive.reconcile import candidates, facts, policy, settling, verdict
 from archive.reconcile.candidates import Candidate
 from archive.reconcile.facts import Facts
@@ -62,7 +63,7 @@ def apply(claim: jobs.Claim, prepared: tuple[Inputs, Judgement] | None) -> None:
     """Store the verdict and let it take effect; a study that isn't quiet yet is left for later."""
     rows = Study.objects.select_for_update(of=("self",)).select_related("facility")
     study = rows.filter(study_instance_uid=claim.key).first()
-    if study is None:
+    if study is None or study.hidden == Hidden.JOINED:
         return
     section = SiteSection.read("archive")
     quiet_at = _quiet_at(study, section)
@@ -70,7 +71,8 @@ def apply(claim: jobs.Claim, prepared: tuple[Inputs, Judgement] | None) -> None:
     if max(quiet_at, quiet_now) > clock.now():
         jobs.want(KIND, claim.key, not_before=max(quiet_at, quiet_now))
         return
-    if Instance.objects.filter(study_instance_uid=claim.key, indexed_at=None).exists():
+    waiting = Instance.objects.filter(study_instance_uid=claim.key, indexed_at=None)
+    if waiting.exclude(calling_ae_title=settings.AE_TITLE).exists():
         return  # indexing asks for this job again when it has read them
     if prepared is None or not _still_holds(claim):
         inputs = gather(study, quiet_at, policy.of(section.get("reconcile", {})))
@@ -79,6 +81,15 @@ def apply(claim: jobs.Claim, prepared: tuple[Inputs, Judgement] | None) -> None:
     study.first_quiet_at = quiet_at
     row = _store(study, inputs, judgement)
     crashpoint("reconcile.mid")
+    settling.take_effect(study, row or settling.newest(study), is_new=row is not None)
+
+
+def judge_now(study: Study) -> None:
+    """Judge a locked study at once: a person has changed what it is made of."""
+    section = SiteSection.read("archive")
+    study.first_quiet_at = _quiet_at(study, section)
+    inputs = gather(study, study.first_quiet_at, policy.of(section.get("reconcile", {})))
+    row = _store(study, inputs, inputs.judge())
     settling.take_effect(study, row or settling.newest(study), is_new=row is not None)
 
 

@@ -1,12 +1,15 @@
 """What follows from a study's newest verdict and from people's decisions: its patient and procedures, its
 exception."""
 
+from datetime import timedelta
 from typing import Final
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from archive.models import (
+    TARGET,
+    TARGET_STAT,
     Decision,
     DecisionKind,
     ExceptionStatus,
@@ -18,7 +21,8 @@ from archive.models import (
 )
 from archive.signals import study_reconciled, study_settled, study_withdrawn
 from ledger import events
-from worklist.models import Patient, RequestedProcedure
+from worklist.models import Order, Patient, RequestedProcedure
+from worklist.models.order import Priority
 
 MATCHES: Final = frozenset({Outcome.MATCHED, Outcome.CORRECTED})
 NOT_BEGUN: Final = frozenset({ReadingStatus.NOT_READY, ReadingStatus.READY})
@@ -81,24 +85,39 @@ def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> N
     fits = verdict.outcome in MATCHES
     if row is None:
         if not fits:
-            StudyException.objects.create(study=study)
+            opened_at = timezone.now()
+            due_at = opened_at + _target(verdict)
+            StudyException.objects.create(study=study, opened_at=opened_at, due_at=due_at)
             _tell(study, "study.exception.opened", verdict)
         return
-    if live is not None:
-        wanted = ExceptionStatus.OPEN if _is_news(verdict, live) else ExceptionStatus(row.status)
-    elif not fits:
-        wanted = ExceptionStatus.OPEN
-    else:
-        # A split has resolved it, and what is left fits.
-        is_split = row.resolution == DecisionKind.SPLIT and live_decisions(study).exists()
-        wanted = ExceptionStatus.RESOLVED if is_split else ExceptionStatus.CLOSED
-    if row.status == wanted:
-        return
-    if wanted == ExceptionStatus.OPEN:
+    wanted = _wanted(row, verdict, live, fits)
+    is_news = row.status != wanted
+    if is_news and wanted == ExceptionStatus.OPEN:
         row.opened_at = timezone.now()
     row.status = wanted
-    row.save(update_fields=["status", "opened_at"])
-    _tell(study, f"study.exception.{'opened' if wanted == ExceptionStatus.OPEN else wanted.value}", verdict)
+    if wanted == ExceptionStatus.OPEN:
+        row.due_at = row.opened_at + _target(verdict)
+    row.save(update_fields=["status", "opened_at", "due_at"])
+    if is_news:
+        name = "opened" if wanted == ExceptionStatus.OPEN else wanted.value
+        _tell(study, f"study.exception.{name}", verdict)
+
+
+def _wanted(row: StudyException, verdict: Verdict, live: Decision | None, fits: bool) -> ExceptionStatus:
+    if live is not None:
+        return ExceptionStatus.OPEN if _is_news(verdict, live) else ExceptionStatus(row.status)
+    if not fits:
+        return ExceptionStatus.OPEN
+    # A split has resolved it, and what is left fits.
+    is_split = row.resolution == DecisionKind.SPLIT and live_decisions(row.study).exists()
+    return ExceptionStatus.RESOLVED if is_split else ExceptionStatus.CLOSED
+
+
+def _target(verdict: Verdict) -> timedelta:
+    """Within what time a person should decide: an order that could be meant and is STAT is urgent."""
+    orders = {entry["order"] for entry in verdict.candidates}
+    is_stat = Order.objects.filter(public_id__in=orders, priority=Priority.STAT).exists()
+    return TARGET_STAT if is_stat else TARGET
 
 
 def _is_news(verdict: Verdict, live: Decision) -> bool:

@@ -1,7 +1,7 @@
 """`/exceptions`: studies that a person has to look at, and what people decide."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Final
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -10,17 +10,17 @@ from ninja import Query, Router
 
 from accounts import access as policy
 from accounts.models import User
-from archive.errors import RequiredMissing, UnknownKey
-from archive.models import Decision, DecisionKind, ExceptionStatus, Study, Verdict
+from archive.models import ExceptionStatus, Study, Verdict
 from archive.models import StudyException as Row
 from archive.reconcile import resolve
 from ledger import audit
-from web.rest import access
+from web.rest import access, decisions
 from web.rest.paging import Page, page
 from web.rest.patients import iso_date
 from web.rest.schemas import Reason
 from web.rest.schemas.exceptions import (
     Candidate,
+    Effects,
     ExceptionFilters,
     Exceptions,
     ExceptionWithHistory,
@@ -30,8 +30,6 @@ from web.rest.schemas.exceptions import (
     StudyException,
 )
 from web.rest.schemas.patients import Identifier, Patient
-from worklist.models import Order, ScheduledProcedureStep
-from worklist.models import Patient as PatientRecord
 
 router = Router(tags=["exceptions"])
 
@@ -67,8 +65,17 @@ def resolve_exception(request: HttpRequest, id: str, body: Resolution) -> Except
     user = access.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        _DECIDE[body.action](body, user, study=row.study, reason=body.reason, by=user, expected=body.revision)
+        decisions.decide(body, user, row.study)
     return _with_history(_rows().get(pk=row.pk))
+
+
+@router.post("/{id}/preview", response=Effects, summary="Preview a decision")
+def preview_decision(request: HttpRequest, id: str, body: Resolution) -> dict[str, Any]:
+    """All effects of the decision, in words; nothing is changed. It is tried out and taken back."""
+    user = access.allow(request, "exception.decide")
+    row = _find(request, user, id)
+    with transaction.atomic():
+        return {"effects": [vars(effect) for effect in decisions.preview(body, user, row.study)]}
 
 
 @router.post("/{id}/undo", response=ExceptionWithHistory, summary="Undo the newest decision")
@@ -79,67 +86,6 @@ def undo_decision(request: HttpRequest, id: str, body: Reason) -> ExceptionWithH
     with transaction.atomic():
         resolve.undo(exception=row, reason=body.reason, by=user)
     return _with_history(_rows().get(pk=row.pk))
-
-
-def _link(body: Resolution, user: User, **act: Any) -> Decision:
-    steps = ScheduledProcedureStep.objects.select_related("procedure__order__patient__survivor")
-    steps = steps.filter(procedure__order__in=policy.visible(Order.objects.all(), user))
-    step = _named(steps, body.scheduled_procedure_step, "scheduled_procedure_step")
-    return resolve.link(step=step, **act)
-
-
-def _correct(body: Resolution, user: User, **act: Any) -> Decision:
-    return resolve.correct(**act)
-
-
-def _reassign(body: Resolution, user: User, **act: Any) -> Decision:
-    return resolve.reassign(patient=_patient(body, user), **act)
-
-
-def _create_order(body: Resolution, user: User, **act: Any) -> Decision:
-    if not body.procedure_code:
-        raise RequiredMissing("the order needs a procedure code", "procedure_code")
-    patient = _patient(body, user) if body.patient else None
-    return resolve.create_order(procedure_code=body.procedure_code, patient=patient, **act)
-
-
-def _split(body: Resolution, user: User, **act: Any) -> Decision:
-    return resolve.split(series=body.series or [], **act)
-
-
-def _reject(body: Resolution, user: User, **act: Any) -> Decision:
-    return resolve.reject(code=body.code or "", **act)
-
-
-def _accept(body: Resolution, user: User, **act: Any) -> Decision:
-    return resolve.accept(**act)
-
-
-_DECIDE: Final[Mapping[DecisionKind, Callable[..., Decision]]] = {
-    DecisionKind.LINK: _link,
-    DecisionKind.CORRECT: _correct,
-    DecisionKind.CREATE_ORDER: _create_order,
-    DecisionKind.REASSIGN: _reassign,
-    DecisionKind.SPLIT: _split,
-    DecisionKind.REJECT: _reject,
-    DecisionKind.ACCEPT: _accept,
-}
-
-
-def _patient(body: Resolution, user: User) -> PatientRecord:
-    rows = policy.visible(PatientRecord.objects.select_related("survivor"), user)
-    patient: PatientRecord = _named(rows, body.patient, "patient")
-    return patient
-
-
-def _named(rows: "QuerySet[Any]", public_id: str | None, field: str) -> Any:
-    """The row that a body names; raises the archive's errors."""
-    if not public_id:
-        raise RequiredMissing(f"{field} is missing", field)
-    row = rows.filter(public_id=public_id).first()
-    if row is None:
-        raise UnknownKey(f"{field} names nothing here", field)
-    return row
 
 
 def _rows() -> QuerySet[Row]:

@@ -11,6 +11,7 @@ from archive.reconcile.reconciling import KIND
 from archive.signals import study_reconciled
 from ledger import clock, events, jobs
 from ledger.models import Job
+from reporting.models import ReadingItem
 from tests.archive.reconcile.conftest import NOW, Hospital
 from worklist.models import RequestedProcedure
 
@@ -44,7 +45,7 @@ def test_a_matching_study_is_linked_ready_and_told(hospital: Hospital, told: lis
     assert not StudyException.objects.exists()
     assert told == [(study.study_instance_uid, "matched")]
     kinds = [event.kind for event in events.timeline("study", study.public_id)]
-    assert sorted(kinds) == ["study.ready", "study.verdict"]
+    assert sorted(kinds) == ["reading.ready", "study.verdict"]
 
 
 def test_another_patients_order_is_a_mismatch_with_evidence(hospital: Hospital, told: list) -> None:
@@ -176,6 +177,7 @@ def test_what_is_being_read_is_not_taken_away_but_opens_an_exception(hospital: H
     patient = hospital.patient()
     hospital.order("A1", patient)
     study = hospital.study("A1")
+    ReadingItem.objects.update(status="reading")
     Study.objects.filter(pk=study.pk).update(
         reading_status="reading", header={"conflicts": {"header_patient_id": ["P2"], "patient_name": ["A^B"]}}
     )

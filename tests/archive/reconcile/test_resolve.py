@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 
 from accounts.models import User
-from archive.errors import NotAvailable, RequiredMissing, StateConflict
+from archive.errors import RequiredMissing, StateConflict
 from archive.models import Decision, Study, StudyException
 from archive.reconcile import resolve
 from archive.signals import study_reconciled
@@ -204,10 +204,3 @@ def test_a_wrong_patient_suspect_opens_a_resolved_exception_again(hospital: Hosp
     Study.objects.filter(pk=study.pk).update(header={"conflicts": conflicts})
     study = hospital.judged(study)
     assert (study.verdict, study.exception.status) == ("mismatch", "open")
-
-
-def test_what_is_not_built_yet_says_so(mismatch: Study, user: User) -> None:
-    with pytest.raises(NotAvailable, match="not available yet"):
-        decide(resolve.split, mismatch, user, series=["1.2"])
-    with pytest.raises(NotAvailable, match="not available yet"):
-        decide(resolve.reject, mismatch, user, code="113001")

@@ -91,6 +91,28 @@ def test_reassign_and_create_order(hospital: Hospital, api: Api, path: str) -> N
     assert api.get("/orders", patient_identifier="P1")["count"] == 1
 
 
+def test_a_preview_says_the_effects_and_changes_nothing(mismatch: Study, api: Api, path: str) -> None:
+    before = api.get(path)
+    body = {"action": "link", "reason": "", "scheduled_procedure_step": step()}
+    effects = {effect["about"]: effect for effect in api.post(f"{path}/preview", body)["effects"]}
+    assert effects["patient"]["after"] == "REAL, RITA (P2^^^GENHOSP)"
+    assert "order A1" in effects["procedures"]["after"] and "Undo brings back" in effects["undo"]["text"]
+    assert api.get(path) == before
+    api.post(f"{path}/preview", {"action": "reject", "reason": "", "code": "1"}, 422)
+    api.post(f"{path}/resolve", {"action": "accept", "reason": "seen"})
+    assert "accept by Anna" in api.post(f"{path}/preview", body, 409)["detail"]
+
+
+def test_a_rejected_study_is_among_the_exceptions_only(mismatch: Study, api: Api, path: str) -> None:
+    body = {"action": "reject", "reason": "moved during the scan", "code": "113001"}
+    assert api.post(f"{path}/resolve", body)["resolution"] == "reject"
+    assert api.get("/studies")["count"] == 0
+    assert api.get("/exceptions")["count"] == 1
+    api.get(f"/studies/{mismatch.study_instance_uid}", 404)
+    api.post(f"{path}/undo", {"reason": "it is good enough"})
+    assert api.get("/studies")["count"] == 1
+
+
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [
@@ -109,8 +131,10 @@ def test_reassign_and_create_order(hospital: Hospital, api: Api, path: str) -> N
         ({"action": "accept"}, 422, "reason"),
         ({"action": "shred", "reason": "x"}, 422, "action"),
         ({"action": "accept", "reason": "x", "verdict": "matched"}, 422, "verdict"),
-        ({"action": "split", "reason": "x", "series": ["1.2"]}, 501, "action"),
-        ({"action": "reject", "reason": "x", "code": "113001"}, 501, "action"),
+        ({"action": "split", "reason": "x"}, 422, "series"),
+        ({"action": "split", "reason": "x", "series": ["1.2"]}, 422, "series"),
+        ({"action": "reject", "reason": "x"}, 422, "code"),
+        ({"action": "reject", "reason": "x", "code": "113039"}, 422, "code"),
     ],
 )
 def test_what_can_not_be_decided_says_why_and_changes_nothing(

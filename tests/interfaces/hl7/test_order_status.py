@@ -1,0 +1,103 @@
+"""What the placer hears of an order while its images come, turn out to be another's, and come again."""
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from accounts.models import User
+from archive.models import Study, StudyException
+from archive.reconcile import resolve
+from interfaces.hl7 import order_status
+from interfaces.hl7.models import Destination, OutboundMessage
+from tests.archive.reconcile.conftest import Hospital, hospital  # noqa: F401
+from worklist.models import ScheduledProcedureStep
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def his(db: None) -> Destination:
+    return Destination.objects.create(name="HIS", host="127.0.0.1", port=1)
+
+
+@pytest.fixture
+def mismatch(hospital: Hospital) -> Study:  # noqa: F811
+    hospital.patient()
+    hospital.order("A1", hospital.patient("P2", "REAL^RITA", birth_date="19350517"))
+    return hospital.study("A1")
+
+
+def told() -> list[tuple[str, str]]:
+    rows = OutboundMessage.objects.order_by("pk")
+    return [(row.facts["accession_number"], row.facts["status"]) for row in rows]
+
+
+def link(study: Study, user: User) -> None:
+    step = ScheduledProcedureStep.objects.get(procedure__order__accession_number="A1")
+    with transaction.atomic():
+        resolve.link(study=study, step=step, reason="seen", by=user, expected=resolve.revision(study))
+
+
+def undo(study: Study, user: User) -> None:
+    with transaction.atomic():
+        resolve.undo(exception=StudyException.objects.get(study=study), reason="no", by=user)
+
+
+def test_ip_and_sc_are_told_in_turn(mismatch: Study, user: User) -> None:
+    assert told() == []
+    for _ in range(2):
+        link(mismatch, user)
+        undo(mismatch, user)
+    assert told() == [("A1", "IP"), ("A1", "SC")] * 2
+    facts = OutboundMessage.objects.order_by("-pk")[0].facts
+    orc = dict(order_status.segments(facts))["ORC"]
+    assert (orc[1], orc[5]) == ("SC", "SC")
+    assert facts["study_instance_uid"] == mismatch.study_instance_uid
+
+
+def test_nothing_is_taken_back_that_was_not_said_or_that_other_images_still_say(
+    hospital: Hospital,
+    user: User,  # noqa: F811
+) -> None:
+    hospital.order("A1", hospital.patient())
+    one, other = hospital.study("A1"), hospital.study("A1")
+    assert told() == [("A1", "IP")] * 2
+    with transaction.atomic():
+        resolve.reject(study=one, code="113001", reason="moved", by=user, expected=0)
+    assert told() == [("A1", "IP")] * 2
+    with transaction.atomic():
+        resolve.reject(study=other, code="113001", reason="moved", by=user, expected=0)
+    assert told()[2:] == [("A1", "SC")]
+
+
+def test_of_an_order_that_was_placed_here_and_cancelled_the_end_is_told(
+    hospital: Hospital,
+    user: User,  # noqa: F811
+) -> None:
+    from worklist.models import ProcedureCode
+
+    ProcedureCode.objects.create(code="71260", scheme="C4", description="CT chest", modality="CT")
+    hospital.patient()
+    study = hospital.study("N5")
+    with transaction.atomic():
+        resolve.create_order(study=study, procedure_code="71260", reason="emergency", by=user)
+    undo(study, user)
+    assert [status for _, status in told()] == ["IP", "CA"]
+
+
+def test_a_preview_names_the_messages_and_sends_none(mismatch: Study, user: User) -> None:
+    step = ScheduledProcedureStep.objects.get()
+
+    def effects(act: Any) -> list[str]:
+        with transaction.atomic():
+            return [effect.text for effect in resolve.preview(study=mismatch, act=act)]
+
+    said = effects(lambda: resolve.link(study=mismatch, step=step, reason="preview", by=user))
+    assert "Sends ORM SC/IP to HIS: order A1 is in process" in said
+    assert told() == []
+    link(mismatch, user)
+    row = StudyException.objects.get()
+    said = effects(lambda: resolve.undo(exception=row, reason="preview", by=user))
+    assert "Sends ORM SC/SC to HIS: order A1 is scheduled again" in said
+    assert told() == [("A1", "IP")]

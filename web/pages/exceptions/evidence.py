@@ -1,0 +1,202 @@
+"""Findings and candidates of a verdict, as pages show them: in words, with what differs marked."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.utils import timezone
+
+from archive.models import Verdict
+from web.pages import naming
+from web.pages.exceptions.differences import Pieces, between, unmarked
+
+FIELDS: Final[Mapping[str, str]] = {
+    "patient_id": "Patient ID",
+    "patient_name": "Name",
+    "birth_date": "Born",
+    "sex": "Sex",
+    "accession_number": "Accession number",
+    "study_instance_uid": "Study Instance UID",
+    "request": "Requested procedure / step ID",
+    "modality": "Modality",
+    "laterality": "Side",
+    "body_part": "Body part",
+    "procedure": "Procedure",
+    "station": "Station",
+    "time": "Time",
+    "performing_physician": "Performing physician",
+    "order_status": "Order's state",
+}
+IDENTITY: Final = frozenset({"patient_id", "patient_name", "birth_date", "sex"})
+_NAMES: Final = frozenset({"patient_name", "performing_physician"})
+_IN_WORDS: Final = frozenset({"procedure", "body_part", "time", "station", "order_status"})
+"""Fields that agree in other letters: nothing is marked where they do."""
+_COMMON: Final = frozenset({"study_instance_uid", "station"})
+"""Fields that differ in most studies that fit: alone they are no evidence."""
+_CONTRADICTS: Final = 0.4
+_AGREES: Final = 0.8
+
+
+@dataclass(frozen=True)
+class Line:
+    """A field: what the images say, what the schedule expects, and how far these agree.
+
+    `standing` is agrees, unclear, contradicts or silent; `words` says it, with what had to be forgiven.
+    """
+
+    field: str
+    title: str
+    seen: Pieces
+    expected: Pieces
+    standing: str
+    words: str
+    agreement: float | None
+    weight: float
+
+    @property
+    def share(self) -> float:
+        """What it adds to the score, or takes from it, as weight."""
+        return 0.0 if self.agreement is None else round(self.weight * (2 * self.agreement - 1), 2)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A scheduled step that the study could belong to."""
+
+    step: str
+    patient: str
+    record: str
+    name: str
+    born: str
+    sex: str
+    identifier: str
+    accession_number: str
+    order: str
+    description: str
+    modality: str
+    station: str
+    due: datetime | None
+    status: str
+    score: float
+    is_chosen: bool
+    lines: Sequence[Line]
+
+    @property
+    def number(self) -> str:
+        """The identifier without its authority."""
+        return self.identifier.partition("^^^")[0]
+
+    @property
+    def percent(self) -> int:
+        """The score in hundredths."""
+        return round(self.score * 100)
+
+    @property
+    def pro(self) -> list[Line]:
+        """What speaks for it, the weightiest first."""
+        found = [line for line in self.lines if line.standing == "agrees"]
+        return sorted(found, key=lambda line: -line.weight)
+
+    @property
+    def contra(self) -> list[Line]:
+        """What speaks against it or is in doubt, the weightiest first."""
+        found = [line for line in self.lines if line.standing in ("contradicts", "unclear")]
+        return sorted(found, key=lambda line: -line.weight * (1 - (line.agreement or 0)))
+
+
+def lines(findings: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """Findings in the order of the verdict, those of the identity first."""
+    return [_line(finding) for finding in findings]
+
+
+def strongest(verdict: Verdict | None) -> Line | None:
+    """The finding that speaks the loudest against the best candidate."""
+    found = lines(verdict.findings) if verdict else []
+    against = [
+        line for line in found if line.standing in ("contradicts", "unclear") and line.field not in _COMMON
+    ]
+    return max(against, key=lambda line: line.weight * (1 - (line.agreement or 0)), default=None)
+
+
+def candidates(verdict: Verdict | None) -> list[Candidate]:
+    """The candidates of a verdict, the best first."""
+    return [candidate(entry) for entry in (verdict.candidates if verdict else ())]
+
+
+def _line(finding: Mapping[str, Any]) -> Line:
+    field, agreement = str(finding["field"]), finding.get("agreement")
+    seen, expected = (_shown(field, str(finding[side] or "")) for side in ("seen", "expected"))
+    standing = _standing(agreement)
+    is_marked = standing in ("contradicts", "unclear") or (standing == "agrees" and field not in _IN_WORDS)
+    left, right = between(seen, expected) if is_marked else (unmarked(seen), unmarked(expected))
+    return Line(
+        field=field,
+        title=FIELDS.get(field, field.replace("_", " ").capitalize()),
+        seen=left,
+        expected=right,
+        standing=standing,
+        words=_words(standing, str(finding.get("normaliser") or ""), bool(seen), bool(expected)),
+        agreement=agreement,
+        weight=float(finding.get("weight") or 0),
+    )
+
+
+def _standing(agreement: float | None) -> str:
+    if agreement is None:
+        return "silent"
+    if agreement <= _CONTRADICTS:
+        return "contradicts"
+    return "agrees" if agreement >= _AGREES else "unclear"
+
+
+def _words(standing: str, normaliser: str, seen: bool, expected: bool) -> str:
+    if standing == "silent":
+        if not seen and not expected:
+            return "neither says it"
+        return "not compared" if seen and expected else f"only {'seen' if seen else 'expected'}"
+    word = {"agrees": "agrees", "unclear": "unclear", "contradicts": "differs"}[standing]
+    return f"{word}: {normaliser}" if normaliser else word
+
+
+def _shown(field: str, text: str) -> str:
+    if field in _NAMES:
+        return naming.shown(text) if text.strip("^= ") else ""
+    if field == "birth_date":
+        return naming.date(text)
+    if field == "time":
+        return _moment(text)
+    return text.replace("\\", ", ")
+
+
+def _moment(text: str) -> str:
+    try:
+        return f"{timezone.localtime(datetime.fromisoformat(text)):%Y-%m-%d %H:%M}"
+    except ValueError:
+        return text
+
+
+def candidate(entry: Mapping[str, Any]) -> Candidate:
+    """A candidate as a verdict keeps it."""
+    patient = entry["patient"]
+    first = next(iter(patient.get("identifiers", [])), {"value": "", "authority": ""})
+    due = entry.get("due", "")
+    return Candidate(
+        step=entry.get("step", ""),
+        patient=patient.get("id", ""),
+        record=patient.get("record", ""),
+        name=naming.shown(patient["name"]),
+        born=naming.date(patient["birth_date"]),
+        sex=patient["sex"],
+        identifier="^^^".join(filter(None, (first["value"], first["authority"]))),
+        accession_number=entry["accession_number"],
+        order=entry.get("order", ""),
+        description=entry.get("description", ""),
+        modality=entry.get("modality", ""),
+        station=", ".join(entry.get("station_ae_titles", [])),
+        due=datetime.fromisoformat(due) if due else None,
+        status=entry.get("status", ""),
+        score=float(entry["score"]),
+        is_chosen=bool(entry.get("chosen")),
+        lines=lines(entry.get("findings", [])),
+    )
