@@ -2,7 +2,6 @@
 
 import fcntl
 import http.client
-import importlib.util
 import json
 import math
 import os
@@ -20,7 +19,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from accounts.setup import ensure_administrator
-from ris_pacs import preflight, site
+from ris_pacs import demo, preflight, site
 from ris_pacs.preflight import Door, Refused
 from ris_pacs.site import SiteFileError
 from ris_pacs.supervisor import Child, Supervisor
@@ -45,13 +44,15 @@ class Command(BaseCommand):
             names = _names(options["only"])
             lock = _check(names)
             login = _prepare()
+            hospital = demo.prepare() if options["demo"] else None
+            connections.close_all()
         except Refused as refusal:
             self.stderr.write(f"RIS/PACS doesn't start: {refusal}")
             sys.exit(EX_CONFIG)
         except KeyboardInterrupt:
             sys.exit(130)
         with lock:
-            _supervise(names, login, demo=options["demo"])
+            _supervise(names, login, hospital)
 
 
 def _names(only: str | None) -> list[str]:
@@ -90,17 +91,16 @@ def _prepare() -> str | None:
     return password
 
 
-def _supervise(names: list[str], password: str | None, *, demo: bool) -> None:
+def _supervise(names: list[str], password: str | None, hospital: "demo.Hospital | None") -> None:
     children = [child for child in processes() if child.name in names]
-    remark = ""
-    if demo and importlib.util.find_spec("simulator.__main__"):
-        children.append(Child("simulator", [sys.executable, "-m", "simulator"], _environment()))
-    elif demo:
-        remark = "\nThe simulated hospital day comes with a later version; this runs without it."
+    if hospital is not None:
+        environment = _environment() | hospital.environment()
+        children.append(Child("simulator", [sys.executable, "-m", "simulator"], environment))
     supervisor = Supervisor(children)
-    supervisor.say(f"Starting {', '.join(child.name for child in children)}.{remark}")
+    supervisor.say(f"Starting {', '.join(child.name for child in children)}.")
     if "web" in names:
-        welcome = (names, password, supervisor.say)
+        more = hospital.welcome() if hospital is not None else []
+        welcome = (names, password, more, supervisor.say)
         threading.Thread(target=_welcome_when_ready, args=welcome, daemon=True).start()
     supervisor.run()
 
@@ -146,14 +146,16 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _welcome_when_ready(names: Collection[str], password: str | None, say: Callable[[str], None]) -> None:
+def _welcome_when_ready(
+    names: Collection[str], password: str | None, more: list[str], say: Callable[[str], None]
+) -> None:
     warn_at = time.monotonic() + STILL_WAITING
     while waiting := _not_ready():
         if time.monotonic() > warn_at:
             say(f"Not ready after {STILL_WAITING:g} s: {waiting}.")
             warn_at = math.inf
         time.sleep(0.5)
-    say(_welcome(names, password))
+    say(_welcome(names, password, more))
 
 
 def _not_ready() -> str:
@@ -175,7 +177,7 @@ def _not_ready() -> str:
     return ", ".join(f"{part} {state}" for part, state in parts.items() if state != "ok")
 
 
-def _welcome(names: Collection[str], password: str | None) -> str:
+def _welcome(names: Collection[str], password: str | None, more: list[str]) -> str:
     open_doors = {
         "web": f"web      http://{doors()['web']}/",
         "dicom": f"DICOM    {doors()['dicom']}, AE title {settings.AE_TITLE}",
@@ -183,7 +185,7 @@ def _welcome(names: Collection[str], password: str | None) -> str:
     }
     lines = ["", "RIS/PACS is ready."]
     lines += [f"  {text}" for name, text in open_doors.items() if name in names]
-    lines += [f"  data     {settings.HOME}", f"  sign in  {_login(password)}", "Ctrl-C stops it.", ""]
+    lines += [f"  data     {settings.HOME}", f"  sign in  {_login(password)}", *more, "Ctrl-C stops it.", ""]
     return "\n".join(lines)
 
 
