@@ -1,13 +1,21 @@
 """Facilities, users and tokens."""
 
 import hashlib
+import logging
 import secrets
-from typing import Any, ClassVar
+from datetime import timedelta
+from typing import Any, ClassVar, Final
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.db import models
+from django.db import DatabaseError, models, transaction
+from django.utils import timezone
 
 from accounts.public_id import PublicModel
+
+logger = logging.getLogger(__name__)
+
+NOTED_EVERY: Final = timedelta(minutes=5)
+"""How often at most the use of a token is written down."""
 
 
 class Facility(PublicModel):
@@ -76,6 +84,7 @@ class Token(PublicModel):
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, help_text="to some minutes")
 
     @staticmethod
     def digest_of(text: str) -> str:
@@ -93,7 +102,21 @@ class Token(PublicModel):
     def user_of(cls, text: str) -> User | None:
         """The active user whose valid token `text` is, or None."""
         token = cls.objects.select_related("user").filter(digest=cls.digest_of(text), revoked_at=None).first()
-        return token.user if token and token.user.is_active else None
+        if token is None or not token.user.is_active:
+            return None
+        token._note_use()
+        return token.user
+
+    def _note_use(self) -> None:
+        """Remember the use, in a write every few minutes; a database that can't take it hinders nobody."""
+        now = timezone.now()
+        if self.last_used_at is not None and now - self.last_used_at < NOTED_EVERY:
+            return
+        try:
+            with transaction.atomic():
+                Token.objects.filter(pk=self.pk).update(last_used_at=now)
+        except DatabaseError as error:
+            logger.warning("the use of a token is not noted: %s", type(error).__name__)
 
 
 class SiteSection(models.Model):

@@ -1,6 +1,6 @@
 """Bring rows in line with a section of the site file; say first what would change."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,28 @@ class Change:
 
     def __str__(self) -> str:
         return f"{self.kind:9} {self.what}" + (f": {self.details}" if self.details else "")
+
+
+@dataclass(frozen=True)
+class FileState:
+    """The site file as it is now: what is wrong in it, and how it differs from what is in force."""
+
+    path: str
+    problems: Sequence[str] = ()
+    changes: Sequence[Change] = ()
+
+
+_file_readers: list[Callable[[], FileState]] = []
+
+
+def register_file(read: Callable[[], FileState]) -> None:
+    """Say how the site file is read; called from `AppConfig.ready()` by whoever knows all its sections."""
+    _file_readers[:] = [read]
+
+
+def file_state() -> FileState | None:
+    """The state of the site file; None where nobody reads one."""
+    return _file_readers[0]() if _file_readers else None
 
 
 def sync_rows(

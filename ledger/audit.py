@@ -1,17 +1,20 @@
 """The audit trail (DICOM PS3.15 A.5): who did what to whose data, recorded in the act's own transaction."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
-from datetime import timedelta
-from typing import Final
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ledger.models import AuditEvent
 
 # Event IDs (PS3.16 CID 400).
+APPLICATION_ACTIVITY: Final = "110100"
 INSTANCES_ACCESSED: Final = "110103"
+EXPORT: Final = "110106"
 IMPORT: Final = "110107"
 ORDER_RECORD: Final = "110109"
 PATIENT_RECORD: Final = "110110"
@@ -85,6 +88,41 @@ def record_once(
             record(code, action, actor=actor, address=address, objects=new, outcome=outcome)
         for thing in new:
             _remember(keys[thing], now.timestamp())
+
+
+KINDS: Final[Mapping[str, str]] = {
+    APPLICATION_ACTIVITY: "the system itself",
+    INSTANCES_ACCESSED: "images seen",
+    EXPORT: "export",
+    IMPORT: "import",
+    ORDER_RECORD: "order record",
+    PATIENT_RECORD: "patient record",
+    PROCEDURE_RECORD: "procedure record",
+    QUERY: "query",
+    SECURITY_ALERT: "security",
+    USER_AUTHENTICATION: "sign-in",
+}
+"""The event IDs in words."""
+ACTIONS: Final[Mapping[str, str]] = {CREATE: "made", READ: "read", UPDATE: "changed", EXECUTE: "did"}
+OUTCOMES: Final[Mapping[int, str]] = {
+    SUCCESS: "done",
+    MINOR_FAILURE: "failed",
+    SERIOUS_FAILURE: "refused",
+}
+
+
+def find(
+    *,
+    actor: str = "",
+    code: str = "",
+    failed: bool = False,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> QuerySet[AuditEvent]:
+    """The trail, the newest first; `until` is not included."""
+    wanted: dict[str, Any] = {"actor": actor, "code": code, "at__gte": since, "at__lt": until}
+    rows = AuditEvent.objects.filter(**{name: value for name, value in wanted.items() if value})
+    return (rows.exclude(outcome=SUCCESS) if failed else rows).order_by("-at", "-id")
 
 
 def forget() -> None:

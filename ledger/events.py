@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from ledger.models import Event, EventSubject
@@ -35,8 +36,16 @@ def record(
 
 def timeline(type_: str, key: str, limit: int = 200) -> list[Event]:
     """The newest `limit` events about one thing, newest first."""
-    return list(
-        Event.objects.filter(subjects__type=type_, subjects__key=key)
-        .prefetch_related("subjects")
-        .order_by("-occurred_at", "-id")[:limit]
-    )
+    return timeline_of([(type_, key)], limit)
+
+
+def timeline_of(things: Iterable[Thing], limit: int = 200) -> list[Event]:
+    """The newest `limit` events about any of some things, newest first, each once."""
+    about = Q()
+    for type_, key in things:
+        about |= Q(type=type_, key=key)
+    if not about:
+        return []
+    subjects = EventSubject.objects.filter(about).values("event")
+    rows = Event.objects.filter(pk__in=subjects).prefetch_related("subjects")
+    return list(rows.order_by("-occurred_at", "-id")[:limit])

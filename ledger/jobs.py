@@ -16,7 +16,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
-from ledger import bell, clock
+from ledger import bell, clock, events
 from ledger.models import Job, JobState
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ LEASE = timedelta(seconds=30)
 MAX_CRASHES = 3
 MAX_ERRORS = 5
 OPEN = (JobState.NEW, JobState.RETRY)
+STUCK = (JobState.ERROR, JobState.HELD)
+"""What stays so until a person decides."""
 
 
 class Retry(Exception):
@@ -37,6 +39,10 @@ class Retry(Exception):
 
 class ClaimLost(Exception):
     """Another worker has claimed the job in the meantime; what was done is rolled back."""
+
+
+class NotFailed(Exception):
+    """The job needs no person: it waits, runs, or is done."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,22 @@ def want(kind: str, key: str, *, not_before: datetime | None = None, **payload: 
     if not_before is None:
         job_id = rows.values_list("id", flat=True).get()
         transaction.on_commit(lambda: bell.ring(job_id))
+
+
+def try_again(job: Job, *, by: str) -> None:
+    """Have a job done anew that ended in an error, in the caller's transaction. Raises `NotFailed`."""
+    assert connection.in_atomic_block
+    row = Job.objects.select_for_update().get(pk=job.pk)
+    if row.state not in STUCK:
+        raise NotFailed(f"it is {row.get_state_display().lower()} by now")
+    want(row.kind, row.key, **row.payload)
+    events.record(
+        "job.tried_again",
+        about=[("job", row.public_id)],
+        actor=by,
+        kind_of_job=row.kind,
+        error=row.last_error,
+    )
 
 
 def due(at: datetime) -> QuerySet[Job]:

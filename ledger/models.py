@@ -46,7 +46,11 @@ class AuditEvent(PublicModel):
     objects_named = models.JSONField(default=list)
 
     class Meta:
-        indexes = [models.Index(fields=["at"], name="audit_at")]
+        indexes = [
+            models.Index(fields=["at"], name="audit_at"),
+            models.Index(fields=["actor", "at"], name="audit_by_actor"),
+            models.Index(fields=["code", "at"], name="audit_by_code"),
+        ]
 
 
 class JobState(models.TextChoices):
@@ -86,7 +90,10 @@ class Job(PublicModel):
                 fields=["not_before"],
                 name="job_open",
                 condition=models.Q(state__in=["new", "retry", "claimed"]),
-            )
+            ),
+            models.Index(
+                fields=["kind", "-id"], name="job_stuck", condition=models.Q(state__in=["error", "held"])
+            ),
         ]
 
     def __str__(self) -> str:

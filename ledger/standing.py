@@ -34,6 +34,11 @@ def register(name: str, work: Work) -> None:
     _works[name] = work
 
 
+def names() -> list[str]:
+    """The names of all standing works."""
+    return list(_works)
+
+
 def waiting() -> list[str]:
     """The names of the standing works that have something to do."""
     return [name for name, work in _works.items() if work.waits()]

@@ -1,19 +1,12 @@
 """Health: does the web process live, is everything ready, and the figures behind it."""
 
-import os
-import shutil
 from collections.abc import Callable
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from ledger import heartbeat
+from ledger import heartbeat, readiness
 from ledger.models import Job
-
-PROCESSES = ("dicom", "hl7", "worker", "sweeper")
-MIN_FREE_BYTES = 200 * 1024 * 1024
 
 
 def _open_on_loopback(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -38,10 +31,10 @@ def alive(request: HttpRequest) -> HttpResponse:
 def ready(request: HttpRequest) -> HttpResponse:
     """200 when every part is `ok`, 503 with the reasons otherwise."""
     parts = {"web": "ok"}
-    database = _database()
-    for process in PROCESSES:
+    database = readiness.database()
+    for process in readiness.PROCESSES:
         parts[process] = heartbeat.state(process) if database == "ok" else "unknown"
-    parts |= {"database": database, "storage": _storage()}
+    parts |= {"database": database, "storage": readiness.storage()}
     response = JsonResponse(parts, status=200 if set(parts.values()) == {"ok"} else 503)
     # Asked for twice a second while the system starts.
     response._has_been_logged = True  # type: ignore[attr-defined]
@@ -55,21 +48,5 @@ def metrics(request: HttpRequest) -> HttpResponse:
     for state in ("new", "claimed", "retry", "held", "error"):
         lines.append(f'ris_pacs_jobs{{state="{state}"}} {Job.objects.filter(state=state).count()}')
     lines.append("# TYPE ris_pacs_free_bytes gauge")
-    lines.append(f"ris_pacs_free_bytes {shutil.disk_usage(settings.HOME).free}")
+    lines.append(f"ris_pacs_free_bytes {readiness.free_bytes()}")
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4")
-
-
-def _database() -> str:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Exception as error:
-        return f"can't be reached: {type(error).__name__}"
-    return "ok"
-
-
-def _storage() -> str:
-    if not os.access(settings.HOME, os.W_OK):
-        return f"{settings.HOME} can't be written"
-    free = shutil.disk_usage(settings.HOME).free
-    return "ok" if free >= MIN_FREE_BYTES else f"only {free // 2**20} MiB are free"

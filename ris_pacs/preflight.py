@@ -18,7 +18,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import Error, connection
 
-from ris_pacs.health import MIN_FREE_BYTES
+from ledger.readiness import MIN_FREE_BYTES
 
 NETWORK_FILE_SYSTEMS = {
     *("nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "davfs"),

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 
 import environ
 
+from web.security import static_headers
+
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -116,7 +118,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "web.session.IdleSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -145,7 +147,7 @@ TEMPLATES = [
 AUTH_USER_MODEL = "accounts.User"
 CSRF_FAILURE_VIEW = "web.errors.csrf_failure"
 LOGIN_URL = "sign-in"
-LOGIN_REDIRECT_URL = "overview"
+LOGIN_REDIRECT_URL = "start"
 LOGOUT_REDIRECT_URL = "sign-in"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -173,6 +175,9 @@ LANGUAGE_CODE = "en"
 STATIC_URL = "static/"
 STATIC_ROOT = HOME / "static"
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ADD_HEADERS_FUNCTION = static_headers
+# The viewer's build has hashes in its names.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"/vendor/ohif/.*[0-9a-f]{16}\.(?:js|wasm|woff2)$"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://")

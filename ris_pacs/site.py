@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from accounts import site as facility_part
 from accounts.models import SiteSection
-from accounts.siting import Change
+from accounts.siting import Change, FileState
 from archive import site as archive_part
 from interfaces.dicom import site as dicom_part
 from interfaces.hl7 import site as hl7_part
@@ -106,6 +106,15 @@ def apply_if_changed() -> list[Change]:
     if SiteSection.read("site file").get("sha256") == digest:
         return []
     return apply(settings.SITE_FILE)
+
+
+def state() -> FileState:
+    """The site file of this installation as it is now, compared with what is in force."""
+    path = settings.SITE_FILE
+    try:
+        return FileState(str(path), changes=apply(path, dry_run=True))
+    except SiteFileError as error:
+        return FileState(str(path), problems=[str(problem) for problem in error.problems])
 
 
 def _expand(text: str) -> str:

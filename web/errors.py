@@ -5,8 +5,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
 
+from accounts.models import User
 from interfaces.problem import problem
 from web.access_middleware import is_door
+from web.pages import shell
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -22,8 +24,11 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """404."""
-    return _answer(request, 404, "There is nothing here", "It never was here, or it belongs to others.")
+    """404; who is signed in keeps the shell around it."""
+    title, text = "There is nothing here", "It never was here, or it belongs to others."
+    if is_door(request.path) or not isinstance(getattr(request, "user", None), User):
+        return _answer(request, 404, title, text)
+    return shell.refuse(request, 404, title, text)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

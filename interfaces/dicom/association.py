@@ -200,6 +200,7 @@ class Association:
         called, calling = pdu.ae_titles(body)
         negotiated = self._shared.negotiator.negotiate(body[68:])
         peer = self._facts.peer = self._peer(called, calling, negotiated)
+        self._facts.refused = negotiated.refused
         rejection = self._rejection(peer, negotiated)
         if rejection:
             return self._reject(rejection)

@@ -33,6 +33,8 @@ class AssociationFacts:
     aborted: bool = False
     objects: int = 0
     bytes: int = 0
+    refused: tuple[str, ...] = ()
+    """Abstract syntaxes that were proposed and not accepted."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ the key is not in the answers.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydicom import Dataset
 from pydicom.datadict import keyword_for_tag
@@ -37,6 +37,18 @@ _CHARACTER_SET: Final = 0x00080005
 Write = Callable[[ElementWriter, Item], bytes]
 
 
+class Matcher(NamedTuple):
+    """A key that is matched on what would be returned."""
+
+    keyword: str
+    wanted: str
+    read: Read
+    fits: Callable[[str, str], bool]
+
+    def __call__(self, item: Item) -> bool:
+        return self.fits(self.wanted, str(self.read(item) or ""))
+
+
 class Question:
     """An identifier, worked out once: what to match, what to return, what is not supported."""
 
@@ -44,7 +56,7 @@ class Question:
         self.keys = read(identifier)
         self.is_complete = True
         self.needs_numbers = any("OrderNumber" in keyword for keyword in _keywords(identifier))
-        self.matchers: list[Callable[[Item], bool]] = []
+        self.matchers: list[Matcher] = []
         self.step_is_asked = STEP_SEQUENCE in identifier
         step = step_item(identifier)
         self._top = self._plan(identifier, PATIENT_LEVEL)
@@ -80,9 +92,9 @@ class Question:
         if keyword in SELECTED or not wanted.strip("*"):
             return
         if TAGS[keyword][1] == "PN":
-            self.matchers.append(lambda item: selection.name_matches(wanted, str(read_value(item) or "")))
+            self.matchers.append(Matcher(keyword, wanted, read_value, selection.name_matches))
         elif TAGS[keyword][1] not in ("US", "DS"):
-            self.matchers.append(lambda item: selection.matches(wanted, str(read_value(item) or "")))
+            self.matchers.append(Matcher(keyword, wanted, read_value, selection.matches))
 
 
 def find(request: QueryRequest) -> Iterator[QueryResult]:

@@ -30,6 +30,7 @@ class Negotiated:
     proposal: Proposal
     accepted: dict[int, AcceptedContext]
     answer: bytes  # variable items of the A-ASSOCIATE-AC
+    refused: tuple[str, ...] = ()  # abstract syntaxes of the contexts that are not accepted
 
 
 class Negotiator:
@@ -75,7 +76,8 @@ class Negotiator:
             implementation_version=IMPLEMENTATION_VERSION_NAME,
         )
         accepted = {result.context_id: result for result in results if result.result == ACCEPTED}
-        return Negotiated(proposal, accepted, answer)
+        refused = tuple(result.abstract_syntax for result in results if result.result != ACCEPTED)
+        return Negotiated(proposal, accepted, answer, refused)
 
     def _result(
         self, context: ProposedContext, proposed_roles: dict[str, Role], roles: dict[str, Role]

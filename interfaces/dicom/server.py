@@ -12,6 +12,7 @@ from django.db import close_old_connections, connections
 
 from interfaces.dicom import modality_worklist, peers
 from interfaces.dicom.acceptor import Acceptor, AcceptorConfig, QueryRequest, QueryResult, Services
+from interfaces.dicom.contacts import Recorder
 from interfaces.dicom.store import store
 from ledger import heartbeat
 
@@ -26,12 +27,16 @@ def spool_folder() -> Path:
     return Path(settings.HOME) / "spool"
 
 
-def services() -> Services:
-    """Verification, storage, worklist."""
+def services(recorder: Recorder) -> Services:
+    """Verification, storage, worklist, whose queries `recorder` keeps."""
+
+    def find(request: QueryRequest) -> Iterator[QueryResult]:
+        return recorder.query(request, find_worklist(request))
+
     offered = Services()
     offered.add_echo()
     offered.add_store(store, private=True)
-    offered.add_find([peers.WORKLIST_CLASS], find_worklist)
+    offered.add_find([peers.WORKLIST_CLASS], find)
     return offered
 
 
@@ -50,6 +55,7 @@ def serve() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(folder)  # what inflates must not fill another disk
     host, port = settings.DICOM_ADDRESS
+    recorder = Recorder()
     config = AcceptorConfig(
         ae_title=settings.AE_TITLE,
         spool_dir=folder,
@@ -57,8 +63,10 @@ def serve() -> None:
         port=port,
         authorize=peers.authorize,
         thread_done=connections.close_all,
+        on_association_end=recorder.association,
     )
-    acceptor = Acceptor(config, services())
+    acceptor = Acceptor(config, services(recorder))
+    recorder.start()
 
     def stop(number: int, frame: FrameType | None) -> None:
         acceptor.request_stop()
@@ -73,3 +81,4 @@ def serve() -> None:
         beats.set()
         if not acceptor.stop(GRACE):
             logger.warning("associations were cut that did not end in time")
+        recorder.close()

@@ -62,7 +62,7 @@ def handler_of(header: Header, policy: SourcePolicy) -> Callable[[Reading], None
     trigger = header.trigger or _ONLY_TRIGGER.get(header.message_code, "")
     handler = TRIGGERS.get((header.message_code, trigger))
     if handler is None:
-        raise Er7Error(201, "MSH^1^9^2", "this trigger event is not taken here yet; the message is kept")
+        raise Er7Error(201, "MSH^1^9^1^2", "this trigger event is not taken here yet; the message is kept")
     if "*" not in policy.processing_ids and header.processing_id not in policy.processing_ids:
         raise Er7Error(202, "MSH^1^11", "this processing ID is not taken from this source")
     if header.version and not _VERSION.match(header.version):

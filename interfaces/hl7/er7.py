@@ -106,6 +106,10 @@ class Repetition:
         """Everything, delimiters as they stand: for TX, FT and ST whose sender doesn't escape."""
         return unescape(self.raw, self._syntax.delimiters, self._syntax.codec)
 
+    def subcomponents(self, n: int) -> tuple[str, ...]:
+        """Raw text of the subcomponents of component n; a plain value is one."""
+        return _split(_at(self.components, n), self._syntax.delimiters.subcomponent)
+
     def component(self, n: int, sub: int = 1) -> str:
         """Value of a subcomponent, unescaped; empty when absent."""
         part = _at(self.components, n)

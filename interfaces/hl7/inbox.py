@@ -27,7 +27,7 @@ from django.db import (
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
-from interfaces.hl7 import ack, charsets, dispatch, er7, reading, refusals, sources
+from interfaces.hl7 import ack, charsets, dispatch, er7, keys, reading, refusals, sources
 from interfaces.hl7.er7 import Er7Error, Header
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from ledger import events, standing
@@ -114,6 +114,7 @@ def replay(message: InboundMessage, raw: bytes | None = None) -> InboundMessage:
         rows = InboundMessage.objects.filter(source=message.source, control_id=again.control_id)
         again.replay_number = (rows.aggregate(newest=Max("replay_number"))["newest"] or 0) + 1
         again.save()
+        keys.keep(again)
     process(again)
     again.refresh_from_db()
     return again
@@ -133,6 +134,7 @@ def _store(raw: bytes, header: Header, source: str, peer: str) -> InboundMessage
         try:
             with transaction.atomic():
                 row.save(force_insert=True)
+                keys.keep(row)
         except IntegrityError:
             known = _received_again(row)
             assert known is not None

@@ -65,6 +65,13 @@ class InboundMessage(PublicModel):
             models.Index(fields=["-received_at", "-id"], name="inbound_newest_first"),
             models.Index(fields=["control_id"], name="inbound_by_control_id"),
             models.Index(fields=["id"], name="inbound_waiting", condition=models.Q(status="received")),
+            models.Index(fields=["message_type", "-received_at"], name="inbound_by_type"),
+            models.Index(fields=["source", "-received_at"], name="inbound_by_source"),
+            models.Index(
+                fields=["-received_at", "-id"],
+                name="inbound_in_trouble",
+                condition=models.Q(status__in=["failed", "refused"]),
+            ),
         ]
 
 
@@ -128,3 +135,20 @@ class OutboundMessage(PublicModel):
             ),
             models.Index(fields=["-created_at", "-id"], name="outbound_newest_first"),
         ]
+
+
+class MessageKey(models.Model):
+    """What a message is found by: a number that it names as received, or a thing that it tells of."""
+
+    inbound = models.ForeignKey(InboundMessage, on_delete=models.CASCADE, null=True, related_name="keys")
+    outbound = models.ForeignKey(OutboundMessage, on_delete=models.CASCADE, null=True, related_name="keys")
+    kind = models.CharField(max_length=16, help_text="patient, order, accession; or a type of thing")
+    value = models.CharField(max_length=199, help_text="the number, or the thing's id")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(inbound=None) ^ models.Q(outbound=None), name="message_key_of_one"
+            )
+        ]
+        indexes = [models.Index(fields=["value"], name="message_key_value")]

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 ('objects_named', models.JSONField(default=list)),
             ],
             options={
-                'indexes': [models.Index(fields=['at'], name='audit_at')],
+                'indexes': [models.Index(fields=['at'], name='audit_at'), models.Index(fields=['actor', 'at'], name='audit_by_actor'), models.Index(fields=['code', 'at'], name='audit_by_code')],
             },
         ),
         migrations.CreateModel(
@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state__in', ['new', 'retry', 'claimed'])), fields=['not_before'], name='job_open')],
+                'indexes': [models.Index(condition=models.Q(('state__in', ['new', 'retry', 'claimed'])), fields=['not_before'], name='job_open'), models.Index(condition=models.Q(('state__in', ['error', 'held'])), fields=['kind', '-id'], name='job_stuck')],
                 'constraints': [models.UniqueConstraint(fields=('kind', 'key'), name='job_natural_key')],
             },
         ),

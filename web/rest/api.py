@@ -18,6 +18,7 @@ from web.rest import (
     reports,
     steps,
     studies,
+    turnaround,
 )
 from web.rest.access import BearerOrSession
 from web.rest.openapi import DescribedAPI
@@ -48,6 +49,7 @@ api.add_router("/patients", patients.router)
 api.add_router("/orders", orders.router)
 api.add_router("/steps", steps.router)
 api.add_router("/studies", studies.router)
+api.add_router("/turnaround", turnaround.router)
 api.add_router("/studies", reports.of_studies)
 api.add_router("/reports", reports.router)
 api.add_router("/rechecks", reports.rechecks)

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from accounts import access as policy
 from archive import searching
 from archive.models import Study as StudyRow
 from ledger import audit
@@ -47,7 +46,8 @@ def read_study(request: HttpRequest, uid: str) -> Study:
     rows = StudyRow.objects.select_related("patient__authority", "patient__survivor").prefetch_related(
         "procedures__order"
     )
-    row = access.find(rows, policy.visible(rows, user), request, study_instance_uid=uid)
+    mine = rows.filter(pk__in=searching.shown(user).values("pk"))
+    row = access.find(rows, mine, request, study_instance_uid=uid)
     (study,) = shown_studies([row], user)
     _note(request, [study])
     return study

@@ -267,6 +267,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='scheduledprocedurestep',
+            index=models.Index(fields=['local_date', 'local_time', 'id'], name='step_of_day'),
+        ),
+        migrations.AddIndex(
+            model_name='scheduledprocedurestep',
             index=models.Index(fields=['scheduled_procedure_step_id'], name='step_by_id'),
         ),
         migrations.AddConstraint(

@@ -84,5 +84,6 @@ class ScheduledProcedureStep(PublicModel):
                 name="step_worklist",
                 condition=models.Q(on_worklist=True),
             ),
+            models.Index(fields=["local_date", "local_time", "id"], name="step_of_day"),
             models.Index(fields=["scheduled_procedure_step_id"], name="step_by_id"),
         ]

@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ('replay_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replays', to='hl7.inboundmessage')),
             ],
             options={
-                'indexes': [models.Index(fields=['-received_at', '-id'], name='inbound_newest_first'), models.Index(fields=['control_id'], name='inbound_by_control_id'), models.Index(condition=models.Q(('status', 'received')), fields=['id'], name='inbound_waiting')],
+                'indexes': [models.Index(fields=['-received_at', '-id'], name='inbound_newest_first'), models.Index(fields=['control_id'], name='inbound_by_control_id'), models.Index(condition=models.Q(('status', 'received')), fields=['id'], name='inbound_waiting'), models.Index(fields=['message_type', '-received_at'], name='inbound_by_type'), models.Index(fields=['source', '-received_at'], name='inbound_by_source'), models.Index(condition=models.Q(('status__in', ['failed', 'refused'])), fields=['-received_at', '-id'], name='inbound_in_trouble')],
                 'constraints': [models.UniqueConstraint(fields=('source', 'control_id', 'sha256', 'replay_number'), name='inbound_natural_key')],
             },
         ),
@@ -97,6 +97,20 @@ class Migration(migrations.Migration):
             options={
                 'indexes': [models.Index(condition=models.Q(('status', 'waiting')), fields=['destination', 'id'], name='outbound_waiting'), models.Index(condition=models.Q(('status__in', ['held', 'stopped'])), fields=['destination', 'lane', 'id'], name='outbound_stuck'), models.Index(fields=['-created_at', '-id'], name='outbound_newest_first')],
                 'constraints': [models.UniqueConstraint(fields=('destination', 'key'), name='outbound_natural_key')],
+            },
+        ),
+        migrations.CreateModel(
+            name='MessageKey',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(help_text='patient, order, accession; or a type of thing', max_length=16)),
+                ('value', models.CharField(help_text="the number, or the thing's id", max_length=199)),
+                ('inbound', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='hl7.inboundmessage')),
+                ('outbound', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='hl7.outboundmessage')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['value'], name='message_key_value')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('inbound', None), ('outbound', None), _connector='XOR'), name='message_key_of_one')],
             },
         ),
     ]

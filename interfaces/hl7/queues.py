@@ -1,0 +1,69 @@
+"""The queues of what goes out, one for each destination: how long, since when, and why they stand. Reads."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Count, Min
+
+from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
+
+MOST_STUCK: Final = 10_000
+"""Messages of one destination that are counted as held or stopped."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What is to be sent to a destination.
+
+    `standing_since` is when it began to give no answer, `held` and `stopped` what waits for a person; their
+    lanes wait with them (`behind` messages).
+    """
+
+    destination: Destination
+    waiting: int
+    oldest: datetime | None
+    held: int
+    stopped: int
+    behind: int
+    why: str
+    next_try: datetime | None
+    last_delivered: datetime | None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it needs somebody to look at it."""
+        return self.destination.standing_since is not None or self.held > 0 or self.stopped > 0
+
+
+def queues() -> list[Queue]:
+    """The queue of each destination, by name."""
+    return [queue_of(destination) for destination in Destination.objects.order_by("name")]
+
+
+def queue_of(destination: Destination) -> Queue:
+    """The queue of one destination."""
+    rows = OutboundMessage.objects.filter(destination=destination)
+    waiting = rows.filter(status=OutboundStatus.WAITING)
+    facts = waiting.aggregate(number=Count("pk"), oldest=Min("created_at"))
+    stuck = list(
+        rows.filter(status__in=[OutboundStatus.HELD, OutboundStatus.STOPPED])
+        .order_by("id")
+        .values_list("status", "lane", "last_error")[:MOST_STUCK]
+    )
+    states = Counter(status for status, _, _ in stuck)
+    lanes = list({lane for _, lane, _ in stuck if lane})[:500]
+    tried = waiting.filter(attempts__gt=0).order_by("id").values_list("last_error", "not_before").first()
+    delivered = rows.exclude(delivered_at=None).order_by("-id")
+    return Queue(
+        destination=destination,
+        waiting=facts["number"],
+        oldest=facts["oldest"],
+        held=states[OutboundStatus.HELD],
+        stopped=states[OutboundStatus.STOPPED],
+        behind=waiting.filter(lane__in=lanes).count() if lanes else 0,
+        why=(tried[0] if tried else "") or (stuck[0][2] if stuck else ""),
+        next_try=tried[1] if tried else None,
+        last_delivered=delivered.values_list("delivered_at", flat=True).first(),
+    )

@@ -1,0 +1,365 @@
+"""The pages of the exceptions: the list, one exception, and each decision from its form to its row."""
+
+import html
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Facility, Role, User
+from archive.models import Decision, Series, Study, StudyException
+from archive.reconcile import resolve
+from interfaces.hl7.models import Destination, OutboundMessage
+from ledger.models import AuditEvent
+from tests.archive.reconcile.conftest import Hospital
+from web.pages.exceptions.differences import between
+from worklist.models import Order, Patient, ScheduledProcedureStep
+
+pytestmark = pytest.mark.django_db
+Employ = Callable[..., User]
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def browser(user: User) -> Client:
+    return signed_in(user)
+
+
+@pytest.fixture
+def mismatch(hospital: Hospital) -> Study:
+    """Anna's images under Rita's order."""
+    hospital.patient()
+    hospital.order("A1", hospital.patient("P2", "REAL^RITA", birth_date="19350517"))
+    return hospital.study("A1")
+
+
+@pytest.fixture
+def path(mismatch: Study) -> str:
+    return f"/exceptions/{mismatch.exception.public_id}"
+
+
+def words(answer: Any) -> str:
+    """What a page says, without its tags."""
+    text = re.sub(r"<[^>]+>", " ", answer.content.decode())
+    return re.sub(r"\s+", " ", html.unescape(text))
+
+
+def form(study: Study, action: str, **values: Any) -> dict[str, Any]:
+    return {"action": action, "revision": resolve.revision(study), "reason": "seen both", **values}
+
+
+def target() -> str:
+    step = ScheduledProcedureStep.objects.get()
+    return f"{step.public_id}|{step.procedure.order.patient.public_id}"
+
+
+# The list
+
+
+def test_the_list_shows_both_sides_and_the_strongest_evidence(browser: Client, mismatch: Study) -> None:
+    said = words(browser.get("/exceptions"))
+    for text in ("BARS, ANNA", "REAL, RITA", "mismatch", "CT1", "1970-01-02", "1935-05-17"):
+        assert text in said
+    assert AuditEvent.objects.filter(code="110103", action="R").exists()
+
+
+QUERIES = [
+    ("", 1),
+    ("?status=open&verdict=mismatch&modality=CT&station=CT1", 1),
+    ("?verdict=probable", 0),
+    ("?modality=MR", 0),
+    ("?station=XX", 0),
+    ("?status=resolved", 0),
+    ("?status=all&q=bars", 1),
+    ("?q=P1", 1),
+    ("?q=nobody", 0),
+    ("?q=anna", 1),
+    ("?q=Anna Bars", 1),
+    ("?sort=-age&page=7", 1),
+    ("?sort=%00&status=%F0&verdict=%27&page=-1&q=%00%00", 1),
+    ("?sort=patient", 1),
+    ("?sort=-verdict", 1),
+    ("?sort=status", 1),
+]
+
+
+def test_filters_and_odd_input(browser: Client, mismatch: Study) -> None:
+    for query, count in QUERIES:
+        answer = browser.get(f"/exceptions{query}")
+        assert answer.status_code == 200
+        assert answer.content.count(b'<tr id="e-') == count
+        if not count:
+            assert "Nothing fits these filters" in words(answer)
+
+
+def test_an_empty_list_says_how_it_fills(browser: Client) -> None:
+    assert "modalities send to" in words(browser.get("/exceptions"))
+
+
+def test_those_due_first_come_first_and_stat_is_due_in_a_quarter_of_an_hour(
+    browser: Client,
+    hospital: Hospital,
+) -> None:
+    old = hospital.study("", "X1", "ROUTINE^ROBERT")
+    StudyException.objects.update(
+        opened_at=timezone.now() - timedelta(hours=1), due_at=timezone.now() + timedelta(hours=3)
+    )
+    order = hospital.order("A1", hospital.patient("P2", "REAL^RITA", birth_date="19350517"))
+    Order.objects.filter(pk=order.pk).update(priority="STAT")
+    urgent = hospital.study("A1", "X2", "URGENT^ULLA").exception
+    assert urgent.due_at - urgent.opened_at == timedelta(minutes=15)
+    said = words(browser.get("/exceptions"))
+    assert said.index("URGENT, ULLA") < said.index("ROUTINE, ROBERT")
+    assert old.exception.due_at - urgent.due_at > timedelta(hours=2)
+
+
+def test_a_long_list_takes_as_many_queries_as_a_short_one(
+    browser: Client,
+    hospital: Hospital,
+    django_assert_max_num_queries: Any,
+) -> None:
+    for number in range(12):
+        hospital.study("", f"X{number}", f"NOBODY^NO{number}")
+    browser.get("/exceptions")
+    with django_assert_max_num_queries(30):
+        browser.get("/exceptions")
+
+
+# Who may
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_may_look_or_decide_or_neither(
+    employ: Employ,
+    mismatch: Study,
+    path: str,
+    role: Role,
+) -> None:
+    browser = signed_in(employ("otto", role))
+    may_look = role != Role.REFERRER
+    may_decide = role in (Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.RESIDENT, Role.ADMINISTRATOR)
+    page = browser.get(path)
+    assert page.status_code == (200 if may_look else 403)
+    assert (b'data-key="7"' in page.content) == may_decide
+    answer = browser.post(f"{path}/decide", form(mismatch, "accept"))
+    assert answer.status_code == (302 if may_decide else 403)
+    assert Decision.objects.count() == may_decide
+
+
+def test_another_facilitys_exception_does_not_exist(
+    employ: Employ,
+    mismatch: Study,
+    path: str,
+) -> None:
+    elsewhere = Facility.objects.create(code="OTHER", name="Other", time_zone="UTC")
+    browser = signed_in(employ("otto", *Role, at=elsewhere))
+    assert browser.get(path).status_code == 404
+    assert browser.post(f"{path}/decide", form(mismatch, "accept")).status_code == 404
+    assert b'<tr id="e-' not in browser.get("/exceptions?status=all").content
+
+
+def test_a_decision_needs_the_csrf_token(user: User, mismatch: Study, path: str) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(user)
+    assert browser.post(f"{path}/decide", form(mismatch, "accept")).status_code == 403
+    assert browser.get(f"{path}/decide").status_code == 405
+    assert not Decision.objects.exists()
+
+
+# One exception
+
+
+def test_an_exception_shows_the_fields_side_by_side_with_what_differs(browser: Client, path: str) -> None:
+    answer = browser.get(path)
+    said = words(answer)
+    assert "Seen in the images" in said and "Under investigation" in said
+    assert re.search(r"Born\s+1970-01-02\s+1935-05-17\s+✗ differs", said)
+    assert '<mark class="differs">1970-01-02</mark>' in answer.content.decode()
+    assert "Parts of the score" in said and "A1" in said
+    assert b"checked" not in answer.content, "nobody is proposed on a mismatch"
+    assert '<button type="submit" disabled hidden>' in answer.content.decode(), "Enter decides nothing"
+
+
+def test_letters_that_differ_are_marked_in_the_text() -> None:
+    seen, expected = between("BARS, ANNA", "Bars, Anne")
+    assert [(piece.text, piece.differs) for piece in seen] == [("BARS, ANN", False), ("A", True)]
+    assert [piece.text for piece in expected if piece.differs] == ["e"]
+    assert between("abc", "ABC")[0][0].differs is False
+    assert between("", "x") == ((), between("x", "")[0])
+    assert between("P1", "Q234")[0][0].differs and len(between("a" * 900, "b" * 900)[0]) == 1
+    assert "".join(piece.text for piece in between("İSTANBUL", "istanbul")[0]) == "İSTANBUL"
+
+
+def test_markup_in_names_stays_text(browser: Client, hospital: Hospital) -> None:
+    evil = "<SCRIPT>ALERT(1)</SCRIPT>^\"'><IMG SRC=X>"
+    hospital.order("A1", hospital.patient("P2", evil, birth_date="19350517"))
+    study = hospital.study("A1", "P1", evil, description="<b>x</b>", series={"description": "<i>y</i>"})
+    path = f"/exceptions/{study.exception.public_id}"
+    pages = [browser.get("/exceptions"), browser.get(path), browser.get(path, {"q": evil})]
+    pages.append(browser.post(f"{path}/preview", form(study, "accept", reason="<u>z</u>")))
+    pages.append(browser.post(f"{path}/preview", form(study, "link", target=target())))
+    browser.post(f"{path}/decide", form(study, "accept", reason="<u>z</u>"))
+    pages.append(browser.get(path))
+    for page in pages:
+        assert page.status_code == 200
+        text = page.content.decode()
+        for tag in ("<SCRIPT>", "<IMG", "<b>x", "<i>y", "<u>z"):
+            assert tag not in text
+        assert not re.search(r"\son\w+=|\sstyle=", text), "the policy of the page forbids these"
+
+
+def test_others_who_look_are_named(browser: Client, employ: Employ, path: str) -> None:
+    signed_in(employ("berta", Role.TECHNOLOGIST)).get(path)
+    assert "berta has had this open since" in words(browser.get(path))
+    assert "berta" in words(browser.get("/exceptions"))
+    assert "anna has had" not in words(browser.get(path)).lower()
+    StudyException.objects.get().viewers.update(until=timezone.now() - timedelta(seconds=1))
+    assert "berta" not in words(browser.get(path))
+
+
+def test_other_steps_and_patients_are_found(browser: Client, hospital: Hospital, path: str) -> None:
+    hospital.order("A7", hospital.patient("P7", "FOUND^FRIDA"))
+    step = ScheduledProcedureStep.objects.get(procedure__order__accession_number="A7")
+    for text in ("A7", "P7", "found, frida", "Frida Found"):
+        assert f'value="{step.public_id}|' in browser.get(path, {"q": text}).content.decode()
+    compared = words(browser.get(path, {"candidate": step.public_id}))
+    assert "beside FOUND, FRIDA, order A7" in compared
+
+
+def test_odd_queries_find_nothing(browser: Client, path: str) -> None:
+    for query in ({"q": "\0"}, {"q": "x" * 5000}, {"candidate": "'"}, {"candidate": "0" * 32}):
+        assert browser.get(path, query).status_code == 200
+
+
+# Deciding
+
+
+def decided(browser: Client, study: Study, path: str, action: str, **values: Any) -> Decision:
+    """Preview, then decide; the preview has to foretell what the page then shows."""
+    sent = form(study, action, **values)
+    before = Decision.objects.count()
+    foretold = browser.post(f"{path}/preview", sent)
+    assert foretold.status_code == 200, words(foretold)
+    assert Decision.objects.count() == before and "Undo brings back" in words(foretold)
+    answer = browser.post(f"{path}/decide", sent)
+    assert (answer.status_code, answer["Location"]) == (302, path), words(answer)
+    study.refresh_from_db()
+    patient = study.patient
+    if patient is not None:
+        assert f"{patient.current.value}^^^GENHOSP" in words(foretold)
+    return Decision.objects.latest("pk")
+
+
+def test_link_from_the_form_to_the_row(browser: Client, mismatch: Study, path: str) -> None:
+    Destination.objects.create(name="HIS", host="127.0.0.1", port=1)
+    foretold = words(browser.post(f"{path}/preview", form(mismatch, "link", target=target())))
+    assert "Sends ORM SC/IP to HIS" in foretold and not OutboundMessage.objects.exists()
+    assert "nobody: the identity in its header (BARS, ANNA, P1) → REAL, RITA (P2^^^GENHOSP)" in foretold
+    decision = decided(browser, mismatch, path, "link", target=target())
+    assert (decision.kind, decision.reason, decision.by) == ("link", "seen both", "Anna")
+    assert mismatch.patient == Patient.objects.get(value="P2")
+    assert OutboundMessage.objects.get().facts["status"] == "IP"
+    said = words(browser.get(path))
+    assert "Decided: link by Anna" in said and "Under investigation" not in said
+
+
+def test_each_other_decision_from_the_form_to_the_row(
+    browser: Client,
+    hospital: Hospital,
+    mismatch: Study,
+    path: str,
+) -> None:
+    anna = Patient.objects.get(value="P1")
+    Series.objects.create(study=mismatch, series_instance_uid="1.2.4.99", modality="CT")
+    for action, values in (
+        ("correct", {}),
+        ("reassign", {"target": f"|{anna.public_id}"}),
+        ("create_order", {"procedure_code": "71260"}),
+        ("reject", {"code": "113001"}),
+        ("accept", {}),
+    ):
+        decision = decided(browser, mismatch, path, action, **values)
+        assert decision.kind == action == mismatch.exception.resolution
+        undone = form(mismatch, "undo", reason="was wrong")
+        assert "Patient shown" in words(browser.post(f"{path}/preview", undone))
+        assert browser.post(f"{path}/decide", undone).status_code == 302
+        decision.refresh_from_db()
+        assert decision.undo_reason == "was wrong"
+        mismatch.refresh_from_db()
+        mismatch.exception.refresh_from_db()
+        assert (mismatch.patient, mismatch.exception.status) == (None, "open")
+    decision = decided(browser, mismatch, path, "split", series=["1.2.4.99"])
+    assert Study.objects.get(public_id=decision.parameters["study"]).series.count() == 1
+
+
+MISSING: list[tuple[str, dict[str, Any], str]] = [
+    ("link", {}, "Choose the step"),
+    ("link", {"target": "\0|"}, "Choose the step"),
+    ("link", {"target": f"{'0' * 32}|"}, "names nothing here"),
+    ("reassign", {"target": "|"}, "Choose a patient"),
+    ("create_order", {}, "Choose the procedure"),
+    ("create_order", {"procedure_code": "nix"}, "not in the catalogue"),
+    ("split", {}, "Choose the series"),
+    ("split", {"series": ["1.2.999"]}, "has no series"),
+    ("reject", {}, "Choose why"),
+    ("reject", {"code": "113039"}, "is none of"),
+    ("accept", {"reason": ""}, "needs a reason"),
+    ("accept", {"reason": "x" * 501}, "500 fit"),
+]
+
+
+def test_what_is_missing_is_asked_for_and_nothing_is_done(
+    browser: Client, mismatch: Study, path: str
+) -> None:
+    for action, values, said in MISSING:
+        answer = browser.post(f"{path}/decide", form(mismatch, action, **values))
+        assert answer.status_code == 422 and said in words(answer)
+        assert not Decision.objects.exists()
+
+
+def test_an_unknown_act_is_no_act(browser: Client, mismatch: Study, path: str) -> None:
+    for action in ("", "shred", "\0", "LINK"):
+        for door in ("preview", "decide"):
+            assert browser.post(f"{path}/{door}", form(mismatch, action)).status_code == 400
+
+
+def test_of_two_deciders_the_second_is_told_who_and_what(
+    browser: Client,
+    employ: Employ,
+    mismatch: Study,
+    path: str,
+) -> None:
+    sent = form(mismatch, "accept")
+    other = signed_in(employ("berta", Role.TECHNOLOGIST))
+    assert other.post(f"{path}/decide", sent).status_code == 302
+    for revision in (sent["revision"], "", "x", "9" * 30):
+        answer = browser.post(f"{path}/decide", {**sent, "revision": revision})
+        assert answer.status_code == 409 and "accept by berta" in words(answer)
+    undone = {**sent, "action": "undo"}
+    assert browser.post(f"{path}/decide", undone).status_code == 409
+    assert Decision.objects.filter(undone_at=None).count() == 1
+
+
+def test_under_a_signed_report_it_takes_a_second_person(browser: Client, mismatch: Study, path: str) -> None:
+    Study.objects.update(reading_status="final")
+    answer = browser.post(f"{path}/decide", form(mismatch, "link", target=target()))
+    assert answer.status_code == 409
+    assert "takes a second person" in words(answer) and "Nothing was changed" in words(answer)
+
+
+def test_a_rejected_study_is_shown_here_and_can_be_brought_back(
+    browser: Client, mismatch: Study, path: str
+) -> None:
+    decided(browser, mismatch, path, "reject", code="113037")
+    assert "Hidden: a person rejected it" in words(browser.get(path))
+    assert "Rejected for Patient Safety Reasons" in words(browser.get(path))
+    assert b'<tr id="e-' in browser.get("/exceptions?status=resolved").content

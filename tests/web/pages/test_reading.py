@@ -1,0 +1,332 @@
+"""The pages of reading and transcription (reading.md 1 to 6), as Django's test client sees them."""
+
+import json
+import re
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Facility, Role, SiteSection, User
+from archive.models import StudyException
+from ledger.models import AuditEvent
+from reporting import audio, dictating, drafting, reading, transcription
+from reporting.models import Dictation, ReadingItem, ReportTemplate
+from tests.archive.conftest import home as home
+from tests.reporting.conftest import World
+from tests.reporting.conftest import people as people
+from tests.reporting.conftest import rada as rada
+from tests.reporting.conftest import ruben as ruben
+from tests.reporting.conftest import trudy as trudy
+from tests.reporting.conftest import world as world
+from tests.web.pages.world import person, signed_in
+from web.pages.reading.versions import pieces
+
+pytestmark = pytest.mark.django_db
+SECOND = b"\1\0" * 16000
+EVIL = "</textarea><script>alert(1)</script>\"'&"
+
+
+def spoken(item: ReadingItem, by: User, *, is_finished: bool = True) -> Dictation:
+    with transaction.atomic():
+        row = dictating.begin(uuid=str(uuid.uuid4()), item=item, by=by)
+        dictating.add_segment(dictation=row, seq=0, name=audio.write(SECOND), data=SECOND, by=by)
+        return dictating.finish(dictation=row, segments=1, sha256="", by=by) if is_finished else row
+
+
+def text_of(client: Client, path: str, status: int = 200) -> str:
+    answer = client.get(path)
+    assert answer.status_code == status, answer.content[:2000]
+    return answer.content.decode()
+
+
+def data_of(page: str) -> dict[str, Any]:
+    found = re.search(r'<script id="page-data" type="application/json">(.*?)</script>', page, re.S)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+class TestWorklist:
+    def test_it_shows_stat_first_and_then_what_is_due(self, world: World, rada: User) -> None:
+        late, soon, stat = (world.item(f"A{n}", f"P{n}", f"NAME{n}^N") for n in (1, 2, 3))
+        now = timezone.now()
+        ReadingItem.objects.filter(pk=late.pk).update(due_at=now + timedelta(hours=9))
+        ReadingItem.objects.filter(pk=soon.pk).update(due_at=now - timedelta(hours=1))
+        ReadingItem.objects.filter(pk=stat.pk).update(band=0, priority="STAT")
+        page = text_of(signed_in(rada), "/reading")
+        assert page.index("NAME3") < page.index("NAME2") < page.index("NAME1")
+        assert "band-stat" in page and "past due" in page
+        assert re.search(r"<b>1</b> overdue", page)
+
+    def test_an_empty_list_says_how_it_fills(self, world: World, rada: User) -> None:
+        assert "Nothing waits to be read" in text_of(signed_in(rada), "/reading")
+        assert "Nothing fits these filters" in text_of(signed_in(rada), "/reading?modality=MR")
+
+    @pytest.mark.parametrize(
+        ("query", "is_found"),
+        [
+            ("modality=CT", True),
+            ("modality=MR", False),
+            ("priority=STAT", False),
+            ("status=ready", True),
+            ("status=final", False),
+            ("mine=1", False),
+            ("text=bars", True),
+            ("text=A1", True),
+            ("text=nobody", False),
+            ("sort=-patient", True),
+            ("sort=images", True),
+            ("sort=%00nonsense&page=9999&status=%3Cscript%3E&priority=x&text=%00", True),
+        ],
+    )
+    def test_filters_are_in_the_url(self, world: World, rada: User, query: str, is_found: bool) -> None:
+        world.item()
+        assert ("BARS, ANNA" in text_of(signed_in(rada), f"/reading?{query}")) is is_found
+
+    def test_a_name_that_matches_shows_its_item_once(self, world: World, rada: User) -> None:
+        item = world.item()
+        item.studies.add(world.hospital.study("A1", "P1", "BARS^ANNA"))
+        page = text_of(signed_in(rada), "/reading?text=bars")
+        assert page.count(f'id="item-{item.public_id}"') == 1
+
+    def test_the_number_of_queries_does_not_grow(
+        self, world: World, rada: User, django_assert_max_num_queries: Any
+    ) -> None:
+        for number in range(6):
+            world.item(f"A{number}", f"P{number}", f"N{number}^N")
+        client = signed_in(rada)
+        with django_assert_max_num_queries(40):
+            text_of(client, "/reading")
+
+    def test_next_hands_out_what_nobody_has(self, world: World, rada: User, ruben: User) -> None:
+        first, second = world.item("A1", "P1"), world.item("A2", "P2", "OTHER^O")
+        answers = [signed_in(one).post("/reading/next") for one in (rada, ruben, rada)]
+        assert {answers[0]["Location"], answers[1]["Location"]} == {
+            f"/reading/{first.public_id}",
+            f"/reading/{second.public_id}",
+        }
+        assert answers[2]["Location"] == "/reading"
+
+    def test_passing_over_asks_why_and_may_hold(self, world: World, rada: User) -> None:
+        item, client = world.item(), signed_in(rada)
+        path = f"/reading/{item.public_id}/skip"
+        assert client.post(path, {"why": ""}).status_code == 422
+        assert client.post(path, {"why": "other"}).status_code == 422
+        assert client.post(path, {"why": "need information", "note": "asked the ward"}).status_code == 302
+        item.refresh_from_db()
+        assert item.hold_reason == "need information" and item.hold_note == "asked the ward"
+        assert client.post("/reading/next")["Location"] == "/reading"
+
+    def test_what_waits_for_a_person_is_on_top(self, world: World, rada: User, trudy: User) -> None:
+        item = world.item()
+        dictation = spoken(item, rada)
+        with transaction.atomic():
+            transcription.give_back(
+                dictation=dictation, reason="wrong patient suspected", note=EVIL, by=trudy
+            )
+        page = text_of(signed_in(rada), "/reading")
+        assert "Returned dictation: wrong patient suspected" in page
+        assert "Is your text about this patient?" in page and "<script>alert" not in page
+
+    def test_an_open_exception_is_marked(self, world: World, rada: User) -> None:
+        item = world.item()
+        StudyException.objects.create(study=item.studies.get())
+        assert "under investigation" in text_of(signed_in(rada), "/reading")
+        assert "Under investigation" in text_of(signed_in(rada), f"/reading/{item.public_id}")
+
+
+class TestAccess:
+    def test_who_may_not_read_is_told_so(self, world: World, people: Callable[..., User]) -> None:
+        referrer = people("ralph", Role.REFERRER)
+        item = world.item()
+        for path in ("/reading", f"/reading/{item.public_id}", "/transcription"):
+            text_of(signed_in(referrer), path, 403)
+
+    def test_a_technologist_reads_and_does_not_write(
+        self,
+        world: World,
+        people: Callable[..., User],
+    ) -> None:
+        tess, item = people("tess", Role.TECHNOLOGIST), world.item()
+        page = text_of(signed_in(tess), f"/reading/{item.public_id}")
+        assert data_of(page)["isOpen"] is False and 'id="dictation"' not in page
+        for act in ("skip", "hold", "reserve", "withdraw"):
+            assert signed_in(tess).post(f"/reading/{item.public_id}/{act}").status_code == 403
+        assert signed_in(tess).post("/reading/next").status_code == 403
+
+    def test_another_facility_s_item_does_not_exist(self, world: World) -> None:
+        elsewhere = Facility.objects.create(code="OTHER", name="Other Hospital", time_zone="UTC")
+        item, client = world.item(), signed_in(person(elsewhere, *Role))
+        text_of(client, f"/reading/{item.public_id}", 404)
+        text_of(client, f"/reading/{item.public_id}/versions", 404)
+        assert client.post(f"/reading/{item.public_id}/withdraw", {"reason": "x"}).status_code == 404
+        assert "BARS" not in text_of(client, "/reading")
+
+    def test_looking_is_in_the_audit_trail(self, world: World, rada: User) -> None:
+        item = world.item()
+        text_of(signed_in(rada), f"/reading/{item.public_id}")
+        assert item.public_id in json.dumps(list(AuditEvent.objects.values_list("objects_named", flat=True)))
+
+
+class TestEditor:
+    def test_it_begins_with_the_template_and_takes_nothing(self, world: World, rada: User) -> None:
+        item = world.item()
+        ReportTemplate.objects.create(
+            facility=item.facility, name="CT", modality="CT", sections={"technique": "Helical CT."}
+        )
+        SiteSection.objects.create(name="reporting", content={"macros": {"nad": "No acute abnormality."}})
+        page = text_of(signed_in(rada), f"/reading/{item.public_id}")
+        data = data_of(page)
+        assert "Helical CT.</textarea>" in page
+        assert data["report"] is None and data["template"]["name"] == "CT"
+        assert data["macros"] == {"nad": "No acute abnormality."}
+        item.refresh_from_db()
+        assert item.status == "ready"
+
+    def test_odd_text_stays_text(self, world: World, rada: User) -> None:
+        item = world.item(name="O'HARA^<b>ANNA")
+        world.draft(item, rada, findings="\n" + EVIL, impression="]]> {{ 7|add:1 }}")
+        page = text_of(signed_in(rada), f"/reading/{item.public_id}")
+        assert "<script>alert" not in page and "<b>ANNA" not in page
+        assert data_of(page)["report"]["sections"]["findings"] == "\n" + EVIL
+        assert "\n\n&lt;/textarea&gt;" in page and "{{ 7|add:1 }}" in page
+
+    def test_there_is_no_inline_script_or_style(self, world: World, rada: User) -> None:
+        item = world.item()
+        world.draft(item, rada)
+        for path in ("/reading", f"/reading/{item.public_id}", f"/reading/{item.public_id}/versions"):
+            page = text_of(signed_in(rada), path)
+            assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*(src=|application/json))", page)
+
+    def test_others_who_look_and_who_has_it_are_shown(self, world: World, rada: User, ruben: User) -> None:
+        item = world.item()
+        with transaction.atomic():
+            reading.take(item=item, by=rada)
+        text_of(signed_in(rada), f"/reading/{item.public_id}")
+        assert "also looking: Rada" in text_of(signed_in(ruben), f"/reading/{item.public_id}")
+
+    def test_priors_and_other_reports_of_the_patient(self, world: World, rada: User) -> None:
+        prior, item, other = world.item("A1"), world.item("A2"), world.item("A3", "P9", "ELSE^SOMEBODY")
+        page = text_of(signed_in(rada), f"/reading/{item.public_id}")
+        data = data_of(page)
+        assert set(data["patientStudies"]) == {
+            *prior.studies.values_list("study_instance_uid", flat=True),
+            *item.studies.values_list("study_instance_uid", flat=True),
+        }
+        assert f"/reading/{prior.public_id}" in page and other.public_id not in page
+        assert "/viewer?StudyInstanceUIDs=" in page
+
+    def test_sound_is_unverified_until_the_signature(self, world: World, rada: User) -> None:
+        item = world.item()
+        spoken(item, rada)
+        page = text_of(signed_in(rada), f"/reading/{item.public_id}")
+        assert "unverified" in page and "<audio controls" in page
+        world.sign(world.draft(item, rada), rada)
+        page = text_of(signed_in(rada), f"/reading/{item.public_id}")
+        assert "unverified</span>" not in page and '<details id="sound-' in page
+
+    def test_a_signature_can_be_taken_back_for_a_while(self, world: World, rada: User) -> None:
+        item = world.item()
+        world.sign(world.draft(item, rada), rada)
+        page = text_of(signed_in(rada), f"/reading/{item.public_id}")
+        assert "data-undo-until" in page and "goes out soon" in page
+        assert data_of(page)["isOpen"] is False and "Add to the signed report" in page
+
+    def test_a_patient_in_doubt_is_asked_for(self, world: World, rada: User) -> None:
+        item = world.item()
+        world.draft(item, rada)
+        ReadingItem.objects.filter(pk=item.pk).update(patient_question="The record was merged.")
+        client, path = signed_in(rada), f"/reading/{item.public_id}"
+        assert "Is the text about this patient?" in text_of(client, path)
+        item.refresh_from_db()
+        stale = client.post(f"{path}/confirm-patient", {"revision": str(item.revision - 1)})
+        assert stale.status_code == 409
+        assert client.post(f"{path}/confirm-patient", {"revision": "x"}).status_code == 422
+        assert client.post(f"{path}/confirm-patient", {"revision": str(item.revision)}).status_code == 302
+        item.refresh_from_db()
+        assert item.patient_question == ""
+
+    def test_what_was_kept_is_shown_to_both(self, world: World, rada: User, ruben: User) -> None:
+        item = world.item()
+        report = world.draft(item, rada)
+        with transaction.atomic():
+            drafting.keep(
+                report=report, sections={"findings": "mine"}, revision=1, by=rada, reason="taken over"
+            )
+        for one in (rada, ruben):
+            page = text_of(signed_in(one), f"/reading/{item.public_id}")
+            assert "Kept texts" in page and ">mine</p>" in page
+
+    def test_withdrawing_and_taking_it_back(self, world: World, rada: User) -> None:
+        item, client = world.item(), signed_in(rada)
+        path = f"/reading/{item.public_id}"
+        assert client.post(f"{path}/withdraw", {"reason": ""}).status_code == 422
+        assert client.post(f"{path}/withdraw", {"reason": "a test exposure"}).status_code == 302
+        assert "a test exposure" in text_of(client, path)
+        assert client.post(f"{path}/reopen").status_code == 302
+        assert client.post(f"{path}/nonsense").status_code == 404
+
+
+class TestVersions:
+    def test_each_version_shows_what_it_changed(self, world: World, rada: User) -> None:
+        item = world.item()
+        report = world.draft(item, rada, findings="The lungs are clear.", impression="Normal.")
+        world.sign(report, rada)
+        world.addendum(
+            report,
+            rada,
+            kind="correction",
+            sections={"findings": "The left lung is clear."},
+            class_of_change="missed",
+        )
+        page = text_of(signed_in(rada), f"/reading/{item.public_id}/versions")
+        assert "<del>lungs</del>" in page and "<ins>left</ins>" in page and "missed" in page
+        part = text_of(signed_in(rada), f"/studies/{item.studies.get().study_instance_uid}")
+        assert "Version 2, correction" in part
+
+    @pytest.mark.parametrize("before", ["", "a b", "a  b\n\nc", "x " * 9000])
+    def test_the_pieces_make_both_texts(self, before: str) -> None:
+        after = "a new b\nc"
+        found = pieces(before, after)
+        assert "".join(one.text for one in found if one.kind != "gone") == after
+        assert "".join(one.text for one in found if one.kind != "added") == before
+
+
+class TestTranscription:
+    def test_the_queue_and_its_empty_state(self, world: World, rada: User, trudy: User) -> None:
+        client = signed_in(trudy)
+        assert "Nothing waits to be typed" in text_of(client, "/transcription")
+        dictation = spoken(world.item(), rada)
+        spoken(world.item("A2", "P2", "OTHER^O"), rada, is_finished=False)
+        page = text_of(client, "/transcription")
+        assert "BARS, ANNA" in page and "OTHER" not in page and "Rada" in page
+        assert client.post("/transcription/next")["Location"] == f"/transcription/{dictation.uuid}"
+        assert client.post("/transcription/next")["Location"] == "/transcription"
+
+    def test_the_page_to_type_on(self, world: World, rada: User, ruben: User, trudy: User) -> None:
+        dictation = spoken(world.item(), rada)
+        page = text_of(signed_in(trudy), f"/transcription/{dictation.uuid}")
+        assert data_of(page)["isOpen"] is True and "wrong patient suspected" in page.lower()
+        text_of(signed_in(rada), f"/transcription/{dictation.uuid}", 403)
+        text_of(signed_in(trudy), "/transcription/nonsense", 404)
+        assert not re.search(r"<style|\sstyle=|\son\w+=", page)
+
+    def test_what_another_types_can_be_read(
+        self,
+        world: World,
+        rada: User,
+        trudy: User,
+        people: Callable[..., User],
+    ) -> None:
+        dictation = spoken(world.item(), rada)
+        with transaction.atomic():
+            transcription.take(dictation=dictation, by=trudy)
+        tom = people("tom", Role.TRANSCRIPTIONIST)
+        page = text_of(signed_in(tom), f"/transcription/{dictation.uuid}")
+        assert "Trudy types it" in page and data_of(page)["isOpen"] is False

@@ -1,0 +1,205 @@
+"""The turnaround page, its CSV and its API: readable without scripts, honest about numbers, harmless."""
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Facility, User
+from reporting.models import ReadingItem
+from tests.reporting.turnaround import truth
+from tests.reporting.turnaround.conftest import store
+from web.pages.turnaround import wording
+
+pytestmark = pytest.mark.django_db
+MONTH = "from=2026-03-01&to=2026-03-31&as_of=2026-04-01"
+
+
+@pytest.fixture
+def client(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def page(client: Client, query: str = MONTH) -> str:
+    response = client.get(f"/turnaround?{query}")
+    assert response.status_code == 200
+    return " ".join(response.content.decode().split())
+
+
+def api(client: Client, query: str, expect: int = 200) -> Any:
+    response = client.get(f"/api/v1/turnaround?{query}")
+    assert response.status_code == expect, response.content
+    return json.loads(response.content)
+
+
+def fill(facility: Facility, count: int = 30, **values: Any) -> None:
+    """Studies completed at nine in Berlin on a Monday; each is final a minute later than the one before."""
+    at = datetime(2026, 3, 2, 8, tzinfo=UTC)
+    times = [{"completed": at, "ready": at, "final": at + timedelta(minutes=1 + n)} for n in range(count)]
+    store(facility, [truth.Study(n, "CT", events) for n, events in enumerate(times)], **values)
+
+
+def test_the_page_can_be_read_without_scripts(client: Client, facility: Facility) -> None:
+    fill(facility)
+    text = page(client)
+    for words in (
+        "RTAT-R by day of its start",
+        "Mon 03-02",
+        "15 min",
+        "27 min",
+        "n = 30",
+        "30 reports signed",
+    ):
+        assert words in text
+    assert 'data-value="900"' in text and "95 % confidence:" in text
+    assert "Sun 03-29 <span" in text and ">23 h<" in text, "the day on which the clocks change"
+    assert 'class="level-6" title="Mon 09:00, n = 30;' in text
+    assert "<script>" not in text and " style=" not in text and "<style" not in text
+
+
+def test_an_empty_page_stands(client: Client) -> None:
+    text = page(client, "")
+    assert "nothing waits" in text and "None: completed, no images for 2 h." in text
+
+
+def test_the_tiles_tell_of_today(client: Client, facility: Facility) -> None:
+    now = timezone.now()
+    study = truth.Study(
+        1, "CT", {"completed": now - timedelta(minutes=50), "ready": now - timedelta(minutes=40)}
+    )
+    store(facility, [study], due_at=now - timedelta(minutes=1), hold_reason="need information")
+    text = page(client, "")
+    assert "1 on hold" in text and "40 min</a>" in text
+    assert f"/reading/{ReadingItem.objects.get().public_id}" in text
+
+
+def test_too_few_for_a_percentile_is_said(client: Client, facility: Facility) -> None:
+    fill(facility, count=19)
+    assert "fewer than 20: no percentile is told" in page(client)
+
+
+def test_filters_and_sorts_of_count_are_in_the_url(client: Client, facility: Facility) -> None:
+    fill(facility)
+    assert "0 reports signed" in page(client, f"{MONTH}&modality=MR")
+    assert "30 reports signed" in page(
+        client, f"{MONTH}&modality=CT&interval=reading&view=period&list=old_drafts"
+    )
+    assert "as it was at 2026-04-01 00:00:00" in page(client)
+
+
+@pytest.mark.parametrize(
+    "query", ["from=x", "as_of=2026-99-99", "from=2026-03-02&to=2026-03-01", "interval=x", "view=x"]
+)
+def test_nonsense_in_the_url_is_told_and_the_usual_is_shown(client: Client, query: str) -> None:
+    assert "The last seven days are shown instead." in page(client, query)
+
+
+def test_only_some_roles_see_it(facility: Facility) -> None:
+    typist = User.objects.create_user("tim", roles=["transcriptionist"])
+    client = Client()
+    client.force_login(typist)
+    for path in ("/turnaround", "/turnaround.csv", "/api/v1/turnaround"):
+        assert client.get(path).status_code == 403
+
+
+def test_the_number_of_queries_does_not_grow(
+    client: Client, facility: Facility, django_assert_max_num_queries: Any
+) -> None:
+    fill(facility, count=60)
+    page(client)
+    with django_assert_max_num_queries(60):
+        page(client)
+
+
+def test_csv_has_each_interval_of_each_group_and_no_formula(client: Client, facility: Facility) -> None:
+    fill(facility, modality="=1+1")
+    response = client.get(f"/turnaround.csv?{MONTH}&group_by=modality")
+    assert response["Content-Disposition"] == 'attachment; filename="turnaround-2026-03-01-2026-04-01.csv"'
+    rows = list(csv.DictReader(io.StringIO(response.content.decode())))
+    found = {(row["modality"], row["interval"]): row for row in rows}
+    assert found[("'=1+1", "RTAT-R")]["p50_s"] == "900"
+    assert found[("all", "Reading in all")]["n"] == "30"
+    assert client.get("/turnaround.csv?group_by=x").status_code == 422
+
+
+def test_the_api_tells_counts_percentiles_and_how_many_are_censored(
+    client: Client, facility: Facility
+) -> None:
+    fill(facility)
+    store(
+        facility,
+        [
+            truth.Study(
+                99,
+                "MR",
+                {
+                    "completed": datetime(2026, 3, 2, 8, tzinfo=UTC),
+                    "ready": datetime(2026, 3, 2, 8, tzinfo=UTC),
+                },
+            )
+        ],
+    )
+    found = api(client, "from=2026-03-01&to=2026-04-01&as_of=2026-04-01T00:00:00Z&group_by=modality")
+    figures = found["intervals"]["rtat_r"]
+    assert (found["count"], found["censored"], found["reads"]) == (31, 1, 30)
+    assert (figures["n"], figures["done"], figures["waiting"], figures["p50"]) == (31, 30, 1, 960)
+    assert figures["p50_ci"][0] < 960 < figures["p50_ci"][1] and figures["from"] == "completed"
+    assert [group["key"] for group in found["groups"]] == [{"modality": "CT"}, {"modality": "MR"}]
+    assert found["groups"][1]["intervals"]["rtat_r"]["p50"] is None
+    assert set(api(client, "interval=queue,rtat_p&group_by=interval")["intervals"]) == {"queue", "rtat_p"}
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("from=2026-03-02&to=2026-03-01", "to"),
+        ("from=x", "from"),
+        ("as_of=9999-12-31T23:59:59Z", "as_of"),
+        ("from=2020-01-01&to=2026-01-01", "to"),
+        ("group_by=moon", "group_by"),
+        ("interval=x", "interval"),
+        ("view=x", "view"),
+    ],
+)
+def test_the_api_refuses_what_it_can_not_count(client: Client, query: str, field: str) -> None:
+    found = api(client, query, expect=422)
+    assert [error["field"] for error in found["errors"]] == [field]
+
+
+def test_the_description_has_an_example(client: Client) -> None:
+    described = json.loads(client.get("/api/v1/openapi.json").content)["paths"]["/api/v1/turnaround"]["get"]
+    example = described["responses"]["200"]["content"]["application/json"]["example"]
+    assert example["intervals"]["rtat_r"]["p50"] == 3120
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (99, "99 s"),
+        (100, "2 min"),
+        (5940, "99 min"),
+        (7200, "2 h"),
+        (11520, "3 h 12 min"),
+        (187_200, "2 d 4 h"),
+    ],
+)
+def test_lengths_are_written_in_two_units(seconds: float, words: str) -> None:
+    assert wording.duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [("=x", "'=x"), ("@x", "'@x"), ("", ""), (None, ""), (0.25, "0.25"), (900.0, "900"), (12, "12")],
+)
+def test_no_cell_is_a_formula(value: Any, cell: str) -> None:
+    assert wording.harmless(value) == cell
+    assert not re.match(r"[=+\-@]", cell)

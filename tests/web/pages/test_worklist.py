@@ -1,0 +1,296 @@
+"""The technologist worklist: filters, sorting, paging, acts and their undoing."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Facility, Role, User
+from ledger.models import AuditEvent
+from tests.web.pages.world import person, place_order, signed_in, step_of
+from worklist.models import Act, Order, Station
+from worklist.origin import Origin
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Origin]
+
+
+def names(client: Client, query: str = "") -> list[str]:
+    """The patients of the rows, in their order."""
+    response = client.get(f"/worklist{query}")
+    assert response.status_code == 200
+    return re.findall(r'class="name" dir="auto">([^<]*)</a>', response.content.decode())
+
+
+def do(client: Client, kind: str, order: Order, **more: str) -> Any:
+    return client.post("/worklist/acts", {"do": f"{kind}:{step_of(order).public_id}", **more})
+
+
+def messages(client: Client) -> str:
+    page = client.get("/worklist").content.decode()
+    start = page.index('<div id="messages"')
+    return page[start : page.index("worklist-rows", start)]
+
+
+# What shows
+
+
+def test_a_row_says_who_what_where_and_when(user: User, origin: Make) -> None:
+    Station.objects.create(ae_title="CT1", name="CT 1", modalities=["CT"], location="Room 1")
+    name, told = "Yamada^Tarou=山田^太郎", {"allergies": "Iodine"}
+    place_order(origin(), "1", name, priority="STAT", station="CT1", demographics=told, danger="MRSA")
+    page = " ".join(signed_in(user).get("/worklist").content.decode().split())
+    for text in ("Yamada, Tarou", "山田, 太郎", "P1", "CT chest", "STAT", "CT 1 · Room 1", "A1", "scheduled"):
+        assert text in page
+    assert "allergy: Iodine" in page and "danger: MRSA" in page
+    assert re.search(r'title="Born 1970-01-02">\d+ y F<', page)
+
+
+def test_an_empty_list_says_how_it_fills(user: User, settings: Any) -> None:
+    settings.HL7_ADDRESS = ("127.0.0.1", 2575)
+    client = signed_in(user)
+    assert b"Orders come from the HIS at 127.0.0.1:2575" in client.get("/worklist").content
+    assert b"Nothing fits these filters" in client.get("/worklist?modality=MR").content
+
+
+def test_the_day_is_that_of_the_facility(user: User, origin: Make) -> None:
+    now = timezone.now()
+    for days, name in ((-1, "PAST^A"), (0, "NOW^B"), (1, "NEXT^C")):
+        place_order(origin(), name[:2], name, start=now + timedelta(days=days))
+    client = signed_in(user)
+    assert names(client) == ["NOW, B"]
+    assert names(client, "?day=yesterday") == ["PAST, A"]
+    assert names(client, "?day=tomorrow") == ["NEXT, C"]
+    assert names(client, "?day=any") == ["PAST, A", "NOW, B", "NEXT, C"]
+    assert names(client, f"?day={timezone.localdate() - timedelta(days=400)}") == []
+
+
+def test_filters_narrow_and_add_up(user: User, origin: Make) -> None:
+    Station.objects.create(ae_title="MR1", modalities=["MR"])
+    place_order(origin(), "1", "ONE^A", modality="CT", priority="STAT")
+    place_order(origin(), "2", "TWO^B", modality="MR", station="MR1", description="MR knee")
+    place_order(origin(), "3", "THREE^C", modality="US")
+    client = signed_in(user)
+    assert names(client, "?modality=CT&modality=MR") == ["ONE, A", "TWO, B"]
+    assert names(client, "?station=MR1") == ["TWO, B"]
+    assert names(client, "?priority=STAT") == ["ONE, A"]
+    assert names(client, "?q=two") == names(client, "?q=A2") == names(client, "?q=P2") == ["TWO, B"]
+    assert names(client, "?q=knee") == ["TWO, B"]
+    assert names(client, "?q=knee&modality=CT") == []
+
+
+def test_chips_set_and_take_away_their_filter(user: User, origin: Make) -> None:
+    Station.objects.create(ae_title="CT1", modalities=["CT", "MR"])
+    page = signed_in(user).get("/worklist?modality=CT&status=done&page=3").content.decode()
+    assert 'class="chip" href="/worklist?status=done" aria-current="true">CT<' in page
+    assert 'href="/worklist?modality=CT&amp;modality=MR&amp;status=done"' in page
+    assert 'href="/worklist?modality=CT">To do<' in page
+
+
+def test_columns_sort_both_ways(user: User, origin: Make) -> None:
+    now = timezone.now()
+    place_order(origin(), "1", "BARS^A", start=now, priority="ROUTINE")
+    place_order(origin(), "2", "ADAM^B", start=now + timedelta(seconds=1), priority="HIGH")
+    place_order(origin(), "3", "CURIE^C", start=now + timedelta(seconds=2), priority="STAT")
+    client = signed_in(user)
+    assert names(client) == ["BARS, A", "ADAM, B", "CURIE, C"]
+    assert names(client, "?sort=-time") == ["CURIE, C", "ADAM, B", "BARS, A"]
+    assert names(client, "?sort=patient") == ["ADAM, B", "BARS, A", "CURIE, C"]
+    assert names(client, "?sort=priority") == ["CURIE, C", "ADAM, B", "BARS, A"]
+    for column in ("station", "procedure", "status", "-patient", "nonsense"):
+        assert len(names(client, f"?sort={column}")) == 3
+    assert 'aria-sort="descending"' in client.get("/worklist?sort=-patient").content.decode()
+
+
+def test_long_lists_come_in_parts(user: User, origin: Make, django_assert_max_num_queries: Any) -> None:
+    now = timezone.now()
+    for number in range(52):
+        place_order(origin(), f"{number:02}", f"N{number:02}^A", start=now + timedelta(milliseconds=number))
+    client = signed_in(user)
+    assert names(client)[0] == "N00, A" and len(names(client)) == 50
+    assert names(client, "?page=2") == ["N50, A", "N51, A"]
+    page = client.get("/worklist?page=2&sort=time").content.decode()
+    assert "51–52 of 52" in page and 'href="?page=1&amp;sort=time" rel="prev"' in page
+    with django_assert_max_num_queries(25):
+        client.get("/worklist")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?page=abc", "?page=-1", "?page=99999999999999", "?page=٣", "?day=2026-99-99", "?day=0001-01-01",
+        "?status=\0", "?q=%00%ff", "?modality=%00", "?station=" + "x" * 300, "?sort=__class__", "?view=x",
+        "?q=" + "x" * 100_000, "?q=%5E%5E%3D", "?q=%2A", "?priority=%27%22",
+    ],
+)  # fmt: skip
+def test_nonsense_in_the_url_is_no_error(user: User, origin: Make, query: str) -> None:
+    place_order(origin(), "1")
+    assert signed_in(user).get(f"/worklist{query}").status_code == 200
+
+
+def test_nothing_brings_its_own_markup(user: User, origin: Make) -> None:
+    evil = "<script>alert(1)</script>^\"'><img src=x onerror=alert(1)>"
+    told = {"allergies": "<b>x</b>"}
+    order = place_order(origin(), "1", evil, description="<i>CT</i>", demographics=told, danger="<u>")
+    client = signed_in(user)
+    for path in ("/worklist", "/worklist?view=lanes", f"/worklist/steps/{step_of(order).public_id}/label"):
+        page = client.get(path, {"q": ""}).content.decode()
+        assert "<script>alert" not in page and "<img src=x" not in page
+        assert "<i>CT" not in page and "<b>x" not in page and "<u>" not in page
+        assert "&lt;script&gt;" in page
+
+
+def test_rooms_show_side_by_side(user: User, origin: Make) -> None:
+    Station.objects.create(ae_title="CT1", name="CT 1", modalities=["CT"])
+    Station.objects.create(ae_title="CT2", name="CT 2", modalities=["CT"])
+    place_order(origin(), "1", "ONE^A", station="CT2")
+    place_order(origin(), "2", "TWO^B", station="CT1")
+    page = signed_in(user).get("/worklist?view=lanes").content.decode()
+    assert page.index('aria-label="CT 1"') < page.index("TWO, B") < page.index('aria-label="CT 2"')
+
+
+def test_only_ones_own_facility_shows(user: User, facility: Facility, origin: Make) -> None:
+    other = Facility.objects.create(code="OTHER", name="Other Hospital")
+    order = place_order(origin(facility=other), "1")
+    client = signed_in(user)
+    assert names(client, "?day=any&status=all") == []
+    assert do(client, "arrive", order).status_code == 404
+    assert client.get(f"/worklist/steps/{step_of(order).public_id}/label").status_code == 404
+
+
+def test_what_shows_is_audited_once_an_hour(user: User, origin: Make) -> None:
+    order = place_order(origin(), "1")
+    client = signed_in(user)
+    client.get("/worklist")
+    client.get("/worklist")
+    named = [thing["id"] for row in AuditEvent.objects.filter(action="R") for thing in row.objects_named]
+    assert sorted(named) == sorted([order.public_id, order.patient.public_id])
+
+
+# Acts
+
+
+def test_a_patient_arrives_is_started_and_done(user: User, origin: Make) -> None:
+    order = place_order(origin(), "1")
+    client = signed_in(user)
+    for kind, status in (("arrive", "arrived"), ("start", "started"), ("complete", "completed")):
+        response = do(client, kind, order, next="/worklist?modality=CT")
+        assert (response.status_code, response["Location"]) == (302, "/worklist?modality=CT")
+        assert step_of(order).status == status
+        assert f"BARS, ANNA: {status}." in messages(client)
+    assert names(client) == [] and names(client, "?status=done") == ["BARS, ANNA"]
+    assert AuditEvent.objects.filter(code="110111", action="U").count() == 3
+
+
+def test_a_no_show_asks_for_a_reason(user: User, origin: Make) -> None:
+    order = place_order(origin(), "1")
+    client = signed_in(user)
+    response = do(client, "no-show", order)
+    assert response.status_code == 422 and b"Nothing is sent to the HIS" in response.content
+    assert step_of(order).status == "scheduled"
+    assert do(client, "no-show", order, reason="did not call").status_code == 302
+    assert step_of(order).status == "no-show"
+    assert Act.objects.get(kind="no-show").reason == "did not call"
+
+
+def test_an_act_can_be_undone_once(user: User, origin: Make) -> None:
+    order = place_order(origin(), "1")
+    client = signed_in(user)
+    do(client, "start", order)
+    undo = re.search(r'action="(/worklist/undo[^"]+)"', messages(client))
+    assert undo is not None
+    assert client.post(undo[1]).status_code == 302
+    assert step_of(order).status == "scheduled"
+    again = client.post(undo[1])
+    assert again.status_code == 409 and b"undone already" in again.content
+
+
+def test_what_a_message_did_is_not_undone_here(user: User, origin: Make) -> None:
+    order = place_order(origin(), "1")
+    do(signed_in(user), "start", order)
+    Act.objects.update(source="hl7:1")
+    act = Act.objects.get()
+    assert signed_in(user).post(f"/worklist/undo?act={act.public_id}").status_code == 404
+    assert step_of(order).status == "started"
+
+
+def test_an_act_that_comes_too_late_says_how_things_stand(user: User, origin: Make) -> None:
+    order = place_order(origin(), "1")
+    client = signed_in(user)
+    do(client, "start", order)
+    response = do(client, "arrive", order)
+    assert response.status_code == 409
+    text = response.content.decode()
+    assert "BARS, ANNA: the step is started" in text and "Nothing was changed" in text
+    assert 'href="/worklist">Back' in text
+
+
+def test_several_rows_are_done_at_once_and_what_can_not_be_is_named(user: User, origin: Make) -> None:
+    orders = [place_order(origin(), str(number), f"N{number}^A") for number in range(3)]
+    client = signed_in(user)
+    do(client, "complete", orders[2])
+    messages(client)
+    ids = [step_of(order).public_id for order in orders]
+    assert client.post("/worklist/acts", {"act": "arrive", "step": ids}).status_code == 302
+    said = messages(client)
+    assert "2 patients: arrived." in said and "Not done for N2, A: the step is completed" in said
+    undo = re.search(r'action="(/worklist/undo[^"]+)"', said)
+    assert undo is not None
+    client.post(undo[1].replace("&amp;", "&"))
+    assert [step_of(order).status for order in orders] == ["scheduled", "scheduled", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ({}, 400),
+        ({"do": "explode:1"}, 400),
+        ({"act": "arrive"}, 422),
+        ({"do": "arrive:nobody"}, 404),
+        ({"do": "arrive:\0"}, 404),
+        ({"act": "arrive", "step": ["x" * 100_000]}, 404),
+    ],
+)
+def test_acts_that_make_no_sense_change_nothing(user: User, data: dict[str, Any], status: int) -> None:
+    assert signed_in(user).post("/worklist/acts", data).status_code == status
+
+
+def test_who_only_looks_sees_no_acts_and_can_do_none(facility: Facility, origin: Make) -> None:
+    order = place_order(origin(), "1")
+    client = signed_in(person(facility, Role.MANAGER))
+    assert 'value="arrive:' not in client.get("/worklist").content.decode()
+    assert do(client, "arrive", order).status_code == 403
+    assert client.post("/worklist/undo?act=1").status_code == 403
+    assert step_of(order).status == "scheduled"
+
+
+def test_acts_need_the_form_of_a_page(user: User, origin: Make) -> None:
+    order = place_order(origin(), "1")
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+    assert do(client, "arrive", order).status_code == 403
+    assert client.get("/worklist/acts").status_code == 405
+
+
+def test_a_wait_is_measured_from_the_arrival_and_a_delay_from_the_appointment(
+    user: User, origin: Make
+) -> None:
+    order = place_order(origin(), "1", start=timezone.now() - timedelta(minutes=90))
+    client = signed_in(user)
+    late = "1 h late" if timezone.localtime().hour > 2 else ""
+    assert late in client.get("/worklist?day=any").content.decode()
+    do(client, "arrive", order)
+    Act.objects.update(occurred_at=timezone.now() - timedelta(minutes=40))
+    page = client.get("/worklist?day=any").content.decode()
+    assert "waits 40 min" in page and 'class="bar amber"' in page
+
+
+def test_a_label_has_what_tells_a_patient_apart(user: User, origin: Make) -> None:
+    order = place_order(origin(), "1")
+    page = signed_in(user).get(f"/worklist/steps/{step_of(order).public_id}/label").content.decode()
+    for text in ("BARS, ANNA", "1970-01-02", "female", "P1", "GENHOSP", "A1", "CT chest"):
+        assert text in page

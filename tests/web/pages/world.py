@@ -1,0 +1,112 @@
+"""What the pages show: orders, studies and messages, made in few lines."""
+
+from typing import Any
+
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Facility, Role, User
+from archive.models import Study, StudyException, Verdict
+from interfaces.hl7.models import InboundMessage
+from worklist import identity, ordering
+from worklist.identity import Authority, Identifier
+from worklist.models import Order, Patient, ScheduledProcedureStep
+from worklist.origin import Origin
+from worklist.statements import Number, OrderStatement, ProcedureStatement, StepStatement
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def person(facility: Facility, *roles: Role) -> User:
+    """A user with just these roles."""
+    user = User.objects.create_user(
+        "-".join(roles) or "nobody", "correct horse", roles=[r.value for r in roles]
+    )
+    user.facilities.add(facility)
+    return user
+
+
+def register(origin: Origin, number: str, name: str = "BARS^ANNA", **values: Any) -> Patient:
+    with transaction.atomic():
+        return identity.register(
+            origin=origin,
+            identifiers=[Identifier(number, Authority("GENHOSP"), "MR")],
+            demographics={"name": name, "birth_date": "19700102", "sex": "F", **values},
+        )
+
+
+def place_order(origin: Origin, number: str, name: str = "BARS^ANNA", **values: Any) -> Order:
+    """Order `PL…`, accession `A…`, of patient `P…`; its step takes `start`, `modality`, `station`."""
+    step = {"modality": values.pop("modality", "CT"), "start": values.pop("start", timezone.now())}
+    step["station_ae_title"] = values.pop("station", None)
+    description = values.pop("description", "CT chest")
+    demographics = values.pop("demographics", {})
+    with transaction.atomic():
+        patient = register(origin, f"P{number}", name, **demographics)
+        statement = OrderStatement(
+            placer=Number(f"PL{number}", "HIS"),
+            values={"patient_id": patient.pk, "accession_number": f"A{number}", **values},
+            procedures=[
+                ProcedureStatement(
+                    values={"code": "71260", "description": description}, steps=[StepStatement(values=step)]
+                )
+            ],
+        )
+        return ordering.apply(statement=statement, origin=origin)
+
+
+def step_of(order: Order) -> ScheduledProcedureStep:
+    return ScheduledProcedureStep.objects.get(procedure__order=order)
+
+
+def make_study(facility: Facility, number: int, verdict: str = "mismatch", **values: Any) -> Study:
+    now = timezone.now()
+    study = Study.objects.create(
+        **{
+            "facility": facility,
+            "study_instance_uid": f"2.25.{number}",
+            "patient_name": "REAL^RITA",
+            "header_patient_id": f"H{number}",
+            "accession_number": f"S{number}",
+            "modalities": ["CT"],
+            "instance_count": 3,
+            "first_received_at": now,
+            "last_received_at": now,
+            "verdict": verdict,
+            **values,
+        }
+    )
+    finding = {"field": "patient_id", "seen": f"H{number}", "expected": "P1", "agreement": 0.0, "weight": 5.0}
+    Verdict.objects.create(
+        study=study,
+        number=1,
+        outcome=verdict,
+        facts={},
+        findings=[finding],
+        policy_version="1",
+        inputs_digest="x",
+    )
+    if verdict not in ("matched", "corrected", "pending"):
+        StudyException.objects.create(study=study)
+    return study
+
+
+def receive(number: int, **values: Any) -> InboundMessage:
+    return InboundMessage.objects.create(
+        **{
+            "source": "HIS|GENHOSP",
+            "control_id": f"MSG{number}",
+            "sha256": str(number),
+            "raw": b"MSH|^~\\&|",
+            "message_type": "ORM^O01",
+            "received_at": timezone.now(),
+            "status": "applied",
+            "ack_code": "AA",
+            **values,
+        }
+    )

@@ -1,0 +1,168 @@
+"""Users: who may sign in, with which roles, for which facilities."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.contrib.auth import update_session_auth_hash
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts import tokens, users
+from accounts.errors import AccountError
+from accounts.models import Facility, Role, User
+from web.pages import paging, shell, timelines
+from web.pages.administration import tabs
+from web.pages.messages.filters import text_of
+
+_MAY: Final[Mapping[str, str]] = {
+    Role.TECHNOLOGIST: "runs the day: arrive, start, complete; decides exceptions",
+    Role.RADIOLOGIST: "reads, dictates, signs; decides exceptions",
+    Role.RESIDENT: "reads and dictates; signs preliminary reports only",
+    Role.TRANSCRIPTIONIST: "types what was dictated",
+    Role.REFERRER: "sees nothing yet",
+    Role.MANAGER: "sees turnaround and lists",
+    Role.INTEGRATOR: "sees messages and queues, replays messages, places orders",
+    Role.ADMINISTRATOR: "manages users and the site; decides exceptions; supervises reading",
+}
+
+
+@require_safe
+@shell.may("user.manage")
+def listed(request: HttpRequest) -> HttpResponse:
+    """All users by name."""
+    text, role = text_of(request.GET, "q", 100), text_of(request.GET, "role", 20)
+    state = text_of(request.GET, "state", 10)
+    active = {"active": True, "inactive": False}.get(state)
+    rows = users.listed(text=text, role=role, active=active)
+    context = {
+        "paging": paging.cut_list(request, rows),
+        "text": text,
+        "role": role,
+        "state": state,
+        "roles": Role.choices,
+        "is_narrowed": bool(text or role or state),
+    }
+    return tabs.page(request, "users", "web/administration_users.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters("password")
+@shell.may("user.manage")
+def make(request: HttpRequest) -> HttpResponse:
+    """The form for a new user."""
+    if request.method != "POST":
+        return _form(request, None, {"roles": [], "facilities": _own(request), "is_active": True})
+    said = _said(request)
+    try:
+        with transaction.atomic():
+            user = users.make(
+                username=said["username"],
+                full_name=said["full_name"],
+                roles=said["roles"],
+                facilities=_facilities(said),
+                password=request.POST.get("password", ""),
+            )
+            tabs.note(
+                request, "user.made", ("user", user.public_id), username=user.username, roles=user.roles
+            )
+    except AccountError as error:
+        return _form(request, None, said, error)
+    shell.flash(request, f"{user.username} can sign in now.")
+    return HttpResponseRedirect(reverse("administration-users"))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@shell.may("user.manage")
+def change(request: HttpRequest, public_id: str) -> HttpResponse:
+    """One user: what may be changed, tokens, timeline."""
+    user = _find(public_id)
+    if request.method != "POST":
+        facilities = [facility.public_id for facility in user.facilities.all()]
+        said = {"full_name": user.full_name, "roles": user.roles, "facilities": facilities}
+        return _form(request, user, {**said, "is_active": user.is_active})
+    said = _said(request)
+    try:
+        with transaction.atomic():
+            changes = users.change(
+                user,
+                full_name=said["full_name"],
+                roles=said["roles"],
+                facilities=_facilities(said),
+                is_active=said["is_active"],
+            )
+            if changes:
+                changed = [name.replace("_", " ") for name in changes]
+                about = ("user", user.public_id)
+                tabs.note(request, "user.changed", about, changed=changed, changes=changes)
+    except AccountError as error:
+        return _form(request, user, said, error)
+    shell.flash(
+        request, f"{user.username} is changed." if changes else "Nothing differed; nothing was changed."
+    )
+    return HttpResponseRedirect(reverse("administration-user", args=[public_id]))
+
+
+@require_POST
+@sensitive_post_parameters("password")
+@shell.may("user.manage")
+def set_password(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Give a user another password."""
+    user = _find(public_id)
+    try:
+        with transaction.atomic():
+            users.set_password(user, password=request.POST.get("password", ""))
+            tabs.note(request, "user.password_set", ("user", user.public_id))
+    except AccountError as error:
+        facilities = [facility.public_id for facility in user.facilities.all()]
+        said = {"full_name": user.full_name, "roles": user.roles, "facilities": facilities}
+        return _form(request, user, {**said, "is_active": user.is_active}, error)
+    shell.flash(request, f"{user.username} has another password. Its other sessions have ended.")
+    if user == request.user:
+        update_session_auth_hash(request, user)
+    return HttpResponseRedirect(reverse("administration-user", args=[public_id]))
+
+
+def _form(
+    request: HttpRequest, user: User | None, said: Mapping[str, Any], error: AccountError | None = None
+) -> HttpResponse:
+    context = {
+        "person": user,
+        "said": said,
+        "error": error,
+        "roles": [(role.value, role.label, _MAY[role], role.value in said["roles"]) for role in Role],
+        "facilities": [
+            (facility, facility.public_id in said["facilities"])
+            for facility in Facility.objects.order_by("name")
+        ],
+        "tokens": list(tokens.listed(user=user)[:50]) if user else [],
+        "timeline": timelines.of("user", user.public_id) if user else [],
+    }
+    return tabs.page(request, "users", "web/administration_user.html", context, 422 if error else 200)
+
+
+def _said(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "username": request.POST.get("username", "")[:200],
+        "full_name": request.POST.get("full_name", "")[:300],
+        "roles": [role for role in request.POST.getlist("roles") if role in Role.values],
+        "facilities": request.POST.getlist("facilities")[:1000],
+        "is_active": request.POST.get("is_active") == "yes",
+    }
+
+
+def _facilities(said: Mapping[str, Any]) -> list[Facility]:
+    return list(Facility.objects.filter(public_id__in=said["facilities"]))
+
+
+def _own(request: HttpRequest) -> list[str]:
+    return [facility.public_id for facility in shell.facilities_of(request)]
+
+
+def _find(public_id: str) -> User:
+    user = User.objects.filter(public_id=public_id).first() if public_id.isalnum() else None
+    if user is None:
+        raise Http404
+    return user

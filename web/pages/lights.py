@@ -1,0 +1,129 @@
+"""The status lights: each door, process and queue, with its age or what is wrong with it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from django.db.models import Min, Q
+from django.urls import reverse
+
+from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
+from ledger import clock, heartbeat, jobs, readiness
+from ledger.models import Job, JobState
+
+OK, LATE, DOWN = "ok", "late", "down"
+SLOW: Final = timedelta(seconds=60)
+"""Without a sign of life, or with work waiting, for longer than this, a part is worse than late."""
+STANDS: Final = timedelta(minutes=15)
+LOW_BYTES: Final = 1024 * 1024 * 1024
+
+_LABELS: Final = {"out": "outbox", "work": "jobs"}
+_WHAT: Final = {
+    "web": "Pages, REST and DICOMweb",
+    "dicom": "DICOM: worklist, images in and out",
+    "hl7": "HL7: orders and patients in",
+    "worker": "Work: indexing, checking, sending",
+    "sweeper": "Sweeper: sees that all work gets done",
+    "storage": "Room for images and messages",
+    "out": "The queue of messages to other systems",
+    "work": "The queue of work to be done here",
+}
+_REMEDY: Final = {
+    "process": "What was received is kept. On this machine `make run` starts it; its log says why it ended.",
+    "storage": "Free room on the disk, or give the archive another volume. Nothing is lost: senders keep it.",
+    "out": "The messages wait and go out by themselves. See Messages, and ask whoever runs the receiver.",
+    "work": "Failed work is kept and can be run again. An administrator sees it among the queues.",
+}
+
+
+@dataclass(frozen=True)
+class Light:
+    """The state of one part: `ok`, `late` or `down`; its age or reason in words, empty where it is ok."""
+
+    name: str
+    state: str
+    text: str = ""
+
+    @property
+    def label(self) -> str:
+        """What it is called on pages."""
+        return _LABELS.get(self.name, self.name)
+
+    @property
+    def what(self) -> str:
+        """What the part does."""
+        return _WHAT[self.name]
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; empty where it is ok."""
+        return "" if self.state == OK else _REMEDY.get(self.name, _REMEDY["process"])
+
+    @property
+    def url(self) -> str:
+        """Where more is said."""
+        return f"{reverse('status')}#{self.name}"
+
+
+def lights() -> list[Light]:
+    """All lights, in a fixed order."""
+    processes = [_process(name, age) for name, age in readiness.ages().items()]
+    return [Light("web", OK), *processes, _storage(), _out(), _work()]
+
+
+def duration(span: timedelta) -> str:
+    """A span in its largest fitting unit: 40 s, 12 min, 3 h, 2 d."""
+    seconds = max(0, int(span.total_seconds()))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size or (unit != "d" and seconds >= size):
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _process(name: str, age: timedelta | None) -> Light:
+    if age is None:
+        return Light(name, DOWN, "has not started")
+    if age < heartbeat.STALE:
+        return Light(name, OK)
+    return Light(name, LATE if age < SLOW else DOWN, f"no sign of life for {duration(age)}")
+
+
+def _storage() -> Light:
+    text = readiness.storage()
+    if text != "ok":
+        return Light("storage", DOWN, text)
+    free = readiness.free_bytes()
+    return (
+        Light("storage", LATE, f"only {free // 2**20} MiB are free")
+        if free < LOW_BYTES
+        else Light("storage", OK)
+    )
+
+
+def _out() -> Light:
+    """Red where a queue stands or a message was refused; amber where the oldest waits for too long."""
+    now = clock.now()
+    stuck = Q(status__in=[OutboundStatus.HELD, OutboundStatus.STOPPED])
+    count = OutboundMessage.objects.filter(stuck).count()
+    if count:
+        return Light("out", DOWN, f"{count} refused by the receiver")
+    standing = Destination.objects.filter(is_active=True).aggregate(since=Min("standing_since"))["since"]
+    if standing is not None:
+        age = now - standing
+        return Light("out", LATE if age < STANDS else DOWN, f"stands for {duration(age)}")
+    waiting = OutboundMessage.objects.filter(status=OutboundStatus.WAITING)
+    oldest = waiting.aggregate(oldest=Min("created_at"))["oldest"]
+    if oldest is not None and now - oldest > SLOW:
+        return Light("out", LATE, f"the oldest waits for {duration(now - oldest)}")
+    return Light("out", OK)
+
+
+def _work() -> Light:
+    now = clock.now()
+    failed = Job.objects.filter(state=JobState.ERROR).count()
+    if failed:
+        return Light("work", DOWN, f"{failed} failed for good")
+    oldest = jobs.due(now).aggregate(oldest=Min("not_before"))["oldest"]
+    if oldest is not None and now - oldest > SLOW:
+        return Light("work", LATE, f"the oldest waits for {duration(now - oldest)}")
+    return Light("work", OK)

@@ -1,0 +1,168 @@
+"""The order page: its numbers, procedures and steps, its studies, and what was said about it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import access
+from accounts.models import User
+from archive import searching
+from archive.models import Study
+from interfaces.hl7.models import InboundMessage, OutboundMessage
+from ledger import audit, events
+from web.pages import patients, shell, timelines, worklist_rows
+from web.rest import access as door
+from worklist import scheduling
+from worklist.errors import WorklistError
+from worklist.models import Act, Order, OrderStatus, RequestedProcedure, ScheduledProcedureStep
+from worklist.origin import Origin
+
+_ENDED = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
+
+
+@require_safe
+@shell.may("order.view")
+def order(request: HttpRequest, public_id: str) -> HttpResponse:
+    """One order."""
+    user = shell.user_of(request)
+    row = _find(request, user, public_id)
+    door.note_reading(request, audit.ORDER_RECORD, ("order", row.public_id))
+    if row.patient is not None:
+        door.note_reading(request, audit.PATIENT_RECORD, ("patient", row.patient.current.public_id))
+    with timezone.override(shell.zone_of(request)):
+        context = {
+            "order": row,
+            "patient": patients.header(row.patient, order=row),
+            "numbers": row.numbers.order_by("kind", "namespace", "value"),
+            "procedures": _procedures(row, can_change=access.can(user, "step.change")),
+            "studies": _studies(request, user, row),
+            "messages": _messages(row) if access.can(user, "message.view") else None,
+            "can_cancel": access.can(user, "order.cancel") and row.status not in _ENDED,
+            "timeline": timelines.of("order", row.public_id),
+        }
+        return shell.page(request, "web/order.html", context)
+
+
+@require_POST
+@shell.may("order.cancel")
+def cancel(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Cancel the order, for a reason; an exam that began is discontinued."""
+    user = shell.user_of(request)
+    row = _find(request, user, public_id)
+    back = reverse("order", args=[row.public_id])
+    reason = "".join(c for c in request.POST.get("reason", "") if c.isprintable()).strip()[:500]
+    origin = Origin.of_person(user, row.facility)
+    try:
+        with transaction.atomic():
+            scheduling.cancel(order=row, origin=origin, reason=reason)
+            door.note_change(request, audit.ORDER_RECORD, audit.UPDATE, ("order", row.public_id))
+            done = Act.objects.get(order=row, step=None, kind=Act.Kind.CANCEL, stamp=origin.stamp.key())
+    except WorklistError as error:
+        status = 409 if reason else 422
+        text = f"{error.text.capitalize()}. Nothing was changed."
+        return shell.refuse(request, status, "The order is not cancelled", text, back)
+    undo = f"{reverse('worklist-undo')}?{urlencode({'act': done.public_id})}"
+    shell.flash(request, "The order is cancelled.", undo=undo)
+    return HttpResponseRedirect(back)
+
+
+def _find(request: HttpRequest, user: User, public_id: str) -> Order:
+    rows = Order.objects.select_related(
+        "facility", "visit__authority", "patient__authority", "patient__survivor__authority"
+    )
+    return door.find(rows, access.visible(rows, user), request, public_id=public_id)
+
+
+# Its parts
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """A step with where it takes place and what can be done to it."""
+
+    step: ScheduledProcedureStep
+    place: str
+    deeds: Sequence[worklist_rows.Deed]
+
+
+def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedure, list[StepRow]]]:
+    steps = Prefetch("steps", ScheduledProcedureStep.objects.order_by("due", "pk"))
+    procedures = list(row.procedures.prefetch_related(steps).order_by("pk"))
+    stations = worklist_rows.stations_by_title()
+    return [
+        (
+            procedure,
+            [
+                StepRow(
+                    step,
+                    worklist_rows.place(step, stations),
+                    worklist_rows.deeds(step) if can_change else (),
+                )
+                for step in procedure.steps.all()
+            ],
+        )
+        for procedure in procedures
+    ]
+
+
+def _studies(request: HttpRequest, user: User, row: Order) -> list[Study] | None:
+    if not access.can(user, "study.view"):
+        return None
+    rows = searching.studies(user=user).filter(procedures__order=row).select_related("exception").distinct()
+    found = list(rows[:50])
+    things = [("study", study.study_instance_uid) for study in found]
+    door.note_reading(request, audit.INSTANCES_ACCESSED, *things)
+    return found
+
+
+@dataclass(frozen=True)
+class MessageRow:
+    """A message about the order."""
+
+    at: datetime
+    is_received: bool
+    partner: str
+    message: InboundMessage | OutboundMessage
+    url: str
+
+
+def _messages(row: Order) -> list[MessageRow]:
+    """The messages that events of the order name: those that told of it, and those that were sent."""
+    rows = events.timeline("order", row.public_id)
+    received = {event.source.removeprefix("hl7:") for event in rows if event.source.startswith("hl7:")}
+    sent = {subject.key for event in rows for subject in event.subjects.all() if subject.type == "message"}
+    found = [
+        *_rows(InboundMessage.objects.filter(public_id__in=received)),
+        *_rows(OutboundMessage.objects.filter(public_id__in=sent).select_related("destination")),
+    ]
+    return sorted(found, key=lambda one: one.at, reverse=True)
+
+
+def _rows(messages: Iterable[Any]) -> list[MessageRow]:
+    return [
+        MessageRow(
+            at=one.received_at if isinstance(one, InboundMessage) else one.created_at,
+            is_received=isinstance(one, InboundMessage),
+            partner=one.source.replace("|", " · ")
+            if isinstance(one, InboundMessage)
+            else one.destination.name,
+            message=one,
+            url=timelines.path("message", one.public_id),
+        )
+        for one in messages
+    ]
+
+
+urlpatterns = [
+    path("orders/<str:public_id>", order, name="order"),
+    path("orders/<str:public_id>/cancel", cancel, name="order-cancel"),
+]

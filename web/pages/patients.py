@@ -1,0 +1,187 @@
+"""The patient page, and the patient header that stands on every page with a patient."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts import access
+from accounts.models import User
+from archive import searching
+from archive.models import Study
+from ledger import audit
+from web.pages import naming, paging, shell, timelines
+from web.rest import access as door
+from worklist import identity
+from worklist.models import Order, Patient
+
+_SEXES: Final = {"M": "male", "F": "female", "O": "other"}
+_PREGNANT: Final = {"1": "not pregnant", "2": "may be pregnant", "3": "pregnant", "4": "pregnancy not known"}
+"""DICOM Pregnancy Status (PS3.3 C.2.3) as people say it."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """A patient as the header shows one; texts are as people write them, empty where not known.
+
+    `names` holds the component groups: alphabetic, ideographic, phonetic, as far as there are any.
+    """
+
+    names: Sequence[str]
+    birth_date: str
+    age: str
+    sex: str
+    identifier: str
+    authority: str
+    allergies: str = ""
+    alerts: Sequence[str] = ()
+    merged: str = ""
+    url: str = ""
+    from_images: bool = False
+
+    @property
+    def name(self) -> str:
+        """The first component group."""
+        return self.names[0] if self.names else "(no name)"
+
+    @property
+    def other_names(self) -> Sequence[str]:
+        """The other component groups."""
+        return self.names[1:]
+
+    @property
+    def sex_word(self) -> str:
+        """The sex in a word."""
+        return _SEXES.get(self.sex, self.sex or "not known")
+
+
+def header(patient: Patient | None, *, order: Order | None = None, study: Study | None = None) -> Header:
+    """The header of a patient, as the record under which it shows; with the alerts of an order.
+
+    Without a patient it is what the header of the `study` says, marked so.
+    """
+    if patient is None:
+        return of_images(study) if study is not None else short(None)
+    current = patient.current
+    return replace(
+        short(patient),
+        allergies=current.allergies,
+        alerts=alerts(current, order),
+        merged=_merged(patient, current),
+    )
+
+
+def short(patient: Patient | None) -> Header:
+    """The same for a row of a list, of which there are many: what needs no further query."""
+    if patient is None:
+        return Header((), "", "", "", "", "")
+    current = patient.current
+    return Header(
+        names=naming.groups(current.name),
+        birth_date=naming.date(current.birth_date),
+        age=naming.age(current.birth_date, timezone.localdate()),
+        sex=current.sex,
+        identifier=current.value,
+        authority=current.authority.namespace,
+        url=reverse("patient", args=[current.public_id]),
+    )
+
+
+def alerts(patient: Patient | None, order: Order | None = None) -> list[str]:
+    """What whoever handles the patient must know beside the allergies, in words."""
+    said = []
+    if patient is not None and patient.pregnancy in ("2", "3"):
+        said.append(_PREGNANT[patient.pregnancy])
+    if order is not None:
+        said += [f"danger: {order.danger}"] if order.danger else []
+        said += [f"confidential: {order.confidentiality}"] if order.confidentiality else []
+    return said
+
+
+def of_images(study: Study) -> Header:
+    """Whom the header of a study names."""
+    return Header(
+        names=naming.groups(study.patient_name),
+        birth_date=naming.date(study.birth_date),
+        age=naming.age(study.birth_date, timezone.localdate()),
+        sex=study.sex,
+        identifier=study.header_patient_id,
+        authority=study.issuer_of_patient_id,
+        from_images=True,
+    )
+
+
+def _merged(patient: Patient, current: Patient) -> str:
+    """What to say of a record that shows under another one, or under which others show."""
+    if patient.pk != current.pk:
+        return f"{patient} is merged into this record."
+    others = Patient.objects.filter(survivor=current).select_related("authority")[:5]
+    names = ", ".join(str(other) for other in others)
+    return f"Also this person: {names}." if names else ""
+
+
+# The page
+
+
+@require_safe
+@shell.may("patient.view")
+def patient(request: HttpRequest, public_id: str) -> HttpResponse:
+    """One person: all records, orders and studies. A merged record leads to the one that it shows under."""
+    user = shell.user_of(request)
+    rows = Patient.objects.select_related("authority", "survivor__authority")
+    record = door.find(rows, access.visible(rows, user), request, public_id=public_id)
+    records = list(access.visible(identity.same_person([record]), user).select_related("authority"))
+    things = [("patient", one.public_id) for one in records]
+    door.note_reading(request, audit.PATIENT_RECORD, *things)
+    with timezone.override(shell.zone_of(request)):
+        context = {
+            "record": record.current,
+            "patient": header(record),
+            "identifiers": _identifiers(records),
+            "orders": _orders(request, user, records),
+            "studies": _studies(request, user, records),
+            "timeline": timelines.of_all(things),
+        }
+        return shell.page(request, "web/patient.html", context)
+
+
+def _identifiers(records: Sequence[Patient]) -> list[dict[str, str]]:
+    """Every identifier of the person: those that name records, then those that are only known."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for record in sorted(records, key=lambda one: (one.survivor_id is not None, one.pk)):
+        key = (record.value, record.authority.namespace)
+        use = "merged into the first" if record.survivor_id else "main"
+        found[key] = {"value": key[0], "authority": key[1], "type": record.type, "use": use}
+    for record in records:
+        for other in record.other_identifiers:
+            key = (other["value"], other["authority"])
+            found.setdefault(key, {**other, "use": "other"})
+    return list(found.values())
+
+
+def _orders(request: HttpRequest, user: User, records: Sequence[Patient]) -> paging.Cut[Order] | None:
+    if not access.can(user, "order.view"):
+        return None
+    rows = access.visible(Order.objects.filter(patient__in=[one.pk for one in records]), user).order_by("-pk")
+    cut = paging.cut(
+        request, rows, lambda rows: rows.prefetch_related("procedures__steps"), size=20, name="orders"
+    )
+    door.note_reading(request, audit.ORDER_RECORD, *(("order", row.public_id) for row in cut.rows))
+    return cut
+
+
+def _studies(request: HttpRequest, user: User, records: Sequence[Patient]) -> paging.Cut[Study] | None:
+    if not access.can(user, "study.view"):
+        return None
+    rows = searching.studies(user=user).filter(patient__in=[one.pk for one in records])
+    cut = paging.cut(request, rows, lambda rows: rows.select_related("exception"), size=20, name="studies")
+    things = [("study", row.study_instance_uid) for row in cut.rows]
+    door.note_reading(request, audit.INSTANCES_ACCESSED, *things)
+    return cut
+
+
+urlpatterns = [path("patients/<str:public_id>", patient, name="patient")]

@@ -1,0 +1,176 @@
+"""The study page: whose it is, what it fits, its series, and where its reading stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
+from django.urls import path
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from accounts import access
+from accounts.models import User
+from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
+from ledger import audit, events
+from web.pages import naming, patients, shell, timelines
+from web.rest import access as door
+from worklist.models import Order
+
+MOST_SERIES: Final = 200
+REPORTS: Final = "web/parts/reports_of_study.html"
+
+_BANNERS: Final = {
+    Outcome.MATCHED: ("green", "These images fit a scheduled exam."),
+    Outcome.CORRECTED: ("green", "These images fit a scheduled exam after a correction that needs nobody."),
+    Outcome.PENDING: ("", "The study is checked against the schedule once no more images come."),
+    Outcome.LATE_ORDER: (
+        "amber",
+        "The order came after the images. Somebody has to confirm that they belong together.",
+    ),
+    Outcome.PROBABLE: ("amber", "These images likely belong to a scheduled exam, but not surely."),
+    Outcome.AMBIGUOUS: ("amber", "Several scheduled exams could be these images'."),
+    Outcome.UNSCHEDULED: ("amber", "No scheduled exam fits these images."),
+    Outcome.MISMATCH: ("magenta", "These images contradict the exam that they name: maybe another patient."),
+}
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """One field as seen in the images and as expected, and whether they contradict each other.
+
+    Another Study Instance UID than the planned one contradicts nothing: many devices make their own.
+    """
+
+    field: str
+    seen: str
+    expected: str
+    differs: bool
+    agreement: str
+
+
+@require_safe
+@shell.may("study.view")
+def study(request: HttpRequest, uid: str) -> HttpResponse:
+    """One study, by its Study Instance UID."""
+    user = shell.user_of(request)
+    row = _find(request, user, uid)
+    door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study_instance_uid))
+    if row.patient is not None:
+        door.note_reading(request, audit.PATIENT_RECORD, ("patient", row.patient.current.public_id))
+    verdict = Verdict.objects.filter(study=row).order_by("-number").first()
+    exception = StudyException.objects.filter(study=row).first()
+    series = list(row.series.order_by("id")[: MOST_SERIES + 1])
+    with timezone.override(shell.zone_of(request)):
+        context = {
+            "study": row,
+            "patient": patients.header(row.patient, study=row),
+            "in_images": _in_images(row),
+            "verdict": verdict,
+            "banner": _BANNERS.get(Outcome(row.verdict)) if row.verdict in Outcome.values else None,
+            "why": _reason(verdict),
+            "findings": findings(verdict) if verdict else [],
+            "is_fine": row.verdict in (Outcome.MATCHED, Outcome.CORRECTED),
+            "exception": exception,
+            "exception_url": _exception_url(user, exception),
+            "is_open": exception is not None and exception.status == ExceptionStatus.OPEN,
+            "orders": _orders(user, row),
+            "series": series[:MOST_SERIES],
+            "has_more_series": len(series) > MOST_SERIES,
+            "viewer": f"/viewer?{urlencode({'StudyInstanceUIDs': row.study_instance_uid})}",
+            "study_date": naming.date(row.study_date),
+            "reports_part": REPORTS if _exists(REPORTS) else "",
+            "timeline": timelines.of("study", row.public_id),
+        }
+        return shell.page(request, "web/study.html", context)
+
+
+def findings(verdict: Verdict) -> list[FindingRow]:
+    """The evidence of a verdict, field by field, what speaks against it first."""
+    rows = [_finding(found) for found in verdict.findings]
+    return sorted((row for row in rows if row.seen or row.expected), key=lambda row: not row.differs)
+
+
+def _finding(found: dict[str, Any]) -> FindingRow:
+    agreement = found.get("agreement")
+    name = str(found.get("field", ""))
+    return FindingRow(
+        field=name.replace("_", " "),
+        seen=_value(name, found.get("seen")),
+        expected=_value(name, found.get("expected")),
+        differs=agreement is not None and agreement < 0.5 and name != "study_instance_uid",
+        agreement=_agreement(agreement, str(found.get("normaliser", ""))),
+    )
+
+
+def _value(name: str, value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value if value is not None else "")
+    if name.endswith("name") or "physician" in name:
+        return naming.shown(text) if text else ""
+    if name == "patient_id":
+        return text.replace("^^^", " ")
+    return naming.date(text) if name.endswith("date") else text
+
+
+def _agreement(agreement: float | None, normaliser: str) -> str:
+    if agreement is None:
+        return "one side says nothing"
+    if agreement >= 1 and not normaliser:
+        return "the same"
+    said = "differs" if agreement < 0.5 else "alike"
+    return f"{said}: {normaliser}" if normaliser else said
+
+
+def _find(request: HttpRequest, user: User, uid: str) -> Study:
+    rows: QuerySet[Study] = Study.objects.select_related("patient__authority", "patient__survivor__authority")
+    return door.find(rows, access.visible(rows, user), request, study_instance_uid=uid)
+
+
+def _in_images(row: Study) -> patients.Header | None:
+    """Whom the images name, where that is not how the patient's record reads."""
+    if row.patient is None:
+        return None
+    seen, known = patients.of_images(row), patients.short(row.patient)
+    same = (seen.names[:1], seen.birth_date, seen.identifier) == (
+        known.names[:1],
+        known.birth_date,
+        known.identifier,
+    )
+    return None if same else seen
+
+
+def _reason(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    rows = events.timeline("study", verdict.study.public_id)
+    source = f"verdict:{verdict.public_id}"
+    said = [row for row in rows if row.kind == "study.verdict" and row.source == source]
+    return str(said[0].details.get("reason") or "") if said else ""
+
+
+def _exception_url(user: User, exception: StudyException | None) -> str:
+    if exception is None or not access.can(user, "exception.view"):
+        return ""
+    return timelines.path("exception", exception.public_id)
+
+
+def _orders(user: User, row: Study) -> Sequence[Order]:
+    if not access.can(user, "order.view"):
+        return []
+    rows = access.visible(Order.objects.filter(procedures__studies=row), user).distinct()
+    return list(rows.prefetch_related("procedures__steps").order_by("pk"))
+
+
+def _exists(template: str) -> bool:
+    try:
+        get_template(template)
+    except TemplateDoesNotExist:
+        return False
+    return True
+
+
+urlpatterns = [path("studies/<str:uid>", study, name="study")]

@@ -1,0 +1,155 @@
+"""`/turnaround`: how long each part of a study's way to its report took."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from ninja import Query, Router
+
+from accounts.models import User
+from reporting.errors import BadValue
+from reporting.turnaround import grouping, reports
+from reporting.turnaround.figures import Figures, Quantile
+from reporting.turnaround.intervals import HEADLINE, INTERVALS
+from reporting.turnaround.reports import Question
+from web.rest import access
+from web.rest.problems import Refused
+from web.rest.schemas.turnaround import Turnaround, TurnaroundFilters
+
+router = Router(tags=["turnaround"])
+LONGEST = timedelta(days=400)
+
+
+@router.get("", response=Turnaround, by_alias=True, summary="Measure the turnaround")
+def measure(request: HttpRequest, filters: Annotated[TurnaroundFilters, Query()]) -> dict[str, Any]:
+    """Counts and percentiles of each interval, by Kaplan and Meier: who still waits counts too."""
+    user = access.allow(request, "turnaround.view")
+    zone = zone_of(user)
+    try:
+        question = asked(filters, zone, timezone.now())
+        found = reports.report(user, question)
+    except BadValue as error:
+        raise Refused(422, error.text, error.field) from error
+    return _shown(found, zone)
+
+
+def zone_of(user: User) -> ZoneInfo:
+    """The zone of the user's first facility, in which days begin."""
+    facility = user.facilities.order_by("pk").first()
+    return ZoneInfo(facility.time_zone if facility else "UTC")
+
+
+def asked(filters: TurnaroundFilters, zone: ZoneInfo, now: datetime) -> Question:
+    """The question that parameters ask; raises `BadValue` for those that can't be read."""
+    seen = moment(filters.as_of, "as_of", zone) if filters.as_of else now
+    today = grouping.midnight(seen.astimezone(zone).date() - timedelta(days=6), zone)
+    begin = moment(filters.begin, "from", zone) if filters.begin else today
+    end = moment(filters.end, "to", zone) if filters.end else seen
+    if end - begin > LONGEST:
+        raise BadValue(f"a period has {LONGEST.days} days at most", "to")
+    names = filters.group_by.split(",") if filters.group_by not in ("", "interval") else []
+    question = Question(
+        begin=begin,
+        end=end,
+        seen=seen,
+        intervals=tuple(filters.interval.split(",")) if filters.interval else tuple(INTERVALS),
+        group_by=tuple(names),
+        view=filters.view,
+        modality=filters.modality,
+        priority=filters.priority,
+    )
+    question.check()
+    return question
+
+
+def moment(text: str, field: str, zone: ZoneInfo) -> datetime:
+    """A day, which begins at its local midnight, or a time with its offset; raises `BadValue`."""
+    try:
+        if len(text) == 10:
+            return grouping.midnight(date.fromisoformat(text), zone)
+        found = parse_datetime(text.replace(" ", "+"))  # a plus that was not escaped
+        in_range = found is not None and 1970 < found.year < 9999
+    except (ValueError, OverflowError):
+        found, in_range = None, False
+    if found is None or not in_range:
+        raise BadValue("a day as 2026-03-02 or a time as 2026-03-02T08:00:00+01:00 is expected", field)
+    return found if found.tzinfo else found.replace(tzinfo=zone)
+
+
+def _shown(found: reports.Report, zone: ZoneInfo) -> dict[str, Any]:
+    question = found.question
+    first = found.intervals.get(HEADLINE) or next(iter(found.intervals.values()))
+    return {
+        "begin": _time(question.begin, zone),
+        "end": _time(question.end, zone),
+        "as_of": _time(question.seen, zone),
+        "view": question.view,
+        "group_by": list(question.group_by),
+        "count": first.n,
+        "censored": first.waiting + first.withdrawn,
+        "reads": found.reads,
+        "intervals": _figures(found.intervals),
+        "groups": [
+            {
+                "key": dict(zip(question.group_by, group.titles, strict=True)),
+                "reads": group.reads,
+                "intervals": _figures(group.intervals),
+            }
+            for group in found.groups
+        ],
+        "quartiles": found.quartiles,
+        "bad_times": [
+            {
+                "kind": one.kind,
+                "id": one.public_id,
+                "interval": one.interval,
+                "start": _time(one.start, zone),
+                "end": _time(one.end, zone),
+            }
+            for one in found.bad_times
+        ],
+    }
+
+
+def _time(value: datetime, zone: ZoneInfo) -> str:
+    return value.astimezone(zone).isoformat()
+
+
+def _figures(intervals: Mapping[str, Figures]) -> dict[str, dict[str, Any]]:
+    return {name: _one(name, figures) for name, figures in intervals.items()}
+
+
+def _one(name: str, figures: Figures) -> dict[str, Any]:
+    interval = INTERVALS[name]
+    gross, net = figures.gross, figures.net
+    return {
+        "title": interval.title,
+        "start": interval.start,
+        "end": " or ".join(interval.ends),
+        "owner": interval.owner,
+        "n": figures.n,
+        "done": figures.done,
+        "waiting": figures.waiting,
+        "withdrawn": figures.withdrawn,
+        "censored": figures.waiting + figures.withdrawn,
+        "zeroed": figures.zeroed,
+        "bad_times": figures.bad,
+        "held": figures.held,
+        **{p: _value(gross.get(p)) for p in ("p50", "p90", "p95")},
+        **{f"{p}_ci": _limits(gross.get(p)) for p in ("p50", "p90", "p95")},
+        "longest": figures.longest,
+        "net": {p: _value(net.get(p)) for p in ("p50", "p90", "p95")} if net else None,
+        "within_target": figures.within,
+    }
+
+
+def _value(quantile: Quantile | None) -> float | None:
+    return quantile.value if quantile else None
+
+
+def _limits(quantile: Quantile | None) -> tuple[float | None, float | None] | None:
+    return (quantile.low, quantile.high) if quantile else None

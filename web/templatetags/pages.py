@@ -1,0 +1,67 @@
+"""How times, names and dates are written in templates."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from web.pages import naming
+
+register = template.Library()
+register.filter("pn", naming.shown)
+register.filter("dicom_date", naming.date)
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    """A time: relative when it is near ("12 min ago"), else exact; exact on hover."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    exact = f"{local:%Y-%m-%d %H:%M:%S %Z}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact, _near(local))
+
+
+@register.filter
+def clock(value: datetime | None) -> SafeString | str:
+    """A time of day, with the date where it is not today; exact on hover."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    shown = f"{local:%H:%M}" if local.date() == timezone.localdate() else _dated(local)
+    exact = f"{local:%Y-%m-%d %H:%M:%S %Z}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact, shown)
+
+
+@register.filter
+def words(value: Any) -> str:
+    """A code as words: `not_ready` is "not ready"."""
+    return str(value).replace("_", " ").replace("-", " ")
+
+
+@register.filter
+def span(value: timedelta | None) -> str:
+    """A length of time in its largest unit."""
+    from web.pages.lights import duration
+
+    return "" if value is None else duration(value)
+
+
+def _near(local: datetime) -> str:
+    ago = timezone.now() - local
+    minutes = int(ago.total_seconds() // 60)
+    if -60 < minutes < 0:
+        return f"in {-minutes} min"
+    if minutes == 0:
+        return "just now"
+    if 0 < minutes < 60:
+        return f"{minutes} min ago"
+    return f"{local:%H:%M}" if local.date() == timezone.localdate() else _dated(local)
+
+
+def _dated(local: datetime) -> str:
+    this_year: date = timezone.localdate()
+    return f"{local:%m-%d %H:%M}" if local.year == this_year.year else f"{local:%Y-%m-%d}"

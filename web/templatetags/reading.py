@@ -1,0 +1,17 @@
+"""What templates ask about the reading of a study."""
+
+from typing import Any
+
+from django import template
+
+from archive.models import Study
+from web.pages.reading.of_study import ItemOfStudy
+from web.pages.reading.of_study import reading_items_of as items_of
+
+register = template.Library()
+
+
+@register.simple_tag
+def reading_items_of(study: Study, user: Any) -> list[ItemOfStudy]:
+    """The reports to be made or made of a study, as far as `user` may see them."""
+    return items_of(study, user)
