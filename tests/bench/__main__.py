@@ -9,10 +9,16 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import memory, orders, store, worklist
+from tests.bench import memory, orders, pages, store, worklist
 from tests.clients.system import System, fresh_database
 
-BENCHMARKS = {"orders": orders.run, "worklist": worklist.run, "store": store.run, "memory": memory.run}
+BENCHMARKS = {
+    "orders": orders.run,
+    "worklist": worklist.run,
+    "store": store.run,
+    "memory": memory.run,
+    "pages": pages.run,
+}
 
 
 def main(names: list[str]) -> None:

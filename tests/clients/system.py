@@ -68,11 +68,11 @@ class System:
             **environment,
         }
 
-    def start(self, seconds: float = 90, **environment: str) -> None:
-        """Start everything and wait until it is ready."""
+    def start(self, seconds: float = 90, arguments: tuple[str, ...] = (), **environment: str) -> None:
+        """Start everything and wait until it is ready; `arguments` are those of `manage.py run`."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "run"],
+                [sys.executable, "manage.py", "run", *arguments],
                 cwd=ROOT,
                 env={**self.environment, **environment},
                 stdin=subprocess.DEVNULL,

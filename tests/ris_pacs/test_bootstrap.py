@@ -286,7 +286,7 @@ def test_of_a_package_only_what_pages_load_is_kept(ready: Project) -> None:
         {"dist/app.js": script, "dist/app.css": b"url(/a.woff2)", "dist/app.js.map": b"", "LICENSE": b"MIT"},
         folder="dist",
         without=[".map"],
-        base="/static/vendor/gauze/",
+        replace=[['.p = "/"', '.p = "/static/vendor/gauze/"'], ["url(/", "url(/static/vendor/gauze/"]],
     )
     assert FETCHING in ready.bootstrap("run").stdout
     vendored = ready.vendored()
@@ -319,6 +319,12 @@ def test_a_package_cannot_write_elsewhere(ready: Project, name: str) -> None:
     assert "leads elsewhere" in ready.bootstrap("run", CI="").stdout
     assert ready.vendored() == {"gauze/gauze.js": b"let gauze;"}
     assert not list(ready.folder.parent.rglob("escaped"))
+
+
+def test_a_package_without_what_is_to_be_replaced_is_refused(ready: Project) -> None:
+    ready.publish({"dist/app.js": b"new"}, folder="dist", replace=[["old", "new"]])
+
+    assert "without old" in ready.bootstrap("run", CI="").stdout
 
 
 def test_a_package_that_is_not_the_pinned_one_is_refused(ready: Project) -> None:

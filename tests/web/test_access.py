@@ -161,7 +161,7 @@ def test_what_is_another_facilitys_does_not_exist(user: User, others: dict[str, 
 def test_a_session_needs_the_csrf_token_for_what_changes_something(user: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
-    client.get("/")
+    client.get("/status")
     assert call(client, "get", "/orders").status_code == 200
     for method, path, operation in operations():
         if method != "get":
