@@ -274,6 +274,7 @@ def test_the_site_shows_what_is_in_force(
 ) -> None:
     Station.objects.create(ae_title="CT1", from_site_file=True)
     Station.objects.create(ae_title="MR9", edited_at=timezone.now())
+    Station.objects.create(ae_title="US9")
     Source.objects.create(name="HIS", facility=facility, options={"processing_ids": ["P", "T"]})
     Destination.objects.create(name="OUT", host="h", port=1)
     SiteSection.objects.create(name="archive", content={"quiet_seconds": 5, "reconcile": {"a": {"b": True}}})

@@ -13,13 +13,14 @@ from accounts.models import Facility, Role, User
 from interfaces.hl7 import inbox, keys
 from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage
 from ledger.models import AuditEvent, Event
-from tests.interfaces.hl7.conftest import say, site  # noqa: F401
+from tests.interfaces.hl7 import conftest as senders
 from tests.web.pages.world import person, signed_in
 from tests.web.pages.world import receive as make_row
 from worklist.models import Order, Patient
 
 pytestmark = pytest.mark.django_db
 Say = Callable[..., bytes]
+say, site = senders.say, senders.site
 PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F"
 SCRIPT = "<script>alert(1)</script>"
 
@@ -69,9 +70,7 @@ def test_messages_are_for_those_who_integrate(facility: Facility, role: Role) ->
     assert InboundMessage.objects.count() == (2 if may else 1)
 
 
-@pytest.mark.parametrize(
-    "path", ["/messages/nonsense", "/messages/" + "0" * 32, "/messages/../x", "/messages/ä"]
-)
+@pytest.mark.parametrize("path", ["/messages/nonsense", "/messages/" + "0" * 32, "/messages/ä"])
 def test_where_there_is_no_message_there_is_a_page(user: User, path: str) -> None:
     assert signed_in(user).get(path).status_code == 404
 
@@ -355,5 +354,5 @@ def test_a_queue_says_how_long_it_is_and_why_it_stands(user: User) -> None:
     assert ids(text) == [stuck.public_id, *(row.public_id for row in waiting)]
     assert "AE 204 unknown patient" in text and "It stands" in text
     shown = page(client, "/messages")
-    assert "stands, just now".split(",")[0] in shown and "1 for a person, 2 behind" in shown
+    assert "stands" in shown and "1 for a person, 2 behind" in shown
     page(client, "/messages/destinations/NOBODY", 404)

@@ -199,7 +199,7 @@ def test_an_error_of_ours_tells_no_details(
 
 def test_the_description_has_an_example_for_every_body(api: Api) -> None:
     description = api.get("/openapi.json")
-    assert len(description["paths"]) == 18
+    assert len(description["paths"]) > 50
     bodies = 0
     for path, operations in description["paths"].items():
         for operation in operations.values():
