@@ -53,6 +53,7 @@ def test_what_comes_after_the_day_is_appended_and_forgotten(tmp_path: Path, case
     record = kept.of(late)
     kept.save(at_once=True)
     kept.append(record)
+    kept.save(at_once=True)
 
     assert late.number not in kept.records
     lines = (tmp_path / "truth.jsonl").read_text().splitlines()

@@ -35,11 +35,62 @@ ACTIONS = {
     "get /studies/{uid}": "study.view",
     "get /exceptions": "exception.view",
     "get /exceptions/{id}": "exception.view",
+    "post /exceptions/{id}/preview": "exception.decide",
     "post /exceptions/{id}/resolve": "exception.decide",
     "post /exceptions/{id}/undo": "exception.decide",
     "get /hl7/messages": "message.view",
     "get /hl7/messages/{id}": "message.view",
     "post /hl7/messages/{id}/replay": "message.replay",
+    "get /turnaround": "turnaround.view",
+    "get /studies/{uid}/reports": "report.view",
+    "post /studies/{uid}/reports": "report.write",
+    "get /reports/{id}": "report.view",
+    "patch /reports/{id}": "report.write",
+    "get /reports/{id}/kept": "report.view",
+    "post /reports/{id}/kept": "report.write",
+    "post /reports/{id}/dictations": "report.write",
+    "post /reports/{id}/sign": "report.sign_preliminary",
+    "post /reports/{id}/undo": "report.sign_preliminary",
+    "post /reports/{id}/addenda": "report.write",
+    "get /reports/{id}/versions": "report.view",
+    "post /rechecks/{id}/still-valid": "report.sign",
+    "get /reading/items": "report.view",
+    "get /reading/items/{id}": "report.view",
+    "post /reading/next": "report.write",
+    **{
+        f"post /reading/items/{{id}}/{act}": "report.write"
+        for act in (
+            "take",
+            "renew",
+            "park",
+            "release",
+            "skip",
+            "hold",
+            "resume",
+            "reserve",
+            "withdraw",
+            "reopen",
+            "confirm-patient",
+            "dictations",
+        )
+    },
+    "get /dictations/{uuid}": "dictation.hear",
+    "get /dictations/{uuid}/audio": "dictation.hear",
+    **{
+        f"{method} /dictations/{{uuid}}/{act}": "report.write"
+        for method, act in (
+            ("put", "segments/{seq}"),
+            ("post", "finish"),
+            ("post", "discard"),
+            ("post", "reclaim"),
+        )
+    },
+    "get /transcription": "transcription.type",
+    "post /transcription/next": "transcription.type",
+    **{
+        f"post /dictations/{{uuid}}/{act}": "transcription.type"
+        for act in ("take", "renew", "save", "type", "return")
+    },
 }
 
 
@@ -128,7 +179,7 @@ def test_each_role_may_do_what_the_policy_says_and_nothing_else(facility: Facili
     for method, path, operation in operations():
         seen.add(f"{method} {path}")
         allowed = can(person, ACTIONS[f"{method} {path}"])
-        filled = path.replace("{id}", "0" * 32).replace("{uid}", "1.2.3")
+        filled = path.replace("{id}", "0" * 32).replace("{uid}", "1.2.3").replace("{seq}", "0")
         response = call(client, method, filled, body_of(operation))
         assert is_problem(response, 403) is not allowed, (method, path, response.content)
         assert response.status_code != 500

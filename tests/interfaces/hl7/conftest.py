@@ -8,6 +8,7 @@ import pytest
 from accounts.models import Facility, SiteSection
 from interfaces.hl7 import sources
 from interfaces.hl7.models import Source
+from tests.archive.reconcile.conftest import hospital  # noqa: F401
 
 _numbers = itertools.count(1)
 

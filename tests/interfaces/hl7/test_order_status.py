@@ -10,7 +10,7 @@ from archive.models import Study, StudyException
 from archive.reconcile import resolve
 from interfaces.hl7 import order_status
 from interfaces.hl7.models import Destination, OutboundMessage
-from tests.archive.reconcile.conftest import Hospital, hospital  # noqa: F401
+from tests.archive.reconcile.conftest import Hospital
 from worklist.models import ScheduledProcedureStep
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +22,7 @@ def his(db: None) -> Destination:
 
 
 @pytest.fixture
-def mismatch(hospital: Hospital) -> Study:  # noqa: F811
+def mismatch(hospital: Hospital) -> Study:
     hospital.patient()
     hospital.order("A1", hospital.patient("P2", "REAL^RITA", birth_date="19350517"))
     return hospital.study("A1")
@@ -58,7 +58,7 @@ def test_ip_and_sc_are_told_in_turn(mismatch: Study, user: User) -> None:
 
 def test_nothing_is_taken_back_that_was_not_said_or_that_other_images_still_say(
     hospital: Hospital,
-    user: User,  # noqa: F811
+    user: User,
 ) -> None:
     hospital.order("A1", hospital.patient())
     one, other = hospital.study("A1"), hospital.study("A1")
@@ -73,7 +73,7 @@ def test_nothing_is_taken_back_that_was_not_said_or_that_other_images_still_say(
 
 def test_of_an_order_that_was_placed_here_and_cancelled_the_end_is_told(
     hospital: Hospital,
-    user: User,  # noqa: F811
+    user: User,
 ) -> None:
     from worklist.models import ProcedureCode
 
