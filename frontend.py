@@ -47,7 +47,15 @@ class Package:
         self.target: str = about.get("as", name)
         self.folder: str = about.get("folder", "")
         self.without: list[str] = about.get("without", [])
-        self.base: str = about.get("base", "")
+        base = ""
+        if "url" in about:
+            # Browsers may keep for ever what lies in a folder that is named by what was done to it.
+            about_it = json.dumps([version, about], sort_keys=True).encode()
+            self.target += f"-{hashlib.sha256(about_it).hexdigest()[:8]}"
+            base = f"{about['url']}{self.target}/"
+        self.replace = [
+            (old.encode(), new.replace("{base}", base).encode()) for old, new in about.get("replace", [])
+        ]
 
     @property
     def tarball(self) -> str:
@@ -159,6 +167,7 @@ def _check(tarball: Path, integrity: str) -> None:
 def _unpack(tarball: Path, package: Package, target: Path) -> None:
     """Write the wanted files of a package below `target`; ValueError if it tries to write elsewhere."""
     left, missing = _MOST_BYTES, set(package.files)
+    unfound = {old for old, _ in package.replace}
     with tarfile.open(str(tarball), "r|gz") as archive:
         for member in archive:
             name = _name_in(member, package)
@@ -169,7 +178,8 @@ def _unpack(tarball: Path, package: Package, target: Path) -> None:
             content = archive.extractfile(member)
             if left < 0 or content is None:
                 raise ValueError(f"{member.name} is too large or no file")
-            _write(target / name, content, package)
+            unfound -= _write(target / name, content, package)
+    missing |= {old.decode() for old in unfound}
     if missing:
         raise ValueError(f"without {', '.join(sorted(missing))}")
 
@@ -199,28 +209,25 @@ def _name_in(member: tarfile.TarInfo, package: Package) -> str:
     return "" if unwanted else name
 
 
-def _write(path: Path, content: IO[bytes], package: Package) -> None:
+def _write(path: Path, content: IO[bytes], package: Package) -> set[bytes]:
+    """Write a file with what is to be replaced in it; which of that it held."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if package.base and path.suffix in (".js", ".css"):
-        path.write_bytes(_rebased(content.read(), path.suffix, package.base.encode()))
+    found = set()
+    if package.replace and path.suffix in (".js", ".css"):
+        # A build that was made to lie at `/` finds its files elsewhere, and errors of it are mended.
+        text = content.read()
+        for old, new in package.replace:
+            if old in text:
+                found.add(old)
+                text = text.replace(old, new)
+        path.write_bytes(text)
     else:
         with path.open("xb") as file:
             shutil.copyfileobj(content, file, 1 << 20)
     if path.suffix in _COMPRESSED and path.stat().st_size > _WORTH_COMPRESSING:
         # Beside it, where the server finds it for browsers that take it so.
         path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), 6))
-
-
-def _rebased(content: bytes, suffix: str, base: bytes) -> bytes:
-    """Let a bundle that was built to lie at `/` find its other files below `base`."""
-    if suffix == ".css":
-        return content.replace(b"url(/", b"url(" + base)
-    for before, after in (
-        (b'__webpack_require__.p = "/"', b'__webpack_require__.p = "' + base + b'"'),
-        (b"'/dicom-microscopy-viewer/", b"'" + base + b"dicom-microscopy-viewer/"),
-    ):
-        content = content.replace(before, after)
-    return content
+    return found
 
 
 def _replace(new: Path, old: Path, folder: Path) -> None:

@@ -176,8 +176,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = HOME / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ADD_HEADERS_FUNCTION = static_headers
-# The viewer's build has hashes in its names.
-WHITENOISE_IMMUTABLE_FILE_TEST = r"/vendor/ohif/.*[0-9a-f]{16}\.(?:js|wasm|woff2)$"
+# The folder of the viewer is named by what is in it.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"/vendor/ohif-[0-9a-f]{8}/"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://")

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from simulator.catalogue import REFERRERS
+from simulator.clock import now
 from simulator.people import UTF_8, Person
 from simulator.plan import Case, Fate
 
@@ -44,13 +45,15 @@ class Writer:
 
         `changes` override the patient's `birth_date`, as a clerk mistypes one.
         """
-        minute = case.due if control == "NW" else case.comes_at
-        start = (self.at(minute) - timedelta(days=case.days_ago)).strftime("%Y%m%d%H%M%S%z")
+        begins = self.at(case.due if control == "NW" else case.comes_at) - timedelta(days=case.days_ago)
+        # What an old archive hands over still has the time at which it was said.
+        said = begins + timedelta(minutes=case.procedure.minutes) if case.fate is Fate.PRIOR else now()
+        start = begins.strftime("%Y%m%d%H%M%S%z")
         placer, filler = f"PL{case.key}^HIS", f"FL{case.key}^RIS"
         status = "CM" if case.fate is Fate.PRIOR else "CA" if control == "CA" else "SC"
         why = "^Patient declined" if control == "CA" else ""
         quantity = f"^^^{start}^^{case.priority}"
-        orc = _segment("ORC", {1: control, 2: placer, 3: filler, 5: status, 7: quantity, 9: _now(),
+        orc = _segment("ORC", {1: control, 2: placer, 3: filler, 5: status, 7: quantity, 9: _time(said),
                                12: _referrer(case), 16: why})  # fmt: skip
         procedure = case.procedure
         obr = _segment(
@@ -69,7 +72,7 @@ class Writer:
             segments.insert(2, f"AL1|1|DA|^{case.person.allergy}|MO")
         if case.sends_uid:
             segments.append(f"ZDS|{planned_uid(case)}^HIS^Application^DICOM")
-        return self._message("ORM^O01^ORM_O01", case.person.charset, segments)
+        return self._message("ORM^O01^ORM_O01", case.person.charset, segments, said)
 
     def admission(self, case: Case) -> Message:
         """ADT^A01 of an inpatient, ADT^A04 of everybody else."""
@@ -82,7 +85,7 @@ class Writer:
 
     def adt(self, event: str, person: Person, visit: str, structure: str) -> Message:
         """An ADT message about one patient."""
-        segments = [f"EVN||{_now()}", self.pid(person), visit]
+        segments = [f"EVN||{_time(now())}", self.pid(person), visit]
         if person.weight_kg:
             segments.append(f"OBX|1|NM|29463-7^Body weight^LN||{person.weight_kg}|kg|||||F")
         if person.allergy:
@@ -92,16 +95,18 @@ class Writer:
     def merge(self, person: Person, into: str) -> Message:
         """ADT^A40: the record of `person` becomes one with the record `into`."""
         survivor = _segment("PID", {**_pid(person), 3: f"{into}^^^GENHOSP^MR"})
-        segments = [f"EVN||{_now()}", survivor, f"MRG|{person.patient_id}^^^GENHOSP^MR"]
+        segments = [f"EVN||{_time(now())}", survivor, f"MRG|{person.patient_id}^^^GENHOSP^MR"]
         return self._message("ADT^A40^ADT_A39", person.charset, segments)
 
     def pid(self, person: Person, *, birth_date: str = "", **others: str) -> str:
         """PID (v2.5.1 3.4.2)."""
         return _segment("PID", {**_pid(person), 7: birth_date or person.birth_date})
 
-    def _message(self, type_: str, charset: str, segments: Sequence[str]) -> Message:
-        control_id = f"{self.prefix}{self.next_number():06}"
-        header = f"MSH|^~\\&|HIS|GENHOSP|RIS|RAD|{_now()}||{type_}|{control_id}|P|2.5.1|||AL|NE||{charset}"
+    def _message(
+        self, type_: str, charset: str, segments: Sequence[str], said: datetime | None = None
+    ) -> Message:
+        control_id, at = f"{self.prefix}{self.next_number():06}", _time(said or now())
+        header = f"MSH|^~\\&|HIS|GENHOSP|RIS|RAD|{at}||{type_}|{control_id}|P|2.5.1|||AL|NE||{charset}"
         text = "".join(f"{segment}\r" for segment in (header, *segments))
         return Message(type_, control_id, text.encode(CODECS[charset]))
 
@@ -160,6 +165,5 @@ def _fits(text: str, charset: str) -> bool:
     return True
 
 
-def _now() -> str:
-    now = datetime.now(UTC).astimezone()
-    return f"{now:%Y%m%d%H%M%S}.{now.microsecond // 1000:03}{now:%z}"
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y%m%d%H%M%S}.{moment.microsecond // 1000:03}{moment:%z}"

@@ -94,6 +94,7 @@ class Truth:
         self._path = folder / "truth.jsonl"
         self._turn = threading.Lock()
         self._saved = 0.0
+        self._is_over = False
         self.records = {case.number: Record(case) for case in cases}
         self._day = set(self.records)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,7 +119,7 @@ class Truth:
     def save(self, *, at_once: bool = False) -> None:
         """Write the day to disk, whole, unless that was done a moment ago."""
         with self._turn:
-            if not at_once and time.monotonic() - self._saved < SAVE_EVERY:
+            if self._is_over or (not at_once and time.monotonic() - self._saved < SAVE_EVERY):
                 return
             lines = [json.dumps(record.as_json(), ensure_ascii=False) for record in self.of_day()]
             beside = self._path.with_suffix(".new")
@@ -127,8 +128,9 @@ class Truth:
             self._saved = time.monotonic()
 
     def append(self, record: Record) -> None:
-        """Add a record of after the day at the end of the file, and forget it."""
+        """Add a record of after the day at the end of the file, and forget it; the day stays as it is."""
         with self._turn:
+            self._is_over = True
             with open(self._path, "a") as file:
                 file.write(json.dumps(record.as_json(), ensure_ascii=False) + "\n")
             with contextlib.suppress(KeyError):

@@ -18,7 +18,7 @@ VIEWER_POLICY: Final = (
 )
 VIEWER_WORKER_POLICY: Final = VIEWER_POLICY.replace("'wasm-unsafe-eval'", "'wasm-unsafe-eval' 'unsafe-eval'")
 """Of its workers, which see no page: its JPEG 2000 decoder makes functions from text."""
-VIEWER_FILES: Final = "/vendor/ohif/"
+VIEWER_FILES: Final = "/vendor/ohif-"
 
 
 class ContentSecurityPolicyMiddleware:

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -129,13 +130,14 @@ def _made(path: Path, wanted: Wanted) -> bytes:
 
 def _started() -> subprocess.Popen[bytes]:
     """Start one, with none of this process's secrets in its environment."""
+    environment = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PATH": os.defpath}
     return subprocess.Popen(
         [sys.executable, "-m", "archive.pixels.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=_ROOT,
-        env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PATH": os.defpath},
+        env={**environment, "TMPDIR": tempfile.gettempdir()},
         start_new_session=True,
     )
 

@@ -17,7 +17,7 @@ from typing import Final
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from archive.dataset.walk import DatasetError
+from archive.dataset.walk import LIMITS, DatasetError
 from archive.pixels.decode import DECODED, decode
 from archive.pixels.picture import draw
 from archive.pixels.wanted import Wanted
@@ -72,14 +72,14 @@ def _picture(path: Path, wanted: Wanted) -> bytes:
 
 
 def _limit() -> None:
-    """Bound what this process may use; it needs neither the requests nor to write files."""
+    """Bound what this process may use: no requests, and files only for a dataset that is inflated."""
     os.close(0)
     os.close(1)
     warnings.simplefilter("ignore")
     signal.alarm(SECONDS)
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMITS.inflated, LIMITS.inflated))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -14,6 +14,12 @@ DICOM_JSON: Final = "application/dicom+json"
 OCTET_STREAM: Final = "application/octet-stream"
 EXPLICIT_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 
+# Asked for by clients that don't know the registered names.
+_OTHER_NAMES: Final = {
+    "application/json": DICOM_JSON,
+    "image/x-dicom-rle": "image/dicom-rle",
+    "image/x-jls": "image/jls",
+}
 _MOST_RANGES: Final = 100
 _LONGEST_ACCEPT: Final = 4 << 10
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -157,8 +163,7 @@ def _media_range(media_type: str, parameters: dict[str, str]) -> MediaRange | No
         multipart, media_type = True, parameters.get("type", "*/*").lower()
     elif media_type == "*/*":
         multipart = None
-    if media_type == "application/json":  # asked for by clients that don't know the registered name
-        media_type = DICOM_JSON
+    media_type = _OTHER_NAMES.get(media_type, media_type)
     syntax = parameters.get("transfer-syntax", "")
     return MediaRange(media_type, multipart, syntax, float(quality), parameters)
 

@@ -167,7 +167,8 @@ def _uids(file: Stored) -> dict[str, str]:
 
 def _frames(request: HttpRequest, file: Stored, wanted: list[int] | None) -> HttpResponseBase:
     """Frames by number, or all of them; what is wrong is found out before the first byte is sent."""
-    kind, _, syntax = media_type(file.transfer_syntax).partition("; transfer-syntax=")
+    stored = frames.actual_syntax(file.path, file.transfer_syntax)
+    kind, _, syntax = media_type(stored).partition("; transfer-syntax=")
     is_single = wanted is not None and len(wanted) == 1
     offers = [
         Representation(type_, is_multipart, syntax)

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Count, Min
 
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
+from ledger import clock
 
 MOST_STUCK: Final = 10_000
 """Messages of one destination that are counted as held or stopped."""
@@ -35,6 +36,12 @@ class Queue:
     def stands(self) -> bool:
         """Whether it needs somebody to look at it."""
         return self.destination.standing_since is not None or self.held > 0 or self.stopped > 0
+
+    @property
+    def standing_for(self) -> timedelta | None:
+        """For how long the receiver gives no answer; None while it does."""
+        since = self.destination.standing_since
+        return None if since is None else clock.now() - since
 
 
 def queues() -> list[Queue]:

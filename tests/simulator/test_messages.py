@@ -85,6 +85,8 @@ def test_a_prior_was_completed_long_ago(writer: Writer) -> None:
     assert found["ORC"][5] == "CM"
     start = datetime.strptime(found["OBR"][36], "%Y%m%d%H%M%S%z")
     assert NINE - start >= timedelta(days=30)
+    said = datetime.strptime(found["MSH"][7], "%Y%m%d%H%M%S.%f%z")
+    assert said - start == timedelta(minutes=prior.procedure.minutes)
 
 
 def test_a_cancel_names_the_order_and_why(writer: Writer) -> None:

@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from django.contrib.staticfiles import finders
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.templatetags.static import static
@@ -22,7 +21,7 @@ from web.rest import access as door
 from web.security import VIEWER_POLICY
 
 MOST_STUDIES: Final = 20
-_FOLDER: Final = "vendor/ohif"
+_VENDOR: Final = Path(__file__).resolve().parents[1] / "static" / "vendor"
 
 
 @shell.may("study.view")
@@ -35,13 +34,14 @@ def viewer(request: HttpRequest, source: str = "") -> HttpResponse:
         text = "Nothing of it was stored, or all of it was moved elsewhere. Images show as they arrive."
         return shell.refuse(request, 404, "This study has no images", text, back=f"/studies/{uids[0]}")
     bundle = _bundle()
-    if not bundle:
+    if bundle is None:
         text = (
             "Setting up could not fetch it. Everything else works. Stop the system and start it again on a"
             " machine that reaches npm's registry; an administrator can see why in what it prints."
         )
         return shell.refuse(request, 503, "The viewer isn't installed", text, back=f"/studies/{uids[0]}")
-    context = {"base": static(_FOLDER) + "/", "bundle": bundle, "title": _title(studies)}
+    base = static(f"vendor/{bundle.parent.name}") + "/"
+    context = {"base": base, "bundle": bundle.name, "title": _title(studies)}
     response = render(request, "web/viewer.html", context)
     response["Content-Security-Policy"] = VIEWER_POLICY
     return response
@@ -75,11 +75,9 @@ def _title(studies: list[Study]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _bundle() -> str:
-    """The name of OHIF's main script, which has a hash in it; empty where it was not fetched."""
-    folder = finders.find(_FOLDER)
-    found = sorted(Path(folder).glob("app.bundle.*.js")) if isinstance(folder, str) else []
-    return found[0].name if found else ""
+def _bundle() -> Path | None:
+    """OHIF's main script, which has a hash in its name; None where it was not fetched."""
+    return next(iter(sorted(_VENDOR.glob("ohif-*/app.bundle.*.js"))), None)
 
 
 urlpatterns = [

@@ -1,6 +1,7 @@
 """Pictures of images in every transfer syntax that can be encoded here, and of every real file."""
 
 import io
+import json
 import os
 import signal
 import time
@@ -196,7 +197,7 @@ def test_a_huge_image_is_not_decoded(tmp_path: Path) -> None:
 
 
 def test_a_decoder_that_crashes_or_never_ends_costs_only_its_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = b'["/nowhere", "%s"]' % Wanted().to_json().replace('"', '\\"').encode()
+    line = request(Path("/nowhere"))
     monkeypatch.setattr(worker, "SECONDS", 1)
     for harm in (_crash, _endless, _greedy):
         monkeypatch.setattr(worker, "_picture", harm)
@@ -205,6 +206,17 @@ def test_a_decoder_that_crashes_or_never_ends_costs_only_its_picture(monkeypatch
         assert time.monotonic() - began < 5
     monkeypatch.setattr(worker, "_picture", lambda path, wanted: b"drawn")
     assert worker._in_child(line) == b"+drawn"
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT_LITTLE_ENDIAN, DEFLATED])
+def test_within_its_limits_it_draws(tmp_path: Path, syntax: str) -> None:
+    path = stored(tmp_path / "object", grey(RAMP.astype(np.uint16)), syntax)
+
+    assert worker._in_child(request(path))[:3] == b"+\xff\xd8"
+
+
+def request(path: Path) -> bytes:
+    return json.dumps([str(path), Wanted().to_json()]).encode()
 
 
 def _crash(path: Path, wanted: Wanted) -> bytes:

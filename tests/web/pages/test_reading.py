@@ -1,4 +1,4 @@
-"""The pages of reading and transcription (reading.md 1 to 6), as Django's test client sees them."""
+"""The pages of reading and transcription, as Django's test client sees them."""
 
 import json
 import re

@@ -108,7 +108,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
     versions = list(desk.versions_of(report)) if report else []
     exceptions = StudyException.objects.filter(study__in=studies, status="open").select_related("study")
     is_open = item.status in status.OPEN and (report is None or report.status not in drafting.SIGNED)
-    template = report.template if report else drafting.template_for(item) if is_open else None
+    template = (report.template if report else drafting.template_for(item)) if is_open else None
     return {
         "item": item,
         "report": report,

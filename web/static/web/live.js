@@ -45,7 +45,7 @@ function put(page, isLive) {
 function swap(old, fresh) {
   if (!old || !fresh || old.outerHTML === fresh.outerHTML) return;
   const spec = { swapStyle: "morph:outerHTML", swapDelay: 0, settleDelay: 0 };
-  if (window.htmx?.swap) window.htmx.swap(old, fresh.outerHTML, spec);
+  if (window.htmx?.swap) window.htmx.swap(old, fresh.outerHTML, spec, { contextElement: old }); // whose extensions morph
   else old.replaceWith(fresh);
 }
 

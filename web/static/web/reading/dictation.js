@@ -268,6 +268,6 @@ function show(words = "") {
   by("hand-on").hidden = by("discard").hidden = !take || take.isHandedOn;
   if (take) by("timer").textContent = seconds(take.samples);
   const stored = !take ? "" : share === 100 ? "stored" : take.isHandedOn || sent ? `uploading ${share} %` : "on this device";
-  const text = words || (isOn ? `recording, ${stored}` : isPaused ? `paused, ${stored}` : take ? stored : "");
+  const text = words || (isOn ? `recording, ${stored}` : isPaused ? `paused, ${stored}` : take ? stored : "ready to record");
   if (by("dictation-state").textContent !== text) by("dictation-state").textContent = text;
 }

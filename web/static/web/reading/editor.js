@@ -154,6 +154,8 @@ async function takeOver() {
   await restore();
   await speak();
   refresh();
+  // The other page notices within seconds and keeps what it had not sent.
+  for (const wait of [3000, 5500, 10000]) setTimeout(refresh, wait);
 }
 
 // One tab of this browser writes; a second one reads, until it is told to write.
@@ -334,7 +336,7 @@ async function begin() {
   macros.init(data.macros);
   shade();
   lookAtMarks = marks(document.querySelector("[data-marks]"), Object.values(areas));
-  signing.init({ autosave, read, current: () => report, refusal });
+  signing.init({ autosave, read, current: () => report, refusal, signed: () => { isWriting = false; setReadOnly(true); } });
   if (document.querySelector("[data-unpark]")) document.querySelector("[data-unpark]").hidden = !parked().length;
   if (data.isOpen) {
     let isMine = await lock();

@@ -98,6 +98,7 @@ async function sign() {
     const body = { password: password.value, revision: isAddendum() ? report.revision : editor.autosave.revision, kind, overrides, shown };
     const signed = await call("POST", `/reports/${report.id}/sign`, body, { headers: { "Idempotency-Key": key.value } });
     editor.autosave.stop();
+    editor.signed();
     addendum?.stop();
     after(signed, kind);
   } catch (problem) {

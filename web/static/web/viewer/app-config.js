@@ -29,8 +29,19 @@ const CHANNEL = "ris-pacs-viewer";
 const UID = /^[0-9]+(\.[0-9]+)+$/;
 const IMAGE = /\/studies\/([0-9.]+)\/series\/([0-9.]+)\/instances\/([0-9.]+)(?:\/frames\/([0-9]+))?/;
 
+const STACK = "@ohif/extension-default.sopClassHandlerModule.stack";
+const RETIRED = ["3", "5", "6", "12.3", "77.1", "77.2"].map(
+  (end) => `1.2.840.10008.5.1.4.1.1.${end}`,
+);
+
 const readingRoom = {
   id: "ris-pacs.reading-room",
+
+  onModeEnter({ extensionManager }) {
+    // Images of retired SOP classes (PS3.4 B.6) are images still.
+    const known = extensionManager.getModuleEntry(STACK)?.sopClassUids;
+    known?.push(...RETIRED.filter((uid) => !known.includes(uid)));
+  },
 
   preRegistration({ servicesManager, commandsManager }) {
     const { viewportGridService, displaySetService, cornerstoneViewportService } = servicesManager.services;
@@ -70,6 +81,14 @@ const readingRoom = {
       else if (data?.type === "open") open([].concat(data.studies ?? data.study ?? []));
       else if (data?.type === "warn") warn(String(data.text ?? ""));
     };
+    displaySetService.subscribe(displaySetService.EVENTS.DISPLAY_SETS_ADDED, ({ displaySetsAdded }) => {
+      // Some devices write a spacing of 0, with which nothing can be shown.
+      for (const instance of displaySetsAdded.flatMap((displaySet) => displaySet.instances ?? [])) {
+        for (const name of ["PixelSpacing", "ImagerPixelSpacing"]) {
+          if (instance[name] && ![].concat(instance[name]).every((value) => value > 0)) delete instance[name];
+        }
+      }
+    });
     for (const event of Object.values(viewportGridService.EVENTS)) {
       viewportGridService.subscribe(event, () => tell(false));
     }
@@ -105,7 +124,16 @@ window.config = {
   routerBasename: "/",
   extensions: [readingRoom],
   modes: [],
-  customizationService: { global: [{ "ohif.tours": { $set: [] } }] },
+  customizationService: {
+    global: [
+      {
+        "ohif.tours": { $set: [] },
+        // It finds other studies by Patient ID alone, which two hospitals may have given to two people. Priors
+        // are found by us, and opened with the study.
+        "studyBrowser.studyMode": { $set: "primary" },
+      },
+    ],
+  },
   whiteLabeling: {
     createLogoComponentFn: (React) => React.createElement("a", { href: "/", className: "mark" }, "RIS/PACS"),
   },
