@@ -4,13 +4,13 @@ The caller opens the transaction and audits the act in it.
 """
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 
 from accounts.errors import AccountError
 from accounts.models import Facility, Role, User
@@ -57,11 +57,16 @@ def change(
     Who is no longer active is signed out at the next request, and its tokens stop to work.
     """
     assert connection.in_atomic_block
-    others = _administrators().exclude(pk=user.pk)
+    # All active users are locked, in one order: two administrators can't take each other's role at once.
+    active = list(User.objects.select_for_update().filter(is_active=True).order_by("pk"))
     row = User.objects.select_for_update().get(pk=user.pk)
     wanted = {"full_name": _clean(full_name), "roles": _roles(roles), "is_active": is_active}
     stays = is_active and Role.ADMINISTRATOR in wanted["roles"]  # type: ignore[operator]
-    if _administers(row) and not stays and not any(_administers(other) for other in others):
+    if (
+        _administers(row)
+        and not stays
+        and not any(_administers(other) for other in active if other.pk != row.pk)
+    ):
         field = "roles" if is_active else "is_active"
         raise AccountError(
             field,
@@ -88,11 +93,6 @@ def set_password(user: User, *, password: str) -> None:
     _check_password(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
-
-
-def _administrators() -> QuerySet[User]:
-    """All active users, locked, so that two administrators can't take each other's role at once."""
-    return User.objects.select_for_update().filter(is_active=True).order_by("pk")
 
 
 def _administers(user: User) -> bool:
@@ -129,8 +129,3 @@ def _check_password(password: str, user: User) -> None:
 
 def _clean(text: str) -> str:
     return "".join(letter for letter in text if unicodedata.category(letter) != "Cc").strip()[:200]
-
-
-def of_roles(roles: Sequence[str]) -> str:
-    """Roles as people say them: `radiologist, manager`."""
-    return ", ".join(Role(role).label.lower() for role in roles if role in Role.values)

@@ -1,4 +1,4 @@
-"""The site file's section `archive`: quiet time, volumes, reconcile policy."""
+"""The site file's section `archive`: quiet time, volumes, reconcile policy, what is amended as it goes out."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from accounts.siting import Change, sync_rows, sync_section
 from archive.models import Volume
+from archive.outgoing import Amend
 from archive.reconcile import policy
 
 
@@ -28,6 +29,7 @@ class ArchiveSection(_Strict):
     min_free_mib: int = Field(200, ge=0)
     volumes: list[VolumeEntry] = [VolumeEntry(name="main", path="volumes/main")]
     reconcile: dict[str, Any] = {}
+    amend: Amend = Amend.ALL
 
     @field_validator("reconcile")
     @classmethod
@@ -38,7 +40,7 @@ class ArchiveSection(_Strict):
 
 def apply(section: ArchiveSection, *, dry_run: bool, overwrite: bool) -> list[Change]:
     """Bring the volumes and policies in line with the file."""
-    policies = section.model_dump(exclude={"volumes"})
+    policies = section.model_dump(mode="json", exclude={"volumes"})
     rows = [entry.model_dump() for entry in section.volumes]
     return [
         *sync_section("archive", policies, dry_run=dry_run),

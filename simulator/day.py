@@ -115,6 +115,8 @@ class Day:
 
     def _listen(self) -> None:
         address = self.hospital.around.destination
+        if address is None:
+            return
         try:
             self.listener = Listener(address)
         except OSError as error:

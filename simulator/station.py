@@ -163,11 +163,14 @@ def _mark(hospital: Hospital, case: Case, act: str) -> datetime | None:
     if not step:
         hospital.trouble("technologist", "order not found", case)
         return None
-    before = now()
+    before, record = now(), hospital.record(case)
     try:
         api.post(f"/steps/{step['id']}/{act}")
     except Refused as refusal:
         if refusal.status != 409 or act != "arrive":
             hospital.trouble("technologist", f"{act} refused with {refusal.status}", case)
         return None
-    return hospital.record(case).note(act, before + (now() - before) / 2)
+    half = (now() - before) / 2
+    if act == "complete":
+        record.completed_within = half
+    return record.note(act, before + half)

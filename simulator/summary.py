@@ -20,8 +20,8 @@ from simulator.turnaround import Figure, Waited
 from simulator.watch import Watch
 
 LINKS = frozenset({"matched", "corrected"})
-SAME = 1.0
-"""Seconds by which our clock, read around a call, may differ from what the system noted within it."""
+SAME = 0.2
+"""Seconds by which figures may differ besides what the duration of our own calls leaves open."""
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,12 @@ def _traffic(
 # Turnaround
 
 
-def waits(records: Iterable[Record], at: datetime) -> dict[str, list[Waited]]:
+def waits(records: Iterable[Record], at: datetime, shift: int = 0) -> dict[str, list[Waited]]:
     """Completed to final by modality, of today's exams, seen at a moment.
 
     Without a completed step its last acquisition counts. A study that is not linked to its order is one to be
-    read by itself, and its order, once completed, waits for the images that are its own.
+    read by itself, and its order, once completed, waits for the images that are its own. With a `shift` of -1
+    each step was completed as early as it can have been, with 1 as late.
     """
     found: dict[str, list[Waited]] = {}
     for record in records:
@@ -161,12 +162,13 @@ def waits(records: Iterable[Record], at: datetime) -> dict[str, list[Waited]]:
             continue
         some = found.setdefault(record.case.procedure.modality, [])
         final = record.final_at if record.final_at and record.final_at <= at else None
+        completed = record.completed_at and record.completed_at + shift * record.completed_within
         if record.verdict in LINKS or record.linked_at is not None:
-            some.append(_wait(record.completed_at or record.acquired_at, final, at))
+            some.append(_wait(completed or record.acquired_at, final, at))
         else:
             some.append(_wait(record.acquired_at, final, at))
-            if record.completed_at is not None:
-                some.append(_wait(record.completed_at, None, at))
+            if completed is not None:
+                some.append(_wait(completed, None, at))
     return found
 
 
@@ -182,22 +184,35 @@ def _turnaround(
     yield "Turnaround, completed to final (Kaplan-Meier); the day is short, so these are seconds"
     yield "        n done      p50      p90 | product: n done      p50      p90"
     for modality in STATIONS:
-        ours = turnaround.figure(waits(records, at).get(modality, []))
+        least, ours, most = (
+            turnaround.figure(waits(records, at, shift).get(modality, [])) for shift in (1, 0, -1)
+        )
         other = theirs.get(modality)
         left = f"  {modality:4}{ours.n:3} {ours.done:4} {_seconds(ours.p50)} {_seconds(ours.p90)}"
         if other is None:
             yield f"{left} | not told"
             continue
-        same = "equal" if is_same(ours, other) else "NOT EQUAL"
+        same = "equal" if is_same(least, most, other) else "NOT EQUAL"
         yield f"{left} | {other.n:10} {other.done:4} {_seconds(other.p50)} {_seconds(other.p90)}  {same}"
 
 
-def is_same(ours: Figure, theirs: Figure) -> bool:
-    """Whether two figures agree, but for the time that a call takes."""
-    if (ours.n, ours.done) != (theirs.n, theirs.done):
+def is_same(least: Figure, most: Figure, theirs: Figure) -> bool:
+    """Whether a figure lies between ours, which know when a step was completed only up to their calls."""
+    if not (least.n, least.done) == (most.n, most.done) == (theirs.n, theirs.done):
         return False
-    pairs = ((ours.p50, theirs.p50), (ours.p90, theirs.p90))
-    return all(a == b if a is None or b is None else abs(a - b) <= SAME for a, b in pairs)
+    return all(
+        _is_between(low, high, value)
+        for low, high, value in (
+            (least.p50, most.p50, theirs.p50),
+            (least.p90, most.p90, theirs.p90),
+        )
+    )
+
+
+def _is_between(low: float | None, high: float | None, value: float | None) -> bool:
+    if low is None or high is None or value is None:
+        return low is high is value
+    return low - SAME <= value <= high + SAME
 
 
 def _product_figures(

@@ -14,13 +14,13 @@ PEOPLE = ("tess", "rada", "ruben", "resi", "trudy", "mara", "iris")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The doors of the system, and what opens them."""
+    """The doors of the system, and what opens them; without a destination nobody hears what goes out."""
 
     home: Path
     http: Address
     dicom: Address
     hl7: Address
-    destination: Address
+    destination: Address | None
     ae_title: str
     tokens: Mapping[str, str]
     password: str
@@ -28,12 +28,13 @@ class Surroundings:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Surroundings":
         """Read the environment; raises ValueError for an address or a list of tokens that can't be read."""
+        heard = environment.get("RIS_PACS_HL7_DESTINATION", "127.0.0.1:2576")
         return cls(
             home=Path(environment.get("RIS_PACS_HOME", "var")),
             http=address(environment.get("RIS_PACS_HTTP", "127.0.0.1:8000")),
             dicom=address(environment.get("RIS_PACS_DICOM", "127.0.0.1:11112")),
             hl7=address(environment.get("RIS_PACS_HL7", "127.0.0.1:2575")),
-            destination=address(environment.get("RIS_PACS_HL7_DESTINATION", "127.0.0.1:2576")),
+            destination=address(heard) if heard else None,
             ae_title=environment.get("RIS_PACS_AE_TITLE", "RISPACS"),
             tokens=dict(json.loads(environment.get("RIS_PACS_DEMO_TOKENS", "{}"))),
             password=environment.get("RIS_PACS_DEMO_PASSWORD", ""),

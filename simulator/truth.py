@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class Record:
     stored: int = 0
     acquired_at: datetime | None = None
     completed_at: datetime | None = None
+    completed_within: timedelta = timedelta()
+    """By how much the system may have noted it earlier or later: half the time that telling it took."""
     linked_at: datetime | None = None
     final_at: datetime | None = None
     reports: int = 0
@@ -81,6 +83,7 @@ class Record:
             "images": {"made": self.images, "sent": self.sent, "stored": self.stored},
             "acquired_at": _text(self.acquired_at),
             "completed_at": _text(self.completed_at),
+            "completed_within_seconds": round(self.completed_within.total_seconds(), 3),
             "final_at": _text(self.final_at),
             "reports_signed": self.reports,
             "happened": self.happened,

@@ -55,14 +55,6 @@ _MEDIA_TYPES = {
     "1.2.840.10008.1.2.4.203": "image/jphc",
     "1.2.840.10008.1.2.5": "image/dicom-rle",
 }
-_BASELINE, _EXTENDED, _LOSSLESS, _LOSSLESS_SV1 = (f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70))
-_JPEG_SYNTAXES = frozenset((_BASELINE, _EXTENDED, _LOSSLESS, _LOSSLESS_SV1))
-# SOF markers of ISO/IEC 10918-1 table B.1 → the transfer syntaxes that they fit, the most general first.
-_PROCESSES = {
-    0xC0: (_BASELINE, _EXTENDED),
-    0xC1: (_EXTENDED,),
-    0xC3: (_LOSSLESS, _LOSSLESS_SV1),
-}
 # Bytes of one value of the "other" and numeric VRs (PS3.5 table 6.2-1): what big endian swaps.
 _WORD = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8, "US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8}
 
@@ -146,32 +138,6 @@ def frame_of(image: Image, number: int) -> bytes:
         if image.walked.encapsulated
         else _native_frame(image, number - 1)
     )
-
-
-def actual_syntax(path: str | PathLike[str], transfer_syntax: str) -> str:
-    """Find the JPEG process that the first frame is compressed by, where the file may name another.
-
-    Some writers leave the transfer syntax of what they had decoded; a viewer that goes by it shows noise.
-    """
-    if transfer_syntax not in _JPEG_SYNTAXES:
-        return transfer_syntax
-    try:
-        process = _start_of_frame(frame(path, 1)[0])
-    except DatasetError:
-        return transfer_syntax
-    fitting = _PROCESSES.get(process, (transfer_syntax,))
-    return transfer_syntax if transfer_syntax in fitting else fitting[0]
-
-
-def _start_of_frame(codestream: bytes) -> int:
-    """The first marker SOF of a JPEG codestream (ISO/IEC 10918-1 table B.1); 0 if there is none."""
-    place = 2
-    while codestream[place : place + 1] == b"\xff" and place + 4 <= len(codestream):
-        marker = codestream[place + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return marker
-        place += 2 + int.from_bytes(codestream[place + 2 : place + 4], "big")
-    return 0
 
 
 def little_endian(raw: bytes, vr: str) -> bytes:

@@ -92,8 +92,10 @@ class Frame:
                 yield item
 
 
-def decode(path: Path, number: int = 0) -> Frame:
+def decode(path: Path, number: int = 0, *, as_stored: bool = False) -> Frame:
     """Decode frame `number`, counted from 1; 0 stands for the one that represents the object.
+
+    Colours become RGB, unless they are wanted `as_stored`.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def decode(path: Path, number: int = 0) -> Frame:
         shape = (image.pixels.rows, image.pixels.columns)
         return Frame(np.frombuffer(raw, _FLOATS[image.tag]).reshape(shape), number, image.pixels, header)
     with guarded("pixels can't be decoded"):
-        values = _decoded(raw, image)
+        values = _decoded(raw, image, as_stored)
     return Frame(values, number, image.pixels, header)
 
 
@@ -135,7 +137,15 @@ def _representative(header: Dataset, frames: int) -> int:
     return named if 1 <= named <= frames else (frames + 1) // 2
 
 
-def _decoded(raw: bytes, image: Image) -> Array:
+def native(frame: Frame) -> bytes:
+    """The values as Explicit VR Little Endian has them, pixel by pixel (PS3.5 8.1.1)."""
+    size = frame.pixels.bits_allocated // 8
+    if size not in (1, 2, 4):
+        raise DatasetError("pixels of this size aren't decoded")
+    return frame.values.astype(f"<{'i' if frame.pixels.signed else 'u'}{size}").tobytes()
+
+
+def _decoded(raw: bytes, image: Image, as_stored: bool) -> Array:
     pixels, syntax = image.pixels, image.walked.transfer_syntax
     syntax = _RETIRED.get(syntax, syntax)
     compressed = syntax not in NATIVE and syntax != ENCAPSULATED_UNCOMPRESSED
@@ -150,7 +160,7 @@ def _decoded(raw: bytes, image: Image) -> Array:
         "pixel_representation": pixels.signed,
         "pixel_keyword": "PixelData",
         "pixel_vr": "OB" if compressed else "OW",
-        "as_rgb": True,
+        "as_rgb": not as_stored,
     }
     if pixels.samples > 1:
         options["planar_configuration"] = pixels.planar

@@ -6,6 +6,8 @@ from typing import Final
 
 JPEG: Final = "image/jpeg"
 PNG: Final = "image/png"
+NATIVE: Final = "application/octet-stream"
+"""No picture but the decoded values, as Explicit VR Little Endian has them."""
 
 
 @dataclass(frozen=True, slots=True)

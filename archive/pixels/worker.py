@@ -18,9 +18,9 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from archive.dataset.walk import LIMITS, DatasetError
-from archive.pixels.decode import DECODED, decode
+from archive.pixels.decode import DECODED, decode, native
 from archive.pixels.picture import draw
-from archive.pixels.wanted import Wanted
+from archive.pixels.wanted import NATIVE, Wanted
 
 SECONDS: Final = 15
 _MEMORY: Final = 2 << 30
@@ -68,7 +68,8 @@ def _answer(line: bytes, writing: int) -> None:
 
 
 def _picture(path: Path, wanted: Wanted) -> bytes:
-    return draw(decode(path, wanted.frame), wanted)
+    frame = decode(path, wanted.frame, as_stored=wanted.media_type == NATIVE)
+    return native(frame) if wanted.media_type == NATIVE else draw(frame, wanted)
 
 
 def _limit() -> None:

@@ -1,6 +1,7 @@
 """QIDO-RS: search for studies, series and instances (PS3.18 10.6)."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
-from archive import own, searching
+from archive import outgoing, own, searching
 from archive.models import Instance, Series, Study
 from interfaces.dicomweb import keys, multipart
 from interfaces.dicomweb.attributes import Json, element, sequence
@@ -90,8 +91,10 @@ def _answer(
     page = page[:limit]
     response = HttpResponse(status=204)
     if page:
-        made_here = own.counts({_study_of(row) for row in page})
-        content = orjson.dumps([write(row, made_here.get(_study_of(row).pk, own.Counts())) for row in page])
+        of = {_study_of(row) for row in page}
+        made_here, identities = own.counts(of), outgoing.identities(of)
+        shown = {study.pk: Shown(identities[study.pk], made_here.get(study.pk, own.Counts())) for study in of}
+        content = orjson.dumps([write(row, shown[_study_of(row).pk]) for row in page])
         response = HttpResponse(content, content_type=f"{multipart.DICOM_JSON}; charset=utf-8")
     warnings = [_NOT_FUZZY] * query.fuzzy
     # A client that gave a limit knows that there may be more.
@@ -106,6 +109,14 @@ def _answer(
 # Results (PS3.18 tables 10.6.3-3 to 10.6.3-5)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of a study beside its own row."""
+
+    identity: outgoing.Identity
+    made_here: own.Counts
+
+
 def _study_of(row: Study | Series | Instance) -> Study:
     if isinstance(row, Study):
         return row
@@ -114,21 +125,19 @@ def _study_of(row: Study | Series | Instance) -> Study:
     return series.study
 
 
-def _study(request: HttpRequest, row: Study, made_here: own.Counts) -> Json:
+def _study(request: HttpRequest, row: Study, shown: Shown) -> Json:
     url = reverse("dicomweb-study", kwargs={"study": row.study_instance_uid})
-    return _sorted(_common(request, url), _of_study(row, made_here))
+    return _sorted(_common(request, url), _of_study(row, shown))
 
 
-def _series(request: HttpRequest, with_study: bool, row: Series, made_here: own.Counts) -> Json:
+def _series(request: HttpRequest, with_study: bool, row: Series, shown: Shown) -> Json:
     uids = {"study": row.study.study_instance_uid, "series": row.series_instance_uid}
     url = reverse("dicomweb-series", kwargs=uids)
-    study = _of_study(row.study, made_here) if with_study else [element("StudyInstanceUID", uids["study"])]
-    return _sorted(_common(request, url), study, _of_series(row))
+    study = _of_study(row.study, shown) if with_study else [element("StudyInstanceUID", uids["study"])]
+    return _sorted(_common(request, url), study, _of_series(row, shown))
 
 
-def _instance(
-    request: HttpRequest, with_study: bool, with_series: bool, row: Instance, made_here: own.Counts
-) -> Json:
+def _instance(request: HttpRequest, with_study: bool, with_series: bool, row: Instance, shown: Shown) -> Json:
     assert row.series is not None
     series = row.series
     uids = {
@@ -137,8 +146,8 @@ def _instance(
         "instance": row.sop_instance_uid,
     }
     url = reverse("dicomweb-instance", kwargs=uids)
-    study = _of_study(series.study, made_here) if with_study else [element("StudyInstanceUID", uids["study"])]
-    of_series = _of_series(series) if with_series else [element("SeriesInstanceUID", uids["series"])]
+    study = _of_study(series.study, shown) if with_study else [element("StudyInstanceUID", uids["study"])]
+    of_series = _of_series(series, shown) if with_series else [element("SeriesInstanceUID", uids["series"])]
     return _sorted(_common(request, url), study, of_series, _of_instance(row))
 
 
@@ -152,30 +161,25 @@ def _common(request: HttpRequest, url: str) -> Iterator[tuple[str, Json]]:
     yield element("RetrieveURL", request.build_absolute_uri(url))
 
 
-def _of_study(row: Study, made_here: own.Counts) -> list[tuple[str, Json]]:
-    """A matched study shows its patient as the survivor's record has it; before, its header's identity.
+def _of_study(row: Study, shown: Shown) -> list[tuple[str, Json]]:
+    """A linked study shows its patient as the survivor's record has it; before, its header's identity.
 
     Its counts are those of all that it holds, with the reports that were made here.
     """
-    name, patient_id, issuer = row.patient_name, row.header_patient_id, row.issuer_of_patient_id
-    birth_date, sex = row.birth_date, row.sex
-    if row.patient is not None:
-        shown = row.patient.current
-        name, patient_id, issuer = shown.name, shown.value, shown.authority.namespace
-        birth_date, sex = shown.birth_date, shown.sex
+    identity, made_here = shown.identity, shown.made_here
     return [
         element("StudyDate", row.study_date),
         element("StudyTime", row.study_time),
-        element("AccessionNumber", row.accession_number),
+        element("AccessionNumber", identity.accession_number),
         element("ModalitiesInStudy", *sorted({*row.modalities, *made_here.modalities})),
         element("ReferringPhysicianName", row.referring_physician),
         element("TimezoneOffsetFromUTC", row.header.get("timezone_offset")),
         element("StudyDescription", row.description),
-        element("PatientName", name),
-        element("PatientID", patient_id),
-        element("IssuerOfPatientID", issuer),
-        element("PatientBirthDate", birth_date),
-        element("PatientSex", sex),
+        element("PatientName", identity.name),
+        element("PatientID", identity.patient_id),
+        element("IssuerOfPatientID", identity.issuer),
+        element("PatientBirthDate", identity.birth_date),
+        element("PatientSex", identity.sex),
         element("StudyInstanceUID", row.study_instance_uid),
         element("StudyID", row.study_id),
         element("NumberOfStudyRelatedSeries", row.series_count + made_here.series),
@@ -183,7 +187,9 @@ def _of_study(row: Study, made_here: own.Counts) -> list[tuple[str, Json]]:
     ]
 
 
-def _of_series(row: Series) -> list[tuple[str, Json]]:
+def _of_series(row: Series, shown: Shown) -> list[tuple[str, Json]]:
+    """A series names the requests that its objects name, else those that a person linked the study to."""
+    linked = [asdict(request) for request in shown.identity.requests]
     return [
         element("Modality", row.modality),
         element("SeriesDescription", row.description),
@@ -195,7 +201,7 @@ def _of_series(row: Series) -> list[tuple[str, Json]]:
         element("NumberOfSeriesRelatedInstances", row.instance_count),
         element("PerformedProcedureStepStartDate", row.header.get("performed_start_date")),
         element("PerformedProcedureStepStartTime", row.header.get("performed_start_time")),
-        sequence("RequestAttributesSequence", map(_request_item, row.header.get("requests", []))),
+        sequence("RequestAttributesSequence", map(_request_item, row.header.get("requests") or linked)),
     ]
 
 

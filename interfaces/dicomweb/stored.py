@@ -2,16 +2,16 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import get_conditional_response
 
-from archive import volumes
+from archive import outgoing, volumes
 from archive.dataset import amend
-from archive.dataset.walk import STUDY_INSTANCE_UID
-from archive.models import StoredFile
+from archive.dataset.amendment import Amendment
+from archive.models import StoredFile, Study
 from interfaces.dicomweb import multipart
 from interfaces.dicomweb.door import Problem, visible_studies
 from ledger import audit
@@ -31,18 +31,21 @@ class Stored:
     transfer_syntax: str
     moved: bool = False
     """A split has moved it to another study than its header names."""
+    amendment: Amendment | None = None
+    """What is said otherwise than as received; only where `select` was told to find that out."""
 
-    def body(self) -> Iterator[bytes]:
-        """The bytes of the object: as received, but for the study that it was moved to."""
-        if self.moved:
-            return amend.with_uid(self.path, STUDY_INSTANCE_UID, self.study)
-        return multipart.file_range(self.path, 0, self.size)
+    def outgoing(self) -> tuple[Iterator[bytes], int | None]:
+        """The bytes of the object with its amendment, and how many there are, where that is known.
 
-    def length(self) -> int | None:
-        """How many bytes `body` yields, where that is known."""
-        if self.moved:
-            return amend.length_with_uid(self.path, STUDY_INSTANCE_UID, self.study)
-        return self.size
+        Raises
+        ------
+        DatasetError
+            What has to be amended can't be read; then nothing of it is sent.
+        """
+        amended = amend.amended(self.path, self.amendment) if self.amendment else None
+        if amended is None:
+            return multipart.file_range(self.path, 0, self.size), self.size
+        return amended.body(), amended.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,16 @@ class Selection:
         digest = hashlib.sha256("\n".join(more).encode())
         for file in self.files:
             digest.update(f"{file.study}\t{file.instance}\t{file.sha256}\t{file.path.name}\n".encode())
+            digest.update(repr(file.amendment).encode() if file.amendment else b"")
         return f'"{digest.hexdigest()[:32]}"'
 
 
-def select(request: HttpRequest, *, study: str, series: str = "", instance: str = "") -> Selection:
+def select(
+    request: HttpRequest, *, study: str, series: str = "", instance: str = "", with_amendments: bool = False
+) -> Selection:
     """The files of a study, a series or an instance, in the order in which they came.
 
+    With `with_amendments` each knows what it is to be sent with; pixels alone don't need that.
     That they were looked at goes to the audit trail, once an hour for each person and study.
 
     Raises
@@ -90,6 +97,8 @@ def select(request: HttpRequest, *, study: str, series: str = "", instance: str 
         if row.instance_id not in kept and row.instance.series is not None:
             kept[row.instance_id] = _stored(study, row.instance.series.series_instance_uid, row)
     files = [file for file in kept.values() if file.path.is_file()]
+    if with_amendments and files:
+        files = _amended(study, files)
     if not kept:
         raise Problem(404, "There is no such study, series or instance.")
     if not files:
@@ -116,6 +125,16 @@ def _stored(study: str, series: str, row: StoredFile) -> Stored:
         row.transfer_syntax_uid,
         moved=row.instance.study_instance_uid != study,
     )
+
+
+def _amended(study: str, files: list[Stored]) -> list[Stored]:
+    rows = Study.objects.select_related("patient__authority", "patient__survivor__authority")
+    row = rows.get(study_instance_uid=study)
+    found = outgoing.amendment(row)
+    moved = outgoing.moved(row, found) if any(file.moved for file in files) else None
+    if found is None and moved is None:
+        return files
+    return [replace(file, amendment=moved if file.moved else found) for file in files]
 
 
 def not_modified(request: HttpRequest, etag: str) -> HttpResponseBase | None:

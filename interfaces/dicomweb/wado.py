@@ -1,7 +1,8 @@
 """WADO-RS: retrieve studies, series, instances, their metadata, frames and bulk data (PS3.18 10.4).
 
-Objects go out as they came in, streamed from their files, but under the study that a split has moved them to; metadata instance by instance. What is sent is
-never held in memory as a whole.
+Objects go out as they came in, streamed from their files, unless their study is shown under another identity
+than they tell (`archive.outgoing`); metadata instance by instance. What is sent is never held in memory as a
+whole.
 """
 
 import re
@@ -11,9 +12,14 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 
-from archive.dataset import dicom_json, frames
+from archive import outgoing
+from archive.dataset import amend_json, dicom_json, frames, walk
+from archive.dataset.codestream import compression_of
 from archive.dataset.frames import NoSuchFrame, media_type
-from archive.dataset.walk import NATIVE, DatasetError
+from archive.dataset.walk import DatasetError
+from archive.pixels import rendering
+from archive.pixels.rendering import Busy, NoPicture
+from archive.pixels.wanted import NATIVE, Wanted
 from interfaces.dicomweb import multipart
 from interfaces.dicomweb.attributes import element
 from interfaces.dicomweb.door import Problem, resource
@@ -35,19 +41,20 @@ _PIXELS: Final = "7FE00010"
 @resource
 def retrieve(request: HttpRequest, study: str, series: str = "", instance: str = "") -> HttpResponseBase:
     """`/studies/{study}`, `…/series/{series}`, `…/instances/{instance}`: the objects themselves."""
-    selection = select(request, study=study, series=series, instance=instance)
+    selection = select(request, study=study, series=series, instance=instance, with_amendments=True)
     chosen = _negotiate(request, _offers_of_objects(selection, single=bool(instance)))
     etag = selection.etag(str(chosen.multipart))
     if unchanged := not_modified(request, etag):
         return unchanged
     if not chosen.multipart:
         (file,) = selection.files
-        response = _stream(file.body(), _type_of(file))
-        if (length := file.length()) is not None:
+        body, length = _outgoing(file)
+        response = _stream(body, _type_of(file))
+        if length is not None:
             response["Content-Length"] = str(length)
         response["Content-Disposition"] = f'attachment; filename="{file.instance}.dcm"'
         return cached(response, etag)
-    parts = (Part(_type_of(file), file.body()) for file in selection.files)
+    parts = (Part(_type_of(file), _outgoing(file)[0]) for file in selection.files)
     # Boundaries differ each time, so two answers are alike but not the same.
     return cached(_multipart(parts, APPLICATION_DICOM, selection.status), f"W/{etag}")
 
@@ -55,7 +62,7 @@ def retrieve(request: HttpRequest, study: str, series: str = "", instance: str =
 @resource
 def metadata(request: HttpRequest, study: str, series: str = "", instance: str = "") -> HttpResponseBase:
     """`…/metadata`: all attributes but bulk data, which they say where to find (PS3.18 10.4.1.1.2)."""
-    selection = select(request, study=study, series=series, instance=instance)
+    selection = select(request, study=study, series=series, instance=instance, with_amendments=True)
     _negotiate(request, [Representation(DICOM_JSON)])
     etag = selection.etag("metadata", request.get_host())
     if unchanged := not_modified(request, etag):
@@ -81,9 +88,14 @@ def frame_list(
 @resource
 def bulk_data(request: HttpRequest, study: str, series: str, instance: str, where: str) -> HttpResponseBase:
     """`…/bulkdata/{where}`: the value of an attribute; encapsulated pixels come frame by frame."""
-    selection = select(request, study=study, series=series, instance=instance)
+    names_someone = where in outgoing.IDENTIFYING
+    selection = select(
+        request, study=study, series=series, instance=instance, with_amendments=names_someone
+    )
     (file,) = selection.files
-    if where == _PIXELS and file.transfer_syntax not in NATIVE:
+    if names_someone and file.amendment:
+        raise Problem(404, "There is no such value.")  # what is on disk is not what the study is shown under
+    if where == _PIXELS and file.transfer_syntax not in walk.NATIVE:
         return _frames(request, file, None)
     offers = [Representation(OCTET_STREAM, as_parts, EXPLICIT_LITTLE_ENDIAN) for as_parts in (True, False)]
     chosen = _negotiate(request, offers)
@@ -140,6 +152,13 @@ def _multipart(parts: Iterable[Part], part_type: str, status: int = 200) -> Stre
     return _stream(multipart.write(parts, boundary), multipart.content_type(part_type, boundary), status)
 
 
+def _outgoing(file: Stored) -> tuple[Iterator[bytes], int | None]:
+    try:
+        return file.outgoing()
+    except DatasetError as error:
+        raise Problem(500, "The object can't be read, so not be sent under its study's identity.") from error
+
+
 def _models(request: HttpRequest, selection: Selection) -> Iterator[bytes]:
     """An array of models, one at a time; of a header that can't be read the UIDs are said."""
     opening = b"["
@@ -155,7 +174,9 @@ def _models(request: HttpRequest, selection: Selection) -> Iterator[bytes]:
                     element("SeriesInstanceUID", file.series),
                 ]
             )
-        model |= [element("StudyInstanceUID", file.study)]
+        model |= [] if file.moved else [element("StudyInstanceUID", file.study)]
+        if file.amendment:
+            model = amend_json.amend(model, file.amendment)
         yield opening + dicom_json.to_bytes(model)
         opening = b","
     yield b"]"
@@ -167,26 +188,32 @@ def _uids(file: Stored) -> dict[str, str]:
 
 def _frames(request: HttpRequest, file: Stored, wanted: list[int] | None) -> HttpResponseBase:
     """Frames by number, or all of them; what is wrong is found out before the first byte is sent."""
-    stored = frames.actual_syntax(file.path, file.transfer_syntax)
-    kind, _, syntax = media_type(stored).partition("; transfer-syntax=")
+    compression = compression_of(file.path, file.transfer_syntax)
+    kind, _, syntax = media_type(compression.transfer_syntax).partition("; transfer-syntax=")
+    # What decoders misread is better sent decoded, unless it is asked for as it is.
+    kinds = [(OCTET_STREAM, EXPLICIT_LITTLE_ENDIAN)] if compression.is_ambiguous else []
+    kinds += [(kind, syntax), (OCTET_STREAM, syntax)]
     is_single = wanted is not None and len(wanted) == 1
     offers = [
-        Representation(type_, is_multipart, syntax)
-        for type_ in dict.fromkeys((kind, OCTET_STREAM))
+        Representation(type_, is_multipart, of_syntax)
+        for type_, of_syntax in dict.fromkeys(kinds)
         for is_multipart in ((True, False) if is_single else (True,))
     ]
     chosen = _negotiate(request, offers)
-    etag = Selection([file], 0).etag("frames", str(wanted), str(chosen.multipart), chosen.media_type)
+    decoded = compression.is_ambiguous and chosen.transfer_syntax == EXPLICIT_LITTLE_ENDIAN
+    etag = Selection([file], 0).etag("frames", str(wanted), str(chosen))
     if unchanged := not_modified(request, etag):
         return unchanged
     numbers = _existing(file, wanted)
-    part_type = f"{chosen.media_type}; transfer-syntax={syntax}"
+    part_type = f"{chosen.media_type}; transfer-syntax={chosen.transfer_syntax}"
     if not chosen.multipart:
-        return cached(HttpResponse(_frame(file, numbers[0]), content_type=part_type), etag)
-    first = _frame(file, numbers[0])  # so that an object that can't be read is not found out half-way
+        return cached(HttpResponse(_frame(file, numbers[0], decoded), content_type=part_type), etag)
+    first = _frame(
+        file, numbers[0], decoded
+    )  # so that an object that can't be read is not found out half-way
     base = request.build_absolute_uri(reverse("dicomweb-instance", kwargs=_uids(file)))
     parts = (
-        Part(part_type, [first if place == 0 else _frame(file, number)], f"{base}/frames/{number}")
+        Part(part_type, [first if place == 0 else _frame(file, number, decoded)], f"{base}/frames/{number}")
         for place, number in enumerate(numbers)
     )
     return cached(_multipart(parts, chosen.media_type), f"W/{etag}")
@@ -204,10 +231,16 @@ def _existing(file: Stored, wanted: list[int] | None) -> list[int]:
     return wanted
 
 
-def _frame(file: Stored, number: int) -> bytes:
+def _frame(file: Stored, number: int, decoded: bool) -> bytes:
     try:
+        if decoded:
+            return rendering.render(file.path, file.sha256, Wanted(frame=number, media_type=NATIVE))
         return frames.frame(file.path, number)[0]
     except NoSuchFrame as error:
         raise Problem(404, f"{error.reason}.") from error
     except DatasetError as error:
         raise Problem(404, "The frame can't be found in its object.") from error
+    except NoPicture as error:
+        raise Problem(404, "The frame can't be decoded.") from error
+    except Busy:
+        raise Problem(503, "Too many images are being decoded; ask again in some seconds.") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.system import PASSWORD, ROOT, System, free_port
+from tests.clients.system import PASSWORD, ROOT, System
 
 PEOPLE = ("tess", "rada", "ruben", "resi", "trudy", "mara")
 ORDERS, FAULTS = 8, 3
@@ -24,7 +24,7 @@ def day(system: System, tmp_path: Path) -> subprocess.CompletedProcess[str]:
         "RIS_PACS_HTTP": system.environment["RIS_PACS_HTTP"],
         "RIS_PACS_DICOM": system.environment["RIS_PACS_DICOM"],
         "RIS_PACS_HL7": system.environment["RIS_PACS_HL7"],
-        "RIS_PACS_HL7_DESTINATION": f"127.0.0.1:{free_port()}",
+        "RIS_PACS_HL7_DESTINATION": "",
         "RIS_PACS_DEMO_TOKENS": json.dumps(dict.fromkeys(PEOPLE, token)),
         "RIS_PACS_DEMO_PASSWORD": PASSWORD,
     }

@@ -70,19 +70,21 @@ def fields(message: bytes, name: bytes) -> list[list[str]]:
 
 def technologist(page: Page, accession: str) -> None:
     """Finds the patient, and says by keys: arrived, started, done."""
-    page.goto(f"/worklist?q={accession}")
+    page.goto(f"/worklist?status=all&q={accession}")
     row = page.locator("table.list tbody tr[id]").first
-    expect(row).to_contain_text("Bärs, Änne")
+    expect(row).to_contain_text("BÄRS, ÄNNE")
     for key, state in (("a", "arrived"), ("s", "started"), ("c", "completed")):
         page.keyboard.press("j")
+        expect(page.locator("table.list tbody tr[aria-current]")).to_have_count(1)
         page.keyboard.press(key)
         expect(page.locator("table.list tbody tr[id]").first).to_contain_text(state, ignore_case=True)
 
 
-def dictate(page: Page, uid: str) -> None:
+def dictate(page: Page, accession: str) -> None:
     """Opens the item and says something."""
-    page.goto("/reading")
-    page.locator("table.list tbody tr[id] a.name", has_text="Bärs, Änne").first.click()
+    page.goto(f"/reading?text={accession}")
+    page.locator("table.list tbody tr[id] a.name", has_text="BÄRS, ÄNNE").first.click()
+    page.locator("html[data-editor-ready]").wait_for()
     page.keyboard.press("Control+d")
     expect(page.locator("#timer")).to_have_text("0:04", timeout=20_000)
     page.keyboard.press("Control+d")
@@ -95,6 +97,7 @@ def transcribe(page: Page) -> None:
     page.goto("/transcription")
     page.keyboard.press("n")
     page.wait_for_url("**/transcription/*-*")
+    page.locator("html[data-editor-ready]").wait_for()
     page.keyboard.press("F2")
     expect(page.locator("#time")).to_contain_text("0:01")
     page.keyboard.press("F2")
@@ -108,7 +111,9 @@ def sign(page: Page) -> None:
     """Reads what was typed, clears the open mark, signs."""
     expect(page.locator("#section-findings")).to_have_value(FINDINGS)
     page.keyboard.press("Control+Enter")
-    expect(page.locator("dialog#sign")).to_contain_text("open")
+    page.locator("#sign-password").fill(PASSWORD)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("dialog#sign [data-blocks]")).to_contain_text("open")
     page.keyboard.press("Escape")
     page.locator("#section-impression").fill(IMPRESSION)
     page.keyboard.press("Control+s")
@@ -135,16 +140,18 @@ def test_an_order_becomes_a_signed_report_at_the_his(system: System, his: Listen
         assert sent.returncode == 0, sent.stderr
         assert system.verdict(uid) == "matched"
 
-        dictate(rada, uid)
+        dictate(rada, accession)
         transcribe(trudy)
         rada.reload()
         sign(rada)
 
-        report = wait_for(lambda: next((m for m in his.got if b"ORU^R01" in m), None), 60)
+        report = wait_for(
+            lambda: next((m for m in his.got if b"ORU^R01" in m and accession.encode() in m), None), 60
+        )
         expect_report(report, accession)
         expect_documents(system, uid, tmp_path)
 
-        iris.goto("/messages?type=ORU")
+        iris.goto("/messages?type=ORU%5ER01%5EORU_R01")
         expect(iris.locator("table.list tbody tr[id]").first).to_contain_text("AA", timeout=30_000)
         mara.goto("/turnaround")
         expect(mara.locator("main")).to_contain_text("Completed")

@@ -74,9 +74,26 @@ def test_a_stray_study_waits_from_its_images_and_its_order_from_its_completion()
     }
 
 
-def test_figures_agree_but_for_the_time_of_a_call() -> None:
-    ours = Figure(20, 19, 10.0, 30.0)
-    assert summary.is_same(ours, Figure(20, 19, 10.4, 29.2))
-    assert not summary.is_same(ours, Figure(20, 19, 12.0, 30.0))
-    assert not summary.is_same(ours, Figure(20, 18, 10.0, 30.0))
-    assert not summary.is_same(ours, Figure(20, 19, None, 30.0))
+def test_a_figure_has_to_lie_between_those_that_our_calls_leave_open() -> None:
+    least, most = Figure(20, 19, 9.5, 30.0), Figure(20, 19, 10.5, 31.0)
+    assert summary.is_same(least, most, Figure(20, 19, 10.4, 30.1))
+    assert not summary.is_same(least, most, Figure(20, 19, 12.0, 30.1))
+    assert not summary.is_same(least, most, Figure(20, 18, 10.0, 30.0))
+    assert not summary.is_same(least, most, Figure(20, 19, None, 30.0))
+    unreached = Figure(20, 10, 9.5, None)
+    assert summary.is_same(unreached, unreached, unreached)
+    assert not summary.is_same(unreached, unreached, Figure(20, 10, 9.5, 30.0))
+
+
+def test_a_step_was_completed_somewhere_within_the_call() -> None:
+    record = Record(plan.day(seed=1, run="1234567", orders=30)[0])
+    record.acquired_at, record.completed_at = NINE, NINE
+    record.completed_within, record.verdict = timedelta(seconds=2), "matched"
+    record.final_at = NINE + timedelta(seconds=60)
+
+    ((early,), (middle,), (late,)) = (
+        summary.waits([record], NINE + timedelta(hours=1), shift)[record.case.procedure.modality]
+        for shift in (-1, 0, 1)
+    )
+
+    assert (early.seconds, middle.seconds, late.seconds) == (62, 60, 58)

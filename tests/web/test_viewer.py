@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Facility, User
@@ -113,3 +115,11 @@ def test_a_slash_leads_to_it(open_viewer: Open, client: Client) -> None:
 def test_one_who_is_not_signed_in_comes_back_after_it(client: Client) -> None:
     answer = client.get("/viewer?StudyInstanceUIDs=1.2.3")
     assert answer["Location"] == "/sign-in?next=/viewer%3FStudyInstanceUIDs%3D1.2.3"
+
+
+def test_the_images_of_a_study_write_its_session_once_a_minute(client: Client, user: User) -> None:
+    client.force_login(user)
+    client.get("/dicom-web/studies")
+    with CaptureQueriesContext(connection) as queries:
+        client.get("/dicom-web/studies")
+    assert not [query for query in queries if "UPDATE" in query["sql"] and "session" in query["sql"]]

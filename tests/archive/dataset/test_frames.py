@@ -9,7 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 
-from archive.dataset.frames import NoSuchFrame, actual_syntax, frame, frame_count, little_endian, media_type
+from archive.dataset.frames import NoSuchFrame, frame, frame_count, little_endian, media_type
 from archive.dataset.part10 import open_part10
 from archive.dataset.walk import (
     DEFLATED,
@@ -181,21 +181,3 @@ def test_changed_real_files_raise_nothing_else(tmp_path: Path) -> None:
                 frame(changed, 1)
             except DatasetError:
                 pass
-
-
-@pytest.mark.parametrize(
-    ("marker", "named", "actual"),
-    [
-        (0xC0, "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.50"),
-        (0xC0, "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.51"),
-        (0xC3, "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.57"),
-        (0xC3, "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.70"),
-        (0xD8, "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.70"),
-        (0xC0, "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.80"),
-    ],
-)
-def test_frames_are_said_to_be_what_they_are(tmp_path: Path, marker: int, named: str, actual: str) -> None:
-    codestream = b"\xff\xd8\xff\xe0\x00\x04ab" + bytes([0xFF, marker, 0, 11]) + bytes(20)
-    path = stored(tmp_path / "a.dcm", encapsulated(encapsulate([codestream]), 1), named)
-
-    assert actual_syntax(path, named) == actual

@@ -66,7 +66,10 @@ def test_a_moved_object_goes_out_under_its_new_study(part: Study, get: Get, inst
     sent = dcmread(BytesIO(content))
     stored = dcmread(path_of(StoredFile.objects.get(instance__sop_instance_uid=instance)))
     assert (sent.StudyInstanceUID, stored.StudyInstanceUID) == (uid, "1.2.3")
+    (kept,) = sent.OriginalAttributesSequence[0].ModifiedAttributesSequence
+    assert list(kept) == [stored["StudyInstanceUID"]]
     stored.StudyInstanceUID = uid
+    del sent.OriginalAttributesSequence
     assert sent == stored and sent.file_meta == stored.file_meta
     (model,) = json.loads(body(get(f"{path}/metadata")))
     assert model["0020000D"]["Value"] == [uid]

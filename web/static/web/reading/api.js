@@ -13,7 +13,8 @@ export const cookie = (name) => document.cookie.split("; ").find((one) => one.st
 export async function call(method, path, body, { headers = {}, isLive = false, keepalive = false } = {}) {
   const isRaw = body instanceof ArrayBuffer || ArrayBuffer.isView(body);
   const options = { method, keepalive, headers: { Accept: "application/json", "X-CSRFToken": cookie("csrftoken"), ...headers } };
-  if (isLive) options.headers["X-Live"] = "1";
+  // What a page asks by itself does not keep the session alive.
+  if (isLive) options.headers["X-Live"] = "heartbeat";
   if (body !== undefined) {
     options.body = isRaw ? body : JSON.stringify(body);
     options.headers["Content-Type"] = isRaw ? "application/octet-stream" : "application/json";

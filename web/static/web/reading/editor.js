@@ -355,7 +355,7 @@ async function begin() {
   setInterval(() => {
     const idle = Date.now() - inputAt;
     if (!fence || !isWriting || idle > LONGEST_IDLE) return;
-    call("POST", `/reading/items/${data.item}/renew`, { fence, idle_seconds: Math.round(idle / 1000) }).catch((problem) => { if (problem.code === "taken_over") look(); });
+    call("POST", `/reading/items/${data.item}/renew`, { fence, idle_seconds: Math.round(idle / 1000) }, { isLive: true }).catch((problem) => { if (problem.code === "taken_over") look(); });
   }, HEARTBEAT);
   if (data.mayWrite) { lookForStat(); setInterval(lookForStat, 15000); }
   document.documentElement.dataset.editorReady = isWriting ? "writing" : "reading";

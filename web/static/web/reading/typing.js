@@ -108,7 +108,7 @@ async function begin() {
       }
       areas.findings.focus({ preventScroll: true });
     } catch (problem) { close(problem.message); }
-    setInterval(() => { if (isOpen) call("POST", `${path}/renew`, { fence }).catch((problem) => { if (problem.code === "taken_over") close(problem.message); }); }, HEARTBEAT);
+    setInterval(() => { if (isOpen) call("POST", `${path}/renew`, { fence }, { isLive: true }).catch((problem) => { if (problem.code === "taken_over") close(problem.message); }); }, HEARTBEAT);
   }
   document.documentElement.dataset.editorReady = isOpen ? "writing" : "reading";
 }
