@@ -178,6 +178,7 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_ADD_HEADERS_FUNCTION = static_headers
 # The folder of the viewer is named by what is in it.
 WHITENOISE_IMMUTABLE_FILE_TEST = r"/vendor/ohif-[0-9a-f]{8}/"
+FONTS = BASE_DIR / "web" / "static" / "vendor" / "dejavu-fonts-ttf"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://")

@@ -17,6 +17,7 @@ from reporting.models import ReportVersion
 from reporting.rendering import encapsulated, objects, sr
 from reporting.rendering.composing import Document, compose
 from reporting.rendering.objects import Place
+from reporting.rendering.typesetting import FontsMissing
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def _keep(document: Document, place: Place, version: ReportVersion, modality: st
     if modality == sr.MODALITY:
         dataset = sr.build(document, place, version)
     else:
-        dataset = encapsulated.build(document, place)
+        dataset = _encapsulated(document, place)
     class_uid = str(dataset.SOPClassUID)
     outcome = own.keep(objects.encode(dataset), sop_class_uid=class_uid, sop_instance_uid=uid)
     if not isinstance(outcome, Refused):
@@ -84,3 +85,10 @@ def _keep(document: Document, place: Place, version: ReportVersion, modality: st
     if outcome.status == OUT_OF_RESOURCES:
         raise jobs.Retry(outcome.comment, TRY_AGAIN)
     raise NotTaken(f"{outcome.status:04X}: {outcome.comment}")
+
+
+def _encapsulated(document: Document, place: Place) -> Any:
+    try:
+        return encapsulated.build(document, place)
+    except FontsMissing as missing:
+        raise jobs.Retry(str(missing), TRY_AGAIN) from missing

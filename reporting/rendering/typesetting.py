@@ -1,6 +1,6 @@
 """Text set in lines: which font has which letter, where a line ends, and in which direction it runs.
 
-DejaVu Sans lies beside this module and is embedded; it has Latin, Greek, Cyrillic, Hebrew, Arabic and more.
+DejaVu Sans, which set-up fetches, is embedded; it has Latin, Greek, Cyrillic, Hebrew, Arabic and more.
 Chinese, Japanese and Korean letters name the standard fonts of their scripts, which every PDF reader has or
 replaces (ISO 32000-1 9.7.5.2). What no font has, and what is no visible letter, is spelled as `[U+0E01]`:
 nothing that was signed goes missing without a trace.
@@ -11,18 +11,17 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 from arabic_reshaper import ArabicReshaper
 from bidi import get_display
+from django.conf import settings
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFont
 
 REGULAR: Final = "DejaVuSansCondensed"
 BOLD: Final = "DejaVuSansCondensed-Bold"
-_FONTS: Final = Path(__file__).parent / "fonts"
 _FAR_EAST: Final = (
     ("cp932", "HeiseiKakuGo-W5"),
     ("gbk", "STSong-Light"),
@@ -45,6 +44,10 @@ _RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
 _reshaper: Final = ArabicReshaper({"delete_harakat": False, "delete_tatweel": False})
 
 
+class FontsMissing(Exception):
+    """The fonts are not set up, so no report can be set without loss."""
+
+
 @dataclass(frozen=True)
 class Run:
     """Letters of one font, in the order in which they stand from left to right."""
@@ -64,9 +67,12 @@ class Line:
 
 @lru_cache(maxsize=1)
 def load_fonts() -> None:
-    """Register the fonts with reportlab, once in a process."""
-    for name in (REGULAR, BOLD):
-        pdfmetrics.registerFont(TTFont(name, str(_FONTS / f"{name}.ttf")))
+    """Register the fonts with reportlab, once in a process; raises `FontsMissing`."""
+    paths = {name: settings.FONTS / f"{name}.ttf" for name in (REGULAR, BOLD)}
+    if not all(path.is_file() for path in paths.values()):
+        raise FontsMissing("the fonts of reports are missing: `make run` fetches them from npm's registry")
+    for name, path in paths.items():
+        pdfmetrics.registerFont(TTFont(name, str(path)))
     for _, name in _FAR_EAST:
         pdfmetrics.registerFont(UnicodeCIDFont(name))
 

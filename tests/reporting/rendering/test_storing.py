@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.test import Client
+from pytest_django import Settings
 
 from archive import volumes
 from archive.models import Instance, Study, Verdict
@@ -14,7 +15,7 @@ from archive.signals import study_settled
 from ledger import jobs
 from ledger.models import Event, Job, JobState
 from reporting.models import ReportVersion
-from reporting.rendering import objects, storing
+from reporting.rendering import objects, storing, typesetting
 from tests.archive.objects import indexed, received
 from tests.reporting.rendering.builders import World
 
@@ -51,6 +52,18 @@ def test_a_version_is_kept_as_sr_and_pdf_in_each_study(world: World) -> None:
     version.refresh_from_db()
     assert version.stored_at
     assert Event.objects.filter(kind="report.stored", subjects__type="report").count() == 1
+
+
+def test_without_fonts_the_copy_waits_and_is_made_once_they_are_there(
+    world: World, settings: Settings, tmp_path: Path
+) -> None:
+    version, there = world.sign(), settings.FONTS
+    typesetting.load_fonts.cache_clear()
+    settings.FONTS = tmp_path
+    job = render(version)
+    assert job.state == JobState.RETRY and "fonts" in job.last_error
+    settings.FONTS = there
+    assert render(version).state == JobState.DONE
 
 
 def test_doing_it_again_makes_nothing_new(world: World) -> None:
