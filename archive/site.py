@@ -1,4 +1,4 @@
-"""The site file's section `archive`: quiet time, volumes, reconcile policy, what is amended as it goes out."""
+"""The site file's section `archive`: quiet time, volumes, reconcile policy, what is amended on its way."""
 
 from typing import Any
 

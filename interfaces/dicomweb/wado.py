@@ -89,9 +89,7 @@ def frame_list(
 def bulk_data(request: HttpRequest, study: str, series: str, instance: str, where: str) -> HttpResponseBase:
     """`…/bulkdata/{where}`: the value of an attribute; encapsulated pixels come frame by frame."""
     names_someone = where in outgoing.IDENTIFYING
-    selection = select(
-        request, study=study, series=series, instance=instance, with_amendments=names_someone
-    )
+    selection = select(request, study=study, series=series, instance=instance, with_amendments=names_someone)
     (file,) = selection.files
     if names_someone and file.amendment:
         raise Problem(404, "There is no such value.")  # what is on disk is not what the study is shown under

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.clients.browser import CHROMIUM, signed_in
+from tests.clients.browser import signed_in
 from tests.clients.images import make_study
 from tests.clients.system import System, wait_for
 from web.pages.viewer import _bundle
 
 pytestmark = [
-    pytest.mark.needs(CHROMIUM, "storescu"),
+    pytest.mark.needs("chromium", "storescu"),
     pytest.mark.skipif(_bundle() is None, reason="the viewer was not fetched"),
 ]
 LISTEN = """() => {

@@ -3,7 +3,7 @@
 import { Problem, clock } from "./api.js";
 import * as device from "./device.js";
 
-const TO_DEVICE = 150, IDLE = 1500, LONGEST = 8000, FIRST_RETRY = 2000, LONGEST_RETRY = 15000;
+const TO_DEVICE = 200, IDLE = 1500, LONGEST = 8000, FIRST_RETRY = 2000, LONGEST_RETRY = 15000;
 
 export class Autosave {
   // `read()` gives the sections, `send(sections, revision)` brings them to the server and resolves to the new revision,

@@ -17,7 +17,7 @@ const areas = Object.fromEntries(data.sections.map((name) => [name, by(`section-
 const read = () => Object.fromEntries(data.sections.map((name) => [name, areas[name].value]));
 const base = data.report?.sections ?? data.template?.sections ?? {};
 
-let report = data.report, fence = 0, takes = 0, isWriting = false, isTaking = null, inputAt = Date.now(), stamp = "", isSpeaking = false, lookAtMarks = () => {}, seen = null, releaseLock = null;
+let report = data.report, fence = 0, takes = 0, isWriting = false, isTaking = null, inputAt = Date.now(), stamp = "", isSpeaking = false, shading = null, lookAtMarks = () => {}, seen = null, releaseLock = null;
 
 const autosave = new Autosave({ key: KEY, user: data.me.id, read, send, conflict, mark: by("mark"), base, revision: report?.revision ?? 0 });
 
@@ -263,7 +263,8 @@ function shade(names = data.sections) {
 by("text").addEventListener("input", ({ target }) => {
   inputAt = Date.now();
   autosave.touched();
-  shade([target.name]);
+  if (target.classList.contains("is-template")) shade([target.name]);
+  else shading ??= setTimeout(() => { shading = null; shade(); }, 500);
   if (!fence && !isTaking) take().catch((problem) => { if (problem.status === 409) conflict(problem); });
 });
 by("save").addEventListener("click", () => { autosave.isDirty = true; autosave.toServer(true); });

@@ -1,6 +1,6 @@
 // `/name` at the beginning of a word offers the site's macros; Enter or Tab puts the text there.
 const MOST = 8;
-let list, area = null, found = [], at = 0, start = 0;
+let list, area = null, found = [], at = 0, start = 0, isBegun = false;
 
 export function insert(target, text, from = target.selectionStart, to = target.selectionEnd) {
   target.focus();
@@ -15,12 +15,15 @@ export function insert(target, text, from = target.selectionStart, to = target.s
 export function init(macros) {
   list = document.getElementById("macros");
   const names = Object.keys(macros).sort();
-  document.addEventListener("input", ({ target }) => {
+  document.addEventListener("input", ({ target, data: typed }) => {
     if (!target.matches?.("textarea") || target.readOnly) return;
+    // A long text is only looked into after a slash.
+    if (typed?.includes("/")) isBegun = true;
+    if (!isBegun) return;
     const caret = target.selectionStart;
     const word = /(?:^|\s)\/(\w{0,30})$/.exec(target.value.slice(Math.max(0, caret - 33), caret));
     found = word ? names.filter((name) => name.startsWith(word[1])).slice(0, MOST) : [];
-    if (!found.length) { close(); return; }
+    if (!found.length) { isBegun = Boolean(word); close(); return; }
     area = target;
     start = caret - word[1].length - 1;
     at = 0;
