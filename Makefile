@@ -4,10 +4,10 @@ PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench lock clean
+.PHONY: help run demo test lint bench screenshots lock clean
 
 help: ## say what there is
-	@grep -E '^[a-z]+: ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+): ## (.*)/  make \1\t\2/' | expand -t 14
+	@grep -E '^[a-z]+: ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+): ## (.*)/  make \1\t\2/' | expand -t 20
 
 run: ## set up what is missing and serve until Ctrl-C
 	@exec $(PYTHON) bootstrap.py run $(ARGS)
@@ -23,6 +23,9 @@ lint: ## check style, types, and who may import whom
 
 bench: ## measure
 	@$(PYTHON) bootstrap.py bench $(ARGS)
+
+screenshots: ## take a picture of each page, in both themes, into docs/screenshots
+	@$(PYTHON) bootstrap.py screenshots $(ARGS)
 
 lock: ## pin the requirements anew
 	@$(PYTHON) bootstrap.py lock $(ARGS)

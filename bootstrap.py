@@ -6,6 +6,7 @@
     python3 bootstrap.py test [pytest's arguments]  the test suite, on SQLite and on PostgreSQL
     python3 bootstrap.py lint                       style, types, and who may import whom
     python3 bootstrap.py bench                      measure
+    python3 bootstrap.py screenshots                a picture of each page, for the documentation
     python3 bootstrap.py lock                       pin the requirements anew
 
 It needs nothing but the standard library, and reads as Python 3.8 so that an old one can say what is missing.
@@ -48,7 +49,15 @@ class Trouble(Exception):
 
 def main(arguments: list[str]) -> int:
     """Do what the first argument says with the others."""
-    commands = {"run": run, "demo": demo, "test": test, "lint": lint, "bench": bench, "lock": lock}
+    commands = {
+        "run": run,
+        "demo": demo,
+        "test": test,
+        "lint": lint,
+        "bench": bench,
+        "screenshots": screenshots,
+        "lock": lock,
+    }
     if not arguments or arguments[0] not in commands:
         print(__doc__)
         return 0 if arguments in (["help"], ["--help"], ["-h"]) else 2
@@ -153,6 +162,13 @@ def bench(arguments: list[str]) -> int:
         raise Trouble("there is no benchmark yet")
     set_up(TO_TEST)
     return subprocess.call([VENV_PYTHON, "-m", "tests.bench", *arguments], cwd=ROOT)
+
+
+def screenshots(arguments: list[str]) -> int:
+    """Play a simulated day and take a picture of each page."""
+    set_up(TO_TEST)
+    set_up_frontend()
+    return subprocess.call([VENV_PYTHON, "-m", "tests.screenshots", *arguments], cwd=ROOT)
 
 
 def lock(arguments: list[str]) -> int:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from accounts.models import SiteSection
 from archive.dataset.amendment import COERCE, CORRECT, Amendment, Request
@@ -67,10 +68,17 @@ def identities(studies: Iterable[Study]) -> dict[int, Identity]:
     return {study.pk: _identity(study, deciding.get(study.pk)) for study in studies}
 
 
+def given() -> QuerySet[Decision]:
+    """The decisions that stand and say whose a study is."""
+    return Decision.objects.filter(kind__in=_GIVING, undone_at=None)
+
+
 def amendment(study: Study) -> Amendment | None:
     """What the objects of a study are sent with instead of what they say; None where that is as they came."""
+    if study.patient is None:
+        return None
     policy = Amend(SiteSection.read("archive").get("amend", Amend.ALL))
-    if study.patient is None or policy == Amend.NEVER:
+    if policy == Amend.NEVER:
         return None
     decision = _deciding([study]).get(study.pk)
     if decision is None and not _changes(study, policy):
@@ -117,7 +125,7 @@ def _deciding(studies: Iterable[Study]) -> dict[int, Decision]:
     linked = [study.pk for study in studies if study.patient_id]
     if not linked:
         return {}
-    rows = Decision.objects.filter(study__in=linked, kind__in=_GIVING, undone_at=None).order_by("pk")
+    rows = given().filter(study__in=linked).order_by("pk")
     return {row.study_id: row for row in rows}
 
 

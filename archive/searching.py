@@ -1,7 +1,8 @@
 """Search for studies, series and instances: once for QIDO-RS, REST and pages.
 
 All of it sees only what a user's facilities own. A study is found by the identity in its header and by every
-identifier of the patient whom it was matched to, retired ones included.
+identifier of the patient whom it was matched to, retired ones included. A peer that asks for a patient's
+studies does not want those that a person took from that patient: it searches `as_decided`.
 """
 
 import re
@@ -13,6 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from accounts import access
+from archive import outgoing
 from archive.models import ExceptionStatus, Instance, Series, Study, StudyException
 from worklist import person_name
 from worklist.models import Patient
@@ -62,6 +64,7 @@ def under_investigation(studies: Iterable[Study]) -> set[int]:
 def studies(
     *,
     user: Any,
+    as_decided: bool = False,
     study_instance_uids: Sequence[str] = (),
     accession_number: str = "",
     patient_id: str = "",
@@ -81,9 +84,11 @@ def studies(
     """The studies that fit every key, those that last received something first; an empty key fits all.
 
     Texts may hold the wildcards `*` and `?` (PS3.4 C.2.2.2.4); a name matches in any component group,
-    whatever its case.
+    whatever its case. With `as_decided` the header's identity counts only where no person gave the study
+    another.
     """
     rows = shown(user)
+    told = Q(~Exists(outgoing.given().filter(study=OuterRef("pk")))) if as_decided else Q()
     rows = rows.filter(
         any_of("study_instance_uid", study_instance_uids),
         any_of("verdict", verdicts),
@@ -93,10 +98,10 @@ def studies(
         _in_name("referring_physician", referring_physician),
         (study_date or Range()).condition("study_date"),
         (study_time or Range()).condition("study_time"),
-        _by_patient(patient_id, issuer_of_patient_id),
-        _by_name(patient_name),
-        _own_or_patients("birth_date", patient_birth_date),
-        _own_or_patients("sex", patient_sex),
+        _by_patient(patient_id, issuer_of_patient_id, told),
+        _by_name(patient_name, told),
+        _own_or_patients("birth_date", patient_birth_date, told),
+        _own_or_patients("sex", patient_sex, told),
         _by_accession(accession_number),
     )
     if modalities_in_study:
@@ -203,14 +208,15 @@ def _inner_regex(pattern: str, any_character: str = ".") -> str:
     return "".join(wild.get(letter) or re.escape(letter) for letter in pattern)
 
 
-def _by_patient(patient_id: str, issuer: str) -> Q:
+def _by_patient(patient_id: str, issuer: str, told: Q) -> Q:
     if not patient_id.strip("*"):
-        return Q(issuer_of_patient_id=issuer) | _patients(Q(authority__namespace=issuer)) if issuer else Q()
+        own = Q(issuer_of_patient_id=issuer) & told
+        return own | _patients(Q(authority__namespace=issuer)) if issuer else Q()
     own, record = like("header_patient_id", patient_id), like("value", patient_id)
     if issuer:
         own &= Q(issuer_of_patient_id__in=["", issuer])
         record &= Q(authority__namespace=issuer)
-    return own | _patients(record)
+    return own & told | _patients(record)
 
 
 def _patients(condition: Q) -> Q:
@@ -219,14 +225,15 @@ def _patients(condition: Q) -> Q:
     return Q(patient__in=roots) | Q(patient__survivor__in=roots)
 
 
-def _by_name(pattern: str) -> Q:
+def _by_name(pattern: str, told: Q) -> Q:
     """Any component group of the key in any group of the name (PS3.4 C.2.2.2.1)."""
     condition = Q()
     for group in person_name.keys(pattern):
         if not group.strip("*^"):
             continue
         named = like("name_key", group) | like("ideographic_key", group) | like("phonetic_key", group)
-        condition |= like("patient_name_key", group) | _in_name("patient_name", group) | _patients(named)
+        own = like("patient_name_key", group) | _in_name("patient_name", group)
+        condition |= own & told | _patients(named)
     return condition
 
 
@@ -238,10 +245,11 @@ def _in_name(column: str, pattern: str) -> Q:
     return Q(**{f"{column}__iregex": rf"(^|=)\s*{inner}[\^ ]*(=|$)"})
 
 
-def _own_or_patients(column: str, value: str) -> Q:
+def _own_or_patients(column: str, value: str, told: Q) -> Q:
     if not value.strip("*"):
         return Q()
-    return like(column, value) | like(f"patient__{column}", value)
+    records = like(f"patient__{column}", value) | like(f"patient__survivor__{column}", value)
+    return like(column, value) & told | records
 
 
 def _by_accession(pattern: str) -> Q:

@@ -50,6 +50,8 @@ def encode(text: str, vr: bytes, terms: Sequence[str]) -> bytes | None:
     encodings = encodings_of(terms)
     try:
         with guarded("not in the character set"):
+            if len(terms) == 1 and first != "ISO_IR 13":  # its codec has letters that the set has not
+                return text.encode(encodings[0])
             encoded = PersonName(text).encode(encodings) if vr == b"PN" else encode_string(text, encodings)
     except DatasetError:
         return None

@@ -77,7 +77,7 @@ def _query(request: HttpRequest, level: str, study: str = "", series: str = "") 
 
 
 def _studies(request: HttpRequest, query: Query) -> QuerySet[Study]:
-    return searching.studies(user=request.user, **query.keys[STUDY])
+    return searching.studies(user=request.user, as_decided=True, **query.keys[STUDY])
 
 
 def _answer(
