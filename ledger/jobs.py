@@ -82,10 +82,12 @@ def want(kind: str, key: str, *, not_before: datetime | None = None, **payload: 
     """
     assert connection.in_atomic_block, "a job is asked for in the transaction that causes it"
     due = not_before or clock.now()
+    # Work that is due already keeps its place in the queue, however often it is asked for meanwhile.
+    waits = When(state__in=OPEN, not_before__lt=due, then=F("not_before"))
     again = {
         "state": Case(When(state=JobState.CLAIMED, then=F("state")), default=Value(JobState.NEW)),
         "wanted": F("wanted") + 1,
-        "not_before": due,
+        "not_before": due if not_before else Case(waits, default=Value(due)),
         "attempts": 0,
         "crashes": 0,
         "errors": 0,

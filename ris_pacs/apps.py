@@ -6,7 +6,10 @@ class FrontDoorConfig(AppConfig):
     label = "front_door"
 
     def ready(self) -> None:
+        """Make our Celery application that of all threads; say how pages learn of the site file."""
         from accounts import siting
-        from ris_pacs import site
+        from ris_pacs import celery, site
 
+        # Else threads that Django did not start ring some other broker's bell.
+        celery.app.set_default()
         siting.register_file(site.state)

@@ -48,6 +48,15 @@ def test_it_is_done_once(done: list[str]) -> None:
     assert Job.objects.get().state == JobState.DONE
 
 
+def test_what_is_due_keeps_its_place_when_it_is_asked_for_again(done: list[str]) -> None:
+    job = want("a")
+    again = want("a")
+    assert (again.not_before, again.wanted) == (job.not_before, 2)
+    later = want("a", not_before=clock.now() + timedelta(hours=1))
+    assert later.not_before > clock.now(), "who names a time means it"
+    assert want("a").not_before <= clock.now()
+
+
 def test_it_waits_until_it_is_due(done: list[str]) -> None:
     job = want("a", not_before=clock.now() + timedelta(hours=1))
     assert not jobs.run(job.id)
