@@ -105,7 +105,7 @@ def test(arguments: list[str]) -> int:
 
 
 def pytest(environment: dict[str, str], arguments: list[str]) -> int:
-    """Run pytest on two processes, each with a home of its own, with just these databases and brokers."""
+    """Run pytest on three processes, since tests wait half of their time, each with a home of its own, with just these databases and brokers."""
     print(f"\nTests on {'PostgreSQL and Redis' if environment else 'SQLite'}", flush=True)
     ours = ("DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE")
     inherited = {
@@ -115,7 +115,7 @@ def pytest(environment: dict[str, str], arguments: list[str]) -> int:
     }
     with tempfile.TemporaryDirectory(prefix="ris-pacs-tests-", dir=roomy_folder()) as folder:
         return subprocess.call(
-            [VENV_PYTHON, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile", *arguments],
+            [VENV_PYTHON, "-m", "pytest", "--numprocesses", "3", "--dist", "loadfile", *arguments],
             cwd=ROOT,
             env={**inherited, **environment, "RIS_PACS_TEST_HOME": folder, "TMPDIR": folder},
         )
