@@ -138,6 +138,8 @@ window.config = {
     createLogoComponentFn: (React) => React.createElement("a", { href: "/", className: "mark" }, "RIS/PACS"),
   },
   showStudyList: false,
+  // Whose images these are is always on the screen.
+  showPatientInfo: "visibleReadOnly",
   showWarningMessageForCrossOrigin: false,
   showCPUFallbackMessage: true,
   showLoadingIndicator: true,
