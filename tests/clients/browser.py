@@ -11,8 +11,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.clients.system import PASSWORD, System
+from tests.clients.system import PASSWORD, ROOT, System
 
+AXE = ROOT / ".frontend" / "tests" / "axe-core" / "axe.min.js"
 FLAGS = (
     "--no-sandbox",
     "--disable-dev-shm-usage",
@@ -99,6 +100,18 @@ def signed_in(system: System, width: int = 1280, height: int = 800) -> Iterator[
         context = page.context
         page.close()
         yield context
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds on a page; run past the page's own policy, as a developer tool does."""
+    session = page.context.new_cdp_session(page)
+    session.send("Runtime.evaluate", {"expression": AXE.read_text()})
+    script = "axe.run().then(r => JSON.stringify(r.violations.map(v => [v.id, v.nodes.map(n => n.html)])))"
+    answer = session.send(
+        "Runtime.evaluate", {"expression": script, "awaitPromise": True, "returnByValue": True}
+    )
+    session.detach()
+    return [f"{name}: {nodes[:3]}" for name, nodes in json.loads(answer["result"]["value"])]
 
 
 def speak(text: str, *, seconds: float = 0) -> Path:

@@ -17,6 +17,7 @@ from accounts import access
 from accounts.models import User
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
 from ledger import audit, events
+from reporting.turnaround import where
 from web.pages import naming, patients, shell, timelines
 from web.rest import access as door
 from worklist.models import Order
@@ -83,6 +84,7 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
             "has_more_series": len(series) > MOST_SERIES,
             "viewer": f"/viewer?{urlencode({'StudyInstanceUIDs': row.study_instance_uid})}",
             "study_date": naming.date(row.study_date),
+            "places": where.of_study(row),
             "reports_part": REPORTS if _exists(REPORTS) else "",
             "timeline": timelines.of("study", row.public_id),
         }

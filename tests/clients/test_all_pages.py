@@ -1,0 +1,109 @@
+"""Every page in a real browser, in both themes: nothing is out of reach, overflows or complains."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.clients.browser import chromium, make_people, sign_in, violations
+from tests.clients.images import make_study
+from tests.clients.system import System, answer_code, order_message, wait_for
+
+pytestmark = pytest.mark.needs("chromium", "storescu")
+
+NASTY = "O'HARA<B>&^ÄNNE=山田^太郎=やまだ^たろう"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def paths(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A matched study, a mismatch, a report, a dictation, a faulty message; where their pages are."""
+    make_people(system)
+    folder = tmp_path_factory.mktemp("pages")
+    for accession, name in (("PAGE1", NASTY.replace("&", "\\T\\")), ("PAGE2", "OTHER^OLA")):
+        assert answer_code(system.send(order_message(accession, name=name))[0]) == "AA"
+    system.send(order_message("PAGE3", birth_date="19800230"))
+    uid = make_study(folder / "1", "PAGE1", PatientName=NASTY)
+    wrong = make_study(folder / "2", "PAGE2", PatientID="PWRONG", PatientName="ELSE^SOMEBODY", PatientSex="M")
+    for part in ("1", "2"):
+        assert system.dcmtk("storescu", "+sd", str(folder / part)).returncode == 0
+    assert (system.verdict(uid), system.verdict(wrong)) == ("matched", "mismatch")
+    report = system.api(f"/studies/{uid}/reports", {"sections": {"findings": "<script>alert(1)</script>"}})
+    study, exception = system.study(uid), system.api("/exceptions", limit="500")["results"]
+    exception = next(one for one in exception if one["study_instance_uid"] == wrong)
+    message = next(one for one in system.api("/hl7/messages", limit="500")["results"] if one["error"])
+    return {
+        "worklist": "/worklist?status=all",
+        "lanes": "/worklist?view=lanes",
+        "exceptions": "/exceptions",
+        "exception": f"/exceptions/{exception['id']}",
+        "patient": f"/patients/{study['patient']['id']}",
+        "order": f"/orders/{study['orders'][0]['id']}",
+        "study": f"/studies/{uid}",
+        "search": "/search?q=bars",
+        "reading": "/reading",
+        "report": f"/reading/{report['reading_item']}",
+        "transcription": "/transcription",
+        "turnaround": "/turnaround",
+        "messages": "/messages",
+        "message": f"/messages/{message['id']}",
+        "stations": "/stations",
+        "station": "/stations/CT1",
+        "site": "/administration",
+        "users": "/administration/users",
+        "tokens": "/administration/tokens",
+        "queues": "/administration/queues",
+        "audit": "/administration/audit",
+        "status": "/status",
+    }
+
+
+@pytest.mark.parametrize(("theme", "width", "height"), [("dark", 1366, 768), ("light", 2560, 1440)])
+def test_no_page_is_out_of_reach(
+    system: System, browser: Browser, paths: dict[str, str], theme: str, width: int, height: int
+) -> None:
+    page = sign_in(browser, system, "admin", theme=theme, width=width, height=height)
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    found = {}
+    for name, path in paths.items():
+        page.goto(path)
+        page.wait_for_timeout(300)
+        found[name] = [*violations(page), *overflow(page), *complaints]
+        complaints.clear()
+    assert {name: what for name, what in found.items() if what} == {}
+    page.context.close()
+
+
+def test_fifty_new_rows_leave_the_current_one_alone(system: System, browser: Browser) -> None:
+    """reading.md 0, rule 5; 1: rows arrive while one moves through the list."""
+    make_people(system)
+    system.send(*(order_message(f"LIVE{number:02}") for number in range(3)))
+    page = sign_in(browser, system, "tess")
+    page.goto("/worklist?q=LIVE")
+    page.locator("html[data-list-ready]").wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    row = page.locator("table.list tbody tr[aria-current]")
+    before = row.get_attribute("id")
+    system.send(*(order_message(f"LIVE{number}", priority="S") for number in range(10, 60)))
+    wait_for(lambda: page.locator("table.list tbody tr[id]").count() > 40, 30, every=0.5)
+    expect(row).to_have_attribute("id", str(before))
+    assert page.evaluate("document.activeElement.id") == before
+    page.keyboard.press("a")
+    expect(page.locator(f"#{before}")).to_contain_text("arrived")
+    page.context.close()
+
+
+def overflow(page: Page) -> list[str]:
+    """Whether the page is wider than its window."""
+    wide: bool = page.evaluate(
+        "document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"
+    )
+    return ["wider than the window"] if wide else []
