@@ -4,6 +4,7 @@ Nothing is lost when the broker is: every piece of work is a row in the database
 what nobody took.
 """
 
+import contextlib
 import os
 from typing import Any
 
@@ -18,8 +19,10 @@ from django.conf import settings
 def _transport_options(url: str) -> dict[str, Any]:
     if url.startswith("filesystem:"):
         folder = settings.HOME / "broker"
-        (folder / "queue").mkdir(parents=True, exist_ok=True)
-        (folder / "control").mkdir(parents=True, exist_ok=True)
+        # A home that can't be written is told of by those who start.
+        with contextlib.suppress(OSError):
+            (folder / "queue").mkdir(parents=True, exist_ok=True)
+            (folder / "control").mkdir(parents=True, exist_ok=True)
         return {
             "data_folder_in": str(folder / "queue"),
             "data_folder_out": str(folder / "queue"),

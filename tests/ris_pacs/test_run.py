@@ -230,7 +230,7 @@ def test_the_doors_are_told_when_all_is_ready(settings: Any, tmp_path: Path) -> 
         assert command._not_ready() == "hl7 has not started yet"
 
         said: list[str] = []
-        command._welcome_when_ready(["web", "dicom"], "s3cret", said.append)
+        command._welcome_when_ready(["web", "dicom"], "s3cret", [], said.append)
 
     [welcome] = said
     assert f"http://127.0.0.1:{port}/" in welcome

@@ -57,6 +57,7 @@ def test_the_exception_rate_is_of_the_studies_judged_in_the_period(facility: Fac
     for number in range(4):
         make_study(facility, number)
     StudyException.objects.create(study=Study.objects.first())
+    StudyException.objects.update(opened_at=ago(1))
     found = live.exceptions(user, ago(120), NOW + timedelta(minutes=1))
     assert (found.opened, found.judged, found.rate) == (1, 4, 0.25)
     assert live.exceptions(user, ago(9000), ago(8000)).rate is None
