@@ -40,6 +40,7 @@ SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 MIN_FREE_MB = 500
 POSTGRESQL = "postgres://postgres@127.0.0.1:5432/postgres"
 REDIS = "redis://127.0.0.1:6379/0"
+PARALLEL = ("--numprocesses", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 NO_TESTS_SELECTED = 5  # pytest's exit code
 
 
@@ -105,7 +106,10 @@ def test(arguments: list[str]) -> int:
 
 
 def pytest(environment: dict[str, str], arguments: list[str]) -> int:
-    """Run pytest on three processes, since tests wait half of their time, each with a home of its own, with just these databases and brokers."""
+    """Run pytest with just these databases and brokers, in three processes with a home of their own each.
+
+    Tests wait half of their time, so three keep two cores busy.
+    """
     print(f"\nTests on {'PostgreSQL and Redis' if environment else 'SQLite'}", flush=True)
     ours = ("DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE")
     inherited = {
@@ -115,7 +119,7 @@ def pytest(environment: dict[str, str], arguments: list[str]) -> int:
     }
     with tempfile.TemporaryDirectory(prefix="ris-pacs-tests-", dir=roomy_folder()) as folder:
         return subprocess.call(
-            [VENV_PYTHON, "-m", "pytest", "--numprocesses", "3", "--dist", "loadfile", *arguments],
+            [VENV_PYTHON, "-m", "pytest", *PARALLEL, *arguments],
             cwd=ROOT,
             env={**inherited, **environment, "RIS_PACS_TEST_HOME": folder, "TMPDIR": folder},
         )
