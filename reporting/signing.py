@@ -41,6 +41,8 @@ _STATUS_AFTER: Final[Mapping[str, tuple[str, str]]] = {
     VersionKind.CORRECTION: (ReportStatus.AMENDED, S.AMENDED),
     VersionKind.RETRACTION: (ReportStatus.RETRACTED, S.WITHDRAWN),
 }
+_DONE_WITH: Final = (DictationState.TYPED, DictationState.RETURNED)
+"""Dictations that a signature closes; what still waits for a typist is typed all the same."""
 _RECHECK_OUTCOMES: Final = {
     VersionKind.ADDENDUM: RecheckOutcome.ADDENDUM,
     VersionKind.CORRECTION: RecheckOutcome.CORRECTION,
@@ -108,7 +110,8 @@ def undo(*, version: ReportVersion, by: User) -> Report:
     report.save()
     if before.get("draft"):
         AddendumDraft.objects.filter(public_id=before["draft"]).update(is_open=True)
-    Dictation.objects.filter(public_id__in=before.get("dictations", [])).update(state=DictationState.TYPED)
+    for public_id, state in before.get("dictations", {}).items():
+        Dictation.objects.filter(public_id=public_id).update(state=state)
     item = status.lock(report.item)
     _undo_successor(item, before)
     status.restore(item, before["item"], actor=str(by), kind="report.undone", version=version.number)
@@ -272,13 +275,13 @@ def _make(
 
 
 def _before(report: Report, draft: AddendumDraft | None) -> dict[str, Any]:
-    typed = Dictation.objects.filter(item=report.item, state=DictationState.TYPED)
+    done = Dictation.objects.filter(item=report.item, state__in=_DONE_WITH)
     return {
         "report_status": report.status,
         "item": status.snapshot(report.item),
         "sections": report.sections if draft and draft.kind == VersionKind.CORRECTION else None,
         "draft": draft.public_id if draft else "",
-        "dictations": list(typed.values_list("public_id", flat=True)),
+        "dictations": dict(done.values_list("public_id", "state")),
         "key": report.item.key,
     }
 
@@ -299,7 +302,7 @@ def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, 
         if draft.kind == VersionKind.CORRECTION:
             report.sections = draft.sections
     report.save()
-    Dictation.objects.filter(item=item, state=DictationState.TYPED).update(state=DictationState.CLOSED)
+    Dictation.objects.filter(item=item, state__in=_DONE_WITH).update(state=DictationState.CLOSED)
     item.seen_images = items.image_count(item)
     item.patient_question = item.hold_reason = item.hold_note = ""
     kind = f"report.{version.kind}"

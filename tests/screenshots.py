@@ -3,15 +3,18 @@
     python -m tests.screenshots [FOLDER]        into docs/screenshots by default
     python -m tests.screenshots --all FOLDER    also at 2560 × 1440, for looking through
 
-It starts a system of its own with `manage.py run --demo`, waits until the day is over, then signs in as each
-role.
+It starts a system of its own with `manage.py run --demo`, waits until much is read, then signs in as each role.
 """
 
 import argparse
+import base64
+import math
 import re
 import shutil
+import struct
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +28,9 @@ from tests.clients.system import PASSWORD, ROOT, System, wait_for
 
 SIZES = ((1366, 768), (2560, 1440))
 THEMES = ("dark", "light")
-DAY = {"RIS_PACS_DEMO_SPEED": "240", "RIS_PACS_DEMO_SEED": "7"}
+DAY = {"RIS_PACS_DEMO_SPEED": "90", "RIS_PACS_DEMO_SEED": "7"}
+SIGNED = 60
+"""Reports, after which every page has something on it and much is still going on."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,7 @@ class Things:
         return f"/exceptions/{rows[0]['id']}"
 
     def report(self) -> str:
-        items = self._api("/reading/items", limit="100")["results"]
-        rows = [one for one in items if one["status"] in ("ready", "reading", "transcribed")] or items
-        return f"/reading/{rows[0]['id']}"
+        return f"/reading/{self._to_read()['id']}"
 
     def signed_report(self) -> str:
         found = self._api(f"/studies/{self._final()['study_instance_uid']}/reports")["results"]
@@ -73,7 +76,23 @@ class Things:
 
     def dictation(self) -> str:
         rows = self._api("/transcription")["results"]
-        return f"/transcription/{rows[0]['id']}" if rows else "/transcription"
+        return f"/transcription/{rows[0]['id'] if rows else self._speak()}"
+
+    def _speak(self) -> str:
+        """Ten seconds of something like speech, about an item that waits."""
+        name = str(uuid.uuid4())
+        loud = (abs(math.sin(n / 9000) * math.sin(n / 2100)) * math.sin(n / 23) for n in range(160_000))
+        pcm = struct.pack("<160000h", *(int(20_000 * level) for level in loud))
+        body = {"id": name, "sample_rate": 16000, "pcm": base64.b64encode(pcm).decode()}
+        self._api(f"/reading/items/{self._to_read()['id']}/dictations", body)
+        return name
+
+    def _to_read(self) -> dict[str, Any]:
+        """An item that nobody has and nobody doubts, if there is one."""
+        items = self._api("/reading/items", limit="100")["results"]
+        free = [one for one in items if one["lease"] is None and one["status"] in ("ready", "reading")]
+        row: dict[str, Any] = min(free or items, key=lambda one: one["under_investigation"])
+        return row
 
     def message(self) -> str:
         rows = self._api("/hl7/messages", direction="in", limit="200")["results"]
@@ -129,7 +148,8 @@ def main(arguments: list[str]) -> int:
     try:
         system.start(300, arguments=("--demo",))
         print("The simulated day begins; it takes some minutes.", flush=True)
-        wait_for((home / "var" / "demo" / "summary.txt").exists, 1800, every=2)
+        final = {"reading_status": "final", "limit": "1"}
+        wait_for(lambda: system.api("/studies", **final)["count"] >= SIGNED, 1800, every=2)
         things = Things(system)
         passwords = {"admin": PASSWORD}
         demo = (home / "var" / "secrets" / "demo_password").read_text().strip()

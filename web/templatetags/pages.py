@@ -37,6 +37,13 @@ def clock(value: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def with_modality(description: str, modalities: list[str]) -> str:
+    """A study's description, its modalities before it unless it says them itself: "CT chest"."""
+    kinds = "/".join(modalities)
+    return description if description.upper().startswith(kinds.upper()) else f"{kinds} {description}".strip()
+
+
+@register.filter
 def words(value: Any) -> str:
     """A code as words: `not_ready` is "not ready"."""
     return str(value).replace("_", " ").replace("-", " ")
