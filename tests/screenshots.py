@@ -3,7 +3,8 @@
     python -m tests.screenshots [FOLDER]        into docs/screenshots by default
     python -m tests.screenshots --all FOLDER    also at 2560 × 1440, for looking through
 
-It starts a system of its own with `manage.py run --demo`, waits until much is read, then signs in as each role.
+It starts a system of its own with `manage.py run --demo`, waits until much is read, and signs in as each
+role.
 """
 
 import argparse

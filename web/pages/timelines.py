@@ -191,7 +191,11 @@ def _source(text: str) -> Link | None:
         return Link(text)
     if kind == "hl7":
         return Link("the HL7 message", path("message", key))
-    return Link({"verdict": "the check", "decision": "a person's decision"}.get(kind, _plain(kind)))
+    return Link(
+        {"verdict": "the check", "decision": "a person's decision", "version": "the signed version"}.get(
+            kind, _plain(kind)
+        )
+    )
 
 
 _NAMES: Final = {
