@@ -9,7 +9,7 @@ from tests.clients.browser import chromium, make_people, sign_in, violations
 from tests.clients.images import make_study
 from tests.clients.system import System, answer_code, order_message, wait_for
 
-pytestmark = pytest.mark.needs("chromium", "storescu")
+pytestmark = [pytest.mark.needs("chromium", "storescu"), pytest.mark.once]
 
 NASTY = "O'HARA<B>&^ÄNNE"
 

@@ -14,6 +14,7 @@ from tests.clients.system import System, wait_for
 from web.pages.viewer import _bundle
 
 pytestmark = [
+    pytest.mark.once,
     pytest.mark.needs("chromium", "storescu"),
     pytest.mark.skipif(_bundle() is None, reason="the viewer was not fetched"),
 ]

@@ -21,7 +21,12 @@ from tests.clients.raw_store import RawStore, Rejected
 from tests.dicom_door import DicomDoor, door
 
 __all__ = ["door"]
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.needs("echoscu"), needs_real_files]
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.needs("echoscu"),
+    needs_real_files,
+]
 
 
 @dataclass

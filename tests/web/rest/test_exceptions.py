@@ -160,6 +160,7 @@ def test_one_that_went_away_by_itself_is_listed_only_when_asked_for(hospital: Ho
         assert api.get("/exceptions", status="closed")["count"] == 1
 
 
+@pytest.mark.once
 def test_a_list_of_fifty_takes_as_many_queries_as_one_of_two(
     hospital: Hospital, api: Api, django_assert_max_num_queries: Any
 ) -> None:

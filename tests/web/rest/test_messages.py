@@ -113,6 +113,7 @@ def test_a_repair_that_is_no_message_is_refused(say: Say, api: Api, raw: str) ->
     assert InboundMessage.objects.count() == 1 and not AuditEvent.objects.filter(code="110107").exists()
 
 
+@pytest.mark.once
 def test_a_list_of_fifty_takes_as_many_queries_as_one_of_two(
     say: Say,
     api: Api,

@@ -189,6 +189,7 @@ def test_steps_go_through_their_states_and_say_where_they_are(hospital: Hospital
     assert AuditEvent.objects.filter(code="110111", action="U").count() == 4
 
 
+@pytest.mark.once
 def test_a_list_of_fifty_takes_as_many_queries_as_one_of_two(
     hospital: Hospital, api: Api, django_assert_max_num_queries: Any
 ) -> None:

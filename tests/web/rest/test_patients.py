@@ -68,6 +68,7 @@ def test_a_birth_date_is_shown_as_far_as_it_is_known(
     assert api.get("/patients", identifier="1")["results"][0]["birth_date"] == shown
 
 
+@pytest.mark.once
 def test_a_list_of_fifty_takes_as_many_queries_as_one_of_two(
     hospital: Hospital, api: Api, django_assert_max_num_queries: Any
 ) -> None:

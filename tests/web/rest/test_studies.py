@@ -76,6 +76,7 @@ def test_reading_studies_is_audited(hospital: Hospital, api: Api) -> None:
     assert event.objects_named == [{"type": "study", "id": row.study_instance_uid}] and event.action == "R"
 
 
+@pytest.mark.once
 def test_a_list_of_fifty_takes_as_many_queries_as_one_of_two(
     hospital: Hospital, api: Api, django_assert_max_num_queries: Any
 ) -> None:
