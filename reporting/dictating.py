@@ -51,7 +51,7 @@ def begin(
     dictation = Dictation.objects.create(
         uuid=uuid, item=item, author=by, sample_rate=sample_rate, patient_public_id=current
     )
-    _tell(dictation, "dictation.begun", by)
+    tell(dictation, "dictation.begun", by)
     return dictation
 
 
@@ -101,7 +101,7 @@ def finish(*, dictation: Dictation, segments: int, sha256: str, by: User) -> Dic
     if item.status in (S.READING, S.TRANSCRIBED, S.PRELIMINARY):
         status.change(item, S.DICTATED, at=now, actor=str(by), kind="report.dictated")
     else:
-        _tell(dictation, "report.dictated", by)
+        tell(dictation, "report.dictated", by)
     return dictation
 
 
@@ -114,7 +114,7 @@ def discard(*, dictation: Dictation, by: User, reason: str) -> Dictation:
         raise StateConflict(f"the dictation is {dictation.state}", "state")
     dictation.state, dictation.note = DictationState.DISCARDED, reason[:500]
     dictation.save()
-    _tell(dictation, "dictation.discarded", by, reason=reason[:500])
+    tell(dictation, "dictation.discarded", by, reason=reason[:500])
     item = status.lock(dictation.item)
     waiting = Dictation.objects.filter(item=item, state__in=("queued", "in_typing")).exists()
     if item.status == S.DICTATED and not waiting:
@@ -129,26 +129,11 @@ def reclaim(*, dictation: Dictation, by: User) -> Dictation:
         raise StateConflict(f"the dictation is {dictation.state}; ask its typist", "state")
     dictation.state = DictationState.CLOSED
     dictation.save()
-    _tell(dictation, "dictation.reclaimed", by)
+    tell(dictation, "dictation.reclaimed", by)
     item = status.lock(dictation.item)
     if item.status == S.DICTATED:
         status.change(item, S.READING, actor=str(by), kind="reading.opened")
     return dictation
-
-
-def one_shot(
-    *, uuid: str, item: ReadingItem, by: User, sample_rate: int, name: str, data: bytes
-) -> Dictation:
-    """Take a whole dictation at once."""
-    dictation = begin(uuid=uuid, item=item, by=by, sample_rate=sample_rate)
-    if dictation.state == DictationState.RECORDING:
-        add_segment(dictation=dictation, seq=0, name=name, data=data, by=by)
-    return finish(
-        dictation=Dictation.objects.get(pk=dictation.pk),
-        segments=1,
-        sha256=hashlib.sha256(data).hexdigest(),
-        by=by,
-    )
 
 
 def things(dictation: Dictation) -> list[events.Thing]:
@@ -163,15 +148,23 @@ def _check_sound(data: bytes) -> None:
         raise BadValue(f"a segment has {MOST_BYTES_OF_SEGMENT} bytes at most", "audio")
 
 
-def _locked(dictation: Dictation, by: User) -> Dictation:
+def locked(dictation: Dictation) -> Dictation:
+    """The dictation, locked after its item and studies."""
     assert connection.in_atomic_block
     status.lock(dictation.item)
-    rows = Dictation.objects.select_for_update(of=("self",)).select_related("item__patient", "author")
-    dictation = rows.get(pk=dictation.pk)
+    rows = Dictation.objects.select_for_update(of=("self",)).select_related(
+        "item__patient", "author", "typist"
+    )
+    return rows.get(pk=dictation.pk)
+
+
+def _locked(dictation: Dictation, by: User) -> Dictation:
+    dictation = locked(dictation)
     if dictation.author_id != by.pk:
         raise NotAllowed("the dictation is another person's")
     return dictation
 
 
-def _tell(dictation: Dictation, kind: str, by: User, **details: Any) -> None:
+def tell(dictation: Dictation, kind: str, by: User, **details: Any) -> None:
+    """Note in the timeline what happened to a dictation."""
     events.record(kind, about=things(dictation), occurred_at=clock.now(), actor=str(by)[:200], **details)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import access
-from accounts.models import SiteSection, User
+from accounts.models import User
 from archive.models import ExceptionStatus, Outcome, StudyException
 from ledger import clock, events
 from reporting import items, status
@@ -245,8 +245,6 @@ def abandoned() -> QuerySet[ReadingItem]:
 
 def release_abandoned() -> int:
     """Put abandoned items on which nothing was begun back into the queue; return how many."""
-    from django.db import transaction
-
     done = 0
     for item in abandoned()[:50]:
         with transaction.atomic():
@@ -319,8 +317,3 @@ def _matches(text: str) -> Q:
 def _may_write(by: User) -> None:
     if not access.can(by, "report.write"):
         raise NotAllowed("your roles don't allow writing reports")
-
-
-def lease_seconds() -> int:
-    """How long a lease lasts, for pages."""
-    return int(SiteSection.read("reporting").get("lease_seconds", LEASE.total_seconds()))

@@ -16,6 +16,7 @@ from reporting import blocks, drafting, items, reading, status, versions
 from reporting.blocks import NOTHING_TOLD, Shown
 from reporting.errors import BadValue, Block, NotAllowed, StateConflict
 from reporting.models import (
+    SECTIONS,
     AddendumDraft,
     Dictation,
     DictationState,
@@ -224,8 +225,6 @@ def _blocks(report: Report, draft: AddendumDraft | None, shown: Shown) -> list[B
 
 def drafting_text(sections: Mapping[str, str]) -> str:
     """The text of which a page sends the SHA-256: the sections in their order, parted by U+001E."""
-    from reporting.models import SECTIONS
-
     return "\x1e".join(sections.get(name, "") for name in SECTIONS)
 
 

@@ -39,7 +39,6 @@ class ReportingSection(_Strict):
 
     targets: dict[str, int] = TARGET_MINUTES
     undo_seconds: int = Field(60, ge=0, le=3600)
-    lease_seconds: int = Field(120, ge=30, le=3600)
     show_reader_names: bool = False
     macros: dict[str, str] = {}
     templates: list[TemplateEntry] = []

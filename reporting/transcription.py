@@ -9,7 +9,7 @@ from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from accounts import access
 from accounts.models import User
-from ledger import clock, events
+from ledger import clock
 from reporting import dictating, drafting, status
 from reporting.errors import BadValue, NotAllowed, StateConflict
 from reporting.models import Dictation, DictationState, Report, ReturnReason
@@ -53,7 +53,7 @@ def next_dictation(*, by: User) -> Dictation | None:
 def take(*, dictation: Dictation, by: User) -> Dictation:
     """Take the right to type a dictation, for two minutes at a stretch."""
     _may_type(by)
-    dictation = _locked(dictation)
+    dictation = dictating.locked(dictation)
     now = clock.now()
     if dictation.state not in WAITING:
         raise StateConflict(f"the dictation is {dictation.state}", "state")
@@ -70,13 +70,13 @@ def take(*, dictation: Dictation, by: User) -> Dictation:
     dictation.typing_began_at = dictation.typing_began_at or now
     dictation.save()
     if began:
-        _tell(dictation, "dictation.typing", by)
+        dictating.tell(dictation, "dictation.typing", by)
     return dictation
 
 
 def renew(*, dictation: Dictation, by: User, fence: int) -> Dictation:
     """Extend the right to type; `StateConflict` "taken_over" where it is another's by now."""
-    dictation = _locked(dictation)
+    dictation = dictating.locked(dictation)
     if dictation.typist_id != by.pk or dictation.typing_fence != fence:
         raise StateConflict(f"{dictation.typist} types it now", "taken_over")
     dictation.typing_until = clock.now() + LEASE
@@ -116,7 +116,7 @@ def finish(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, 
     if item.status == S.DICTATED and not more:
         status.change(item, S.TRANSCRIBED, at=now, actor=str(by), kind="report.typed")
     else:
-        _tell(dictation, "report.typed", by)
+        dictating.tell(dictation, "report.typed", by)
     return dictation
 
 
@@ -139,7 +139,7 @@ def give_back(*, dictation: Dictation, reason: str, note: str, by: User) -> Dict
             item, S.READING, actor=str(by), kind="dictation.returned", reason=reason, note=note[:500]
         )
     else:
-        _tell(dictation, "dictation.returned", by, reason=reason, note=note[:500])
+        dictating.tell(dictation, "dictation.returned", by, reason=reason, note=note[:500])
     return dictation
 
 
@@ -175,17 +175,3 @@ def _add_to_report(dictation: Dictation, item: Item, by: User) -> None:
 def _may_type(by: User) -> None:
     if not access.can(by, "transcription.type"):
         raise NotAllowed("your roles don't allow typing dictations")
-
-
-def _locked(dictation: Dictation) -> Dictation:
-    assert connection.in_atomic_block
-    status.lock(dictation.item)
-    rows = Dictation.objects.select_for_update(of=("self",)).select_related(
-        "item__patient", "author", "typist"
-    )
-    return rows.get(pk=dictation.pk)
-
-
-def _tell(dictation: Dictation, kind: str, by: User, **details: Any) -> None:
-    about = dictating.things(dictation)
-    events.record(kind, about=about, occurred_at=clock.now(), actor=str(by)[:200], **details)

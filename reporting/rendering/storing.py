@@ -18,10 +18,11 @@ from reporting.rendering import encapsulated, objects, sr
 from reporting.rendering.composing import Document, compose
 from reporting.rendering.objects import Place
 from reporting.rendering.typesetting import FontsMissing
+from reporting.signing import RENDER
 
 logger = logging.getLogger(__name__)
 
-KIND: Final = "reporting.render"
+KIND: Final = RENDER
 TRY_AGAIN: Final = timedelta(seconds=60)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.db import transaction
@@ -56,34 +57,34 @@ def put_segment(request: HttpRequest, uuid: str, seq: int) -> Dictation:
 @router.post("/{uuid}/finish", response=Dictation, summary="Hand a dictation on to be typed")
 def finish(request: HttpRequest, uuid: str, body: Finished) -> Dictation:
     """409 `missing` names the segments that have not come."""
-    user = access.allow(request, "report.write")
-    row = _find(request, user, uuid)
-    with transaction.atomic():
-        row = dictating.finish(dictation=row, segments=body.segments, sha256=body.sha256, by=user)
-        _note_change(request, row)
-    return shown(row)
+    return _do(
+        request,
+        uuid,
+        "report.write",
+        lambda row, by: dictating.finish(dictation=row, segments=body.segments, sha256=body.sha256, by=by),
+    )
 
 
 @router.post("/{uuid}/discard", response=Dictation, summary="Give a dictation up")
 def discard(request: HttpRequest, uuid: str, body: Reason) -> Dictation:
     """By its author, before it is typed; the sound is kept for 30 days."""
-    user = access.allow(request, "report.write")
-    row = _find(request, user, uuid)
-    with transaction.atomic():
-        row = dictating.discard(dictation=row, by=user, reason=body.reason)
-        _note_change(request, row)
-    return shown(row)
+    return _do(
+        request,
+        uuid,
+        "report.write",
+        lambda row, by: dictating.discard(dictation=row, by=by, reason=body.reason),
+    )
 
 
 @router.post("/{uuid}/reclaim", response=Dictation, summary="Take a dictation back")
 def reclaim(request: HttpRequest, uuid: str) -> Dictation:
     """By its author, until typing begins."""
-    user = access.allow(request, "report.write")
-    row = _find(request, user, uuid)
-    with transaction.atomic():
-        row = dictating.reclaim(dictation=row, by=user)
-        _note_change(request, row)
-    return shown(row)
+    return _do(
+        request,
+        uuid,
+        "report.write",
+        lambda row, by: dictating.reclaim(dictation=row, by=by),
+    )
 
 
 @router.get("/{uuid}/audio", summary="Hear a dictation")
@@ -137,53 +138,63 @@ def next_dictation(request: HttpRequest) -> Dictation:
 @router.post("/{uuid}/take", response=Dictation, summary="Take a dictation to type it")
 def take(request: HttpRequest, uuid: str) -> Dictation:
     """409 `held` where another person types it."""
-    user = access.allow(request, "transcription.type")
-    row = _find(request, user, uuid)
-    with transaction.atomic():
-        row = transcription.take(dictation=row, by=user)
-    return shown(row)
+    return _do(
+        request,
+        uuid,
+        "transcription.type",
+        lambda row, by: transcription.take(dictation=row, by=by),
+        is_noted=False,
+    )
 
 
 @router.post("/{uuid}/renew", response=Dictation, summary="Go on typing")
 def renew(request: HttpRequest, uuid: str, body: Fence) -> Dictation:
     """409 `taken_over` where another person types it now."""
-    user = access.allow(request, "transcription.type")
-    row = _find(request, user, uuid)
-    with transaction.atomic():
-        row = transcription.renew(dictation=row, by=user, fence=body.fence)
-    return shown(row)
+    return _do(
+        request,
+        uuid,
+        "transcription.type",
+        lambda row, by: transcription.renew(dictation=row, by=by, fence=body.fence),
+        is_noted=False,
+    )
 
 
 @router.post("/{uuid}/save", response=Dictation, summary="Save what was typed so far")
 def save(request: HttpRequest, uuid: str, body: ChangedSections) -> Dictation:
     """409 `stale_revision` where another save came between."""
-    user = access.allow(request, "transcription.type")
-    row = _find(request, user, uuid)
-    with transaction.atomic():
-        row = transcription.save(dictation=row, sections=body.sections, revision=body.revision, by=user)
-    return shown(row)
+    return _do(
+        request,
+        uuid,
+        "transcription.type",
+        lambda row, by: transcription.save(
+            dictation=row, sections=body.sections, revision=body.revision, by=by
+        ),
+        is_noted=False,
+    )
 
 
 @router.post("/{uuid}/type", response=Dictation, summary="Hand the typed text to its author")
 def typed(request: HttpRequest, uuid: str, body: ChangedSections) -> Dictation:
     """Adds the text to the report, which then waits for its signature."""
-    user = access.allow(request, "transcription.type")
-    row = _find(request, user, uuid)
-    with transaction.atomic():
-        row = transcription.finish(dictation=row, sections=body.sections, revision=body.revision, by=user)
-        _note_change(request, row)
-    return shown(row)
+    return _do(
+        request,
+        uuid,
+        "transcription.type",
+        lambda row, by: transcription.finish(
+            dictation=row, sections=body.sections, revision=body.revision, by=by
+        ),
+    )
 
 
 @router.post("/{uuid}/return", response=Dictation, summary="Give a dictation back to its author")
 def give_back(request: HttpRequest, uuid: str, body: Returned) -> Dictation:
     """For one of: no audio, poor audio, incomplete, missing words, wrong patient suspected."""
-    user = access.allow(request, "transcription.type")
-    row = _find(request, user, uuid)
-    with transaction.atomic():
-        row = transcription.give_back(dictation=row, reason=body.reason, note=body.note, by=user)
-        _note_change(request, row)
-    return shown(row)
+    return _do(
+        request,
+        uuid,
+        "transcription.type",
+        lambda row, by: transcription.give_back(dictation=row, reason=body.reason, note=body.note, by=by),
+    )
 
 
 # What others use as well
@@ -226,6 +237,24 @@ def shown(row: Row) -> Dictation:
         return_reason=row.return_reason,
         note=row.note,
     )
+
+
+def _do(
+    request: HttpRequest,
+    uuid: str,
+    action: str,
+    act: Callable[[Row, User], Row],
+    *,
+    is_noted: bool = True,
+) -> Dictation:
+    """Do an act to a dictation in one transaction, with its line in the audit trail."""
+    user = access.allow(request, action)
+    row = _find(request, user, uuid)
+    with transaction.atomic():
+        row = act(row, user)
+        if is_noted:
+            _note_change(request, row)
+    return shown(row)
 
 
 def _store(row: Row, seq: int, data: bytes, user: User) -> None:
