@@ -1,6 +1,5 @@
 """The filters of the technologist worklist: what the URL says, as keys, and as chips that change the URL."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -8,8 +7,9 @@ from typing import Final
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
+from web.pages.filtering import Chip, any_of, modalities, one_of, text_of, texts_of
 from worklist import agenda
-from worklist.models import Station, StepStatus
+from worklist.models import StepStatus
 
 DAYS: Final = {"today": "Today", "yesterday": "Yesterday", "tomorrow": "Tomorrow", "any": "Any day"}
 STATES: Final = {
@@ -27,15 +27,6 @@ _STATE_WORDS: Final = {"open": "To do", "waiting": "Arrived", "running": "In the
 }
 PRIORITIES: Final = {"STAT": "STAT", "HIGH": "urgent"}
 LONGEST_TEXT: Final = 200
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A filter to click: it sets its value, or takes it away where it is set."""
-
-    text: str
-    url: str
-    is_on: bool
 
 
 @dataclass(frozen=True)
@@ -83,14 +74,14 @@ class Filters:
 
 def read(query: QueryDict) -> Filters:
     """The filters in a query string."""
-    sort = _text(query, "sort", 20)
+    sort = text_of(query, "sort", 20)
     return Filters(
-        day=_day(_text(query, "day", 10)),
-        state=_state(_text(query, "status", 20)),
-        modalities=tuple(_texts(query, "modality", 16)),
-        station=_text(query, "station", 16),
-        priorities=tuple(value for value in _texts(query, "priority", 8) if value in PRIORITIES),
-        text=_text(query, "q", LONGEST_TEXT),
+        day=_day(text_of(query, "day", 10)),
+        state=_state(text_of(query, "status", 20)),
+        modalities=texts_of(query, "modality", 16),
+        station=text_of(query, "station", 16),
+        priorities=tuple(value for value in texts_of(query, "priority", 8) if value in PRIORITIES),
+        text=text_of(query, "q", LONGEST_TEXT),
         sort=sort.removeprefix("-") if sort.removeprefix("-") in agenda.SORTS else "time",
         descending=sort.startswith("-"),
         as_lanes=query.get("view") == "lanes",
@@ -110,15 +101,6 @@ def _state(text: str) -> str:
     return text if text in STATES or text in StepStatus.values else "open"
 
 
-def _text(query: QueryDict, name: str, longest: int) -> str:
-    return "".join(letter for letter in query.get(name, "")[:longest] if letter.isprintable()).strip()
-
-
-def _texts(query: QueryDict, name: str, longest: int) -> Iterable[str]:
-    values = (value[:longest] for value in query.getlist(name)[:20])
-    return dict.fromkeys(value for value in values if value and value.isprintable())
-
-
 # Chips
 
 
@@ -129,37 +111,17 @@ def chips(request: HttpRequest, filters: Filters) -> list[tuple[str, list[Chip]]
     if filters.state not in states:
         states[filters.state] = filters.state
     return [
-        ("Day", [_one(request, "day", key, text, filters.day, "today") for key, text in days.items()]),
+        ("Day", [one_of(request, "day", key, text, filters.day, "today") for key, text in days.items()]),
         (
             "Status",
-            [_one(request, "status", key, text, filters.state, "open") for key, text in states.items()],
+            [one_of(request, "status", key, text, filters.state, "open") for key, text in states.items()],
         ),
         (
             "Modality",
-            [_many(request, "modality", key, key, filters.modalities) for key in modalities(filters)],
+            [
+                any_of(request, "modality", key, key, filters.modalities)
+                for key in modalities(filters.modalities)
+            ],
         ),
-        ("Priority", [_many(request, "priority", *pair, filters.priorities) for pair in PRIORITIES.items()]),
+        ("Priority", [any_of(request, "priority", *pair, filters.priorities) for pair in PRIORITIES.items()]),
     ]
-
-
-def modalities(filters: Filters) -> list[str]:
-    """The modalities of the stations, and those that are asked for."""
-    known = {name for names in Station.objects.values_list("modalities", flat=True) for name in names}
-    return sorted(known | set(filters.modalities))
-
-
-def _one(request: HttpRequest, name: str, key: str, text: str, chosen: str, usual: str) -> Chip:
-    values = [] if key == usual else [key]
-    return Chip(text, _url(request, name, values), key == chosen)
-
-
-def _many(request: HttpRequest, name: str, key: str, text: str, chosen: tuple[str, ...]) -> Chip:
-    values = [value for value in chosen if value != key] + ([] if key in chosen else [key])
-    return Chip(text, _url(request, name, values), key in chosen)
-
-
-def _url(request: HttpRequest, name: str, values: list[str]) -> str:
-    query = request.GET.copy()
-    query.pop("page", None)
-    query.setlist(name, values)
-    return f"{request.path}?{query.urlencode()}" if any(query.lists()) else request.path

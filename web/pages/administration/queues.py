@@ -17,7 +17,7 @@ from ledger import queues as ledger_queues
 from ledger.models import Job
 from web.pages import paging, shell
 from web.pages.administration import tabs
-from web.pages.messages.filters import text_of
+from web.pages.filtering import text_of
 from web.rest import access as door
 
 

@@ -12,7 +12,7 @@ from ledger import audit
 from ledger.models import AuditEvent
 from web.pages import paging, shell
 from web.pages.administration import tabs
-from web.pages.messages.filters import text_of
+from web.pages.filtering import text_of
 from web.pages.timelines import path
 from web.rest import access as door
 

@@ -15,7 +15,7 @@ from accounts.errors import AccountError
 from accounts.models import Facility, Role, User
 from web.pages import paging, shell, timelines
 from web.pages.administration import tabs
-from web.pages.messages.filters import text_of
+from web.pages.filtering import text_of
 
 _MAY: Final[Mapping[str, str]] = {
     Role.TECHNOLOGIST: "runs the day: arrive, start, complete; decides exceptions",

@@ -7,6 +7,7 @@ from django.http import HttpRequest, QueryDict
 
 from archive.models import ExceptionStatus, Outcome, Series
 from archive.reconcile import listing
+from web.pages.filtering import Chip, any_of, modalities, one_of, text_of, texts_of
 from worklist.models import Station
 
 STATES: Final = {"open": "Open", "resolved": "Decided", "closed": "Gone by itself", "all": "All"}
@@ -18,15 +19,6 @@ VERDICTS: Final = {
     Outcome.LATE_ORDER.value: "Late order",
 }
 _LONGEST: Final = 200
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A filter to click: it sets its value, or takes it away where it is set."""
-
-    text: str
-    url: str
-    is_on: bool
 
 
 @dataclass(frozen=True)
@@ -59,35 +51,33 @@ class Filters:
 
 def read(query: QueryDict) -> Filters:
     """The filters in a query string."""
-    sort, state = _text(query, "sort"), _text(query, "status")
+    sort, state = text_of(query, "sort", _LONGEST), text_of(query, "status", _LONGEST)
     return Filters(
         state=state if state in STATES else "open",
         verdicts=tuple(value for value in VERDICTS if value in query.getlist("verdict")),
-        modalities=_texts(query, "modality"),
-        station=_text(query, "station")[:64],
-        text=_text(query, "q"),
+        modalities=texts_of(query, "modality", 16),
+        station=text_of(query, "station", _LONGEST)[:64],
+        text=text_of(query, "q", _LONGEST),
         sort=sort.removeprefix("-") if sort.removeprefix("-") in listing.SORTS else "due",
         descending=sort.startswith("-") and sort.removeprefix("-") in listing.SORTS,
     )
 
 
-def _text(query: QueryDict, name: str) -> str:
-    return "".join(letter for letter in query.get(name, "")[:_LONGEST] if letter.isprintable()).strip()
-
-
-def _texts(query: QueryDict, name: str) -> tuple[str, ...]:
-    values = (value[:16] for value in query.getlist(name)[:20])
-    return tuple(dict.fromkeys(value for value in values if value and value.isprintable()))
-
-
 def chips(request: HttpRequest, filters: Filters) -> list[tuple[str, list[Chip]]]:
     """The chips by group; a status is one of several, verdicts and modalities add up."""
-    known = {name for names in Station.objects.values_list("modalities", flat=True) for name in names}
-    modalities = sorted(known | set(filters.modalities))
     return [
-        ("Status", [_one(request, key, text, filters.state) for key, text in STATES.items()]),
-        ("Verdict", [_many(request, "verdict", *pair, filters.verdicts) for pair in VERDICTS.items()]),
-        ("Modality", [_many(request, "modality", key, key, filters.modalities) for key in modalities]),
+        (
+            "Status",
+            [one_of(request, "status", key, text, filters.state, "open") for key, text in STATES.items()],
+        ),
+        ("Verdict", [any_of(request, "verdict", *pair, filters.verdicts) for pair in VERDICTS.items()]),
+        (
+            "Modality",
+            [
+                any_of(request, "modality", key, key, filters.modalities)
+                for key in modalities(filters.modalities)
+            ],
+        ),
     ]
 
 
@@ -97,19 +87,3 @@ def stations(filters: Filters) -> list[str]:
     if not known - {""}:
         known |= set(Series.objects.values_list("station_ae_title", flat=True).distinct()[:50])
     return sorted(known - {""})
-
-
-def _one(request: HttpRequest, key: str, text: str, chosen: str) -> Chip:
-    return Chip(text, _url(request, "status", [] if key == "open" else [key]), key == chosen)
-
-
-def _many(request: HttpRequest, name: str, key: str, text: str, chosen: tuple[str, ...]) -> Chip:
-    values = [value for value in chosen if value != key] + ([] if key in chosen else [key])
-    return Chip(text, _url(request, name, values), key in chosen)
-
-
-def _url(request: HttpRequest, name: str, values: list[str]) -> str:
-    query = request.GET.copy()
-    query.pop("page", None)
-    query.setlist(name, values)
-    return f"{request.path}?{query.urlencode()}" if any(query.lists()) else request.path

@@ -12,6 +12,8 @@ from django.utils.dateparse import parse_datetime
 from interfaces.hl7 import browsing
 from interfaces.hl7.browsing import NEWEST, SORTS, Sort
 from interfaces.hl7.models import InboundStatus, OutboundStatus
+from web.pages import filtering
+from web.pages.filtering import Chip, text_of, url
 
 WAYS: Final = {"": "Both", "in": "Received", "out": "Sent"}
 SPANS: Final = {"": "Any time", "hour": "Last hour", "day": "Last 24 hours", "week": "Last 7 days"}
@@ -74,15 +76,6 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Chip:
-    """A filter to click."""
-
-    text: str
-    url: str
-    is_on: bool
-
-
-@dataclass(frozen=True)
 class Head:
     """The head of a column; `sort` is what aria-sort says, empty where the list is sorted otherwise."""
 
@@ -139,23 +132,8 @@ def heads(request: HttpRequest, asked: Asked) -> list[Head]:
     return found
 
 
-def url(request: HttpRequest, **values: str) -> str:
-    """This list with other values of some parameters, from its first part."""
-    query = request.GET.copy()
-    query.pop("page", None)
-    for name, value in values.items():
-        query.setlist(name, [value] if value else [])
-    text = query.urlencode()
-    return f"{request.path}?{text}" if text else request.path
-
-
-def text_of(query: QueryDict, name: str, longest: int) -> str:
-    """A parameter without control characters, not longer than what it could name."""
-    return "".join(letter for letter in query.get(name, "")[:longest] if letter.isprintable()).strip()
-
-
 def _group(request: HttpRequest, name: str, words: Mapping[str, str], chosen: str) -> list[Chip]:
-    return [Chip(text, url(request, **{name: key}), key == chosen) for key, text in words.items()]
+    return [filtering.one_of(request, name, key, text, chosen) for key, text in words.items()]
 
 
 def _one_of(known: Mapping[str, str], text: str) -> str:

@@ -1,0 +1,55 @@
+"""What lists have in common: reading filters out of the URL, and the chips that change them there."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.http import HttpRequest, QueryDict
+
+from worklist.models import Station
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter to click: it sets its value, or takes it away where it is set."""
+
+    text: str
+    url: str
+    is_on: bool
+
+
+def text_of(query: QueryDict, name: str, longest: int) -> str:
+    """A parameter without control characters, not longer than what it could name."""
+    return "".join(letter for letter in query.get(name, "")[:longest] if letter.isprintable()).strip()
+
+
+def texts_of(query: QueryDict, name: str, longest: int) -> tuple[str, ...]:
+    """The values of a parameter that may come several times, each once."""
+    values = (value[:longest] for value in query.getlist(name)[:20])
+    return tuple(dict.fromkeys(value for value in values if value and value.isprintable()))
+
+
+def url(request: HttpRequest, **values: str | Sequence[str]) -> str:
+    """This list with other values of some parameters, from its first part; an empty value goes."""
+    query = request.GET.copy()
+    query.pop("page", None)
+    for name, value in values.items():
+        query.setlist(name, [value] if value and isinstance(value, str) else list(value))
+    text = query.urlencode()
+    return f"{request.path}?{text}" if text else request.path
+
+
+def one_of(request: HttpRequest, name: str, key: str, text: str, chosen: str, usual: str = "") -> Chip:
+    """A chip of which one is on; the usual one is not named in the URL."""
+    return Chip(text, url(request, **{name: "" if key == usual else key}), key == chosen)
+
+
+def any_of(request: HttpRequest, name: str, key: str, text: str, chosen: Sequence[str]) -> Chip:
+    """A chip of which several may be on."""
+    values = [value for value in chosen if value != key] + ([] if key in chosen else [key])
+    return Chip(text, url(request, **{name: values}), key in chosen)
+
+
+def modalities(chosen: Iterable[str]) -> list[str]:
+    """The modalities of the stations, and those that are asked for."""
+    known = {name for names in Station.objects.values_list("modalities", flat=True) for name in names}
+    return sorted(known | set(chosen))
