@@ -85,7 +85,9 @@ class Things:
         loud = (abs(math.sin(n / 9000) * math.sin(n / 2100)) * math.sin(n / 23) for n in range(160_000))
         pcm = struct.pack("<160000h", *(int(20_000 * level) for level in loud))
         body = {"id": name, "sample_rate": 16000, "pcm": base64.b64encode(pcm).decode()}
-        self._api(f"/reading/items/{self._to_read()['id']}/dictations", body)
+        item = self._to_read()["id"]
+        self._api(f"/reading/items/{item}/take", {"reason": "for a picture"})
+        self._api(f"/reading/items/{item}/dictations", body)
         return name
 
     def _to_read(self) -> dict[str, Any]:
