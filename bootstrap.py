@@ -149,7 +149,13 @@ def missing_servers() -> str:
 def lint(arguments: list[str]) -> int:
     """Check style, types and layers; all of them, whatever the first ones say."""
     set_up(TO_TEST)
-    tools = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["lint-imports"])
+    tools = (
+        ["ruff", "check"],
+        ["ruff", "format", "--check"],
+        ["mypy"],
+        ["lint-imports"],
+        ["python", "-m", "tests.lint"],
+    )
     failed = []
     for name, *options in tools:
         command = " ".join((name, *options))

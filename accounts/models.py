@@ -10,7 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
-from accounts.public_id import PublicModel
+from ledger.public_id import PublicModel
 
 logger = logging.getLogger(__name__)
 

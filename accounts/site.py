@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from accounts.models import Facility
-from accounts.siting import Change
+from accounts.site_sync import Change
 
 
 class FacilitySection(BaseModel):

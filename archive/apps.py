@@ -7,8 +7,9 @@ class ArchiveConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the standing work and the jobs."""
-        from archive import indexing, reconcile
-        from ledger import standing
+        from archive import reconcile
+        from archive.index import indexer
+        from ledger import recurring
 
-        standing.register("archive.index", standing.Work(batch=indexing.batch, waits=indexing.waits))
+        recurring.register("archive.index", recurring.Work(batch=indexer.batch, waits=indexer.waits))
         reconcile.jobs_register()

@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from accounts.siting import Change, sync_rows, sync_section
+from accounts.site_sync import Change, sync_rows, sync_section
+from archive.coercion.patient_coercion import Amend
 from archive.models import Volume
-from archive.outgoing import Amend
-from archive.reconcile import policy
+from archive.reconcile import reconcile_policy
 
 
 class _Strict(BaseModel):
@@ -34,7 +34,7 @@ class ArchiveSection(_Strict):
     @field_validator("reconcile")
     @classmethod
     def _known(cls, value: dict[str, Any]) -> dict[str, Any]:
-        policy.of(value)
+        reconcile_policy.of(value)
         return value
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
-from ledger import bell, clock, events
+from ledger import clock, events, notifier
 from ledger.models import Job, JobState
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def register(kind: str, handler: Handler) -> None:
     _handlers[kind] = handler
 
 
-def want(kind: str, key: str, *, not_before: datetime | None = None, **payload: Any) -> None:
+def enqueue(kind: str, key: str, *, not_before: datetime | None = None, **payload: Any) -> None:
     """Ask for a job, in the caller's transaction.
 
     A job that waits is re-timed; one that runs is run again afterwards; one that ended starts anew.
@@ -102,7 +102,7 @@ def want(kind: str, key: str, *, not_before: datetime | None = None, **payload: 
             rows.update(**again)
     if not_before is None:
         job_id = rows.values_list("id", flat=True).get()
-        transaction.on_commit(lambda: bell.ring(job_id))
+        transaction.on_commit(lambda: notifier.notify(job_id))
 
 
 def try_again(job: Job, *, by: str) -> None:
@@ -111,7 +111,7 @@ def try_again(job: Job, *, by: str) -> None:
     row = Job.objects.select_for_update().get(pk=job.pk)
     if row.state not in STUCK:
         raise NotFailed(f"it is {row.get_state_display().lower()} by now")
-    want(row.kind, row.key, **row.payload)
+    enqueue(row.kind, row.key, **row.payload)
     events.record(
         "job.tried_again",
         about=[("job", row.public_id)],

@@ -5,7 +5,7 @@ The ledger names the things that it tells of by type and id in text, so it knows
 
 from django.db import models
 
-from accounts.public_id import PublicModel
+from ledger.public_id import PublicModel
 
 
 class Event(PublicModel):

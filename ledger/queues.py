@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Min, QuerySet
 
-from ledger import clock, heartbeat, standing
+from ledger import clock, heartbeat, recurring
 from ledger.jobs import STUCK
 from ledger.models import Heartbeat, Job, JobState, Lease
 
@@ -71,10 +71,10 @@ class StandingWork:
 def standing_works() -> list[StandingWork]:
     """All standing works of this installation, and who holds the lease of each."""
     now = clock.now()
-    waiting = set(standing.waiting())
+    waiting = set(recurring.waiting())
     leases = {lease.name: lease for lease in Lease.objects.all()}
     works = []
-    for name in sorted({*standing.names(), *leases}):
+    for name in sorted({*recurring.names(), *leases}):
         lease = leases.get(name)
         held = lease is not None and lease.until > now and bool(lease.holder)
         works.append(

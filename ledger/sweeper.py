@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.db import connection, reset_queries
 
-from ledger import bell, clock, jobs, standing
+from ledger import clock, jobs, notifier, recurring
 from ledger.models import Job
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Sweeper:
             reset_queries()
             time.sleep(EVERY)
         if self._claim_no is not None:
-            standing.release("sweeper", self._claim_no)
+            recurring.release("sweeper", self._claim_no)
 
     def sweep(self) -> None:
         """Ring for what has just become due; do what has waited longer than five seconds."""
@@ -60,23 +60,23 @@ class Sweeper:
                 jobs.run(job.id)
             elif _turn(job) not in self._rung:
                 self._rung[_turn(job)] = None
-                bell.ring(job.id)
+                notifier.notify(job.id)
         self._sweep_standing(now.timestamp())
 
     def _sweep_standing(self, now: float) -> None:
-        waiting = standing.waiting()
+        waiting = recurring.waiting()
         self._waiting_since = {name: self._waiting_since.get(name, now) for name in waiting}
         for name, since in self._waiting_since.items():
             if now - since >= PATIENCE.total_seconds():
-                standing.run(name)
+                recurring.run(name)
             elif since == now:
-                bell.ring(name)
+                notifier.notify(name)
 
     def _leads(self) -> bool:
         if self._claim_no is not None:
-            self._claim_no = standing.take("sweeper", self._claim_no)
+            self._claim_no = recurring.take("sweeper", self._claim_no)
         if self._claim_no is None:
-            self._claim_no = standing.take("sweeper")
+            self._claim_no = recurring.take("sweeper")
         return self._claim_no is not None
 
 

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from ledger import jobs, standing
+from ledger import jobs, recurring
 
 
 @shared_task(name="ledger.run")
@@ -11,4 +11,4 @@ def run(work: int | str) -> None:
     if isinstance(work, int):
         jobs.run(work)
     else:
-        standing.run(work)
+        recurring.run(work)

@@ -8,16 +8,21 @@ class ReportingConfig(AppConfig):
     def ready(self) -> None:
         """Listen to what happens to studies, orders and patients; register the jobs and standing work."""
         from archive.signals import study_previewing, study_settled
-        from ledger import jobs, standing
-        from reporting import foretelling, items, reading, signing
-        from reporting.rendering import storing
+        from ledger import jobs, recurring
+        from reporting.reading_worklist import assignment, decision_effects, reading_items
+        from reporting.rendering import render_job
+        from reporting.reports import signatures
         from worklist.signals import order_changed, patients_changed
 
-        study_settled.connect(items.follow_study, dispatch_uid="reporting.items.study")
-        study_previewing.connect(foretelling.foretell, dispatch_uid="reporting.foretelling")
-        order_changed.connect(items.follow_order, dispatch_uid="reporting.items.order")
-        patients_changed.connect(items.follow_patients, dispatch_uid="reporting.items.patients")
-        jobs.register(signing.RELEASE, jobs.Handler(apply=signing.release))
-        storing.register()
-        leases = standing.Work(batch=reading.release_abandoned, waits=lambda: reading.abandoned().exists())
-        standing.register("reporting.leases", leases)
+        study_settled.connect(reading_items.follow_study, dispatch_uid="reporting.items.study")
+        study_previewing.connect(
+            decision_effects.foretell, dispatch_uid="reporting.reading_worklist.decision_effects"
+        )
+        order_changed.connect(reading_items.follow_order, dispatch_uid="reporting.items.order")
+        patients_changed.connect(reading_items.follow_patients, dispatch_uid="reporting.items.patients")
+        jobs.register(signatures.RELEASE, jobs.Handler(apply=signatures.release))
+        render_job.register()
+        leases = recurring.Work(
+            batch=assignment.release_abandoned, waits=lambda: assignment.abandoned().exists()
+        )
+        recurring.register("reporting.leases", leases)

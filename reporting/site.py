@@ -5,11 +5,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from accounts.models import Facility
-from accounts.siting import Change, sync_section
-from reporting import drafting
+from accounts.site_sync import Change, sync_section
 from reporting.errors import BadValue
-from reporting.items import TARGET_MINUTES
 from reporting.models import ReportTemplate
+from reporting.reading_worklist.reading_items import TARGET_MINUTES
+from reporting.reports import drafts
 
 
 class _Strict(BaseModel):
@@ -29,7 +29,7 @@ class TemplateEntry(_Strict):
     @classmethod
     def _known(cls, value: dict[str, str]) -> dict[str, str]:
         try:
-            return drafting.checked(value)
+            return drafts.checked(value)
         except BadValue as error:
             raise ValueError(error.text) from error
 

@@ -7,9 +7,9 @@ class FrontDoorConfig(AppConfig):
 
     def ready(self) -> None:
         """Make our Celery application that of all threads; say how pages learn of the site file."""
-        from accounts import siting
+        from accounts import site_sync
         from ris_pacs import celery, site
 
         # Else threads that Django did not start ring some other broker's bell.
         celery.app.set_default()
-        siting.register_file(site.state)
+        site_sync.register_file(site.state)

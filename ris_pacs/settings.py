@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import environ
 
-from web.security import static_headers
+from web.kernel.content_security import static_headers
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -118,15 +118,15 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "web.session.IdleSessionMiddleware",
+    "web.kernel.session.IdleSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.middleware.TokenMiddleware",
-    "web.access_middleware.AccessMiddleware",
+    "accounts.token_middleware.TokenMiddleware",
+    "web.kernel.access_middleware.AccessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "web.security.ContentSecurityPolicyMiddleware",
+    "web.kernel.content_security.ContentSecurityPolicyMiddleware",
 ]
 ROOT_URLCONF = "ris_pacs.urls"
 WSGI_APPLICATION = "ris_pacs.wsgi.application"
@@ -145,7 +145,7 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "accounts.User"
-CSRF_FAILURE_VIEW = "web.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "web.kernel.error_pages.csrf_failure"
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "start"
 LOGOUT_REDIRECT_URL = "sign-in"

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from accounts import site as facility_part
 from accounts.models import SiteSection
-from accounts.siting import Change, FileState
+from accounts.site_sync import Change, FileState
 from archive import site as archive_part
 from interfaces.dicom import site as dicom_part
 from interfaces.hl7 import site as hl7_part

@@ -14,7 +14,7 @@ urlpatterns = [
     path("metrics", health.metrics, name="metrics"),
 ]
 
-handler400 = "web.errors.bad_request"
-handler403 = "web.errors.forbidden"
-handler404 = "web.errors.not_found"
-handler500 = "web.errors.server_error"
+handler400 = "web.kernel.error_pages.bad_request"
+handler403 = "web.kernel.error_pages.forbidden"
+handler404 = "web.kernel.error_pages.not_found"
+handler500 = "web.kernel.error_pages.server_error"

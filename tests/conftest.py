@@ -14,7 +14,7 @@ from django.test import TransactionTestCase
 
 from accounts.models import Facility, Role, User
 from ledger.stamps import Stamp
-from worklist.origin import Origin
+from worklist.provenance import Provenance
 
 # A password that takes a twentieth of a second to check guards people; tests sign in thousands of times.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
@@ -36,13 +36,13 @@ def user(facility: Facility) -> User:
 
 
 @pytest.fixture
-def origin(facility: Facility) -> Callable[..., Origin]:
+def origin(facility: Facility) -> Callable[..., Provenance]:
     """Make the origin of a message sent `minute` minutes after eight; each call has its own control ID."""
     numbers = itertools.count(1)
 
-    def make(minute: float = 0, **values: Any) -> Origin:
+    def make(minute: float = 0, **values: Any) -> Provenance:
         number = next(numbers)
-        return Origin(
+        return Provenance(
             **{
                 "facility": facility,
                 "stamp": Stamp(EIGHT + timedelta(minutes=minute), control_id=(number, "")),

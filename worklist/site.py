@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from accounts.siting import Change, sync_rows, sync_section
+from accounts.site_sync import Change, sync_rows, sync_section
 from worklist.models import AssigningAuthority, ProcedureCode, Station
 
 

@@ -7,8 +7,8 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.public_id import PublicModel
 from archive.models.study import Study
+from ledger.public_id import PublicModel
 
 
 class Outcome(models.TextChoices):

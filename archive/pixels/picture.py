@@ -10,8 +10,8 @@ import PIL.Image
 from pydicom.pixels.processing import apply_color_lut
 
 from archive.dataset.walk import DatasetError, guarded
-from archive.pixels.decode import Array, Frame
-from archive.pixels.wanted import JPEG, Wanted
+from archive.pixels.frame_decoder import Array, Frame
+from archive.pixels.picture_request import JPEG, Wanted
 
 _TABLE: Final = 1 << 17
 """The widest range of values for which each value, not each pixel, is transformed."""

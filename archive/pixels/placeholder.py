@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from archive.pixels.wanted import JPEG
+from archive.pixels.picture_request import JPEG
 
 _BACKGROUND, _BORDER, _TEXT = (23, 26, 33), (70, 78, 92), (215, 219, 226)
 _KINDS: Final = {

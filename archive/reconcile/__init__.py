@@ -3,10 +3,10 @@
 
 def jobs_register() -> None:
     """Register the job and what asks for it; called from `AppConfig.ready()`."""
-    from archive.reconcile import reconciling, triggers
+    from archive.reconcile import affected_studies, reconcile_job
     from ledger import jobs
     from worklist.signals import order_changed, patients_changed
 
-    jobs.register(reconciling.KIND, jobs.Handler(apply=reconciling.apply, prepare=reconciling.prepare))
-    order_changed.connect(triggers.on_order_changed, dispatch_uid="archive.reconcile.order")
-    patients_changed.connect(triggers.on_patients_changed, dispatch_uid="archive.reconcile.patients")
+    jobs.register(reconcile_job.KIND, jobs.Handler(apply=reconcile_job.apply, prepare=reconcile_job.prepare))
+    order_changed.connect(affected_studies.on_order_changed, dispatch_uid="archive.reconcile.order")
+    patients_changed.connect(affected_studies.on_patients_changed, dispatch_uid="archive.reconcile.patients")

@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Min, Q, QuerySet
 
-from archive.reconcile import names
-from archive.reconcile.facts import Facts, Identity, moment
-from archive.reconcile.policy import Policy
-from worklist import identity, person_name, selection
-from worklist.models import Act, Order, OrderNumber, Patient, ScheduledProcedureStep
+from archive.reconcile import name_agreement
+from archive.reconcile.reconcile_policy import Policy
+from archive.reconcile.study_evidence import Identity, StudyEvidence, moment
+from worklist.models import Order, OrderNumber, Patient, ScheduledProcedureStep, StatusEvent
+from worklist.mwl import query
+from worklist.patients import identity, person_names
 
 _LONGEST_ACCESSION: Final = 16
 _UNUSED: Final = (
@@ -70,7 +71,7 @@ class Candidate:
     cancelled_at: str = ""
 
 
-def gather(facts: Facts, facility_id: int, policy: Policy) -> list[Candidate]:
+def gather(facts: StudyEvidence, facility_id: int, policy: Policy) -> list[Candidate]:
     """The candidates for a study of this facility, in the order of their ids.
 
     Those that its headers name come first in the bound on their number, then its patient's. Only where there
@@ -109,7 +110,7 @@ def accession_spellings(accession: str, policy: Policy) -> list[str]:
     return list(dict.fromkeys(text for text in found if text))
 
 
-def _named(facts: Facts, policy: Policy) -> Iterator[Q]:
+def _named(facts: StudyEvidence, policy: Policy) -> Iterator[Q]:
     uids = {facts.study_instance_uid, *(item.study_instance_uid for item in facts.requests)} - {""}
     yield Q(procedure__study_instance_uid__in=uids)
     accessions = {*facts.accession_numbers, *(item.accession_number for item in facts.requests)} - {""}
@@ -133,7 +134,7 @@ def _by_accession(spellings: Iterable[str]) -> Q:
     return Q(pk__in=own.union(of_order).values_list("pk", flat=True))
 
 
-def _of_patient(facts: Facts, policy: Policy) -> Iterator[Q]:
+def _of_patient(facts: StudyEvidence, policy: Policy) -> Iterator[Q]:
     days = timedelta(days=policy.shown_days)
     for patients in (_identified(facts), _called(facts)):
         if patients is None:
@@ -145,13 +146,13 @@ def _of_patient(facts: Facts, policy: Policy) -> Iterator[Q]:
             yield Q(procedure__order__patient__in=everyone, on_worklist=True)
 
 
-def _identified(facts: Facts) -> QuerySet[Patient] | None:
+def _identified(facts: StudyEvidence) -> QuerySet[Patient] | None:
     """The records of any issuer that the study's patient IDs name."""
     values = {known.patient_id for known in facts.identities} - {""}
     return Patient.objects.filter(value__in=values).order_by("pk") if values else None
 
 
-def _called(facts: Facts) -> QuerySet[Patient] | None:
+def _called(facts: StudyEvidence) -> QuerySet[Patient] | None:
     """The records with the study's name, in any of its spellings, and birth date."""
     wanted = Q(pk__in=[])
     for known in facts.identities[:3]:
@@ -159,15 +160,15 @@ def _called(facts: Facts) -> QuerySet[Patient] | None:
         if not known.name.strip("^ ") or len(date) != 8:
             continue
         dates = [date, date[:4] + date[6:] + date[4:6]]
-        wanted |= Q(name_key__in=names.spellings(known.name), birth_date__in=dates)
-        _, ideographic, phonetic = person_name.keys(known.name)
+        wanted |= Q(name_key__in=name_agreement.spellings(known.name), birth_date__in=dates)
+        _, ideographic, phonetic = person_names.keys(known.name)
         for column, key in (("ideographic_key", ideographic), ("phonetic_key", phonetic)):
             if key:
                 wanted |= Q(**{column: key}, birth_date__in=dates)
     return Patient.objects.filter(wanted).order_by("pk") if wanted != Q(pk__in=[]) else None
 
 
-def _at_station(facts: Facts, policy: Policy) -> Iterator[Q]:
+def _at_station(facts: StudyEvidence, policy: Policy) -> Iterator[Q]:
     stations = [*facts.station_ae_titles, *facts.station_names]
     what = [Q(station_ae_title__in=stations) | Q(station_name__in=stations)] if stations else []
     what += [Q(modality__in=facts.modalities)] if facts.modalities else []
@@ -176,7 +177,7 @@ def _at_station(facts: Facts, policy: Policy) -> Iterator[Q]:
             yield Q(on_worklist=True) & around & condition
 
 
-def _windows(facts: Facts, reach: timedelta) -> Iterator[Q]:
+def _windows(facts: StudyEvidence, reach: timedelta) -> Iterator[Q]:
     """The time around the acquisition, and around the receipt, if that is another."""
     moments = [datetime.fromisoformat(text) for text in (facts.acquired_at, facts.received_at) if text]
     if len(moments) == 2 and abs(moments[0] - moments[1]) < reach / 4:
@@ -199,7 +200,7 @@ def described(rows: QuerySet[ScheduledProcedureStep]) -> list[Candidate]:
     steps = list(rows.order_by("public_id"))
     orders = {step.procedure.order_id for step in steps}
     people = _people(step.procedure.order.patient for step in steps)
-    groups = selection.stations_of_groups() if any(step.station_group for step in steps) else {}
+    groups = query.stations_of_groups() if any(step.station_group for step in steps) else {}
     numbers: dict[int, list[str]] = {}
     for number in OrderNumber.objects.filter(order__in=orders).order_by("kind", "value", "namespace"):
         numbers.setdefault(number.order_id, []).append(f"{number.value}^{number.namespace}".rstrip("^"))
@@ -248,8 +249,8 @@ def _candidate(
 
 def _cancelled(orders: Iterable[int]) -> dict[tuple[int, int | None], str]:
     """When orders and steps of them were first cancelled, or their patient did not come."""
-    kinds = (Act.Kind.CANCEL, Act.Kind.NO_SHOW)
-    rows = Act.objects.filter(order__in=list(orders), kind__in=kinds, undone_by="")
+    kinds = (StatusEvent.Kind.CANCEL, StatusEvent.Kind.NO_SHOW)
+    rows = StatusEvent.objects.filter(order__in=list(orders), kind__in=kinds, undone_by="")
     ends = rows.values("order", "step").annotate(at=Min("occurred_at")).values_list("order", "step", "at")
     return {(order, step): moment(at.astimezone(UTC)) for order, step, at in ends}
 

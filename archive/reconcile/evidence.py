@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from archive.reconcile import names
+from archive.reconcile import name_agreement
 from archive.reconcile.candidates import Candidate, Person
-from archive.reconcile.facts import Facts, Identity
-from archive.reconcile.policy import Policy
-from archive.reconcile.slips import one_off, one_slip, swapped
+from archive.reconcile.reconcile_policy import Policy
+from archive.reconcile.study_evidence import Identity, StudyEvidence
+from archive.reconcile.typos import one_off, one_slip, swapped
 
 Likeness = tuple[float | None, str]
 """Agreement from 0 to 1, None where one side says nothing, and the normaliser that it takes."""
@@ -45,7 +45,7 @@ class Finding:
     weight: float
 
 
-def findings(facts: Facts, candidate: Candidate, policy: Policy) -> tuple[Finding, ...]:
+def findings(facts: StudyEvidence, candidate: Candidate, policy: Policy) -> tuple[Finding, ...]:
     """All findings on a candidate, identity first."""
     weights = policy.weights
     found = identity(facts.identities, candidate.patient, policy)
@@ -85,7 +85,9 @@ def _identity(seen: Identity, person: Person, policy: Policy) -> list[Finding]:
 
 def _demographics(seen: Identity, record: Identity, policy: Policy) -> list[Finding]:
     return [
-        _finding("patient_name", seen.name, record.name, names.compare(seen.name, record.name), policy),
+        _finding(
+            "patient_name", seen.name, record.name, name_agreement.compare(seen.name, record.name), policy
+        ),
         _finding(
             "birth_date",
             seen.birth_date,
@@ -219,7 +221,7 @@ def _has_prefix(long: str, short: str) -> bool:
     return len(body) >= 4 and long.endswith(body) and bool(re.fullmatch(r"[a-z]{1,5}0*", long[: -len(body)]))
 
 
-def _accession(facts: Facts, candidate: Candidate) -> Compared:
+def _accession(facts: StudyEvidence, candidate: Candidate) -> Compared:
     pairs = [(text, facts.accession_issuer) for text in facts.accession_numbers]
     pairs += [
         (item.accession_number, item.accession_issuer) for item in facts.requests if item.accession_number
@@ -236,7 +238,7 @@ def of_issuer(likeness: Likeness, issuer: str, candidate: Candidate) -> Likeness
     return (0.0, "other issuer") if other and likeness[0] else likeness
 
 
-def _study_uid(facts: Facts, candidate: Candidate) -> Compared:
+def _study_uid(facts: StudyEvidence, candidate: Candidate) -> Compared:
     seen, expected = facts.study_instance_uid, candidate.study_instance_uid
     asked = {item.study_instance_uid for item in facts.requests}
     if not expected:
@@ -246,7 +248,7 @@ def _study_uid(facts: Facts, candidate: Candidate) -> Compared:
     return seen, expected, (float(seen == expected), "")
 
 
-def _request(facts: Facts, candidate: Candidate) -> Compared:
+def _request(facts: StudyEvidence, candidate: Candidate) -> Compared:
     theirs = (candidate.requested_procedure_id, candidate.scheduled_procedure_step_id)
     options: list[tuple[str, float]] = []
     for item in facts.requests:
@@ -258,7 +260,7 @@ def _request(facts: Facts, candidate: Candidate) -> Compared:
     return seen, "/".join(theirs), (agreement, "")
 
 
-def _modality(facts: Facts, candidate: Candidate) -> Compared:
+def _modality(facts: StudyEvidence, candidate: Candidate) -> Compared:
     seen, expected = facts.modalities, candidate.modality
     return "\\".join(seen), expected, modality(seen, expected)
 
@@ -273,7 +275,7 @@ def modality(seen: Sequence[str], expected: str) -> Likeness:
     return (0.9, "similar modality") if similar else (0.0, "")
 
 
-def _time(facts: Facts, candidate: Candidate) -> Compared:
+def _time(facts: StudyEvidence, candidate: Candidate) -> Compared:
     seen = facts.acquired_at or facts.received_at
     if not seen or not candidate.due:
         return seen, candidate.due, (None, "")
@@ -282,14 +284,14 @@ def _time(facts: Facts, candidate: Candidate) -> Compared:
     return seen, candidate.due, (round(agreement, 3), f"{hours:.1f} h apart")
 
 
-def hours_apart(facts: Facts, candidate: Candidate) -> float:
+def hours_apart(facts: StudyEvidence, candidate: Candidate) -> float:
     """The hours between when a step was due and when the images were made, or came: the nearer counts."""
     due = datetime.fromisoformat(candidate.due)
     moments = [datetime.fromisoformat(text) for text in (facts.acquired_at, facts.received_at) if text]
     return min((abs((at - due).total_seconds()) / 3600 for at in moments), default=24 * 365.0)
 
 
-def _laterality(facts: Facts, candidate: Candidate) -> Compared:
+def _laterality(facts: StudyEvidence, candidate: Candidate) -> Compared:
     described = sides(" ".join([facts.description, *facts.series_descriptions]))
     seen = {text.upper()[:1] for text in facts.lateralities} & {"L", "R", "B"} or described
     expected = {candidate.laterality} - {"", "U"} or sides(candidate.description)
@@ -312,7 +314,7 @@ def sides(description: str) -> set[str]:
     return {side for side, pattern in (("L", _LEFT), ("R", _RIGHT)) if pattern.search(words)}
 
 
-def _body_part(facts: Facts, candidate: Candidate) -> Compared:
+def _body_part(facts: StudyEvidence, candidate: Candidate) -> Compared:
     expected = candidate.body_part.upper()
     said = " ".join([facts.description, *facts.series_descriptions]).upper()
     shown = "\\".join(facts.body_parts)
@@ -325,8 +327,10 @@ def _body_part(facts: Facts, candidate: Candidate) -> Compared:
     return shown, expected, (0.2, "") if facts.body_parts else (None, "")
 
 
-def _procedure(facts: Facts, candidate: Candidate) -> Compared:
-    ours, theirs = (set(names.skeleton(text).split()) for text in (facts.description, candidate.description))
+def _procedure(facts: StudyEvidence, candidate: Candidate) -> Compared:
+    ours, theirs = (
+        set(name_agreement.skeleton(text).split()) for text in (facts.description, candidate.description)
+    )
     expected = f"{candidate.code} {candidate.description}".strip()
     if not ours or not theirs:
         return facts.description, expected, (None, "")
@@ -337,7 +341,7 @@ def _procedure(facts: Facts, candidate: Candidate) -> Compared:
     )
 
 
-def _station(facts: Facts, candidate: Candidate) -> Compared:
+def _station(facts: StudyEvidence, candidate: Candidate) -> Compared:
     seen = {*facts.station_ae_titles, *facts.station_names}
     expected = {*candidate.station_ae_titles, candidate.station_name} - {""}
     shown = "\\".join(sorted(seen)), "\\".join(sorted(expected))
@@ -346,16 +350,16 @@ def _station(facts: Facts, candidate: Candidate) -> Compared:
     return *shown, (1.0, "") if seen & expected else (0.3, "")
 
 
-def _physician(facts: Facts, candidate: Candidate) -> Compared:
+def _physician(facts: StudyEvidence, candidate: Candidate) -> Compared:
     expected = candidate.performing_physician
-    options = [(text, names.compare(text, expected)) for text in facts.performing_physicians]
+    options = [(text, name_agreement.compare(text, expected)) for text in facts.performing_physicians]
     seen, (agreement, normaliser) = max(
         options, key=lambda option: option[1][0] or 0, default=("", (None, ""))
     )
     return seen, expected, (None if agreement is None else max(agreement, 0.3), normaliser)
 
 
-def _status(facts: Facts, candidate: Candidate) -> Compared:
+def _status(facts: StudyEvidence, candidate: Candidate) -> Compared:
     """An order that was cancelled before the images came; a later cancel doesn't make them another's."""
     before = bool(candidate.cancelled_at) and candidate.cancelled_at < (
         facts.acquired_at or facts.received_at
@@ -363,7 +367,7 @@ def _status(facts: Facts, candidate: Candidate) -> Compared:
     return "images", candidate.status, (0.0, "cancelled before") if before else (None, "")
 
 
-_ORDER_FIELDS: Final[dict[str, Callable[[Facts, Candidate], Compared]]] = {
+_ORDER_FIELDS: Final[dict[str, Callable[[StudyEvidence, Candidate], Compared]]] = {
     "accession_number": _accession,
     "study_instance_uid": _study_uid,
     "request": _request,

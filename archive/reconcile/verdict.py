@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from archive.models import Outcome
-from archive.reconcile import evidence, standing
+from archive.reconcile import evidence, identity_match
 from archive.reconcile.candidates import Candidate, Person
 from archive.reconcile.evidence import Finding
-from archive.reconcile.facts import Facts, Request
-from archive.reconcile.policy import PLAIN, Policy
-from archive.reconcile.standing import PLAUSIBLE, SURE, Standing
+from archive.reconcile.identity_match import PLAUSIBLE, SURE, IdentityMatch
+from archive.reconcile.reconcile_policy import PLAIN, Policy
+from archive.reconcile.study_evidence import Request, StudyEvidence
 from worklist.models import StepStatus
 
 _OPEN: Final = frozenset({StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.HELD, StepStatus.STARTED})
@@ -32,7 +32,7 @@ class Scored:
     candidate: Candidate
     findings: tuple[Finding, ...]
     score: float
-    standing: Standing
+    standing: IdentityMatch
     by_field: dict[str, Finding] = field(compare=False, repr=False)
 
 
@@ -66,10 +66,10 @@ class _Claim:
 
     @property
     def fitting(self) -> tuple[Scored, ...]:
-        return tuple(one for one in self.named if one.standing != Standing.CONTRADICTS)
+        return tuple(one for one in self.named if one.standing != IdentityMatch.CONTRADICTS)
 
 
-def decide(facts: Facts, candidates: Iterable[Candidate], policy: Policy) -> Judgement:
+def decide(facts: StudyEvidence, candidates: Iterable[Candidate], policy: Policy) -> Judgement:
     """Judge a study. The order of the candidates does not matter."""
     if not facts.quiet_at:
         return Judgement(Outcome.PENDING, "images may still come")
@@ -90,14 +90,14 @@ def decide(facts: Facts, candidates: Iterable[Candidate], policy: Policy) -> Jud
     )
 
 
-def score(facts: Facts, candidate: Candidate, policy: Policy) -> Scored:
+def score(facts: StudyEvidence, candidate: Candidate, policy: Policy) -> Scored:
     """Weigh a candidate: the agreement less the contradiction, of all that was seen; never below 0."""
     found = evidence.findings(facts, candidate, policy)
     by_field = {finding.field: finding for finding in found}
     net = sum(f.weight * (2 * f.agreement - 1) for f in found if f.agreement is not None)
     whole = sum(_full_weight(f, policy) for f in found)
     value = round(max(0.0, net / whole), 4) if whole else 0.0
-    return Scored(candidate, found, value, standing.of(by_field, policy), by_field)
+    return Scored(candidate, found, value, identity_match.of(by_field, policy), by_field)
 
 
 def _full_weight(finding: Finding, policy: Policy) -> float:
@@ -106,7 +106,7 @@ def _full_weight(finding: Finding, policy: Policy) -> float:
     return policy.weights[finding.field] if finding.seen and finding.field != "order_status" else 0.0
 
 
-def _rule(facts: Facts, scored: Sequence[Scored], policy: Policy) -> _Ruling:
+def _rule(facts: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> _Ruling:
     if divided := _divided(facts, scored, policy):
         return _Ruling(Outcome.MISMATCH, "the study holds images of two patients", findings=divided)
     claims = _claims(facts, scored, policy)
@@ -131,23 +131,23 @@ def _rule(facts: Facts, scored: Sequence[Scored], policy: Policy) -> _Ruling:
     return _weigh(facts, chosen, unresolved, policy)
 
 
-def _divided(facts: Facts, scored: Sequence[Scored], policy: Policy) -> tuple[Finding, ...]:
+def _divided(facts: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> tuple[Finding, ...]:
     """The findings on two identities within the study that are not one person's."""
     people = {one.candidate.patient.id: one.candidate.patient for one in scored if one.candidate.patient.id}
     for other in facts.identities[1:]:
         found = evidence.identity([other], Person(records=(facts.identity,)), policy)
-        if standing.of({f.field: f for f in found}, policy) != Standing.CONTRADICTS:
+        if identity_match.of({f.field: f for f in found}, policy) != IdentityMatch.CONTRADICTS:
             continue
         if not any(_is_all(person, facts, policy) for person in people.values()):
             return tuple(found)
     return ()
 
 
-def _is_all(person: Person, facts: Facts, policy: Policy) -> bool:
+def _is_all(person: Person, facts: StudyEvidence, policy: Policy) -> bool:
     """Whether all identities in the study are a person's."""
     for seen in facts.identities:
         found = evidence.identity([seen], person, policy)
-        if standing.of({f.field: f for f in found}, policy) not in SURE:
+        if identity_match.of({f.field: f for f in found}, policy) not in SURE:
             return False
     return True
 
@@ -155,7 +155,7 @@ def _is_all(person: Person, facts: Facts, policy: Policy) -> bool:
 # Claims
 
 
-def _claims(facts: Facts, scored: Sequence[Scored], policy: Policy) -> list[_Claim]:
+def _claims(facts: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> list[_Claim]:
     claims = [
         _Claim("accession number", text, _by_accession(text, facts.accession_issuer, scored))
         for text in facts.accession_numbers
@@ -193,7 +193,7 @@ def _by_accession(text: str, issuer: str, scored: Sequence[Scored]) -> tuple[Sco
         expected = one.candidate.accession_number
         agreement, normaliser = evidence.of_issuer(evidence.accession(text, expected), issuer, one.candidate)
         names = agreement is not None and (
-            agreement >= _NAMES_FROM or (normaliser == "prefix" and one.standing != Standing.CONTRADICTS)
+            agreement >= _NAMES_FROM or (normaliser == "prefix" and one.standing != IdentityMatch.CONTRADICTS)
         )
         if names and agreement is not None:
             graded.setdefault(agreement, []).append(one)
@@ -224,7 +224,7 @@ def _by_ids(item: Request, scored: Sequence[Scored], policy: Policy) -> tuple[Sc
 
 
 def _choose(
-    facts: Facts, claims: Sequence[_Claim], scored: Sequence[Scored], policy: Policy
+    facts: StudyEvidence, claims: Sequence[_Claim], scored: Sequence[Scored], policy: Policy
 ) -> tuple[tuple[Scored, ...], str]:
     """The candidates that the claims come to, and what is in doubt, if anything."""
     by_item, doubt = _of_items(claims)
@@ -266,15 +266,17 @@ def _is_shared(claims: Sequence[_Claim], picked: Sequence[Scored]) -> bool:
     return all(len({one.candidate.patient.id for one in claim.named} - {""}) > 1 for claim in naming)
 
 
-def _narrow(facts: Facts, picked: tuple[Scored, ...], policy: Policy) -> tuple[tuple[Scored, ...], str]:
+def _narrow(
+    facts: StudyEvidence, picked: tuple[Scored, ...], policy: Policy
+) -> tuple[tuple[Scored, ...], str]:
     """Of several procedures under one number, those that modality, side and body part leave."""
     if len({one.candidate.procedure for one in picked}) < 2:
         return picked, ""
     if len({one.candidate.study_instance_uid for one in picked}) > 1 and not facts.modalities:
         return picked, "several procedures have this number and the modality is unknown"
-    left = [one for one in picked if standing.agrees(one.by_field["modality"], policy)] or list(picked)
-    left = [one for one in left if not standing.contradicts(one.by_field["laterality"], policy)] or left
-    there = [one for one in left if standing.agrees(one.by_field["body_part"], policy)]
+    left = [one for one in picked if identity_match.agrees(one.by_field["modality"], policy)] or list(picked)
+    left = [one for one in left if not identity_match.contradicts(one.by_field["laterality"], policy)] or left
+    there = [one for one in left if identity_match.agrees(one.by_field["body_part"], policy)]
     return tuple(there or left), ""
 
 
@@ -290,7 +292,9 @@ def _these(scored: Iterable[Scored], keys: Iterable[str]) -> tuple[Scored, ...]:
 # Weighing
 
 
-def _weigh(facts: Facts, chosen: tuple[Scored, ...], unresolved: Sequence[_Claim], policy: Policy) -> _Ruling:
+def _weigh(
+    facts: StudyEvidence, chosen: tuple[Scored, ...], unresolved: Sequence[_Claim], policy: Policy
+) -> _Ruling:
     """The outcome for orders that are named and whose patient isn't contradicted."""
     if doubt := _doubt(chosen, unresolved, policy):
         return _Ruling(Outcome.PROBABLE, doubt, chosen)
@@ -310,10 +314,10 @@ def _doubt(chosen: Sequence[Scored], unresolved: Sequence[_Claim], policy: Polic
         if one.standing not in SURE:
             return f"the patient is {one.standing.value}"
         for name in ("modality", "laterality", "order_status"):
-            if standing.contradicts(one.by_field[name], policy):
+            if identity_match.contradicts(one.by_field[name], policy):
                 return f"{name.replace('_', ' ')} contradicts the order"
         # All that is forgiven has to be allowed, together: a slip in the name and one in the number are two.
-        if standing.normalised(_normalised(one, policy), policy) not in SURE:
+        if identity_match.normalised(_normalised(one, policy), policy) not in SURE:
             return "agrees only by more than what the policy allows"
     return ""
 
@@ -321,10 +325,10 @@ def _doubt(chosen: Sequence[Scored], unresolved: Sequence[_Claim], policy: Polic
 def _normalised(one: Scored, policy: Policy) -> list[Finding]:
     """The findings by which a candidate agrees, but only after a normalisation."""
     findings = (one.by_field[name] for name in _FORGIVEN)
-    return [f for f in findings if standing.agrees(f, policy) and f.normaliser not in PLAIN]
+    return [f for f in findings if identity_match.agrees(f, policy) and f.normaliser not in PLAIN]
 
 
-def _late(facts: Facts, chosen: Iterable[Scored]) -> str:
+def _late(facts: StudyEvidence, chosen: Iterable[Scored]) -> str:
     """The number of an order whose content was first received after the study was quiet."""
     late = [one.candidate for one in chosen if one.candidate.content_received_at > facts.quiet_at]
     return late[0].accession_number or late[0].requested_procedure_id if late else ""
@@ -333,7 +337,7 @@ def _late(facts: Facts, chosen: Iterable[Scored]) -> str:
 # No order is named
 
 
-def _unnamed(facts: Facts, scored: Sequence[Scored], policy: Policy) -> _Ruling:
+def _unnamed(facts: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> _Ruling:
     """The outcome where no header names an order: is there one open step that can be meant?"""
     plausible = [one for one in scored if _can_be_meant(facts, one, policy)]
     open_ones = [one for one in plausible if one.candidate.status in _OPEN]
@@ -351,11 +355,11 @@ def _unnamed(facts: Facts, scored: Sequence[Scored], policy: Policy) -> _Ruling:
     return _Ruling(Outcome.PROBABLE, "one step of the patient can be meant", best)
 
 
-def _can_be_meant(facts: Facts, one: Scored, policy: Policy) -> bool:
+def _can_be_meant(facts: StudyEvidence, one: Scored, policy: Policy) -> bool:
     return (
         one.standing in PLAUSIBLE
-        and standing.agrees(one.by_field["modality"], policy)
-        and not standing.contradicts(one.by_field["laterality"], policy)
+        and identity_match.agrees(one.by_field["modality"], policy)
+        and not identity_match.contradicts(one.by_field["laterality"], policy)
         and one.candidate.status not in _NEVER_DONE
         and evidence.hours_apart(facts, one.candidate) <= policy.window_hours
     )
@@ -367,9 +371,9 @@ def _go_together(one: Scored, other: Scored) -> bool:
 
 
 def _nobody(scored: Sequence[Scored], policy: Policy) -> _Ruling:
-    identified = [one for one in scored if standing.agrees(one.by_field["patient_id"], policy)]
+    identified = [one for one in scored if identity_match.agrees(one.by_field["patient_id"], policy)]
     for one in identified:
-        if all(other.standing == Standing.CONTRADICTS for other in identified):
+        if all(other.standing == IdentityMatch.CONTRADICTS for other in identified):
             return _Ruling(Outcome.MISMATCH, "the patient ID is that of another patient", (one,))
     return _Ruling(Outcome.UNSCHEDULED, "no order fits")
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from accounts.models import SiteSection
-from interfaces.dicom.config import AssociationRequest
-from interfaces.dicom.pdu import CALLING_AE_NOT_RECOGNIZED, Rejection
-from interfaces.dicom.services import STORAGE_CLASSES, VERIFICATION, Peer
+from interfaces.dicom.message_exchange.dimse_service import STORAGE_CLASSES, VERIFICATION, Peer
+from interfaces.dicom.upper_layer.acceptor_config import AssociationRequest
+from interfaces.dicom.upper_layer.pdu import CALLING_AE_NOT_RECOGNIZED, Rejection
 from worklist.models import Station
 
 WORKLIST_CLASS: Final = "1.2.840.10008.5.1.4.31"

@@ -10,10 +10,17 @@ from types import FrameType
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-from interfaces.dicom import modality_worklist, peers
-from interfaces.dicom.acceptor import Acceptor, AcceptorConfig, QueryRequest, QueryResult, Services
-from interfaces.dicom.contacts import Recorder
-from interfaces.dicom.store import store
+from interfaces.dicom import peers
+from interfaces.dicom.association_log import Recorder
+from interfaces.dicom.services import modality_worklist
+from interfaces.dicom.services.store import store
+from interfaces.dicom.upper_layer.acceptor import (
+    Acceptor,
+    AcceptorConfig,
+    QueryRequest,
+    QueryResult,
+    Services,
+)
 from ledger import heartbeat
 
 logger = logging.getLogger(__name__)

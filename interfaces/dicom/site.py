@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from accounts.siting import Change, sync_section
+from accounts.site_sync import Change, sync_section
 
 
 class DicomSection(BaseModel):

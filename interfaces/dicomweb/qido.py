@@ -10,12 +10,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
-from archive import outgoing, own, searching
+from archive.coercion import patient_coercion
 from archive.models import Instance, Series, Study
-from interfaces.dicomweb import keys, multipart
+from archive.search import study_search
+from archive.storage import generated_objects
+from interfaces.dicomweb import multipart, query_keys
 from interfaces.dicomweb.attributes import Json, element, sequence
-from interfaces.dicomweb.door import Problem, resource
-from interfaces.dicomweb.keys import INSTANCE, SERIES, STUDY, BadQuery, Query
+from interfaces.dicomweb.query_keys import INSTANCE, SERIES, STUDY, BadQuery, Query
+from interfaces.dicomweb.resource import Problem, resource
 
 MOST_RESULTS: Final = 1000
 """Results of one search that names no study; what is asked within a study is answered whole."""
@@ -39,7 +41,7 @@ def studies(request: HttpRequest) -> HttpResponseBase:
 def series(request: HttpRequest, study: str = "") -> HttpResponseBase:
     """`/series` and `/studies/{study}/series`."""
     query = _query(request, SERIES, study)
-    rows = searching.series(of=_studies(request, query), **query.keys[SERIES])
+    rows = study_search.series(of=_studies(request, query), **query.keys[SERIES])
     with_study = not study or query.include_all
     most = None if study else MOST_RESULTS
     return _answer(request, query, rows, partial(_series, request, with_study), most)
@@ -49,8 +51,8 @@ def series(request: HttpRequest, study: str = "") -> HttpResponseBase:
 def instances(request: HttpRequest, study: str = "", series: str = "") -> HttpResponseBase:
     """`/instances`, `/studies/{study}/instances` and `/studies/{study}/series/{series}/instances`."""
     query = _query(request, INSTANCE, study, series)
-    of = searching.series(of=_studies(request, query), **query.keys[SERIES])
-    rows = searching.instances(of=of, **query.keys[INSTANCE])
+    of = study_search.series(of=_studies(request, query), **query.keys[SERIES])
+    rows = study_search.instances(of=of, **query.keys[INSTANCE])
     with_study, with_series = not study or query.include_all, not series or query.include_all
     most = None if study else MOST_RESULTS
     write = partial(_instance, request, with_study, with_series)
@@ -62,7 +64,7 @@ def _query(request: HttpRequest, level: str, study: str = "", series: str = "") 
     if multipart.negotiate(request.headers.get("Accept"), offers) is None:
         raise Problem(406, "Search results are available as application/dicom+json.")
     try:
-        query = keys.parse(request.GET, level)
+        query = query_keys.parse(request.GET, level)
     except BadQuery as fault:
         raise Problem(400, f"{fault}.") from fault
     for of_level, name, uid in (
@@ -77,7 +79,7 @@ def _query(request: HttpRequest, level: str, study: str = "", series: str = "") 
 
 
 def _studies(request: HttpRequest, query: Query) -> QuerySet[Study]:
-    return searching.studies(user=request.user, as_decided=True, **query.keys[STUDY])
+    return study_search.studies(user=request.user, as_decided=True, **query.keys[STUDY])
 
 
 def _answer(
@@ -92,8 +94,11 @@ def _answer(
     response = HttpResponse(status=204)
     if page:
         of = {_study_of(row) for row in page}
-        made_here, identities = own.counts(of), outgoing.identities(of)
-        shown = {study.pk: Shown(identities[study.pk], made_here.get(study.pk, own.Counts())) for study in of}
+        made_here, identities = generated_objects.counts(of), patient_coercion.identities(of)
+        shown = {
+            study.pk: Shown(identities[study.pk], made_here.get(study.pk, generated_objects.Counts()))
+            for study in of
+        }
         content = orjson.dumps([write(row, shown[_study_of(row).pk]) for row in page])
         response = HttpResponse(content, content_type=f"{multipart.DICOM_JSON}; charset=utf-8")
     warnings = [_NOT_FUZZY] * query.fuzzy
@@ -113,8 +118,8 @@ def _answer(
 class Shown:
     """What is shown of a study beside its own row."""
 
-    identity: outgoing.Identity
-    made_here: own.Counts
+    identity: patient_coercion.Identity
+    made_here: generated_objects.Counts
 
 
 def _study_of(row: Study | Series | Instance) -> Study:

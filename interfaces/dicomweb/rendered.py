@@ -10,13 +10,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 
 from archive.models import Instance
-from archive.pixels import placeholder, rendering
-from archive.pixels.rendering import Busy, NoPicture
-from archive.pixels.wanted import JPEG, PNG, Wanted
+from archive.pixels import placeholder, render_pool
+from archive.pixels.picture_request import JPEG, PNG, Wanted
+from archive.pixels.render_pool import Busy, NoPicture
 from interfaces.dicomweb import multipart
-from interfaces.dicomweb.door import Problem, resource, visible_studies
 from interfaces.dicomweb.multipart import Representation
-from interfaces.dicomweb.stored import Selection, cached, not_modified, select
+from interfaces.dicomweb.resource import Problem, resource, visible_studies
+from interfaces.dicomweb.stored_files import Selection, cached, not_modified, select
 
 _THUMBNAIL: Final = (256, 256)
 _LARGEST_BOX: Final = 8192
@@ -67,11 +67,11 @@ def _picture(
 ) -> HttpResponseBase:
     """The picture; where there is none, what stands for it, else 406."""
     (file,) = selection.files
-    etag = f'"{rendering.key_of(file.sha256, wanted)[:32]}"'
+    etag = f'"{render_pool.key_of(file.sha256, wanted)[:32]}"'
     if unchanged := not_modified(request, etag):
         return unchanged
     try:
-        content = rendering.render(file.path, file.sha256, wanted)
+        content = render_pool.render(file.path, file.sha256, wanted)
     except NoPicture as reason:
         standing = instead(wanted.box or _THUMBNAIL)
         if standing is None:

@@ -1,8 +1,8 @@
 """WADO-RS: retrieve studies, series, instances, their metadata, frames and bulk data (PS3.18 10.4).
 
 Objects go out as they came in, streamed from their files, unless their study is shown under another identity
-than they tell (`archive.outgoing`); metadata instance by instance. What is sent is never held in memory as a
-whole.
+than they tell (`archive.coercion.patient_coercion`); metadata instance by instance. What is sent is never
+held in memory as a whole.
 """
 
 import re
@@ -12,17 +12,16 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 
-from archive import outgoing
-from archive.dataset import amend_json, dicom_json, frames, walk
+from archive.coercion import coerced_json, patient_coercion
+from archive.dataset import dicom_json, frames, walk
 from archive.dataset.codestream import compression_of
 from archive.dataset.frames import NoSuchFrame, media_type
 from archive.dataset.walk import DatasetError
-from archive.pixels import rendering
-from archive.pixels.rendering import Busy, NoPicture
-from archive.pixels.wanted import NATIVE, Wanted
+from archive.pixels import render_pool
+from archive.pixels.picture_request import NATIVE, Wanted
+from archive.pixels.render_pool import Busy, NoPicture
 from interfaces.dicomweb import multipart
 from interfaces.dicomweb.attributes import element
-from interfaces.dicomweb.door import Problem, resource
 from interfaces.dicomweb.multipart import (
     APPLICATION_DICOM,
     DICOM_JSON,
@@ -31,7 +30,8 @@ from interfaces.dicomweb.multipart import (
     Part,
     Representation,
 )
-from interfaces.dicomweb.stored import Selection, Stored, cached, not_modified, select
+from interfaces.dicomweb.resource import Problem, resource
+from interfaces.dicomweb.stored_files import Selection, Stored, cached, not_modified, select
 
 _FRAME_LIST: Final = re.compile(r"[0-9]{1,9}(?:,[0-9]{1,9})*", re.ASCII)
 _MOST_FRAMES: Final = 10_000
@@ -88,7 +88,7 @@ def frame_list(
 @resource
 def bulk_data(request: HttpRequest, study: str, series: str, instance: str, where: str) -> HttpResponseBase:
     """`…/bulkdata/{where}`: the value of an attribute; encapsulated pixels come frame by frame."""
-    names_someone = where in outgoing.IDENTIFYING
+    names_someone = where in patient_coercion.IDENTIFYING
     selection = select(request, study=study, series=series, instance=instance, with_amendments=names_someone)
     (file,) = selection.files
     if names_someone and file.amendment:
@@ -174,7 +174,7 @@ def _models(request: HttpRequest, selection: Selection) -> Iterator[bytes]:
             )
         model |= [] if file.moved else [element("StudyInstanceUID", file.study)]
         if file.amendment:
-            model = amend_json.amend(model, file.amendment)
+            model = coerced_json.amend(model, file.amendment)
         yield opening + dicom_json.to_bytes(model)
         opening = b","
     yield b"]"
@@ -232,7 +232,7 @@ def _existing(file: Stored, wanted: list[int] | None) -> list[int]:
 def _frame(file: Stored, number: int, decoded: bool) -> bytes:
     try:
         if decoded:
-            return rendering.render(file.path, file.sha256, Wanted(frame=number, media_type=NATIVE))
+            return render_pool.render(file.path, file.sha256, Wanted(frame=number, media_type=NATIVE))
         return frames.frame(file.path, number)[0]
     except NoSuchFrame as error:
         raise Problem(404, f"{error.reason}.") from error

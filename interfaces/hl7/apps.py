@@ -6,7 +6,8 @@ class HL7Config(AppConfig):
     label = "hl7"
 
     def ready(self) -> None:
-        from interfaces.hl7 import delivery, inbox, order_status, results
+        from interfaces.hl7.inbound import inbox
+        from interfaces.hl7.outbound import delivery, order_status, results
 
         inbox.register()
         delivery.register()

@@ -3,7 +3,7 @@
 from django.db import models
 
 from accounts.models import Facility
-from accounts.public_id import PublicModel
+from ledger.public_id import PublicModel
 
 
 class Source(models.Model):

@@ -5,9 +5,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from accounts.models import Facility
-from accounts.siting import Change, sync_rows, sync_section
-from interfaces.hl7 import outbox
+from accounts.site_sync import Change, sync_rows, sync_section
 from interfaces.hl7.models import Destination, Source
+from interfaces.hl7.outbound import outbox
 from ledger import jobs
 
 
@@ -77,7 +77,7 @@ def apply(section: HL7Section, *, facility_code: str, dry_run: bool, overwrite: 
     changed = sync_rows(Destination, ["name"], destinations, **options)
     if changed and not dry_run:
         for entry in section.destinations:
-            jobs.want(outbox.JOB, entry.name)  # its queue may stand because of what was changed
+            jobs.enqueue(outbox.JOB, entry.name)  # its queue may stand because of what was changed
     return [
         *sync_section("hl7", policies, dry_run=dry_run),
         *sync_rows(Source, ["name"], [_source(entry, facility) for entry in section.sources], **options),

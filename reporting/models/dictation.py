@@ -3,7 +3,7 @@
 from django.db import models
 
 from accounts.models import User
-from accounts.public_id import PublicModel
+from ledger.public_id import PublicModel
 from reporting.models.item import ReadingItem
 
 

@@ -3,8 +3,8 @@
 from django.db import models
 
 from accounts.models import Facility, User
-from accounts.public_id import PublicModel
 from archive.models import ReadingStatus, Study
+from ledger.public_id import PublicModel
 from worklist.models import Patient, RequestedProcedure
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 from django.db import models
 
 from accounts.models import Facility, User
-from accounts.public_id import PublicModel
+from ledger.public_id import PublicModel
 from reporting.models.item import ReadingItem
 
 SECTIONS: Final = ("indication", "technique", "comparison", "findings", "impression")

@@ -13,10 +13,10 @@ from reportlab.pdfgen.canvas import Canvas
 
 from reporting.models import ReportVersion, VersionKind
 from reporting.rendering import typesetting
-from reporting.rendering.composing import Document, Signature, compose
+from reporting.rendering.composition import Document, Signature, compose
 from reporting.rendering.sections import ADDENDUM, OF_SECTION
 from reporting.rendering.typesetting import BOLD, REGULAR, Line
-from worklist import person_name
+from worklist.patients import person_names
 
 _WIDTH, _HEIGHT = A4
 _MARGIN: Final = 56.0
@@ -118,7 +118,7 @@ def _body(document: Document) -> Iterator[_Set]:
 
 def _facts(document: Document) -> Iterator[tuple[str, str]]:
     header, patient = document.header, document.header["patient"]
-    yield "Patient", person_name.readable(patient["name"])
+    yield "Patient", person_names.readable(patient["name"])
     yield "Identifier", " ".join(filter(None, (patient["identifier"], patient["authority"])))
     sex = _SEXES.get(patient["sex"], "")
     yield "Born, sex", ", ".join(filter(None, (_date(patient["birth_date"]), sex))) or "unknown"
@@ -129,7 +129,7 @@ def _facts(document: Document) -> Iterator[tuple[str, str]]:
         words = (_date(study["date"]), _time(study["time"]), study["description"], kinds)
         yield "Study", " ".join(filter(None, words))
     if header["referring_physician"]:
-        yield "Referred by", person_name.readable(header["referring_physician"])
+        yield "Referred by", person_names.readable(header["referring_physician"])
     if document.author != document.signature.name:
         yield "Written by", document.author
 
@@ -229,7 +229,7 @@ def _draw(canvas: Canvas, placed: _Placed) -> None:
 def _draw_margins(canvas: Canvas, document: Document, page: str) -> None:
     """Above: whose report it is. Below: which one, and which of its pages."""
     patient = document.header["patient"]
-    named = (person_name.readable(patient["name"]), patient["identifier"], _date(patient["birth_date"]))
+    named = (person_names.readable(patient["name"]), patient["identifier"], _date(patient["birth_date"]))
     whose = ", ".join(filter(None, named))
     kind = f"version {document.signature.number}, {document.kind}, {document.shown(document.signature.at)}"
     for words, y in ((whose, _HEIGHT - 48), (f"Report {document.report_id}, {kind}", 40)):

@@ -9,11 +9,11 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
-from archive import own
+from archive.storage import generated_objects
 from reporting.models import ReportVersion, VersionKind
-from reporting.rendering import objects
-from reporting.rendering.composing import Addendum, Document
-from reporting.rendering.objects import Place
+from reporting.rendering import rendered_objects
+from reporting.rendering.composition import Addendum, Document
+from reporting.rendering.rendered_objects import Place
 from reporting.rendering.sections import ADDENDUM, NOTICE, OF_SECTION, REPORT, Code, Section
 from worklist.models import OrderNumber, RequestedProcedure
 
@@ -27,12 +27,12 @@ _OBSERVER_NAME: Final = Code("121008", "DCM", "Person Observer Name")
 
 def build(document: Document, place: Place, version: ReportVersion) -> Dataset:
     """The object, as it lies in the study of `place`."""
-    dataset = objects.start(document, place, objects.BASIC_TEXT_SR, MODALITY)
+    dataset = rendered_objects.start(document, place, rendered_objects.BASIC_TEXT_SR, MODALITY)
     dataset.ReferencedPerformedProcedureStepSequence = []
     _add_document_general(dataset, document)
     _add_relations(dataset, document, place, version)
     dataset.ValueType = "CONTAINER"
-    dataset.ConceptNameCodeSequence = [objects.code(REPORT)]
+    dataset.ConceptNameCodeSequence = [rendered_objects.code(REPORT)]
     dataset.ContinuityOfContent = "SEPARATE"
     template = Dataset()
     template.MappingResource, template.TemplateIdentifier = "DCMR", "2000"
@@ -68,21 +68,21 @@ def _add_document_general(dataset: Dataset, document: Document) -> None:
 
 def _add_relations(dataset: Dataset, document: Document, place: Place, version: ReportVersion) -> None:
     """What it replaces, where else it lies, what it was asked for, which images it is about."""
-    places = objects.places(document)
+    places = rendered_objects.places(document)
     elsewhere = [one.study_instance_uid for one in places]
     elsewhere.remove(place.study_instance_uid)
     if document.predecessors:
         before = document.predecessors[-1]
-        dataset.PredecessorDocumentsSequence = objects.references(
-            [objects.reference_to(before, place.study_instance_uid, MODALITY)]
+        dataset.PredecessorDocumentsSequence = rendered_objects.references(
+            [rendered_objects.reference_to(before, place.study_instance_uid, MODALITY)]
         )
     if elsewhere:
-        dataset.IdenticalDocumentsSequence = objects.references(
-            objects.reference_to(version, uid, MODALITY) for uid in elsewhere
+        dataset.IdenticalDocumentsSequence = rendered_objects.references(
+            rendered_objects.reference_to(version, uid, MODALITY) for uid in elsewhere
         )
     if document.header["procedures"]:
         dataset.ReferencedRequestSequence = list(_requests(document, place, version))
-    if evidence := objects.references(_evidence(places)):
+    if evidence := rendered_objects.references(_evidence(places)):
         dataset.CurrentRequestedProcedureEvidenceSequence = evidence
 
 
@@ -91,7 +91,7 @@ def _evidence(places: Iterable[Place]) -> Iterator[tuple[str, str, str, str]]:
     for place in places:
         if place.row is None:
             continue
-        rows = own.instances_of_others(place.row).values_list(
+        rows = generated_objects.instances_of_others(place.row).values_list(
             "series__series_instance_uid", "sop_class_uid", "sop_instance_uid"
         )
         for series_uid, class_uid, uid in rows.iterator(chunk_size=2000):
@@ -107,12 +107,12 @@ def _requests(document: Document, place: Place, version: ReportVersion) -> Itera
         item = Dataset()
         item.StudyInstanceUID = place.study_instance_uid
         item.ReferencedStudySequence = []
-        item.AccessionNumber = objects.text(procedure["accession_number"], 16)
+        item.AccessionNumber = rendered_objects.text(procedure["accession_number"], 16)
         item.PlacerOrderNumberImagingServiceRequest = _number(row, OrderNumber.Kind.PLACER)
         item.FillerOrderNumberImagingServiceRequest = _number(row, OrderNumber.Kind.FILLER)
-        item.RequestedProcedureID = objects.text(procedure["requested_procedure_id"], 16)
-        item.RequestedProcedureDescription = objects.text(procedure["description"], 64)
-        item.RequestedProcedureCodeSequence = [objects.code(one) for one in _coded([procedure])]
+        item.RequestedProcedureID = rendered_objects.text(procedure["requested_procedure_id"], 16)
+        item.RequestedProcedureDescription = rendered_objects.text(procedure["description"], 64)
+        item.RequestedProcedureCodeSequence = [rendered_objects.code(one) for one in _coded([procedure])]
         yield item
 
 
@@ -120,20 +120,20 @@ def _number(row: RequestedProcedure | None, kind: str) -> str:
     if row is None:
         return ""
     numbers = OrderNumber.objects.filter(order=row.order_id, kind=kind).order_by("namespace", "value")
-    return objects.text(numbers.values_list("value", flat=True).first() or "", 64)
+    return rendered_objects.text(numbers.values_list("value", flat=True).first() or "", 64)
 
 
 def _procedure_codes(document: Document) -> Iterator[Dataset]:
     for one in dict.fromkeys(_coded(document.header["procedures"])):
-        yield objects.code(one)
+        yield rendered_objects.code(one)
 
 
 def _coded(procedures: Iterable[dict[str, str]]) -> Iterator[Code]:
     """Codes that DICOM can hold: with a scheme, at most 16 characters."""
     for procedure in procedures:
-        value, scheme = objects.text(procedure["code"]), objects.text(procedure["scheme"])
+        value, scheme = rendered_objects.text(procedure["code"]), rendered_objects.text(procedure["scheme"])
         if value and scheme and len(value) <= 16 and len(scheme) <= 16:
-            yield Code(value, scheme, objects.text(procedure["description"], 64) or value)
+            yield Code(value, scheme, rendered_objects.text(procedure["description"], 64) or value)
 
 
 # Content (C.17.3)
@@ -163,14 +163,14 @@ def _section(section: Section, words: str) -> Dataset:
     container = _item("CONTAINS", "CONTAINER", section.heading)
     container.ContinuityOfContent = "SEPARATE"
     item = _item("CONTAINS", "TEXT", section.element)
-    item.TextValue = objects.long_text(words)
+    item.TextValue = rendered_objects.long_text(words)
     container.ContentSequence = [item]
     return container
 
 
 def _coded_item(relationship: str, concept: Code, value: Code) -> Dataset:
     item = _item(relationship, "CODE", concept)
-    item.ConceptCodeSequence = [objects.code(value)]
+    item.ConceptCodeSequence = [rendered_objects.code(value)]
     return item
 
 
@@ -178,13 +178,13 @@ def _item(relationship: str, value_type: str, concept: Code) -> Dataset:
     item = Dataset()
     item.RelationshipType = relationship
     item.ValueType = value_type
-    item.ConceptNameCodeSequence = [objects.code(concept)]
+    item.ConceptNameCodeSequence = [rendered_objects.code(concept)]
     return item
 
 
 def _name(name: str) -> str:
     """A user's name as PN; a name without components is a family name alone."""
-    return objects.text(name.replace("=", " "), 64) or "unknown"
+    return rendered_objects.text(name.replace("=", " "), 64) or "unknown"
 
 
 def _moment(moment: datetime) -> str:

@@ -10,11 +10,11 @@ from accounts import access
 from accounts.models import User
 from ledger import clock
 from reporting.models import ReadingItem
-from reporting.turnaround import grouping, live, orphans, reports
-from reporting.turnaround.figures import NOTHING, Figures
+from reporting.turnaround import backlog, breakdown, orphans, period_figures
+from reporting.turnaround.backlog import Exceptions, Waiting
+from reporting.turnaround.interval_figures import NOTHING, Figures
 from reporting.turnaround.intervals import HEADLINE
-from reporting.turnaround.live import Exceptions, Waiting
-from reporting.turnaround.reports import BadTime, Group, Measured, Question
+from reporting.turnaround.period_figures import BadTime, Group, Measured, Question
 
 _HOURLY_UP_TO: Final = timedelta(days=2)
 _MOST_DAYS: Final = 400
@@ -60,7 +60,7 @@ def dashboard(user: User, question: Question, chosen: str, zone: ZoneInfo) -> Da
     replace(question, intervals=(chosen,)).check()
     measured = Measured(user, question)
     seen = question.seen
-    midnight = grouping.midnight(seen.astimezone(zone).date(), zone)
+    midnight = breakdown.midnight(seen.astimezone(zone).date(), zone)
     today = Measured(
         user,
         Question(
@@ -79,8 +79,8 @@ def dashboard(user: User, question: Question, chosen: str, zone: ZoneInfo) -> Da
         question=question,
         chosen=chosen,
         today={name: today.figures(name) for name in (HEADLINE, "reading")},
-        waiting=live.waiting(user, seen, modality=question.modality, priority=question.priority),
-        exceptions=live.exceptions(user, question.begin, min(question.end, seen)),
+        waiting=backlog.waiting(user, seen, modality=question.modality, priority=question.priority),
+        exceptions=backlog.exceptions(user, question.begin, min(question.end, seen)),
         intervals={name: measured.figures(name) for name in question.intervals},
         reads=measured.reads(),
         is_hourly=by_hour,
@@ -88,7 +88,7 @@ def dashboard(user: User, question: Question, chosen: str, zone: ZoneInfo) -> Da
         heat=_heat(measured, chosen),
         by={name: measured.groups([chosen], [name]) for name in groups},
         quartiles=quartiles.get(chosen),
-        shows_names=reports.shows_names(),
+        shows_names=period_figures.shows_names(),
         bad_times=measured.bad_times(),
         orphan_counts=orphans.counts(user, clock.now()),
         modalities=_values(user, "modality"),
@@ -115,7 +115,7 @@ def _over_time(
 
 
 def _day(day: date, figures: Figures, zone: ZoneInfo) -> Slot:
-    return Slot(f"{day:%a} {day:%m-%d}", figures, grouping.day_hours(day, zone))
+    return Slot(f"{day:%a} {day:%m-%d}", figures, breakdown.day_hours(day, zone))
 
 
 def _heat(measured: Measured, chosen: str) -> list[list[Figures]]:

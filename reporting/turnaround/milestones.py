@@ -17,9 +17,14 @@ from django.db.models.fields.json import KT
 from archive.models import Instance, Study
 from ledger.models import EventSubject
 from reporting.models import ReadingItem
-from worklist.models import Act, RequestedProcedure, ScheduledProcedureStep
+from worklist.models import RequestedProcedure, ScheduledProcedureStep, StatusEvent
 
-_ENDS: Final = (Act.Kind.COMPLETE, Act.Kind.CANCEL, Act.Kind.DISCONTINUE, Act.Kind.NO_SHOW)
+_ENDS: Final = (
+    StatusEvent.Kind.COMPLETE,
+    StatusEvent.Kind.CANCEL,
+    StatusEvent.Kind.DISCONTINUE,
+    StatusEvent.Kind.NO_SHOW,
+)
 _COLUMNS: Final = ("ordered_at", "scheduled_at", "arrived_at", "started_at", "completed_at")
 _NO_IMAGES: Final = ("SR", "PR", "KO", "DOC", "SEG", "REG", "AU")
 """Modalities of objects that are made from images, often much later."""
@@ -45,12 +50,12 @@ def performed(own: Acts, steps: Sequence[Acts]) -> Performed:
     completed = withdrawn = None
     known = [end for end in ends if end is not None]
     if known and len(known) == len(ends):
-        done = [at for kind, at in known if kind == Act.Kind.COMPLETE]
+        done = [at for kind, at in known if kind == StatusEvent.Kind.COMPLETE]
         completed = max(done, default=None)
         withdrawn = None if done else max(at for _, at in known)
     return Performed(
-        arrived=_earliest(every, Act.Kind.ARRIVE),
-        started=_earliest(every, Act.Kind.START),
+        arrived=_earliest(every, StatusEvent.Kind.ARRIVE),
+        started=_earliest(every, StatusEvent.Kind.START),
         completed=completed,
         withdrawn=withdrawn,
     )
@@ -108,7 +113,7 @@ def of_procedures(procedures: Iterable[RequestedProcedure]) -> dict[int, Perform
         steps[procedure_key][step_key] = []
         where[step_key] = procedure_key
     own: dict[int, list[tuple[str, datetime]]] = {one.order_id: [] for one in procedures}
-    acts = Act.objects.filter(order__in=list(own), undone_by="")
+    acts = StatusEvent.objects.filter(order__in=list(own), undone_by="")
     for order_key, step, kind, at in acts.values_list("order_id", "step_id", "kind", "occurred_at"):
         if step is None:
             own[order_key].append((kind, at))

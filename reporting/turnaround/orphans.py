@@ -11,8 +11,8 @@ from accounts import access
 from accounts.models import User
 from archive.models import Outcome, Study
 from reporting.models import ReadingItem, Recheck, Report, ReportStatus
-from reporting.status import OPEN, S
-from worklist.models import Act, Order, RequestedProcedure
+from reporting.reading_worklist.reading_status import OPEN, S
+from worklist.models import Order, RequestedProcedure, StatusEvent
 
 NO_IMAGES_AFTER: Final = timedelta(hours=2)
 _LONGEST_BACK: Final = timedelta(days=14)
@@ -64,8 +64,8 @@ def _items(user: User) -> QuerySet[ReadingItem]:
 
 
 def _without_images(user: User, now: datetime) -> QuerySet[Any]:
-    done = Act.objects.filter(
-        kind=Act.Kind.COMPLETE,
+    done = StatusEvent.objects.filter(
+        kind=StatusEvent.Kind.COMPLETE,
         undone_by="",
         occurred_at__lt=now - NO_IMAGES_AFTER,
         occurred_at__gte=now - _LONGEST_BACK,
@@ -79,7 +79,7 @@ def _without_images(user: User, now: datetime) -> QuerySet[Any]:
 
 
 def _order(row: Order) -> Orphan:
-    since = min(act.occurred_at for act in row.acts.all() if act.kind == Act.Kind.COMPLETE)
+    since = min(act.occurred_at for act in row.acts.all() if act.kind == StatusEvent.Kind.COMPLETE)
     words = ", ".join(one.description or one.code for one in row.procedures.all())
     return Orphan("order", row.public_id, " · ".join(filter(None, (row.accession_number, words))), since)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from reporting.turnaround.owning import Floats, Truths
+from reporting.turnaround.stage_time import Floats, Truths
 
 FEWEST: Final = 20
 """Of fewer no percentile is told."""

@@ -1,12 +1,15 @@
-"""A home of its own for each test."""
+"""A home of its own for each test, and a hospital whose images and orders meet."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
-from archive import volumes
+from accounts.models import Facility, SiteSection
+from archive.storage import volumes
+from tests.archive.hospital import Hospital
+from worklist.provenance import Provenance
 
 
 @pytest.fixture
@@ -15,3 +18,9 @@ def home(tmp_path: Path, settings: Settings) -> Iterator[Path]:
     volumes.forget()
     yield tmp_path
     volumes.forget()
+
+
+@pytest.fixture
+def hospital(facility: Facility, origin: Callable[..., Provenance]) -> Hospital:
+    SiteSection.objects.create(name="archive", content={"quiet_seconds": 60, "reconcile": {}})
+    return Hospital(facility, origin)

@@ -9,9 +9,10 @@ from typing import Any
 
 from django.conf import settings
 
-from archive import indexing, intake
 from archive.dataset.part10 import build_preamble_and_meta
-from archive.intake import Announcement, Outcome, Spooled
+from archive.index import indexer
+from archive.storage import intake
+from archive.storage.intake import Announcement, Outcome, Spooled
 from tests.archive.dataset.builders import CT, EXPLICIT_LITTLE_ENDIAN, encoded, image
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -62,7 +63,7 @@ def received(*, received_at: datetime = NOON, calling_ae: str = "CT1", **attribu
 
 def indexed() -> None:
     """Index all that waits."""
-    while indexing.batch():
+    while indexer.batch():
         pass
 
 

@@ -118,7 +118,7 @@ class Case:
 
     fault: str
     label: str
-    facts: "Facts"
+    facts: "StudyEvidence"
 
 
 class Hospital:
@@ -157,51 +157,53 @@ class Hospital:
             if self.dice.random() < SOUND_SHARE:
                 yield Case("none", "matched", self._facts(order))
                 continue
-            fault: Callable[[Hospital, Candidate], tuple[str, Facts] | None] = self.dice.choice(faults)
+            fault: Callable[[Hospital, Candidate], tuple[str, StudyEvidence] | None] = self.dice.choice(
+                faults
+            )
             if case := fault(self, order):
                 yield Case(fault.__name__.removeprefix("fault_").replace("_", " "), *case)
 
     # The seeded faults; each returns the right verdict and the study, or None where it can't be.
 
-    def fault_wrong_patient(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_wrong_patient(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         return "mismatch", self._facts(order, self._other(order))
 
-    def fault_wrong_number_typed(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_wrong_number_typed(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         return "mismatch", self._facts(
             order, replace(self._who(order), patient_id=f"9{self.dice.randrange(10**6)}")
         )
 
-    def fault_id_of_another_only(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_id_of_another_only(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         return "mismatch", self._facts(
             order, replace(self._who(order), patient_id=self._other(order).patient_id)
         )
 
-    def fault_name_of_another_only(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_name_of_another_only(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         other = self._other(order)
         return "mismatch", self._facts(order, replace(other, patient_id=self._who(order).patient_id))
 
-    def fault_other_issuer(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_other_issuer(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         return "mismatch", self._facts(order, replace(self._who(order), issuer="ELSEWHERE"))
 
-    def fault_two_patients_in_one_study(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_two_patients_in_one_study(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         return "mismatch", self._facts(order, self._who(order), self._other(order))
 
-    def fault_name_with_a_slip(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_name_with_a_slip(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         who = self._who(order)
         family, _, given = who.name.partition("^")
         return "corrected", self._facts(order, replace(who, name=f"{self._slip(family)}^{given}"))
 
-    def fault_umlauts_written_out(self, order: "Candidate") -> tuple[str, "Facts"] | None:
+    def fault_umlauts_written_out(self, order: "Candidate") -> tuple[str, "StudyEvidence"] | None:
         who = self._who(order)
         table = str.maketrans({"Ü": "UE", "Ö": "OE", "Ä": "AE", "ß": "SS", "Ñ": "N", "É": "E", "Ë": "E"})
         plain = who.name.translate(table)
         return None if plain == who.name else ("corrected", self._facts(order, replace(who, name=plain)))
 
-    def fault_names_swapped(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_names_swapped(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         who = self._who(order)
         return "corrected", self._facts(order, replace(who, name="^".join(who.name.split("^")[::-1])))
 
-    def fault_day_and_month_swapped(self, order: "Candidate") -> tuple[str, "Facts"] | None:
+    def fault_day_and_month_swapped(self, order: "Candidate") -> tuple[str, "StudyEvidence"] | None:
         who = self._who(order)
         date = who.birth_date[:4] + who.birth_date[6:] + who.birth_date[4:6]
         return (
@@ -210,17 +212,17 @@ class Hospital:
             else ("corrected", self._facts(order, replace(who, birth_date=date)))
         )
 
-    def fault_married(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_married(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         who = self._who(order)
         return "probable", self._facts(order, replace(who, name=f"NEUMANN^{who.name.partition('^')[2]}"))
 
-    def fault_leading_zeros_lost(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_leading_zeros_lost(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         return "corrected", self._facts(order, number=order.accession_number.lstrip("0"))
 
-    def fault_accession_prefixed(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_accession_prefixed(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         return "corrected", self._facts(order, number=f"CT{order.accession_number}")
 
-    def fault_accession_one_digit_off(self, order: "Candidate") -> tuple[str, "Facts"] | None:
+    def fault_accession_one_digit_off(self, order: "Candidate") -> tuple[str, "StudyEvidence"] | None:
         digits = order.accession_number
         place = self.dice.randrange(3, len(digits))
         wrong = (
@@ -231,7 +233,7 @@ class Hospital:
             return None
         return ("mismatch" if hit else "probable"), self._facts(order, number=wrong)
 
-    def fault_no_accession(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_no_accession(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         same = [
             one
             for one in self.orders
@@ -240,26 +242,26 @@ class Hospital:
         ]  # fmt: skip
         return ("ambiguous" if len(same) > 1 else "probable"), self._facts(order, number="")
 
-    def fault_no_patient_id(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_no_patient_id(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         return "probable", self._facts(order, replace(self._who(order), patient_id="", issuer=""))
 
-    def fault_unscheduled(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_unscheduled(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         who = self._made_up(f"88{self.dice.randrange(10**6)}")
         return "unscheduled", self._facts(order, who, number=self.dice.choice(("", "V778899")))
 
-    def fault_late_order(self, order: "Candidate") -> tuple[str, "Facts"]:
+    def fault_late_order(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         early = self.start - timedelta(hours=4)
         return "late_order", replace(self._facts(order), quiet_at=moment(early))
 
-    def fault_wrong_side(self, order: "Candidate") -> tuple[str, "Facts"] | None:
+    def fault_wrong_side(self, order: "Candidate") -> tuple[str, "StudyEvidence"] | None:
         other = {"L": "R", "R": "L"}.get(order.laterality)
         return ("probable", replace(self._facts(order), lateralities=(other,))) if other else None
 
-    def fault_merged_record(self, order: "Candidate") -> tuple[str, "Facts"] | None:
+    def fault_merged_record(self, order: "Candidate") -> tuple[str, "StudyEvidence"] | None:
         records = order.patient.records
         return ("matched", self._facts(order, records[1])) if len(records) > 1 else None
 
-    def fault_twin_picked(self, order: "Candidate") -> tuple[str, "Facts"] | None:
+    def fault_twin_picked(self, order: "Candidate") -> tuple[str, "StudyEvidence"] | None:
         who = self._who(order)
         twins = [
             one.records[0]
@@ -272,10 +274,10 @@ class Hospital:
 
     # The world
 
-    def _facts(self, order: "Candidate", *seen: "Identity", number: str | None = None) -> "Facts":
+    def _facts(self, order: "Candidate", *seen: "Identity", number: str | None = None) -> "StudyEvidence":
         label = order.accession_number if number is None else number
         at = datetime.fromisoformat(order.due) + timedelta(minutes=self.dice.randrange(-60, 150))
-        return Facts(
+        return StudyEvidence(
             study_instance_uid=order.study_instance_uid
             if self.dice.random() < 0.2 and number is None
             else "1.2.3",
@@ -365,8 +367,8 @@ if __name__ == "__main__":
     django.setup()
     from archive.reconcile import evidence
     from archive.reconcile.candidates import Candidate, Person
-    from archive.reconcile.facts import Facts, Identity, moment
-    from archive.reconcile.policy import of
+    from archive.reconcile.reconcile_policy import of
+    from archive.reconcile.study_evidence import Identity, StudyEvidence, moment
     from archive.reconcile.verdict import decide
 
     DEFAULT = of({})

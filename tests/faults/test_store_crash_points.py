@@ -8,13 +8,14 @@ import contextlib
 
 import pytest
 
-from archive import indexing, sanity, volumes
+from archive.index import indexer
 from archive.models import Instance, Quarantined, StoredFile, Study
+from archive.storage import fsck, volumes
 from ledger.models import Job
 from tests.archive.dataset.builders import CT, EXPLICIT_LITTLE_ENDIAN, encoded, image
 from tests.archive.objects import files_in, received
 from tests.clients.raw_store import RawStore
-from tests.dicom_door import DicomDoor, door
+from tests.dicom_port import DicomDoor, door
 
 __all__ = ["door"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.needs("echoscu")]
@@ -63,11 +64,11 @@ def test_killed_while_it_stores(door: DicomDoor, point: str) -> None:
     times = dict(Instance.objects.values_list("sop_instance_uid", "times_received"))
     assert times["1.9.2"] == (2 if point == "store.after_commit" else 1)
 
-    report = sanity.check(checksums=True, leave_alone=0)
+    report = fsck.check(checksums=True, leave_alone=0)
     assert report.is_good
     assert (report.verified, report.quarantined) == (6, [])
     assert len(files_in("volumes")) == StoredFile.objects.count() == 6
-    assert sanity.check(leave_alone=0).removed == []
+    assert fsck.check(leave_alone=0).removed == []
     lost = len(set(acknowledged) - set(stored_uids()))
     twice = len(files_in("volumes")) - Instance.objects.count()
     stuck = len(list((door.home / "spool").glob("*.part")))
@@ -102,9 +103,9 @@ def test_killed_while_it_indexes(door: DicomDoor, point: str) -> None:
         received(SOPInstanceUID=f"1.9.{number}")
     killed = door_index(door, ENGINE_CRASH=f"{point}:2")
     assert killed == -9
-    assert indexing.waits()
+    assert indexer.waits()
     assert door_index(door) == 0
-    assert not indexing.waits()
+    assert not indexer.waits()
     study = Study.objects.get()
     assert (study.instance_count, study.series_count) == (45, 1)
     assert Instance.objects.filter(index_error="", series__study=study).count() == 45
@@ -118,7 +119,7 @@ def door_index(door: DicomDoor, **environment: str) -> int:
 
     from tests.clients.system import ROOT
 
-    code = "from archive import indexing\nwhile indexing.batch(): pass"
+    code = "from archive.index import indexer\nwhile indexer.batch(): pass"
     done = subprocess.run(
         [sys.executable, "manage.py", "shell", "-v", "0", "-c", code],
         cwd=ROOT,

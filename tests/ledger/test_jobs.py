@@ -26,7 +26,7 @@ def done() -> Iterator[list[str]]:
             raise jobs.Retry("the peer is away", timedelta(minutes=1))
         if claim.key == "again" and not log:
             with transaction.atomic():
-                jobs.want("test", "again")
+                jobs.enqueue("test", "again")
         log.append(claim.key)
 
     jobs.register("test", jobs.Handler(apply=apply))
@@ -36,7 +36,7 @@ def done() -> Iterator[list[str]]:
 
 def want(key: str, **values: Any) -> Job:
     with transaction.atomic():
-        jobs.want("test", key, **values)
+        jobs.enqueue("test", key, **values)
     return Job.objects.get(kind="test", key=key)
 
 
@@ -115,4 +115,4 @@ def test_work_that_kills_its_process_three_times_goes_to_a_person(done: list[str
 
 def test_it_can_only_be_asked_for_in_a_transaction() -> None:
     with pytest.raises(AssertionError):
-        jobs.want("test", "a")
+        jobs.enqueue("test", "a")

@@ -9,10 +9,10 @@ import pytest
 from django.db import transaction
 
 from accounts.models import Facility, Role, User
-from reporting import drafting, signing
 from reporting.models import ReadingItem, Report, ReportVersion
+from reporting.reports import drafts, signatures
 from tests.archive.conftest import home as home
-from tests.archive.reconcile.conftest import Hospital
+from tests.archive.hospital import Hospital
 from tests.web.rest.conftest import hospital as hospital
 
 TEXT = {"findings": "The lungs are clear.", "impression": "Normal chest."}
@@ -70,18 +70,18 @@ class World:
 
     def draft(self, item: ReadingItem, by: User, **sections: str) -> Report:
         with transaction.atomic():
-            return drafting.begin(item=item, by=by, sections=sections or TEXT)
+            return drafts.begin(item=item, by=by, sections=sections or TEXT)
 
     def sign(self, report: Report, by: User, **values: Any) -> ReportVersion:
         report.refresh_from_db()
         with transaction.atomic():
-            return signing.sign(
+            return signatures.sign(
                 report=report, by=by, revision=values.pop("revision", report.revision), **values
             )
 
     def addendum(self, report: Report, by: User, **values: Any) -> ReportVersion:
         with transaction.atomic():
-            drafting.draft_addendum(report=report, by=by, **values)
+            drafts.draft_addendum(report=report, by=by, **values)
         return self.sign(report, by)
 
 

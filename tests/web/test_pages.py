@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts import throttle
+from accounts import sign_in_throttle
 from accounts.models import FailedSignIn, User
 from ledger.models import AuditEvent
-from web.pages import naming
+from web.kernel import formats
 
 pytestmark = pytest.mark.django_db
 WRONG = "do not fit together"
@@ -79,7 +79,7 @@ def test_what_is_typed_as_a_name_is_escaped(client: Client, user: User) -> None:
 def test_after_ten_failures_even_the_right_password_has_to_wait(
     client: Client, user: User, name: str
 ) -> None:
-    for _ in range(throttle.PER_NAME):
+    for _ in range(sign_in_throttle.PER_NAME):
         assert sign_in(client, name, "wrong").status_code == 422
     response = sign_in(client, name, "correct horse")
     assert response.status_code == 429
@@ -88,12 +88,12 @@ def test_after_ten_failures_even_the_right_password_has_to_wait(
     assert sign_in(Client(REMOTE_ADDR="10.0.0.9"), "anna", "correct horse").status_code == 302, (
         "another address"
     )
-    FailedSignIn.objects.update(at=timezone.now() - throttle.WITHIN - timedelta(seconds=1))
+    FailedSignIn.objects.update(at=timezone.now() - sign_in_throttle.WITHIN - timedelta(seconds=1))
     assert sign_in(client, "anna", "correct horse").status_code == 302
 
 
 def test_a_success_starts_the_count_anew(client: Client, user: User) -> None:
-    for _ in range(throttle.PER_NAME - 1):
+    for _ in range(sign_in_throttle.PER_NAME - 1):
         sign_in(client, "anna", "wrong")
     assert sign_in(client, "anna", "correct horse").status_code == 302
     assert not FailedSignIn.objects.exists()
@@ -176,4 +176,4 @@ def test_text_has_enough_contrast(theme: int) -> None:
     ],
 )
 def test_names_are_written_as_people_write_them(name: str, written: str) -> None:
-    assert naming.shown(name) == written
+    assert formats.shown(name) == written

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import Facility, User
 from archive.models import Study
 from ledger.models import AuditEvent
-from web import security
+from web.kernel import content_security
 from web.pages import viewer
 
 pytestmark = pytest.mark.django_db
@@ -51,21 +51,21 @@ def test_it_is_ohif_with_our_settings_and_a_policy_of_its_own(open_viewer: Open,
     assert answer.status_code == 200 and "<title>BARS ANNA · Images</title>" in text
     assert 'src="/static/vendor/ohif-01234567/app.bundle.0f.js"' in text
     assert 'data-base="/static/vendor/ohif-01234567/"' in text and "app-config.js" in text
-    assert answer["Content-Security-Policy"] == security.VIEWER_POLICY
+    assert answer["Content-Security-Policy"] == content_security.VIEWER_POLICY
     assert "no-store" in answer["Cache-Control"]
     (event,) = AuditEvent.objects.filter(code="110103", actor=study.facility.users.get().username)
     assert event.objects_named == [{"type": "study", "id": "1.2.3"}]
 
 
 def test_the_policy_lets_nothing_in_from_elsewhere() -> None:
-    for policy in (security.VIEWER_POLICY, security.VIEWER_WORKER_POLICY):
+    for policy in (content_security.VIEWER_POLICY, content_security.VIEWER_WORKER_POLICY):
         assert policy.startswith("default-src 'none'; ") and "http" not in policy and "*" not in policy
-    assert "'unsafe-eval'" not in security.VIEWER_POLICY
+    assert "'unsafe-eval'" not in content_security.VIEWER_POLICY
     headers: dict[str, str] = {}
-    security.static_headers(headers, "", "/static/vendor/ohif-01234567/8097.bundle.js")
-    assert headers["Content-Security-Policy"] == security.VIEWER_WORKER_POLICY
-    security.static_headers(headers, "", "/static/web/style.css")
-    assert headers["Content-Security-Policy"] == security.POLICY
+    content_security.static_headers(headers, "", "/static/vendor/ohif-01234567/8097.bundle.js")
+    assert headers["Content-Security-Policy"] == content_security.VIEWER_WORKER_POLICY
+    content_security.static_headers(headers, "", "/static/web/style.css")
+    assert headers["Content-Security-Policy"] == content_security.POLICY
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,20 @@ from hypothesis import strategies as st
 
 from accounts.models import Facility
 from ledger.stamps import NONE, Stamp
-from worklist import identity, ordering
 from worklist.errors import DuplicateKey
-from worklist.identity import Authority, Identifier
-from worklist.models import Act, Order, Patient, PatientLink, RequestedProcedure, ScheduledProcedureStep
-from worklist.origin import Origin
-from worklist.statements import Number, OrderStatement, ProcedureStatement, StepStatement
+from worklist.models import (
+    Order,
+    Patient,
+    PatientLink,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+    StatusEvent,
+)
+from worklist.orders import order_application
+from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
+from worklist.patients import identity
+from worklist.patients.identity import Authority, Identifier
+from worklist.provenance import Provenance
 
 BASE = datetime(2026, 3, 2, 8, tzinfo=UTC)
 GENHOSP = Authority("GENHOSP")
@@ -31,17 +39,27 @@ orders = st.tuples(
     numbers,
     people,
     values,
-    st.sampled_from([None, Act.Kind.START, Act.Kind.HOLD, Act.Kind.RELEASE, Act.Kind.COMPLETE]),
+    st.sampled_from(
+        [
+            None,
+            StatusEvent.Kind.START,
+            StatusEvent.Kind.HOLD,
+            StatusEvent.Kind.RELEASE,
+            StatusEvent.Kind.COMPLETE,
+        ]
+    ),
     st.sampled_from(["", "RP1"]),
 )
-ends = st.tuples(st.just("end"), numbers, st.sampled_from([Act.Kind.CANCEL, Act.Kind.DISCONTINUE]))
+ends = st.tuples(
+    st.just("end"), numbers, st.sampled_from([StatusEvent.Kind.CANCEL, StatusEvent.Kind.DISCONTINUE])
+)
 messages = st.lists(st.one_of(registers, merges, orders, ends), min_size=2, max_size=7)
 
 
-def origin_of(number: int, facility: Facility) -> Origin:
+def origin_of(number: int, facility: Facility) -> Provenance:
     made_at = BASE + timedelta(minutes=number)
     stamp = Stamp(made_at, control_id=(number, ""))
-    return Origin(facility=facility, stamp=stamp, received_at=BASE, source=f"m{number}", policy=POLICY)
+    return Provenance(facility=facility, stamp=stamp, received_at=BASE, source=f"m{number}", policy=POLICY)
 
 
 def deliver(message: Any, number: int, facility: Facility) -> None:
@@ -64,26 +82,26 @@ def deliver(message: Any, number: int, facility: Facility) -> None:
             except DuplicateKey:
                 assert message[1] == message[2]
         else:
-            ordering.apply(statement=statement_of(message, number, origin), origin=origin)
+            order_application.apply(statement=statement_of(message, number, origin), origin=origin)
 
 
-def statement_of(message: Any, number: int, origin: Origin) -> OrderStatement:
+def statement_of(message: Any, number: int, origin: Provenance) -> OrderUpdate:
     placer, filler = message[1]
     named = {
         "placer": Number(placer, "HIS") if placer else None,
         "filler": Number(filler, "RIS") if filler else None,
     }
     if message[0] == "end":
-        return OrderStatement(**named, act=message[2])
+        return OrderUpdate(**named, act=message[2])
     _, _, person, reason, act, procedure_id = message
     patient = identity.register(origin=origin, identifiers=[Identifier(person, GENHOSP)], demographics={})
     start = BASE + timedelta(hours=number)
-    step = StepStatement(values={"modality": "CT", "start": start})
-    return OrderStatement(
+    step = StepUpdate(values={"modality": "CT", "start": start})
+    return OrderUpdate(
         **named,
         act=act,
         values={"patient_id": patient.pk, "reason": reason},
-        procedures=[ProcedureStatement(id=procedure_id, values={"code": "71260"}, steps=[step])],
+        procedures=[ProcedureUpdate(id=procedure_id, values={"code": "71260"}, steps=[step])],
     )
 
 

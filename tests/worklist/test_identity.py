@@ -6,18 +6,18 @@ import pytest
 from django.db import transaction
 
 from ledger.stamps import NONE
-from worklist import identity
 from worklist.errors import DuplicateKey, NotInTable, RequiredMissing
-from worklist.identity import Authority, Identifier
 from worklist.models import Patient, PatientLink
-from worklist.origin import Origin
+from worklist.patients import identity
+from worklist.patients.identity import Authority, Identifier
+from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
-Make = Callable[..., Origin]
+Make = Callable[..., Provenance]
 GENHOSP = Authority("GENHOSP")
 
 
-def register(origin: Origin, *values: str, **demographics: object) -> Patient:
+def register(origin: Provenance, *values: str, **demographics: object) -> Patient:
     with transaction.atomic():
         return identity.register(
             origin=origin,
@@ -26,7 +26,7 @@ def register(origin: Origin, *values: str, **demographics: object) -> Patient:
         )
 
 
-def merge(origin: Origin, retired: str, survivor: str) -> None:
+def merge(origin: Provenance, retired: str, survivor: str) -> None:
     with transaction.atomic():
         identity.merge(
             origin=origin, survivor=Identifier(survivor, GENHOSP), retired=Identifier(retired, GENHOSP)

@@ -8,37 +8,39 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import access
 from accounts.models import User
-from archive import searching
 from archive.models import Study
+from archive.search import study_search
 from interfaces.hl7.models import InboundMessage, OutboundMessage
 from ledger import audit, events
-from web.pages import patients, shell, timelines, worklist_rows
-from web.rest import access as door
-from worklist import scheduling
+from web.kernel import layout
+from web.pages import patients, timelines
+from web.pages.worklist import worklist_rows
+from web.rest import authorization as door
 from worklist.errors import WorklistError
-from worklist.models import Act, Order, OrderStatus, RequestedProcedure, ScheduledProcedureStep
-from worklist.origin import Origin
+from worklist.models import Order, OrderStatus, RequestedProcedure, ScheduledProcedureStep, StatusEvent
+from worklist.provenance import Provenance
+from worklist.schedule import step_actions
 
 _ENDED = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
 
 
 @require_safe
-@shell.may("order.view")
+@layout.may("order.view")
 def order(request: HttpRequest, public_id: str) -> HttpResponse:
     """One order."""
-    user = shell.user_of(request)
+    user = layout.user_of(request)
     row = _find(request, user, public_id)
     door.note_reading(request, audit.ORDER_RECORD, ("order", row.public_id))
     if row.patient is not None:
         door.note_reading(request, audit.PATIENT_RECORD, ("patient", row.patient.current.public_id))
-    with timezone.override(shell.zone_of(request)):
+    with timezone.override(layout.zone_of(request)):
         context = {
             "order": row,
             "patient": patients.header(row.patient, order=row),
@@ -49,29 +51,31 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
             "can_cancel": access.can(user, "order.cancel") and row.status not in _ENDED,
             "timeline": timelines.of("order", row.public_id),
         }
-        return shell.page(request, "web/order.html", context)
+        return layout.page(request, "web/order.html", context)
 
 
 @require_POST
-@shell.may("order.cancel")
+@layout.may("order.cancel")
 def cancel(request: HttpRequest, public_id: str) -> HttpResponse:
     """Cancel the order, for a reason; an exam that began is discontinued."""
-    user = shell.user_of(request)
+    user = layout.user_of(request)
     row = _find(request, user, public_id)
     back = reverse("order", args=[row.public_id])
     reason = "".join(c for c in request.POST.get("reason", "") if c.isprintable()).strip()[:500]
-    origin = Origin.of_person(user, row.facility)
+    origin = Provenance.of_person(user, row.facility)
     try:
         with transaction.atomic():
-            scheduling.cancel(order=row, origin=origin, reason=reason)
+            step_actions.cancel(order=row, origin=origin, reason=reason)
             door.note_change(request, audit.ORDER_RECORD, audit.UPDATE, ("order", row.public_id))
-            done = Act.objects.get(order=row, step=None, kind=Act.Kind.CANCEL, stamp=origin.stamp.key())
+            done = StatusEvent.objects.get(
+                order=row, step=None, kind=StatusEvent.Kind.CANCEL, stamp=origin.stamp.key()
+            )
     except WorklistError as error:
         status = 409 if reason else 422
         text = f"{error.text.capitalize()}. Nothing was changed."
-        return shell.refuse(request, status, "The order is not cancelled", text, back)
+        return layout.refuse(request, status, "The order is not cancelled", text, back)
     undo = f"{reverse('worklist-undo')}?{urlencode({'act': done.public_id})}"
-    shell.flash(request, "The order is cancelled.", undo=undo)
+    layout.flash(request, "The order is cancelled.", undo=undo)
     return HttpResponseRedirect(back)
 
 
@@ -117,7 +121,9 @@ def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedur
 def _studies(request: HttpRequest, user: User, row: Order) -> list[Study] | None:
     if not access.can(user, "study.view"):
         return None
-    rows = searching.studies(user=user).filter(procedures__order=row).select_related("exception").distinct()
+    rows = (
+        study_search.studies(user=user).filter(procedures__order=row).select_related("exception").distinct()
+    )
     found = list(rows[:50])
     things = [("study", study.study_instance_uid) for study in found]
     door.note_reading(request, audit.INSTANCES_ACCESSED, *things)
@@ -160,9 +166,3 @@ def _rows(messages: Iterable[Any]) -> list[MessageRow]:
         )
         for one in messages
     ]
-
-
-urlpatterns = [
-    path("orders/<str:public_id>", order, name="order"),
-    path("orders/<str:public_id>/cancel", cancel, name="order-cancel"),
-]

@@ -5,19 +5,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts import access
 from accounts.models import User
-from archive import searching
 from archive.models import Study
+from archive.search import study_search
 from ledger import audit
-from web.pages import naming, paging, shell, timelines
-from web.rest import access as door
-from worklist import identity
+from web.kernel import formats, layout, paging
+from web.pages import timelines
+from web.rest import authorization as door
 from worklist.models import Order, Patient
+from worklist.patients import identity
 
 _SEXES: Final = {"M": "male", "F": "female", "O": "other"}
 _PREGNANT: Final = {"1": "not pregnant", "2": "may be pregnant", "3": "pregnant", "4": "pregnancy not known"}
@@ -81,9 +82,9 @@ def short(patient: Patient | None) -> Header:
         return Header((), "", "", "", "", "")
     current = patient.current
     return Header(
-        names=naming.groups(current.name),
-        birth_date=naming.date(current.birth_date),
-        age=naming.age(current.birth_date, timezone.localdate()),
+        names=formats.groups(current.name),
+        birth_date=formats.date(current.birth_date),
+        age=formats.age(current.birth_date, timezone.localdate()),
         sex=current.sex,
         identifier=current.value,
         authority=current.authority.namespace,
@@ -105,9 +106,9 @@ def alerts(patient: Patient | None, order: Order | None = None) -> list[str]:
 def of_images(study: Study) -> Header:
     """Whom the header of a study names."""
     return Header(
-        names=naming.groups(study.patient_name),
-        birth_date=naming.date(study.birth_date),
-        age=naming.age(study.birth_date, timezone.localdate()),
+        names=formats.groups(study.patient_name),
+        birth_date=formats.date(study.birth_date),
+        age=formats.age(study.birth_date, timezone.localdate()),
         sex=study.sex,
         identifier=study.header_patient_id,
         authority=study.issuer_of_patient_id,
@@ -128,16 +129,16 @@ def _merged(patient: Patient, current: Patient) -> str:
 
 
 @require_safe
-@shell.may("patient.view")
+@layout.may("patient.view")
 def patient(request: HttpRequest, public_id: str) -> HttpResponse:
     """One person: all records, orders and studies. A merged record leads to the one that it shows under."""
-    user = shell.user_of(request)
+    user = layout.user_of(request)
     rows = Patient.objects.select_related("authority", "survivor__authority")
     record = door.find(rows, access.visible(rows, user), request, public_id=public_id)
     records = list(access.visible(identity.same_person([record]), user).select_related("authority"))
     things = [("patient", one.public_id) for one in records]
     door.note_reading(request, audit.PATIENT_RECORD, *things)
-    with timezone.override(shell.zone_of(request)):
+    with timezone.override(layout.zone_of(request)):
         context = {
             "record": record.current,
             "patient": header(record),
@@ -146,7 +147,7 @@ def patient(request: HttpRequest, public_id: str) -> HttpResponse:
             "studies": _studies(request, user, records),
             "timeline": timelines.of_all(things),
         }
-        return shell.page(request, "web/patient.html", context)
+        return layout.page(request, "web/patient.html", context)
 
 
 def _identifiers(records: Sequence[Patient]) -> list[dict[str, str]]:
@@ -177,11 +178,8 @@ def _orders(request: HttpRequest, user: User, records: Sequence[Patient]) -> pag
 def _studies(request: HttpRequest, user: User, records: Sequence[Patient]) -> paging.Cut[Study] | None:
     if not access.can(user, "study.view"):
         return None
-    rows = searching.studies(user=user).filter(patient__in=[one.pk for one in records])
+    rows = study_search.studies(user=user).filter(patient__in=[one.pk for one in records])
     cut = paging.cut(request, rows, lambda rows: rows.select_related("exception"), size=20, name="studies")
     things = [("study", row.study_instance_uid) for row in cut.rows]
     door.note_reading(request, audit.INSTANCES_ACCESSED, *things)
     return cut
-
-
-urlpatterns = [path("patients/<str:public_id>", patient, name="patient")]

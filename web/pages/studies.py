@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
-from django.urls import path
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
@@ -17,9 +16,10 @@ from accounts import access
 from accounts.models import User
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
 from ledger import audit, events
-from reporting.turnaround import where
-from web.pages import naming, patients, shell, timelines
-from web.rest import access as door
+from reporting.turnaround import current_stage
+from web.kernel import formats, layout
+from web.pages import patients, timelines
+from web.rest import authorization as door
 from worklist.models import Order
 
 MOST_SERIES: Final = 200
@@ -55,10 +55,10 @@ class FindingRow:
 
 
 @require_safe
-@shell.may("study.view")
+@layout.may("study.view")
 def study(request: HttpRequest, uid: str) -> HttpResponse:
     """One study, by its Study Instance UID."""
-    user = shell.user_of(request)
+    user = layout.user_of(request)
     row = _find(request, user, uid)
     door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study_instance_uid))
     if row.patient is not None:
@@ -66,7 +66,7 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
     verdict = Verdict.objects.filter(study=row).order_by("-number").first()
     exception = StudyException.objects.filter(study=row).first()
     series = list(row.series.order_by("id")[: MOST_SERIES + 1])
-    with timezone.override(shell.zone_of(request)):
+    with timezone.override(layout.zone_of(request)):
         context = {
             "study": row,
             "patient": patients.header(row.patient, study=row),
@@ -83,12 +83,12 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
             "series": series[:MOST_SERIES],
             "has_more_series": len(series) > MOST_SERIES,
             "viewer": f"/viewer?{urlencode({'StudyInstanceUIDs': row.study_instance_uid})}",
-            "study_date": naming.date(row.study_date),
-            "places": where.of_study(row),
+            "study_date": formats.date(row.study_date),
+            "places": current_stage.of_study(row),
             "reports_part": REPORTS if _exists(REPORTS) else "",
             "timeline": timelines.of("study", row.public_id),
         }
-        return shell.page(request, "web/study.html", context)
+        return layout.page(request, "web/study.html", context)
 
 
 def findings(verdict: Verdict) -> list[FindingRow]:
@@ -112,10 +112,10 @@ def _finding(found: dict[str, Any]) -> FindingRow:
 def _value(name: str, value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value if value is not None else "")
     if name.endswith("name") or "physician" in name:
-        return naming.shown(text) if text else ""
+        return formats.shown(text) if text else ""
     if name == "patient_id":
         return text.replace("^^^", " ")
-    return naming.date(text) if name.endswith("date") else text
+    return formats.date(text) if name.endswith("date") else text
 
 
 def _agreement(agreement: float | None, normaliser: str) -> str:
@@ -173,6 +173,3 @@ def _exists(template: str) -> bool:
     except TemplateDoesNotExist:
         return False
     return True
-
-
-urlpatterns = [path("studies/<str:uid>", study, name="study")]

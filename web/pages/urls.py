@@ -1,35 +1,84 @@
-"""Where each page is: every module here that exists brings its own `urlpatterns`."""
+"""Where each page is: all addresses of pages stand here."""
 
-from importlib import import_module
-from importlib.util import find_spec
+from django.urls import path
 
-from django.urls import URLPattern, URLResolver, path
+from web.kernel import layout
+from web.pages import omnisearch, orders, patients, sign_in, studies, viewer
+from web.pages.administration import audit_trail, queues, site, tabs, tokens, users
+from web.pages.exceptions import decision_form, exception, exception_list
+from web.pages.messages import message, message_list, message_repair, outbound_message
+from web.pages.reading import reading_actions, reading_worklist, report_editor, report_versions
+from web.pages.stations import station, station_list
+from web.pages.transcription import transcription_editor, transcription_queue
+from web.pages.turnaround import turnaround_page
+from web.pages.worklist import technologist_worklist
 
-from web.pages import shell, signing
-
-MODULES = (
-    "worklist",
-    "search",
-    "patients",
-    "orders",
-    "studies",
-    "exceptions",
-    "reading",
-    "transcription",
-    "turnaround",
-    "messages",
-    "stations",
-    "administration",
-    "viewer",
-)
-
-urlpatterns: list[URLPattern | URLResolver] = [
-    path("", shell.start, name="start"),
-    path("status", shell.status, name="status"),
-    path("theme", shell.theme, name="theme"),
-    path("sign-in", signing.sign_in, name="sign-in"),
-    path("sign-out", signing.sign_out, name="sign-out"),
+urlpatterns = [
+    path("", layout.start, name="start"),
+    path("status", layout.status, name="status"),
+    path("theme", layout.theme, name="theme"),
+    path("sign-in", sign_in.sign_in, name="sign-in"),
+    path("sign-out", sign_in.sign_out, name="sign-out"),
+    path("worklist", technologist_worklist.worklist, name="worklist"),
+    path("worklist/acts", technologist_worklist.act, name="worklist-act"),
+    path("worklist/undo", technologist_worklist.undo, name="worklist-undo"),
+    path("worklist/steps/<str:public_id>/label", technologist_worklist.label, name="worklist-label"),
+    path("search", omnisearch.search, name="search"),
+    path("patients/<str:public_id>", patients.patient, name="patient"),
+    path("orders/<str:public_id>", orders.order, name="order"),
+    path("orders/<str:public_id>/cancel", orders.cancel, name="order-cancel"),
+    path("studies/<str:uid>", studies.study, name="study"),
+    path("exceptions", exception_list.exceptions, name="exceptions"),
+    path("exceptions/<str:public_id>", exception.exception, name="exception"),
+    path("exceptions/<str:public_id>/preview", decision_form.preview, name="exception-preview"),
+    path("exceptions/<str:public_id>/decide", decision_form.decide, name="exception-decide"),
+    path("reading", reading_worklist.worklist, name="reading"),
+    path("reading/next", reading_actions.next_item, name="reading-next"),
+    path("reading/rechecks/<str:key>/still-valid", reading_actions.still_valid, name="recheck-still-valid"),
+    path("reading/<str:key>", report_editor.editor, name="reading-item"),
+    path("reading/<str:key>/versions", report_versions.versions_page, name="reading-versions"),
+    path("reading/<str:key>/<slug:act>", reading_actions.act, name="reading-act"),
+    path("transcription", transcription_queue.queue, name="transcription"),
+    path("transcription/next", transcription_queue.next_dictation, name="transcription-next"),
+    path("transcription/<str:key>", transcription_editor.dictation, name="dictation"),
+    path("turnaround", turnaround_page.turnaround, name="turnaround"),
+    path("turnaround.csv", turnaround_page.table, name="turnaround-csv"),
+    path("messages", message_list.messages, name="messages"),
+    path("messages/destinations/<path:name>", outbound_message.destination, name="destination"),
+    path("messages/<str:public_id>", message.message, name="message"),
+    path("messages/<str:public_id>/raw", message.raw, name="message-raw"),
+    path("messages/<str:public_id>/segments/<int:number>", message.segment, name="message-segment"),
+    path("messages/<str:public_id>/repair", message_repair.repair, name="message-repair"),
+    path("messages/<str:public_id>/check", message_repair.check, name="message-check"),
+    path("messages/<str:public_id>/replay", message_repair.replay, name="message-replay"),
+    path("messages/<str:public_id>/<str:act>", outbound_message.act, name="message-act"),
+    path("stations", station_list.stations, name="stations"),
+    path("stations/<path:ae_title>", station.station, name="station"),
+    path("administration", tabs.administration, name="administration"),
+    path("administration/site", site.site, name="administration-site"),
+    path("administration/users", users.listed, name="administration-users"),
+    path("administration/users/new", users.make, name="administration-user-new"),
+    path("administration/users/<str:public_id>", users.change, name="administration-user"),
+    path(
+        "administration/users/<str:public_id>/password",
+        users.set_password,
+        name="administration-user-password",
+    ),
+    path("administration/tokens", tokens.listed, name="administration-tokens"),
+    path("administration/tokens/new", tokens.issue, name="administration-token-new"),
+    path("administration/tokens/<str:public_id>/revoke", tokens.revoke, name="administration-token-revoke"),
+    path("administration/queues", queues.queues, name="administration-queues"),
+    path(
+        "administration/queues/jobs/<str:public_id>/again", queues.try_again, name="administration-job-again"
+    ),
+    path("administration/quarantine", queues.quarantine, name="administration-quarantine"),
+    path(
+        "administration/quarantine/<str:public_id>/file",
+        queues.quarantined_file,
+        name="administration-quarantined-file",
+    ),
+    path("administration/audit", audit_trail.trail, name="administration-audit"),
+    path("viewer", viewer.viewer, name="viewer"),
+    path("viewer/", viewer.with_slash),
+    path("viewer/<slug:source>", viewer.viewer),
 ]
-for module in MODULES:
-    if find_spec(f"web.pages.{module}"):
-        urlpatterns += getattr(import_module(f"web.pages.{module}"), "urlpatterns", [])

@@ -10,21 +10,20 @@ from typing import Final
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.templatetags.static import static
-from django.urls import path
 
-from archive import searching
 from archive.dataset.walk import valid_uid
 from archive.models import Study
+from archive.search import study_search
 from ledger import audit
-from web.pages import shell
-from web.rest import access as door
-from web.security import VIEWER_POLICY
+from web.kernel import layout
+from web.kernel.content_security import VIEWER_POLICY
+from web.rest import authorization as door
 
 MOST_STUDIES: Final = 20
 _VENDOR: Final = Path(__file__).resolve().parents[1] / "static" / "vendor"
 
 
-@shell.may("study.view")
+@layout.may("study.view")
 def viewer(request: HttpRequest, source: str = "") -> HttpResponse:
     """`/viewer?StudyInstanceUIDs=…`: these studies, by commas or one parameter each."""
     uids = _uids(request)
@@ -32,14 +31,14 @@ def viewer(request: HttpRequest, source: str = "") -> HttpResponse:
     door.note_reading(request, audit.INSTANCES_ACCESSED, *(("study", uid) for uid in uids))
     if not any(study.instance_count for study in studies):
         text = "Nothing of it was stored, or all of it was moved elsewhere. Images show as they arrive."
-        return shell.refuse(request, 404, "This study has no images", text, back=f"/studies/{uids[0]}")
+        return layout.refuse(request, 404, "This study has no images", text, back=f"/studies/{uids[0]}")
     bundle = _bundle()
     if bundle is None:
         text = (
             "Setting up could not fetch it. Everything else works. Stop the system and start it again on a"
             " machine that reaches npm's registry; an administrator can see why in what it prints."
         )
-        return shell.refuse(request, 503, "The viewer isn't installed", text, back=f"/studies/{uids[0]}")
+        return layout.refuse(request, 503, "The viewer isn't installed", text, back=f"/studies/{uids[0]}")
     base = static(f"vendor/{bundle.parent.name}") + "/"
     context = {"base": base, "bundle": bundle.name, "title": _title(studies)}
     response = render(request, "web/viewer.html", context)
@@ -47,7 +46,7 @@ def viewer(request: HttpRequest, source: str = "") -> HttpResponse:
     return response
 
 
-@shell.may("study.view")
+@layout.may("study.view")
 def with_slash(request: HttpRequest) -> HttpResponse:
     """`/viewer/`, to where the viewer is."""
     query = request.META.get("QUERY_STRING", "")
@@ -65,7 +64,7 @@ def _uids(request: HttpRequest) -> list[str]:
 
 
 def _study(request: HttpRequest, uid: str) -> Study:
-    return door.find(Study.objects.all(), searching.shown(request.user), request, study_instance_uid=uid)
+    return door.find(Study.objects.all(), study_search.shown(request.user), request, study_instance_uid=uid)
 
 
 def _title(studies: list[Study]) -> str:
@@ -78,10 +77,3 @@ def _title(studies: list[Study]) -> str:
 def _bundle() -> Path | None:
     """OHIF's main script, which has a hash in its name; None where it was not fetched."""
     return next(iter(sorted(_VENDOR.glob("ohif-*/app.bundle.*.js"))), None)
-
-
-urlpatterns = [
-    path("viewer", viewer, name="viewer"),
-    path("viewer/", with_slash),
-    path("viewer/<slug:source>", viewer),
-]

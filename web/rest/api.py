@@ -14,13 +14,13 @@ from web.rest import (
     orders,
     patients,
     problems,
-    reading,
+    reading_worklist,
     reports,
     steps,
     studies,
     turnaround,
 )
-from web.rest.access import BearerOrSession
+from web.rest.authorization import BearerOrSession
 from web.rest.openapi import DescribedAPI
 
 
@@ -53,7 +53,7 @@ api.add_router("/turnaround", turnaround.router)
 api.add_router("/studies", reports.of_studies)
 api.add_router("/reports", reports.router)
 api.add_router("/rechecks", reports.rechecks)
-api.add_router("/reading", reading.router)
+api.add_router("/reading", reading_worklist.router)
 api.add_router("/dictations", dictations.router)
 api.add_router("/transcription", dictations.transcriptions)
 api.add_router("/exceptions", exceptions.router)

@@ -13,11 +13,11 @@ from ninja import Router
 from accounts import access as policy
 from accounts.models import User
 from ledger import audit
-from reporting import audio, dictating, transcription
+from reporting.dictation import audio, dictations, transcription
 from reporting.models import Dictation as Row
 from reporting.models import ReadingItem, Segment
-from web.rest import access
-from web.rest.paging import Page, page
+from web.rest import authorization
+from web.rest.limit_offset import Page, page
 from web.rest.problems import Refused
 from web.rest.schemas import Reason
 from web.rest.schemas.reports import (
@@ -39,14 +39,14 @@ _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 @router.get("/{uuid}", response=Dictation, summary="Read a dictation")
 def read_dictation(request: HttpRequest, uuid: str) -> Dictation:
     """How far it has come, and what was typed from it."""
-    row = _find(request, access.allow(request, "dictation.hear"), uuid)
+    row = _find(request, authorization.allow(request, "dictation.hear"), uuid)
     return shown(row)
 
 
 @router.put("/{uuid}/segments/{seq}", response=Dictation, summary="Send a segment")
 def put_segment(request: HttpRequest, uuid: str, seq: int) -> Dictation:
     """The body is PCM; the same segment again changes nothing, other samples under its number are a 409."""
-    user = access.allow(request, "report.write")
+    user = authorization.allow(request, "report.write")
     row = _find(request, user, uuid)
     if not 0 <= seq < 100_000:
         raise Refused(422, "A segment's number is from 0 to 99999.", "seq")
@@ -61,7 +61,7 @@ def finish(request: HttpRequest, uuid: str, body: Finished) -> Dictation:
         request,
         uuid,
         "report.write",
-        lambda row, by: dictating.finish(dictation=row, segments=body.segments, sha256=body.sha256, by=by),
+        lambda row, by: dictations.finish(dictation=row, segments=body.segments, sha256=body.sha256, by=by),
     )
 
 
@@ -72,7 +72,7 @@ def discard(request: HttpRequest, uuid: str, body: Reason) -> Dictation:
         request,
         uuid,
         "report.write",
-        lambda row, by: dictating.discard(dictation=row, by=by, reason=body.reason),
+        lambda row, by: dictations.discard(dictation=row, by=by, reason=body.reason),
     )
 
 
@@ -83,14 +83,14 @@ def reclaim(request: HttpRequest, uuid: str) -> Dictation:
         request,
         uuid,
         "report.write",
-        lambda row, by: dictating.reclaim(dictation=row, by=by),
+        lambda row, by: dictations.reclaim(dictation=row, by=by),
     )
 
 
 @router.get("/{uuid}/audio", summary="Hear a dictation")
 def hear(request: HttpRequest, uuid: str) -> HttpResponseBase:
     """WAV, with ranges (RFC 9110 14); each play is in the audit trail."""
-    row = _find(request, access.allow(request, "dictation.hear"), uuid)
+    row = _find(request, authorization.allow(request, "dictation.hear"), uuid)
     segments = list(Segment.objects.filter(dictation=row).order_by("seq").values_list("name", "size"))
     total = audio.HEADER_BYTES + sum(size for _, size in segments)
     start, end = _asked(request, total)
@@ -120,14 +120,14 @@ def hear(request: HttpRequest, uuid: str) -> HttpResponseBase:
 @transcriptions.get("", response=Dictations, summary="What waits to be typed")
 def waiting(request: HttpRequest, paging: Page) -> dict[str, Any]:
     """The most due first."""
-    user = access.allow(request, "transcription.type")
+    user = authorization.allow(request, "transcription.type")
     return page(transcription.queue(user=user), paging, lambda rows: map(shown, rows))
 
 
 @transcriptions.post("/next", response=Dictation, summary="Type the most due dictation")
 def next_dictation(request: HttpRequest) -> Dictation:
     """Picks and leases in one transaction; 404 where nothing waits."""
-    user = access.allow(request, "transcription.type")
+    user = authorization.allow(request, "transcription.type")
     with transaction.atomic():
         row = transcription.next_dictation(by=user)
     if row is None:
@@ -205,7 +205,7 @@ def begin(
 ) -> Dictation:
     """Begin a dictation of an item, and with `pcm` end it as well."""
     with transaction.atomic():
-        row = dictating.begin(
+        row = dictations.begin(
             uuid=body.id, item=item, by=user, sample_rate=body.sample_rate, patient=body.patient
         )
         _note_change(request, row, audit.CREATE)
@@ -214,7 +214,7 @@ def begin(
     if row.state == "recording":
         _store(row, 0, pcm, user)
     with transaction.atomic():
-        row = dictating.finish(dictation=row, segments=1, sha256=hashlib.sha256(pcm).hexdigest(), by=user)
+        row = dictations.finish(dictation=row, segments=1, sha256=hashlib.sha256(pcm).hexdigest(), by=user)
     return shown(row)
 
 
@@ -248,7 +248,7 @@ def _do(
     is_noted: bool = True,
 ) -> Dictation:
     """Do an act to a dictation in one transaction, with its line in the audit trail."""
-    user = access.allow(request, action)
+    user = authorization.allow(request, action)
     row = _find(request, user, uuid)
     with transaction.atomic():
         row = act(row, user)
@@ -266,7 +266,7 @@ def _store(row: Row, seq: int, data: bytes, user: User) -> None:
     kept = False
     try:
         with transaction.atomic():
-            segment = dictating.add_segment(dictation=row, seq=seq, name=name, data=data, by=user)
+            segment = dictations.add_segment(dictation=row, seq=seq, name=name, data=data, by=user)
         kept = segment.name == name
     finally:
         if not kept:
@@ -276,7 +276,7 @@ def _store(row: Row, seq: int, data: bytes, user: User) -> None:
 def _find(request: HttpRequest, user: User, uuid: str) -> Row:
     rows = Row.objects.select_related("item__patient", "author", "typist")
     mine = rows.filter(item__in=policy.visible(ReadingItem.objects.all(), user))
-    return access.find(rows, mine, request, uuid=uuid)
+    return authorization.find(rows, mine, request, uuid=uuid)
 
 
 def _asked(request: HttpRequest, total: int) -> tuple[int, int]:
@@ -292,4 +292,4 @@ def _asked(request: HttpRequest, total: int) -> tuple[int, int]:
 
 
 def _note_change(request: HttpRequest, row: Row, action: str = audit.UPDATE) -> None:
-    access.note_change(request, audit.PATIENT_RECORD, action, ("dictation", row.public_id))
+    authorization.note_change(request, audit.PATIENT_RECORD, action, ("dictation", row.public_id))

@@ -10,12 +10,12 @@ from ninja import Query, Router
 
 from accounts import access as policy
 from accounts.models import User
+from archive import decisions
 from archive.models import ExceptionStatus, Study, Verdict
 from archive.models import StudyException as Row
-from archive.reconcile import resolve
 from ledger import audit
-from web.rest import access, decisions
-from web.rest.paging import Page, page
+from web.rest import authorization, decision_requests
+from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date
 from web.rest.schemas import Reason
 from web.rest.schemas.exceptions import (
@@ -39,7 +39,7 @@ def find_exceptions(
     request: HttpRequest, filters: Annotated[ExceptionFilters, Query()], paging: Page
 ) -> dict[str, Any]:
     """Those opened last first."""
-    user = access.allow(request, "exception.view")
+    user = authorization.allow(request, "exception.view")
     rows = _visible(user).order_by("-opened_at", "-id")
     if filters.status is None:
         rows = rows.exclude(status=ExceptionStatus.CLOSED)
@@ -53,7 +53,7 @@ def find_exceptions(
 @router.get("/{id}", response=ExceptionWithHistory, summary="Read an exception")
 def read_exception(request: HttpRequest, id: str) -> ExceptionWithHistory:
     """One exception with its findings, candidates and history."""
-    user = access.allow(request, "exception.view")
+    user = authorization.allow(request, "exception.view")
     exception = _with_history(_find(request, user, id))
     _note(request, [exception])
     return exception
@@ -62,29 +62,29 @@ def read_exception(request: HttpRequest, id: str) -> ExceptionWithHistory:
 @router.post("/{id}/resolve", response=ExceptionWithHistory, summary="Decide")
 def resolve_exception(request: HttpRequest, id: str, body: Resolution) -> ExceptionWithHistory:
     """The decision leaves the verdict and sets status and resolution. 409 where another was first."""
-    user = access.allow(request, "exception.decide")
+    user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        decisions.decide(body, user, row.study)
+        decision_requests.decide(body, user, row.study)
     return _with_history(_rows().get(pk=row.pk))
 
 
 @router.post("/{id}/preview", response=Effects, summary="Preview a decision")
 def preview_decision(request: HttpRequest, id: str, body: Resolution) -> dict[str, Any]:
     """All effects of the decision, in words; nothing is changed. It is tried out and taken back."""
-    user = access.allow(request, "exception.decide")
+    user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        return {"effects": [vars(effect) for effect in decisions.preview(body, user, row.study)]}
+        return {"effects": [vars(effect) for effect in decision_requests.preview(body, user, row.study)]}
 
 
 @router.post("/{id}/undo", response=ExceptionWithHistory, summary="Undo the newest decision")
 def undo_decision(request: HttpRequest, id: str, body: Reason) -> ExceptionWithHistory:
     """Everything is as before the decision, or as the verdict has it that came since."""
-    user = access.allow(request, "exception.decide")
+    user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        resolve.undo(exception=row, reason=body.reason, by=user)
+        decisions.undo(exception=row, reason=body.reason, by=user)
     return _with_history(_rows().get(pk=row.pk))
 
 
@@ -99,7 +99,7 @@ def _visible(user: User) -> QuerySet[Row]:
 
 
 def _find(request: HttpRequest, user: User, id: str) -> Row:
-    return access.find(Row.objects.all(), _visible(user), request, public_id=id)
+    return authorization.find(Row.objects.all(), _visible(user), request, public_id=id)
 
 
 def _shown(rows: Sequence[Row]) -> list[StudyException]:
@@ -108,7 +108,7 @@ def _shown(rows: Sequence[Row]) -> list[StudyException]:
 
 
 def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
-    decisions = row.study.decisions.all()
+    decisions_taken = row.study.decisions.all()
     return {
         "id": row.public_id,
         "study_instance_uid": row.study.study_instance_uid,
@@ -117,7 +117,7 @@ def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
         "candidates": [_candidate(one) for one in (verdict.candidates if verdict else ())],
         "status": row.status,
         "resolution": row.resolution,
-        "revision": len(decisions) + sum(one.undone_at is not None for one in decisions),
+        "revision": len(decisions_taken) + sum(one.undone_at is not None for one in decisions_taken),
         "opened_at": row.opened_at,
     }
 
@@ -154,4 +154,4 @@ def _with_history(row: Row) -> ExceptionWithHistory:
 
 def _note(request: HttpRequest, exceptions: Sequence[StudyException]) -> None:
     things = [("study", exception.study_instance_uid) for exception in exceptions]
-    access.note_reading(request, audit.INSTANCES_ACCESSED, *things)
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, *things)

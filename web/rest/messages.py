@@ -8,14 +8,16 @@ from django.db import transaction
 from django.http import Http404, HttpRequest
 from ninja import Query, Router
 
-from interfaces.hl7 import browsing, er7, inbox
-from interfaces.hl7 import text as texts
-from interfaces.hl7.browsing import Row
+from interfaces.hl7.inbound import inbox
+from interfaces.hl7.inspect import message_search
+from interfaces.hl7.inspect.message_search import Row
 from interfaces.hl7.models import InboundMessage, OutboundMessage
+from interfaces.hl7.syntax import er7
+from interfaces.hl7.syntax import message_text as texts
 from ledger import audit
 from ledger.models import Event
-from web.rest import access
-from web.rest.paging import Page
+from web.rest import authorization
+from web.rest.limit_offset import Page
 from web.rest.problems import Refused
 from web.rest.schemas.messages import (
     About,
@@ -35,29 +37,29 @@ def find_messages(
     request: HttpRequest, filters: Annotated[MessageFilters, Query()], paging: Page
 ) -> dict[str, Any]:
     """Those that came, or were made, last first."""
-    access.allow(request, "message.view")
-    wanted = browsing.Filters(
+    authorization.allow(request, "message.view")
+    wanted = message_search.Filters(
         direction=filters.direction or "", status=filters.status or "", control_id=filters.control_id
     )
-    page = browsing.find(wanted, offset=paging.offset, limit=paging.limit)
+    page = message_search.find(wanted, offset=paging.offset, limit=paging.limit)
     found = {"count": page.count, "results": _shown(page.rows)}
-    access.note_reading(request, audit.QUERY, *(("message", row.public_id) for row in page.rows))
+    authorization.note_reading(request, audit.QUERY, *(("message", row.public_id) for row in page.rows))
     return found
 
 
 @router.get("/{id}", response=Message, summary="Read a message")
 def read_message(request: HttpRequest, id: str) -> Message:
     """One message, as it came or went."""
-    access.allow(request, "message.view")
+    authorization.allow(request, "message.view")
     row = _find(id)
-    access.note_reading(request, audit.QUERY, ("message", row.public_id))
+    authorization.note_reading(request, audit.QUERY, ("message", row.public_id))
     return _shown([row])[0]
 
 
 @router.post("/{id}/replay", response=Message, summary="Apply a message again")
 def replay_message(request: HttpRequest, id: str, body: Replay | None = None) -> Message:
     """As it came, or repaired: as a new message, which is the answer. The old one stays as it is."""
-    access.allow(request, "message.replay")
+    authorization.allow(request, "message.replay")
     row = _find(id)
     if not isinstance(row, InboundMessage):
         raise Refused(409, "Only messages that came in can be applied again.")
@@ -65,12 +67,12 @@ def replay_message(request: HttpRequest, id: str, body: Replay | None = None) ->
     if raw is not None:
         er7.read_header(raw)
     with transaction.atomic():
-        access.note_change(request, audit.IMPORT, audit.EXECUTE, ("message", row.public_id))
+        authorization.note_change(request, audit.IMPORT, audit.EXECUTE, ("message", row.public_id))
     return _shown([inbox.replay(row, raw)])[0]
 
 
 def _find(id: str) -> Row:
-    row = browsing.by_public_id(id)
+    row = message_search.by_public_id(id)
     if row is None:
         raise Http404
     return row

@@ -10,21 +10,23 @@ from ninja import Query, Router, Status
 
 from accounts import access as policy
 from accounts.models import Facility, User
-from accounts.public_id import new_public_id
 from ledger import audit
-from web.rest import access
-from web.rest.paging import Page, page
+from ledger.public_id import new_public_id
+from web.rest import authorization
+from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date, note_patients, of_person, shown
 from web.rest.problems import Refused
 from web.rest.schemas import Reason
 from web.rest.schemas.orders import NewOrder, NewPatient, Order, OrderFilters, Orders, Procedure, Step
-from worklist import identity, made_up, person_name, scheduling
 from worklist.errors import StateConflict
-from worklist.identity import Authority, Identifier
 from worklist.models import Order as OrderRow
 from worklist.models import OrderNumber, RequestedProcedure, ScheduledProcedureStep
 from worklist.models import Patient as PatientRecord
-from worklist.origin import Origin
+from worklist.orders import generated_ids
+from worklist.patients import identity, person_names
+from worklist.patients.identity import Authority, Identifier
+from worklist.provenance import Provenance
+from worklist.schedule import step_actions
 
 router = Router(tags=["orders"])
 
@@ -34,7 +36,7 @@ def find_orders(
     request: HttpRequest, filters: Annotated[OrderFilters, Query()], paging: Page
 ) -> dict[str, Any]:
     """Those that came last first."""
-    user = access.allow(request, "order.view")
+    user = authorization.allow(request, "order.view")
     rows = policy.visible(_rows(), user).filter(_conditions(filters)).order_by("-id")
     found = page(rows, paging, lambda part: shown_orders(part, user))
     note_patients(request, [order.patient for order in found["results"]])
@@ -44,8 +46,8 @@ def find_orders(
 @router.get("/{id}", response=Order, summary="Read an order")
 def read_order(request: HttpRequest, id: str) -> Order:
     """One order with its procedures and steps."""
-    user = access.allow(request, "order.view")
-    row = access.find(OrderRow.objects.all(), policy.visible(_rows(), user), request, public_id=id)
+    user = authorization.allow(request, "order.view")
+    row = authorization.find(OrderRow.objects.all(), policy.visible(_rows(), user), request, public_id=id)
     (order,) = shown_orders([row], user)
     note_patients(request, [order.patient])
     return order
@@ -54,37 +56,39 @@ def read_order(request: HttpRequest, id: str) -> Order:
 @router.post("", response={201: Order}, summary="Place an order")
 def place_order(request: HttpRequest, body: NewOrder) -> Status[Order]:
     """For a patient who is found by identifier and authority, or made. We are its placer."""
-    user = access.allow(request, "order.place")
+    user = authorization.allow(request, "order.place")
     with transaction.atomic():
         facility, demographics = _facility_and_news(body.patient, user)
-        origin = Origin.of_person(user, facility)
+        origin = Provenance.of_person(user, facility)
         named = body.patient.identifier
         patient = identity.register(
             origin=origin,
             identifiers=[Identifier(named.value, Authority(named.authority), named.type)],
             demographics=demographics,
         )
-        order = scheduling.place(
+        order = step_actions.place(
             patient_id=patient.pk,
             procedure_code=body.procedure_code,
-            number=made_up.number("order", new_public_id()),
+            number=generated_ids.number("order", new_public_id()),
             values={"start": body.start, "priority": body.priority, "reason": body.reason},
             origin=origin,
         )
         things = [("order", order.public_id), ("patient", patient.public_id)]
-        access.note_change(request, audit.ORDER_RECORD, audit.CREATE, *things)
+        authorization.note_change(request, audit.ORDER_RECORD, audit.CREATE, *things)
     return Status(201, _read(order, user))
 
 
 @router.post("/{id}/cancel", response=Order, summary="Cancel an order")
 def cancel_order(request: HttpRequest, id: str, body: Reason) -> Order:
     """An order whose exam has begun is discontinued. 409 for one that has ended."""
-    user = access.allow(request, "order.cancel")
+    user = authorization.allow(request, "order.cancel")
     rows = OrderRow.objects.select_related("facility")
-    order = access.find(rows, policy.visible(rows, user), request, public_id=id)
+    order = authorization.find(rows, policy.visible(rows, user), request, public_id=id)
     with transaction.atomic():
-        scheduling.cancel(order=order, origin=Origin.of_person(user, order.facility), reason=body.reason)
-        access.note_change(request, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
+        step_actions.cancel(
+            order=order, origin=Provenance.of_person(user, order.facility), reason=body.reason
+        )
+        authorization.note_change(request, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
     return _read(order, user)
 
 
@@ -189,4 +193,4 @@ def _facility_and_news(given: NewPatient, user: User) -> tuple[Facility, dict[st
 
 
 def _folded(text: str) -> str:
-    return person_name.fold(text.partition("=")[0])
+    return person_names.fold(text.partition("=")[0])

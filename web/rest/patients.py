@@ -10,13 +10,13 @@ from django.http import HttpRequest
 from ninja import Query, Router
 
 from accounts import access as policy
-from archive.searching import like
+from archive.search.study_search import like
 from ledger import audit
-from web.rest import access
-from web.rest.paging import Page, page
+from web.rest import authorization
+from web.rest.limit_offset import Page, page
 from web.rest.schemas.patients import Identifier, Patient, PatientFilters, Patients
-from worklist import person_name
 from worklist.models import Patient as PatientRecord
+from worklist.patients import person_names
 
 router = Router(tags=["patients"])
 
@@ -26,7 +26,7 @@ def find_patients(
     request: HttpRequest, filters: Annotated[PatientFilters, Query()], paging: Page
 ) -> dict[str, Any]:
     """Records by identifier, retired ones included; by name, or all, those that others don't replace."""
-    user = access.allow(request, "patient.view")
+    user = authorization.allow(request, "patient.view")
     rows = policy.visible(PatientRecord.objects.select_related("survivor"), user).order_by("-id")
     rows = rows.filter(named(filters.identifier) if filters.identifier else Q(survivor=None))
     if filters.name:
@@ -39,9 +39,9 @@ def find_patients(
 @router.get("/{id}", response=Patient, summary="Read a patient")
 def read_patient(request: HttpRequest, id: str) -> Patient:
     """One record."""
-    user = access.allow(request, "patient.view")
+    user = authorization.allow(request, "patient.view")
     rows = PatientRecord.objects.select_related("survivor")
-    record = access.find(rows, policy.visible(rows, user), request, public_id=id)
+    record = authorization.find(rows, policy.visible(rows, user), request, public_id=id)
     (patient,) = shown([record], user, as_current=False)
     note_patients(request, [patient])
     return patient
@@ -62,7 +62,7 @@ def shown(records: Sequence[PatientRecord], user: Any, *, as_current: bool = Tru
 def note_patients(request: HttpRequest, patients: Iterable[Patient | None]) -> None:
     """Write to the audit trail that these patients' records were read."""
     things = [("patient", patient.id) for patient in patients if patient and patient.id]
-    access.note_reading(request, audit.PATIENT_RECORD, *things)
+    authorization.note_reading(request, audit.PATIENT_RECORD, *things)
 
 
 def named(identifier: str, through: str = "") -> Q:
@@ -89,7 +89,7 @@ def iso_date(text: str) -> str:
 def _called(name: str) -> Q:
     """Records whose shown name begins so, in any of its scripts."""
     condition = Q(pk__in=[])
-    for group in person_name.keys(name.replace(",", "^")):
+    for group in person_names.keys(name.replace(",", "^")):
         if group.strip("*^"):
             pattern = group if "*" in group or "?" in group else f"{group}*"
             for column in ("name_key", "ideographic_key", "phonetic_key"):

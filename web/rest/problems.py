@@ -11,10 +11,10 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from archive import errors as archive_errors
-from interfaces.hl7.er7 import Er7Error
+from interfaces.hl7.syntax.er7 import Er7Error
 from interfaces.problem import problem
 from reporting import errors as reporting_errors
-from web.access_middleware import unauthorized
+from web.kernel.access_middleware import unauthorized
 from worklist import errors as worklist_errors
 
 logger = logging.getLogger(__name__)

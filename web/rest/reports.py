@@ -12,16 +12,16 @@ from django.utils import timezone
 from ninja import Header, Router, Status
 
 from accounts import access as policy
-from accounts import throttle
+from accounts import sign_in_throttle
 from accounts.models import User
 from archive.models import Study
 from ledger import audit
-from reporting import drafting, signing, versions
-from reporting.blocks import Shown
 from reporting.errors import NotAllowed, StateConflict
 from reporting.models import AddendumDraft, KeptText, ReadingItem, Recheck, ReportTemplate, ReportVersion
 from reporting.models import Report as Row
-from web.rest import access, dictations
+from reporting.reports import drafts, report_versions, signatures
+from reporting.reports.signing_checks import Shown
+from web.rest import authorization, dictations
 from web.rest.problems import Refused
 from web.rest.schemas.reports import (
     Addendum,
@@ -51,7 +51,7 @@ rechecks = Router(tags=["reports"])
 @of_studies.get("/{uid}/reports", response=Reports, summary="Read a study's reports")
 def reports_of_study(request: HttpRequest, uid: str) -> dict[str, Any]:
     """Of all items of the study, also those that were withdrawn."""
-    user = access.allow(request, "report.view")
+    user = authorization.allow(request, "report.view")
     study = _study(request, user, uid)
     rows = list(_rows(user).filter(item__studies=study).order_by("pk"))
     _note(request, rows)
@@ -61,11 +61,11 @@ def reports_of_study(request: HttpRequest, uid: str) -> dict[str, Any]:
 @of_studies.post("/{uid}/reports", response={201: Report}, summary="Begin a report")
 def begin_report(request: HttpRequest, uid: str, body: NewReport) -> Status[Report]:
     """409 `exists` where the item has a report, `held` where another person has the item."""
-    user = access.allow(request, "report.write")
+    user = authorization.allow(request, "report.write")
     study = _study(request, user, uid)
     item = _item(study, body.reading_item)
     with transaction.atomic():
-        report = drafting.begin(
+        report = drafts.begin(
             item=item, by=user, sections=body.sections, template=_template(item, body.template)
         )
         _note_change(request, audit.CREATE, report)
@@ -75,7 +75,7 @@ def begin_report(request: HttpRequest, uid: str, body: NewReport) -> Status[Repo
 @router.get("/{id}", response=Report, summary="Read a report")
 def read_report(request: HttpRequest, id: str) -> Report:
     """Its text as it stands; what was signed is at `/versions`."""
-    report = _find(request, access.allow(request, "report.view"), id)
+    report = _find(request, authorization.allow(request, "report.view"), id)
     _note(request, [report])
     return shown(report)
 
@@ -83,21 +83,21 @@ def read_report(request: HttpRequest, id: str) -> Report:
 @router.patch("/{id}", response=Report, summary="Save what was typed")
 def save_report(request: HttpRequest, id: str, body: ChangedSections) -> Report:
     """409 `stale_revision` holds both texts of each section that differs; nothing is overwritten."""
-    user = access.allow(request, "report.write")
+    user = authorization.allow(request, "report.write")
     report = _find(request, user, id)
     with transaction.atomic():
-        report = drafting.save(report=report, sections=body.sections, revision=body.revision, by=user)
-        access.note_reading(request, audit.PATIENT_RECORD, ("report", report.public_id))
+        report = drafts.save(report=report, sections=body.sections, revision=body.revision, by=user)
+        authorization.note_reading(request, audit.PATIENT_RECORD, ("report", report.public_id))
     return shown(_again(report))
 
 
 @router.post("/{id}/kept", response={201: Kept}, summary="Keep text that could not be saved")
 def keep_text(request: HttpRequest, id: str, body: KeptSections) -> Status[Kept]:
     """For whoever was taken over, or found another text when saving."""
-    user = access.allow(request, "report.write")
+    user = authorization.allow(request, "report.write")
     report = _find(request, user, id)
     with transaction.atomic():
-        row = drafting.keep(
+        row = drafts.keep(
             report=report,
             sections=body.sections,
             revision=body.revision,
@@ -110,7 +110,7 @@ def keep_text(request: HttpRequest, id: str, body: KeptSections) -> Status[Kept]
 @router.get("/{id}/kept", response=KeptTexts, summary="Read the kept texts")
 def kept_texts(request: HttpRequest, id: str) -> dict[str, Any]:
     """The newest first."""
-    report = _find(request, access.allow(request, "report.view"), id)
+    report = _find(request, authorization.allow(request, "report.view"), id)
     rows = list(KeptText.objects.filter(report=report).select_related("author").order_by("-pk")[:100])
     _note(request, [report])
     return {"count": len(rows), "results": [_kept(row) for row in rows]}
@@ -119,7 +119,7 @@ def kept_texts(request: HttpRequest, id: str) -> dict[str, Any]:
 @router.post("/{id}/dictations", response={201: Dictation}, summary="Dictate")
 def dictate(request: HttpRequest, id: str, body: NewDictation) -> Status[Dictation]:
     """Begin a dictation, or send a whole one with `pcm`; the same UUID again changes nothing."""
-    user = access.allow(request, "report.write")
+    user = authorization.allow(request, "report.write")
     report = _find(request, user, id)
     return Status(201, dictations.begin(request, user, report.item, body, pcm_of(body.pcm)))
 
@@ -132,11 +132,11 @@ def sign_report(
     idempotency_key: IdempotencyKey = "",
 ) -> Report:
     """409 lists in `blocks` all that stands in the way; 403 where the password is wrong."""
-    user = access.allow(request, "report.sign_preliminary")
+    user = authorization.allow(request, "report.sign_preliminary")
     report = _find(request, user, id)
     check_password(request, user, body.password)
     with transaction.atomic():
-        version = signing.sign(
+        version = signatures.sign(
             report=report,
             by=user,
             revision=body.revision,
@@ -152,13 +152,13 @@ def sign_report(
 @router.post("/{id}/undo", response=Report, summary="Take a signature back")
 def undo_signature(request: HttpRequest, id: str) -> Report:
     """Before it went out, by its signer."""
-    user = access.allow(request, "report.sign_preliminary")
+    user = authorization.allow(request, "report.sign_preliminary")
     report = _find(request, user, id)
     version = ReportVersion.objects.filter(report=report, undone_at=None).order_by("-number").first()
     if version is None:
         raise StateConflict("nothing is signed", "not_signed")
     with transaction.atomic():
-        report = signing.undo(version=version, by=user)
+        report = signatures.undo(version=version, by=user)
         _note_change(request, audit.UPDATE, report)
     return shown(_again(report))
 
@@ -166,10 +166,10 @@ def undo_signature(request: HttpRequest, id: str) -> Report:
 @router.post("/{id}/addenda", response={201: Report}, summary="Draft an addendum")
 def draft_addendum(request: HttpRequest, id: str, body: NewAddendum) -> Status[Report]:
     """An addition to, a correction or the retraction of a signed report; one open draft for each author."""
-    user = access.allow(request, "report.write")
+    user = authorization.allow(request, "report.write")
     report = _find(request, user, id)
     with transaction.atomic():
-        drafting.draft_addendum(report=report, by=user, **body.model_dump())
+        drafts.draft_addendum(report=report, by=user, **body.model_dump())
         _note_change(request, audit.UPDATE, report)
     return Status(201, shown(_again(report)))
 
@@ -177,22 +177,22 @@ def draft_addendum(request: HttpRequest, id: str, body: NewAddendum) -> Status[R
 @router.get("/{id}/versions", response=Versions, summary="Read what was signed")
 def read_versions(request: HttpRequest, id: str) -> dict[str, Any]:
     """All versions, oldest first; `problems` names any that is not as it was signed."""
-    report = _find(request, access.allow(request, "report.view"), id)
+    report = _find(request, authorization.allow(request, "report.view"), id)
     rows = list(ReportVersion.objects.filter(report=report).order_by("number").select_related("signed_by"))
     _note(request, [report])
     results = [_version(row) for row in rows]
-    return {"count": len(rows), "results": results, "problems": versions.verify(report)}
+    return {"count": len(rows), "results": results, "problems": report_versions.verify(report)}
 
 
 @rechecks.post("/{id}/still-valid", response=Report, summary="The report holds as it is")
 def still_valid(request: HttpRequest, id: str, body: Note) -> Report:
     """Closes a recheck that was raised when something changed under a signed report."""
-    user = access.allow(request, "report.sign")
+    user = authorization.allow(request, "report.sign")
     rows = Recheck.objects.select_related("item")
     mine = rows.filter(item__in=policy.visible(ReadingItem.objects.all(), user))
-    recheck = access.find(rows, mine, request, public_id=id)
+    recheck = authorization.find(rows, mine, request, public_id=id)
     with transaction.atomic():
-        signing.still_valid(recheck=recheck, by=user, note=body.note)
+        signatures.still_valid(recheck=recheck, by=user, note=body.note)
         report = Row.objects.get(item=recheck.item)
         _note_change(request, audit.UPDATE, report)
     return shown(_again(report))
@@ -203,16 +203,16 @@ def still_valid(request: HttpRequest, id: str, body: Note) -> Report:
 
 def check_password(request: HttpRequest, user: User, password: str) -> None:
     """Raise `NotAllowed` where the password is wrong, `Refused` 429 after too many that were."""
-    address = access.address(request)
-    if until := throttle.locked_until(username=user.username, address=address):
+    address = authorization.address(request)
+    if until := sign_in_throttle.locked_until(username=user.username, address=address):
         minutes = max(1, round((until - timezone.now()).total_seconds() / 60))
         raise Refused(429, f"Too many wrong passwords. Try again in {minutes} min.")
     if user.check_password(password):
         with transaction.atomic():
-            throttle.forget(username=user.username, address=address)
+            sign_in_throttle.forget(username=user.username, address=address)
         return
     with transaction.atomic():
-        throttle.note_failure(username=user.username, address=address)
+        sign_in_throttle.note_failure(username=user.username, address=address)
         audit.record(
             audit.USER_AUTHENTICATION,
             audit.EXECUTE,
@@ -226,7 +226,9 @@ def check_password(request: HttpRequest, user: User, password: str) -> None:
 def shown(row: Row) -> Report:
     """A report as JSON."""
     newest = ReportVersion.objects.filter(report=row, undone_at=None).order_by("-number").first()
-    drafts = AddendumDraft.objects.filter(report=row, is_open=True).select_related("author").order_by("pk")
+    addendum_drafts = (
+        AddendumDraft.objects.filter(report=row, is_open=True).select_related("author").order_by("pk")
+    )
     spoken = row.item.dictations.select_related("author", "typist", "item").order_by("pk")
     return Report(
         id=row.public_id,
@@ -241,10 +243,10 @@ def shown(row: Row) -> Report:
         template=str(row.template or ""),
         signed_by=str(newest.signed_by) if newest else "",
         signed_at=newest.signed_at if newest else None,
-        undo_until=signing.undoable_until(newest) if newest else None,
+        undo_until=signatures.undoable_until(newest) if newest else None,
         hash=newest.sha256 if newest else "",
         dictations=[dictations.shown(one) for one in spoken],
-        addenda=[_addendum(one) for one in drafts],
+        addenda=[_addendum(one) for one in addendum_drafts],
     )
 
 
@@ -272,7 +274,7 @@ def _kept(row: KeptText) -> Kept:
 
 
 def _version(row: ReportVersion) -> Version:
-    content = versions.content_of(row)
+    content = report_versions.content_of(row)
     return Version(
         number=row.number,
         kind=row.kind,
@@ -298,7 +300,7 @@ def _rows(user: User) -> QuerySet[Row]:
 
 def _find(request: HttpRequest, user: User, key: str) -> Row:
     rows = Row.objects.select_related("item", "author", "changed_by", "template")
-    return access.find(rows, _rows(user), request, public_id=key)
+    return authorization.find(rows, _rows(user), request, public_id=key)
 
 
 def _again(report: Row) -> Row:
@@ -307,7 +309,7 @@ def _again(report: Row) -> Row:
 
 def _study(request: HttpRequest, user: User, uid: str) -> Study:
     rows = Study.objects.all()
-    return access.find(rows, policy.visible(rows, user), request, study_instance_uid=uid)
+    return authorization.find(rows, policy.visible(rows, user), request, study_instance_uid=uid)
 
 
 def _item(study: Study, wanted: str) -> ReadingItem:
@@ -345,10 +347,10 @@ def pcm_of(text: str | None) -> bytes | None:
 
 def _note(request: HttpRequest, rows: Iterable[Row]) -> None:
     things = [("report", row.public_id) for row in rows]
-    access.note_reading(request, audit.PATIENT_RECORD, *things)
+    authorization.note_reading(request, audit.PATIENT_RECORD, *things)
 
 
 def _note_change(request: HttpRequest, action: str, row: Row) -> None:
     patient = row.item.patient
     things = [("report", row.public_id), *([("patient", patient.public_id)] if patient else [])]
-    access.note_change(request, audit.PATIENT_RECORD, action, *things)
+    authorization.note_change(request, audit.PATIENT_RECORD, action, *things)

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from archive import searching
 from archive.models import Study as StudyRow
+from archive.search import study_search
 from ledger import audit
-from web.rest import access
-from web.rest.paging import Page, page
+from web.rest import authorization
+from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date, note_patients, shown
 from web.rest.schemas.patients import Identifier, Patient
 from web.rest.schemas.studies import OrderOfStudy, Studies, Study, StudyFilters
@@ -23,9 +23,9 @@ def find_studies(
     request: HttpRequest, filters: Annotated[StudyFilters, Query()], paging: Page
 ) -> dict[str, Any]:
     """Those that last received something first."""
-    user = access.allow(request, "study.view")
+    user = authorization.allow(request, "study.view")
     patient_id, _, issuer = filters.patient_identifier.partition("^^^")
-    rows = searching.studies(
+    rows = study_search.studies(
         user=user,
         study_instance_uids=[filters.study_instance_uid] if filters.study_instance_uid else [],
         accession_number=filters.accession_number,
@@ -42,12 +42,12 @@ def find_studies(
 @router.get("/{uid}", response=Study, summary="Read a study")
 def read_study(request: HttpRequest, uid: str) -> Study:
     """One study, by its Study Instance UID."""
-    user = access.allow(request, "study.view")
+    user = authorization.allow(request, "study.view")
     rows = StudyRow.objects.select_related("patient__authority", "patient__survivor").prefetch_related(
         "procedures__order"
     )
-    mine = rows.filter(pk__in=searching.shown(user).values("pk"))
-    row = access.find(rows, mine, request, study_instance_uid=uid)
+    mine = rows.filter(pk__in=study_search.shown(user).values("pk"))
+    row = authorization.find(rows, mine, request, study_instance_uid=uid)
     (study,) = shown_studies([row], user)
     _note(request, [study])
     return study
@@ -99,5 +99,5 @@ def _orders(row: StudyRow) -> list[OrderOfStudy]:
 
 def _note(request: HttpRequest, studies: Sequence[Study]) -> None:
     things = [("study", study.study_instance_uid) for study in studies]
-    access.note_reading(request, audit.INSTANCES_ACCESSED, *things)
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, *things)
     note_patients(request, [study.patient for study in studies])

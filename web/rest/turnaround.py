@@ -12,11 +12,11 @@ from ninja import Query, Router
 
 from accounts.models import User
 from reporting.errors import BadValue
-from reporting.turnaround import grouping, reports
-from reporting.turnaround.figures import Figures, Quantile
+from reporting.turnaround import breakdown, period_figures
+from reporting.turnaround.interval_figures import Figures, Quantile
 from reporting.turnaround.intervals import HEADLINE, INTERVALS
-from reporting.turnaround.reports import Question
-from web.rest import access
+from reporting.turnaround.period_figures import Question
+from web.rest import authorization
 from web.rest.problems import Refused
 from web.rest.schemas.turnaround import Turnaround, TurnaroundFilters
 
@@ -27,11 +27,11 @@ LONGEST = timedelta(days=400)
 @router.get("", response=Turnaround, by_alias=True, summary="Measure the turnaround")
 def measure(request: HttpRequest, filters: Annotated[TurnaroundFilters, Query()]) -> dict[str, Any]:
     """Counts and percentiles of each interval, by Kaplan and Meier: who still waits counts too."""
-    user = access.allow(request, "turnaround.view")
+    user = authorization.allow(request, "turnaround.view")
     zone = zone_of(user)
     try:
         question = asked(filters, zone, timezone.now())
-        found = reports.report(user, question)
+        found = period_figures.report(user, question)
     except BadValue as error:
         raise Refused(422, error.text, error.field) from error
     return _shown(found, zone)
@@ -46,7 +46,7 @@ def zone_of(user: User) -> ZoneInfo:
 def asked(filters: TurnaroundFilters, zone: ZoneInfo, now: datetime) -> Question:
     """The question that parameters ask; raises `BadValue` for those that can't be read."""
     seen = moment(filters.as_of, "as_of", zone) if filters.as_of else now
-    today = grouping.midnight(seen.astimezone(zone).date() - timedelta(days=6), zone)
+    today = breakdown.midnight(seen.astimezone(zone).date() - timedelta(days=6), zone)
     begin = moment(filters.begin, "from", zone) if filters.begin else today
     end = moment(filters.end, "to", zone) if filters.end else seen
     if end - begin > LONGEST:
@@ -70,7 +70,7 @@ def moment(text: str, field: str, zone: ZoneInfo) -> datetime:
     """A day, which begins at its local midnight, or a time with its offset; raises `BadValue`."""
     try:
         if len(text) == 10:
-            return grouping.midnight(date.fromisoformat(text), zone)
+            return breakdown.midnight(date.fromisoformat(text), zone)
         found = parse_datetime(text.replace(" ", "+"))  # a plus that was not escaped
         in_range = found is not None and 1970 < found.year < 9999
     except (ValueError, OverflowError):
@@ -80,7 +80,7 @@ def moment(text: str, field: str, zone: ZoneInfo) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=zone)
 
 
-def _shown(found: reports.Report, zone: ZoneInfo) -> dict[str, Any]:
+def _shown(found: period_figures.Report, zone: ZoneInfo) -> dict[str, Any]:
     question = found.question
     first = found.intervals.get(HEADLINE) or next(iter(found.intervals.values()))
     return {

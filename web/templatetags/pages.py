@@ -8,11 +8,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from web.pages import naming
+from web.kernel import formats
 
 register = template.Library()
-register.filter("pn", naming.shown)
-register.filter("dicom_date", naming.date)
+register.filter("pn", formats.shown)
+register.filter("dicom_date", formats.date)
 
 
 @register.filter
@@ -52,7 +52,7 @@ def words(value: Any) -> str:
 @register.filter
 def span(value: timedelta | None) -> str:
     """A length of time in its largest unit."""
-    from web.pages.lights import duration
+    from web.kernel.health import duration
 
     return "" if value is None else duration(value)
 

@@ -5,8 +5,8 @@ from typing import Any
 from django import template
 
 from archive.models import Study
-from web.pages.reading.of_study import ItemOfStudy
-from web.pages.reading.of_study import reading_items_of as items_of
+from web.pages.reading.study_reports import ItemOfStudy
+from web.pages.reading.study_reports import reading_items_of as items_of
 
 register = template.Library()
 

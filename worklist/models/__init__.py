@@ -1,13 +1,12 @@
 """Patients, visits, orders, procedures, stations."""
 
-from worklist.models.order import Act, Order, OrderNumber, OrderStatus, Priority
+from worklist.models.order import Order, OrderNumber, OrderStatus, Priority, StatusEvent
 from worklist.models.patient import AssigningAuthority, LinkKind, Patient, PatientLink
 from worklist.models.procedure import RequestedProcedure, ScheduledProcedureStep, StepStatus
 from worklist.models.station import ProcedureCode, Station
 from worklist.models.visit import Visit
 
 __all__ = [
-    "Act",
     "AssigningAuthority",
     "LinkKind",
     "Order",
@@ -20,6 +19,7 @@ __all__ = [
     "RequestedProcedure",
     "ScheduledProcedureStep",
     "Station",
+    "StatusEvent",
     "StepStatus",
     "Visit",
 ]

@@ -3,7 +3,7 @@
 from django.db import models
 
 from accounts.models import Facility
-from accounts.public_id import PublicModel
+from ledger.public_id import PublicModel
 from worklist.models.patient import Patient
 from worklist.models.visit import Visit
 
@@ -76,7 +76,7 @@ class OrderNumber(models.Model):
         ]
 
 
-class Act(PublicModel):
+class StatusEvent(PublicModel):
     """Something done to an order, or to one of its steps, that bears on its status. Only ever added.
 
     An undo does not delete: it sets `undone_by`.

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from accounts.public_id import PublicModel
+from ledger.public_id import PublicModel
 from worklist.models.order import Order
 
 

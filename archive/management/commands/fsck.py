@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from archive import sanity
+from archive.storage import fsck
 
 
 class Command(BaseCommand):
@@ -20,13 +20,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--leave-alone",
             type=float,
-            default=sanity.LEAVE_ALONE,
+            default=fsck.LEAVE_ALONE,
             metavar="SECONDS",
             help="files without a row that are younger than this may be on their way (default %(default)g)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        report = sanity.check(checksums=options["checksums"], leave_alone=options["leave_alone"])
+        report = fsck.check(checksums=options["checksums"], leave_alone=options["leave_alone"])
         self.stdout.write(
             f"{report.files} files, {report.verified} verified, {len(report.missing)} missing,"
             f" {len(report.damaged)} damaged, {len(report.quarantined)} quarantined,"

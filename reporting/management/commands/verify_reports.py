@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from reporting import versions
 from reporting.models import Report, ReportVersion
+from reporting.reports import report_versions
 
 
 class Command(BaseCommand):
@@ -15,7 +15,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         found = 0
         for report in Report.objects.filter(versions__isnull=False).distinct().order_by("pk").iterator():
-            for problem in versions.verify(report):
+            for problem in report_versions.verify(report):
                 self.stdout.write(problem)
                 found += 1
         signed = ReportVersion.objects.count()

@@ -18,7 +18,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connections
 
-from accounts.setup import ensure_administrator
+from accounts.first_administrator import ensure_administrator
 from ris_pacs import demo, preflight, site
 from ris_pacs.preflight import Door, Refused
 from ris_pacs.site import SiteFileError

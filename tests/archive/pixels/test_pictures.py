@@ -24,10 +24,10 @@ from pydicom.uid import (
 )
 
 from archive.dataset.walk import DEFLATED, DatasetError
-from archive.pixels import worker
-from archive.pixels.decode import decode
+from archive.pixels import render_worker
+from archive.pixels.frame_decoder import decode
 from archive.pixels.picture import draw
-from archive.pixels.wanted import PNG, Wanted
+from archive.pixels.picture_request import PNG, Wanted
 from tests.archive.dataset.builders import (
     EXPLICIT_BIG_ENDIAN,
     EXPLICIT_LITTLE_ENDIAN,
@@ -198,21 +198,21 @@ def test_a_huge_image_is_not_decoded(tmp_path: Path) -> None:
 
 def test_a_decoder_that_crashes_or_never_ends_costs_only_its_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     line = request(Path("/nowhere"))
-    monkeypatch.setattr(worker, "SECONDS", 1)
+    monkeypatch.setattr(render_worker, "SECONDS", 1)
     for harm in (_crash, _endless, _greedy):
-        monkeypatch.setattr(worker, "_picture", harm)
+        monkeypatch.setattr(render_worker, "_picture", harm)
         began = time.monotonic()
-        assert worker._in_child(line) == worker._FAILED
+        assert render_worker._in_child(line) == render_worker._FAILED
         assert time.monotonic() - began < 5
-    monkeypatch.setattr(worker, "_picture", lambda path, wanted: b"drawn")
-    assert worker._in_child(line) == b"+drawn"
+    monkeypatch.setattr(render_worker, "_picture", lambda path, wanted: b"drawn")
+    assert render_worker._in_child(line) == b"+drawn"
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT_LITTLE_ENDIAN, DEFLATED])
 def test_within_its_limits_it_draws(tmp_path: Path, syntax: str) -> None:
     path = stored(tmp_path / "object", grey(RAMP.astype(np.uint16)), syntax)
 
-    assert worker._in_child(request(path))[:3] == b"+\xff\xd8"
+    assert render_worker._in_child(request(path))[:3] == b"+\xff\xd8"
 
 
 def request(path: Path) -> bytes:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from archive.reconcile.candidates import Candidate, Person
-from archive.reconcile.facts import Facts, Identity
-from archive.reconcile.policy import Policy, of
+from archive.reconcile.reconcile_policy import Policy, of
+from archive.reconcile.study_evidence import Identity, StudyEvidence
 from archive.reconcile.verdict import Judgement, decide
 
 DUE = "2026-03-02T08:00:00.000000+00:00"
@@ -50,11 +50,11 @@ def candidate(name: str = "1", patient: Person | Identity = ANNA, **values: Any)
     )
 
 
-def facts(identity: Identity = ANNA, *others: Identity, **values: Any) -> Facts:
+def facts(identity: Identity = ANNA, *others: Identity, **values: Any) -> StudyEvidence:
     if isinstance(number := values.pop("accession_number", None), str):
         values["accession_numbers"] = (number,) if number else ()
     return replace(
-        Facts(
+        StudyEvidence(
             study_instance_uid="1.2.3",
             identities=(identity, *others),
             accession_numbers=("A000001",),
@@ -68,5 +68,5 @@ def facts(identity: Identity = ANNA, *others: Identity, **values: Any) -> Facts:
     )
 
 
-def judge(seen: Facts, *candidates: Candidate, policy: Policy = DEFAULT) -> Judgement:
+def judge(seen: StudyEvidence, *candidates: Candidate, policy: Policy = DEFAULT) -> Judgement:
     return decide(seen, candidates, policy)

@@ -7,9 +7,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from archive.models import Study
-from archive.reconcile import facts
+from archive.reconcile import study_evidence
+from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import indexed, received
-from tests.archive.reconcile.conftest import NOW, Hospital
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("home")]
 ANNA = {
@@ -41,7 +41,7 @@ def test_an_image_of_the_orders_patient_is_matched(hospital: Hospital) -> None:
     indexed()
     study = hospital.done(Study.objects.get())
     assert study.verdict == "matched"
-    seen = facts.gather(study, study.first_quiet_at)
+    seen = study_evidence.gather(study, study.first_quiet_at)
     assert seen.acquired_at == "2026-03-02T07:15:00.000000+00:00", "Berlin is an hour ahead"
     assert (seen.performing_physicians, seen.body_parts) == (("DOC^ADA",), ("CHEST",))
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive.reconcile.candidates import Candidate
-from archive.reconcile.facts import Facts, Identity, Request
-from archive.reconcile.policy import of
+from archive.reconcile.reconcile_policy import of
+from archive.reconcile.study_evidence import Identity, Request, StudyEvidence
 from archive.reconcile.verdict import as_json
 from tests.archive.reconcile.builders import (
     ANNA,
@@ -295,7 +295,7 @@ def test_the_candidates_tell_what_the_api_promises() -> None:
     assert {"field", "seen", "expected", "normaliser", "agreement", "weight"} == set(entry["findings"][0])
 
 
-def chosen(seen: Facts, *candidates: Candidate) -> set[str]:
+def chosen(seen: StudyEvidence, *candidates: Candidate) -> set[str]:
     judgement = judge(seen, *candidates)
     assert judgement.outcome == "matched", judgement.reason
     return {one.id for one in judgement.chosen}
@@ -339,7 +339,7 @@ FACTS = st.builds(
 
 
 @given(FACTS, CANDIDATES, st.randoms())
-def test_the_verdict_follows_from_its_inputs_alone(seen: Facts, candidates: list, dice) -> None:
+def test_the_verdict_follows_from_its_inputs_alone(seen: StudyEvidence, candidates: list, dice) -> None:
     first = judge(seen, *candidates)
     dice.shuffle(candidates)
     again = judge(seen, *candidates)
@@ -348,7 +348,9 @@ def test_the_verdict_follows_from_its_inputs_alone(seen: Facts, candidates: list
 
 
 @given(FACTS, CANDIDATES)
-def test_nothing_is_matched_whose_id_or_demographics_contradict(seen: Facts, candidates: list) -> None:
+def test_nothing_is_matched_whose_id_or_demographics_contradict(
+    seen: StudyEvidence, candidates: list
+) -> None:
     judgement = judge(seen, *candidates)
     if judgement.outcome not in ("matched", "corrected"):
         assert not judgement.chosen
@@ -365,7 +367,7 @@ def test_nothing_is_matched_whose_id_or_demographics_contradict(seen: Facts, can
 
 @given(FACTS, CANDIDATES)
 def test_an_order_named_of_a_contradicting_patient_is_a_mismatch_or_open(
-    seen: Facts, candidates: list
+    seen: StudyEvidence, candidates: list
 ) -> None:
     named = [one for one in candidates if one.accession_number in seen.accession_numbers]
     others = [one for one in named if one.patient.records[0].patient_id != seen.identity.patient_id]

@@ -14,7 +14,8 @@ from typing import Any
 
 from pydicom import Dataset
 
-from interfaces.dicom.acceptor import (
+from interfaces.dicom.message_exchange.command_set import CommandField, encode_command
+from interfaces.dicom.upper_layer.acceptor import (
     Acceptor,
     AcceptorConfig,
     AssociationFacts,
@@ -26,7 +27,6 @@ from interfaces.dicom.acceptor import (
     StoreOutcome,
     StoreRequest,
 )
-from interfaces.dicom.dimse import CommandField, encode_command
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 MR = "1.2.840.10008.5.1.4.1.1.4"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from interfaces.dicom.acceptor import Acceptor
+from interfaces.dicom.upper_layer.acceptor import Acceptor
 
 from .acceptor_peer import RawPeer, World, running
 

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from interfaces.dicom import identifier
-from interfaces.dicom.acceptor import Acceptor
-from interfaces.dicom.dimse import CommandError, CommandSet, decode_command, encode_command
+from interfaces.dicom.message_exchange import identifier
+from interfaces.dicom.message_exchange.command_set import (
+    CommandError,
+    CommandSet,
+    decode_command,
+    encode_command,
+)
+from interfaces.dicom.upper_layer.acceptor import Acceptor
 
 from .acceptor_peer import (
     ABORT,

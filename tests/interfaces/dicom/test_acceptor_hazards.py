@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from interfaces.dicom import pdu as upper_layer
-from interfaces.dicom.acceptor import Acceptor, AssociationRequest, Rejection
+from interfaces.dicom.upper_layer import pdu as upper_layer
+from interfaces.dicom.upper_layer.acceptor import Acceptor, AssociationRequest, Rejection
 
 from .acceptor_peer import (
     CT,

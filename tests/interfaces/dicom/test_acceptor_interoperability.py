@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 from pynetdicom import AE, AllStoragePresentationContexts
 
-from interfaces.dicom.acceptor import Acceptor
+from interfaces.dicom.upper_layer.acceptor import Acceptor
 
 from .acceptor_peer import CT, MWL, World, spooled, until
 

@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from interfaces.dicom.acceptor import Acceptor, AcceptorConfig, Services, listen
+from interfaces.dicom.upper_layer.acceptor import Acceptor, AcceptorConfig, Services, listen
 
 from .acceptor_peer import World, is_good, running
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from interfaces.dicom.acceptor import Acceptor
-from interfaces.dicom.states import TABLE, Action, Event, State
+from interfaces.dicom.upper_layer.acceptor import Acceptor
+from interfaces.dicom.upper_layer.state_machine import TABLE, Action, Event, State
 
 from .acceptor_peer import (
     ABORT,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from interfaces.dicom import spool as spool_module
-from interfaces.dicom.acceptor import Acceptor, AcceptorConfig, Services, StoreRequest
+from interfaces.dicom.services import spool as spool_module
+from interfaces.dicom.upper_layer.acceptor import Acceptor, AcceptorConfig, Services, StoreRequest
 
 from .acceptor_peer import (
     ABORT,

@@ -6,8 +6,8 @@ import warnings
 import pytest
 from pydicom import Dataset
 
-from interfaces.dicom import identifier
-from interfaces.dicom.identifier import IdentifierError
+from interfaces.dicom.message_exchange import identifier
+from interfaces.dicom.message_exchange.identifier import IdentifierError
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 

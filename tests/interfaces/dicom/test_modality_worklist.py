@@ -9,18 +9,19 @@ from django.db import transaction
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from interfaces.dicom import identifier
-from interfaces.dicom.identifier import IdentifierError
-from interfaces.dicom.modality_worklist import find
-from interfaces.dicom.services import Peer, QueryRequest
-from worklist import identity, ordering
-from worklist.identity import Authority, Identifier
-from worklist.models import Act, ScheduledProcedureStep, Station, StepStatus
-from worklist.origin import Origin
-from worklist.statements import Number, OrderStatement, ProcedureStatement, StepStatement
+from interfaces.dicom.message_exchange import identifier
+from interfaces.dicom.message_exchange.dimse_service import Peer, QueryRequest
+from interfaces.dicom.message_exchange.identifier import IdentifierError
+from interfaces.dicom.services.modality_worklist import find
+from worklist.models import ScheduledProcedureStep, Station, StatusEvent, StepStatus
+from worklist.orders import order_application
+from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
+from worklist.patients import identity
+from worklist.patients.identity import Authority, Identifier
+from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
-Make = Callable[..., Origin]
+Make = Callable[..., Provenance]
 GENHOSP = Authority("GENHOSP")
 
 
@@ -49,9 +50,9 @@ def place(origin: Make) -> Callable[..., None]:
                 "protocol_codes": [{"code": "PC1", "scheme": "L", "meaning": "Thorax"}],
                 "performing_physician": values.get("performing_physician", "ROE^RICHARD"),
             }
-            ordering.apply(
+            order_application.apply(
                 origin=said,
-                statement=OrderStatement(
+                statement=OrderUpdate(
                     placer=Number("PL" + accession, "HIS"),
                     act=values.get("act"),
                     values={
@@ -60,10 +61,10 @@ def place(origin: Make) -> Callable[..., None]:
                         "referring_physician": "HOUSE^GREGORY",
                     },
                     procedures=[
-                        ProcedureStatement(
+                        ProcedureUpdate(
                             id=values.get("requested_procedure_id", "RP" + accession),
                             values={"code": "71260", "scheme": "C4", "description": "CT chest"},
-                            steps=[StepStatement("SP" + accession, step)],
+                            steps=[StepUpdate("SP" + accession, step)],
                         )
                     ],
                 ),
@@ -196,7 +197,7 @@ def test_it_matches(
         performing_physician="DOE^JANE",
         start=datetime(2026, 3, 3, 7, 0, tzinfo=UTC),
     )
-    place("A3", act=Act.Kind.START, modality="US", start=datetime(2026, 3, 4, 7, 0, tzinfo=UTC))
+    place("A3", act=StatusEvent.Kind.START, modality="US", start=datetime(2026, 3, 4, 7, 0, tzinfo=UTC))
     assert accessions(ask(step, **keys)) == found
 
 
@@ -223,9 +224,9 @@ def test_a_step_of_a_group_is_one_of_each_of_its_stations(place: Callable[..., N
 @pytest.mark.parametrize("status", [StepStatus.COMPLETED, StepStatus.CANCELLED, StepStatus.DISCONTINUED])
 def test_what_has_ended_is_gone(place: Callable[..., None], status: StepStatus) -> None:
     acts = {
-        "completed": Act.Kind.COMPLETE,
-        "cancelled": Act.Kind.CANCEL,
-        "discontinued": Act.Kind.DISCONTINUE,
+        "completed": StatusEvent.Kind.COMPLETE,
+        "cancelled": StatusEvent.Kind.CANCEL,
+        "discontinued": StatusEvent.Kind.DISCONTINUE,
     }
     place(act=acts[status])
     assert ask() == []
@@ -289,7 +290,7 @@ def test_a_station_sees_what_its_policy_says(
     Station.objects.create(ae_title="MR1", **{"modalities": ["MR"], **policy})
     place("A1")
     place("A2", modality="MR", station_ae_title="MR1")
-    place("A3", act=Act.Kind.START)
+    place("A3", act=StatusEvent.Kind.START)
     assert accessions(ask(calling_ae="MR1")) == found
     assert accessions(ask(calling_ae="UNKNOWN")) == ["A1", "A2", "A3"]
 

@@ -10,15 +10,15 @@ import pytest
 from django.test import Client
 
 from accounts.models import Facility, Role, Token, User
-from archive import indexing
 from archive.dataset.part10 import Part10, map_dataset, open_part10
 from archive.dataset.walk import DEFLATED, EXPLICIT_LITTLE_ENDIAN, DatasetError, walk
-from archive.intake import DUPLICATE
+from archive.index import indexer
 from archive.models import Instance, Quarantined, StoredFile
+from archive.storage.intake import DUPLICATE
 from tests.archive.dataset.builders import REAL_FILES, needs_real_files, real_files
 from tests.archive.objects import files_in
 from tests.clients.raw_store import RawStore, Rejected
-from tests.dicom_door import DicomDoor, door
+from tests.dicom_port import DicomDoor, door
 
 __all__ = ["door"]
 pytestmark = [
@@ -111,7 +111,7 @@ def test_every_real_file_comes_back_or_is_refused_and_kept(
             assert sent.status == 0, (path, sent.comment)
             counts["stored once its other variant was gone"] += 1
         if sent is not None and sent.status == 0:
-            while indexing.batch():
+            while indexer.batch():
                 pass
             check_it_comes_back(sent, get, tmp_path, counts)
     print(dict(sorted(counts.items())), f"{Instance.objects.count()} instances")

@@ -8,14 +8,15 @@ import pytest
 from django.db import connection
 
 from accounts.models import SiteSection
-from archive import indexing, volumes
+from archive.index import indexer
 from archive.models import Instance, Quarantined, StoredFile, Study
+from archive.storage import volumes
 from ledger import heartbeat
 from tests.archive.dataset.builders import CT, EXPLICIT_LITTLE_ENDIAN, encoded, image, stored
 from tests.archive.objects import files_in
 from tests.clients.images import make_study
 from tests.clients.raw_store import RawStore, Rejected
-from tests.dicom_door import DicomDoor, door, settled
+from tests.dicom_port import DicomDoor, door, settled
 from worklist.models import Station
 
 __all__ = ["door"]
@@ -32,7 +33,7 @@ def test_a_study_sent_by_dcmtk_is_stored_and_indexed(running: DicomDoor, tmp_pat
     study = make_study(tmp_path / "study", "A1", count=5)
     sent = running.dcmtk("storescu", "--scan-directories", str(tmp_path / "study"))
     assert sent.returncode == 0, sent.stderr
-    indexing.batch()
+    indexer.batch()
     row = Study.objects.get()
     assert (row.study_instance_uid, row.instance_count, row.patient_name) == (study, 5, "BARS^ANNA")
     for file in StoredFile.objects.select_related("volume"):

@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import Token, User
-from archive import volumes
+from archive.storage import volumes
 
 
 @pytest.fixture

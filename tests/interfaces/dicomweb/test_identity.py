@@ -10,11 +10,11 @@ from django.db import transaction
 from pydicom import dcmread
 
 from accounts.models import Facility, SiteSection, User
+from archive import decisions
 from archive.models import StoredFile, Study
-from archive.reconcile import resolve
-from archive.volumes import path_of
+from archive.storage.volumes import path_of
+from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import indexed, received
-from tests.archive.reconcile.conftest import NOW, Hospital
 from worklist.models import Patient, ScheduledProcedureStep
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +74,7 @@ def test_all_doors_show_the_patient_whom_a_person_gave_the_study_to(
     study = study_of(hospital)
     before = get(INSTANCE, ONE)
     assert body(before) == stored()
-    decide(resolve.reassign, study, user, patient=other)
+    decide(decisions.reassign, study, user, patient=other)
     wanted = {
         "00100010": {"Alphabetic": "Müller^Jörg", "Ideographic": "山田^太郎"},
         "00100020": "P2",
@@ -98,7 +98,7 @@ def test_all_doors_show_the_patient_whom_a_person_gave_the_study_to(
     assert sent.PixelData == dcmread(BytesIO(stored())).PixelData
     assert get(f"{INSTANCE}/bulkdata/00100010").status_code == 404
     with transaction.atomic():
-        resolve.undo(exception=study.exception, reason="no", by=user)
+        decisions.undo(exception=study.exception, reason="no", by=user)
     undone = get(INSTANCE, ONE)
     assert undone["ETag"] == before["ETag"] and body(undone) == stored()
     assert get(f"{INSTANCE}/bulkdata/00100010").status_code == 200
@@ -108,7 +108,7 @@ def test_a_record_that_knows_less_hides_what_is_another_patients(
     hospital: Hospital, get: Get, user: User
 ) -> None:
     other = hospital.patient("P2", "DOE^JANE", birth_date="", sex="")
-    decide(resolve.reassign, study_of(hospital), user, patient=other)
+    decide(decisions.reassign, study_of(hospital), user, patient=other)
     for door in doors(get):
         assert "00100030" not in door and "00100040" not in door
 
@@ -117,7 +117,7 @@ def test_a_link_says_the_order_too(hospital: Hospital, get: Get, user: User) -> 
     hospital.order("B99", hospital.patient("P2", "DOE^JANE"))
     step = ScheduledProcedureStep.objects.get()
     study = study_of(hospital)
-    decide(resolve.link, study, user, step=step)
+    decide(decisions.link, study, user, step=step)
     assert [(door["00100020"], door["00080050"]) for door in doors(get)] == [("P2", "B99")] * 3
     (request,) = dcmread(BytesIO(body(get(INSTANCE, ONE)))).RequestAttributesSequence
     assert (request.ScheduledProcedureStepID, request.RequestedProcedureID) == ("SPB99", "RPB99")

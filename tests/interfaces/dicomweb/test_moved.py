@@ -11,9 +11,10 @@ from django.db import transaction
 from pydicom import dcmread
 
 from accounts.models import User
+from archive import decisions
 from archive.models import StoredFile, Study
-from archive.reconcile import reconciling, resolve
-from archive.volumes import path_of
+from archive.reconcile import reconcile_job
+from archive.storage.volumes import path_of
 from ledger import jobs
 from ledger.models import Job
 from tests.archive.dataset.builders import EXPLICIT_BIG_ENDIAN, IMPLICIT_LITTLE_ENDIAN, encoded, image
@@ -43,10 +44,10 @@ def part(home: None, user: User) -> Study:
     indexed()
     study = Study.objects.get()
     with transaction.atomic():
-        jobs.want(reconciling.KIND, study.study_instance_uid)
-    jobs.run(Job.objects.get(kind=reconciling.KIND).pk)
+        jobs.enqueue(reconcile_job.KIND, study.study_instance_uid)
+    jobs.run(Job.objects.get(kind=reconcile_job.KIND).pk)
     with transaction.atomic():
-        decision = resolve.split(study=study, series=["1.2.3.2"], reason="two patients", by=user)
+        decision = decisions.split(study=study, series=["1.2.3.2"], reason="two patients", by=user)
     return Study.objects.get(public_id=decision.parameters["study"])
 
 
@@ -86,7 +87,9 @@ def test_a_search_finds_each_series_in_its_study(part: Study, get: Get) -> None:
 def test_a_rejected_study_is_at_no_door(part: Study, get: Get, user: User) -> None:
     path = f"studies/{part.study_instance_uid}"
     with transaction.atomic():
-        resolve.reject(study=part, code="113001", reason="moved", by=user, expected=resolve.revision(part))
+        decisions.reject(
+            study=part, code="113001", reason="moved", by=user, expected=decisions.revision(part)
+        )
     assert get(path, 'multipart/related; type="application/dicom"; transfer-syntax=*').status_code == 404
     assert get(f"{path}/metadata").status_code == get(f"{path}/series/1.2.3.2/metadata").status_code == 404
     assert [one["0020000D"]["Value"] for one in json.loads(body(get("studies")))] == [["1.2.3"]]

@@ -170,8 +170,8 @@ def test_a_matched_study_shows_its_patient_and_others_their_header(
 ) -> None:
     from django.db import transaction
 
-    from worklist import identity
-    from worklist.identity import Authority, Identifier
+    from worklist.patients import identity
+    from worklist.patients.identity import Authority, Identifier
 
     with transaction.atomic():
         named = [Identifier("H7", Authority("GENHOSP"))]

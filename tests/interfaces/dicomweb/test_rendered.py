@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from accounts.models import Facility, User
-from archive.pixels import cache, rendering
+from archive.pixels import picture_cache, render_pool
 from ledger import audit
 from ledger.models import AuditEvent
 from tests.archive.dataset.builders import encoded, image
@@ -111,7 +111,7 @@ def test_thumbnails_show_an_image_or_say_what_there_is(get: Get) -> None:
 
 def test_a_second_time_it_comes_from_the_cache(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
     first = get(f"{INSTANCE}/rendered")
-    monkeypatch.setattr(rendering, "_made", lambda path, wanted: pytest.fail("made again"))
+    monkeypatch.setattr(render_pool, "_made", lambda path, wanted: pytest.fail("made again"))
     assert get(f"{INSTANCE}/rendered").content == first.content
     again = get(f"{INSTANCE}/rendered", **{"If-None-Match": first["ETag"]})
     assert again.status_code == 304 and first["Cache-Control"] == "private, no-cache"
@@ -120,8 +120,8 @@ def test_a_second_time_it_comes_from_the_cache(get: Get, monkeypatch: pytest.Mon
 def test_the_cache_is_kept_small(get: Get) -> None:
     for quality in range(1, 6):
         get(f"{INSTANCE}/rendered?quality={quality}")
-    cache.tidy(most=1500)
-    left = [path for path in cache._folder().rglob("*") if path.is_file()]
+    picture_cache.tidy(most=1500)
+    left = [path for path in picture_cache._folder().rglob("*") if path.is_file()]
     assert 0 < len(left) < 5 and sum(path.stat().st_size for path in left) <= 1500
 
 

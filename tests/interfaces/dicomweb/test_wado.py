@@ -11,7 +11,7 @@ import pytest
 from accounts.models import User
 from archive.dataset.part10 import open_part10
 from archive.models import StoredFile
-from archive.volumes import path_of
+from archive.storage.volumes import path_of
 from tests.archive.dataset.builders import (
     EXPLICIT_BIG_ENDIAN,
     EXPLICIT_LITTLE_ENDIAN,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from accounts.models import Facility, SiteSection
-from interfaces.hl7 import sources
+from interfaces.hl7.inbound import sources
 from interfaces.hl7.models import Source
-from tests.archive.reconcile.conftest import hospital  # noqa: F401
+from tests.archive.conftest import hospital  # noqa: F401
 
 _numbers = itertools.count(1)
 

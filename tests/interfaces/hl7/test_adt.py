@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from interfaces.hl7 import inbox, sources
+from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import Source
 from worklist.models import AssigningAuthority, Patient, PatientLink, Visit
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Facility
-from interfaces.hl7 import dispatch, inbox, sources
+from interfaces.hl7.inbound import inbox, sources, triggers
 from worklist.models import Order, Patient, PatientLink, RequestedProcedure, ScheduledProcedureStep, Visit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,13 +168,13 @@ def test_every_permutation_of_a_day_ends_in_the_same_state() -> None:
 @pytest.mark.usefixtures("received_at_noon")
 def test_it_would_be_noticed_if_the_last_to_come_won(monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: with stamps made on arrival, the same messages end differently."""
-    real, count = dispatch.TRIGGERS["ADT", "A08"], itertools.count()
+    real, count = triggers.TRIGGERS["ADT", "A08"], itertools.count()
 
     def on_arrival(reading: Any) -> None:
         stamp = replace(reading.origin.stamp, made_at=RECEIVED, sequence=next(count))
         real(replace(reading, origin=replace(reading.origin, stamp=stamp)))
 
-    monkeypatch.setitem(dispatch.TRIGGERS, ("ADT", "A08"), on_arrival)  # type: ignore[arg-type]
+    monkeypatch.setitem(triggers.TRIGGERS, ("ADT", "A08"), on_arrival)  # type: ignore[arg-type]
     names = [message(n, "ADT^A08", pid("P1", name)) for n, name in enumerate(["A", "B"])]
     found = [end_of(arrivals)["patients"][0][1] for arrivals in (names, names[::-1])]
     assert found == ["B", "A"]

@@ -19,8 +19,10 @@ from django.utils import timezone
 from accounts.models import Facility
 from archive.models import Study
 from archive.signals import study_reconciled
-from interfaces.hl7 import delivery, er7, framing, order_status, outbox
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
+from interfaces.hl7.outbound import delivery, order_status, outbox
+from interfaces.hl7.syntax import er7
+from interfaces.hl7.wire import framing
 from ledger import clock, jobs
 from ledger.models import Event, Job, JobState
 from worklist.models import AssigningAuthority, Order, OrderNumber, Patient, RequestedProcedure

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interfaces.hl7.er7 import (
+from interfaces.hl7.syntax.er7 import (
     NULL,
     Delimiters,
     Er7Error,
@@ -17,7 +17,7 @@ from interfaces.hl7.er7 import (
     read_header,
     unescape,
 )
-from interfaces.hl7.framing import split_messages
+from interfaces.hl7.wire.framing import split_messages
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "hl7"
 ORDER = (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interfaces.hl7.framing import Deframer, FrameTooLong, frame, split_messages
+from interfaces.hl7.wire.framing import Deframer, FrameTooLong, frame, split_messages
 
 M = b"MSH|^~\\&|A\rPID|1\r"
 N = b"MSH|^~\\&|B\rPID|2\r"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError
 
-from interfaces.hl7 import dispatch, inbox, sources
+from interfaces.hl7.inbound import inbox, sources, triggers
 from interfaces.hl7.models import InboundMessage, Source
 from ledger.models import Event
 from worklist.models import Order, Patient
@@ -102,14 +102,14 @@ def test_an_unexpected_error_is_ar_207_and_says_nothing_of_the_patient(
     def fail(reading: object) -> None:
         raise RuntimeError(PID)
 
-    monkeypatch.setitem(dispatch.TRIGGERS, ("ADT", "A08"), fail)  # type: ignore[arg-type]
+    monkeypatch.setitem(triggers.TRIGGERS, ("ADT", "A08"), fail)  # type: ignore[arg-type]
     answer = receive(say("ADT^A08", PID))
     assert (field(answer, "MSA", 1), field(answer, "ERR", 3)[:3]) == ("AR", "207")
     assert "BARS" not in caplog.text and b"BARS" not in answer
 
 
 def test_a_broken_transaction_is_tried_again(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = dispatch.TRIGGERS["ADT", "A08"], []
+    real, calls = triggers.TRIGGERS["ADT", "A08"], []
 
     def once(reading: object) -> None:
         calls.append(1)
@@ -117,7 +117,7 @@ def test_a_broken_transaction_is_tried_again(say: Say, monkeypatch: pytest.Monke
             raise OperationalError("deadlock detected")
         real(reading)  # type: ignore[arg-type]
 
-    monkeypatch.setitem(dispatch.TRIGGERS, ("ADT", "A08"), once)  # type: ignore[arg-type]
+    monkeypatch.setitem(triggers.TRIGGERS, ("ADT", "A08"), once)  # type: ignore[arg-type]
     assert field(receive(say("ADT^A08", PID)), "MSA", 1) == "AA"
     assert len(calls) == 2
 
@@ -156,7 +156,7 @@ def test_a_message_that_kills_the_process_is_given_up_though_it_comes_again_and_
 
     raw = say("ADT^A08", PID)
     with monkeypatch.context() as patched:
-        patched.setitem(dispatch.TRIGGERS, ("ADT", "A08"), die)  # type: ignore[arg-type]
+        patched.setitem(triggers.TRIGGERS, ("ADT", "A08"), die)  # type: ignore[arg-type]
         for _ in range(3):
             with pytest.raises(Killed):
                 inbox.receive(raw, peer="")
@@ -175,7 +175,7 @@ def test_what_failed_for_our_fault_is_applied_when_it_comes_again(
 
     raw = say("ADT^A08", PID)
     with monkeypatch.context() as patched:
-        patched.setitem(dispatch.TRIGGERS, ("ADT", "A08"), fail)  # type: ignore[arg-type]
+        patched.setitem(triggers.TRIGGERS, ("ADT", "A08"), fail)  # type: ignore[arg-type]
         for _ in range(5):
             assert field(receive(raw), "MSA", 1) == "AR"
     assert field(receive(raw), "MSA", 1) == "AA"
@@ -187,13 +187,13 @@ def test_who_comes_second_with_the_same_message_changes_nothing(
     say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sweeper and the listener may both take what was left behind."""
-    real, raw = dispatch.TRIGGERS["ADT", "A08"], say("ADT^A08", PID)
+    real, raw = triggers.TRIGGERS["ADT", "A08"], say("ADT^A08", PID)
 
     def slow(reading: object) -> None:
         real(reading)  # type: ignore[arg-type]
         InboundMessage.objects.update(status="applied", ack=b"the quicker one's")
 
-    monkeypatch.setitem(dispatch.TRIGGERS, ("ADT", "A08"), slow)  # type: ignore[arg-type]
+    monkeypatch.setitem(triggers.TRIGGERS, ("ADT", "A08"), slow)  # type: ignore[arg-type]
     InboundMessage.objects.all().delete()
     assert receive(raw) == b"" and not Patient.objects.exists(), "its own update was rolled back, too"
 

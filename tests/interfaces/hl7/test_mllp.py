@@ -13,9 +13,10 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import OperationalError
 
-from interfaces.hl7 import dispatch, framing, inbox, mllp
-from interfaces.hl7.mllp import Listener, Timing
+from interfaces.hl7.inbound import inbox, triggers
 from interfaces.hl7.models import InboundMessage
+from interfaces.hl7.wire import framing, mllp
+from interfaces.hl7.wire.mllp import Listener, Timing
 from worklist.models import Order, Patient, ScheduledProcedureStep
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
@@ -240,14 +241,14 @@ def test_a_stop_lets_the_message_in_flight_end(
     running: Running, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F19."""
-    real, begun = dispatch.TRIGGERS["ADT", "A08"], threading.Event()
+    real, begun = triggers.TRIGGERS["ADT", "A08"], threading.Event()
 
     def slow(reading: object) -> None:
         begun.set()
         time.sleep(0.5)
         real(reading)  # type: ignore[arg-type]
 
-    monkeypatch.setitem(dispatch.TRIGGERS, ("ADT", "A08"), slow)  # type: ignore[arg-type]
+    monkeypatch.setitem(triggers.TRIGGERS, ("ADT", "A08"), slow)  # type: ignore[arg-type]
     with running.peer() as busy, running.peer() as idle:
         busy.send(say("ADT^A08", PID, control_id="1"), say("ADT^A08", PID, at=1, control_id="2"))
         assert begun.wait(10)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from interfaces.hl7 import inbox, sources
+from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import Source
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure, ScheduledProcedureStep, Visit
 

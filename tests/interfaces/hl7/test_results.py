@@ -12,12 +12,13 @@ from hl7apy.parser import parse_message
 
 from accounts.models import Facility, User
 from archive.signals import study_settled
-from interfaces.hl7 import delivery, er7, outbox, results
 from interfaces.hl7.models import Destination, OutboundMessage
+from interfaces.hl7.outbound import delivery, outbox, results
+from interfaces.hl7.syntax import er7
 from ledger import jobs
 from ledger.models import Event, Job
-from reporting import signing
 from reporting.models import ReportVersion
+from reporting.reports import signatures
 from reporting.signals import version_released
 from tests.conftest import EIGHT
 from tests.interfaces.hl7.test_delivery import Receiver
@@ -293,8 +294,8 @@ def test_what_is_signed_arrives_and_counts_as_delivered(world: World) -> None:
     world.item.status = "reading"
     world.item.save()
     with transaction.atomic():
-        version = signing.sign(report=world.report, by=world.user, revision=world.report.revision)
-    for kind, key in ((signing.RELEASE, version.public_id), (outbox.JOB, "HIS")):
+        version = signatures.sign(report=world.report, by=world.user, revision=world.report.revision)
+    for kind, key in ((signatures.RELEASE, version.public_id), (outbox.JOB, "HIS")):
         assert jobs.run(Job.objects.get(kind=kind, key=key).pk)
     receiver.stop()
     (raw,) = receiver.received
@@ -302,7 +303,7 @@ def test_what_is_signed_arrives_and_counts_as_delivered(world: World) -> None:
     version.refresh_from_db()
     world.item.refresh_from_db()
     assert version.released_at and version.delivered_at and world.item.delivered_at
-    assert Job.objects.filter(kind=signing.RENDER, key=version.public_id).exists()
+    assert Job.objects.filter(kind=signatures.RENDER, key=version.public_id).exists()
     told = Event.objects.filter(subjects__type="reading_item", subjects__key=world.item.public_id)
     kinds = list(told.order_by("id").values_list("kind", flat=True))
     assert kinds == ["report.final", "report.released", "hl7.message_delivered", "report.delivered"]

@@ -9,8 +9,9 @@ from typing import Final
 
 import pytest
 
-from interfaces.dicom.worklist_item import PATIENT_LEVEL, STEP_LEVEL, Item
-from interfaces.hl7 import framing, inbox
+from interfaces.dicom.services.worklist_item import PATIENT_LEVEL, STEP_LEVEL, Item
+from interfaces.hl7.inbound import inbox
+from interfaces.hl7.wire import framing
 from worklist.models import ScheduledProcedureStep
 
 hl7kit = pytest.importorskip("hl7kit")

@@ -5,8 +5,8 @@ from typing import Any
 
 from accounts.models import Facility, User
 from archive.models import Study
-from reporting import versions
 from reporting.models import ReadingItem, Report, ReportVersion
+from reporting.reports import report_versions
 from tests.conftest import EIGHT
 from worklist.models import AssigningAuthority, Order, OrderNumber, Patient, RequestedProcedure
 
@@ -79,22 +79,22 @@ class World:
         return order
 
     def sign(self, kind: str = "final", at: datetime | None = None, **values: Any) -> ReportVersion:
-        """A released version, as `reporting.signing` makes it."""
+        """A released version, as `reporting.reports.signatures` makes it."""
         newest = self.report.versions.order_by("-number").first()
         number = newest.number + 1 if newest else 1
         at = at or EIGHT + timedelta(minutes=number)
-        content = versions.canonical(
+        content = report_versions.canonical(
             {
-                "format": versions.FORMAT,
+                "format": report_versions.FORMAT,
                 "kind": kind,
                 "number": number,
                 "sections": self.report.sections,
                 "text": "",
                 "class_of_change": "",
                 "changes_care": False,
-                "header": versions.header(self.report),
-                "author": versions.person(self.user),
-                "signer": versions.person(self.user),
+                "header": report_versions.header(self.report),
+                "author": report_versions.person(self.user),
+                "signer": report_versions.person(self.user),
                 "signed_at": at.isoformat(),
                 "template": None,
                 **values,
@@ -107,7 +107,7 @@ class World:
             kind=kind,
             content=content,
             previous_sha256=previous,
-            sha256=versions.chained(previous, content),
+            sha256=report_versions.chained(previous, content),
             signed_by=self.user,
             signed_at=at,
             release_at=at,

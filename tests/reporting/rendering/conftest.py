@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Facility, User
-from archive import volumes
+from archive.storage import volumes
 from tests.reporting.rendering.builders import World
 
 

@@ -11,43 +11,45 @@ from django.db import transaction
 from accounts.models import Facility, User
 from archive.models import Instance, Series, Study
 from reporting.models import ReadingItem
-from reporting.turnaround import milestones, reports
+from reporting.turnaround import milestones, period_figures
 from reporting.turnaround.milestones import Performed, performed, together
-from reporting.turnaround.reports import Question
+from reporting.turnaround.period_figures import Question
 from tests.conftest import EIGHT
-from worklist import identity, ordering, scheduling
-from worklist.identity import Authority, Identifier
-from worklist.models import Act, Order, ScheduledProcedureStep
-from worklist.origin import Origin
-from worklist.statements import Number, OrderStatement, ProcedureStatement, StepStatement
+from worklist.models import Order, ScheduledProcedureStep, StatusEvent
+from worklist.orders import order_application
+from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
+from worklist.patients import identity
+from worklist.patients.identity import Authority, Identifier
+from worklist.provenance import Provenance
+from worklist.schedule import step_actions
 
-K = Act.Kind
+K = StatusEvent.Kind
 
 
 def at(minute: float) -> datetime:
     return EIGHT + timedelta(minutes=minute)
 
 
-def place(origin: Origin, number: str = "1", **values: Any) -> Order:
+def place(origin: Provenance, number: str = "1", **values: Any) -> Order:
     with transaction.atomic():
         patient = identity.register(
             origin=origin,
             identifiers=[Identifier("P1", Authority("GENHOSP"), "MR")],
             demographics={"name": "BARS^ANNA"},
         )
-        procedure = ProcedureStatement(
+        procedure = ProcedureUpdate(
             values={"code": "71260", "description": "CT chest"},
-            steps=[StepStatement(values={"modality": "CT", "start": at(30)})],
+            steps=[StepUpdate(values={"modality": "CT", "start": at(30)})],
         )
         values = {"patient_id": patient.pk, "accession_number": f"A{number}", **values}
-        statement = OrderStatement(placer=Number(f"PL{number}", "HIS"), values=values, procedures=[procedure])
-        return ordering.apply(statement=statement, origin=origin)
+        statement = OrderUpdate(placer=Number(f"PL{number}", "HIS"), values=values, procedures=[procedure])
+        return order_application.apply(statement=statement, origin=origin)
 
 
-def act(order: Order, kind: str, origin: Origin) -> None:
+def act(order: Order, kind: str, origin: Provenance) -> None:
     step = ScheduledProcedureStep.objects.get(procedure__order=order)
     with transaction.atomic():
-        scheduling.change_step(step=step, kind=kind, origin=origin)
+        step_actions.change_step(step=step, kind=kind, origin=origin)
 
 
 def make_item(
@@ -135,7 +137,7 @@ def test_dates_and_times_of_headers_are_read_in_the_zone_of_the_study(
 
 @pytest.mark.django_db
 def test_an_items_times_are_those_of_its_orders_acts(
-    facility: Facility, origin: Callable[..., Origin]
+    facility: Facility, origin: Callable[..., Provenance]
 ) -> None:
     order = place(origin(5))
     place(origin(2))  # the same order, told again by an earlier message that came later
@@ -149,13 +151,13 @@ def test_an_items_times_are_those_of_its_orders_acts(
 
 
 @pytest.mark.django_db
-def test_an_undone_act_counts_no_more(facility: Facility, origin: Callable[..., Origin]) -> None:
+def test_an_undone_act_counts_no_more(facility: Facility, origin: Callable[..., Provenance]) -> None:
     order = place(origin(0))
     act(order, K.ARRIVE, origin(20))
     item = make_item(facility, order)
     milestones.refresh(item)
     with transaction.atomic():
-        scheduling.undo(act=Act.objects.get(), origin=origin(21))
+        step_actions.undo(act=StatusEvent.objects.get(), origin=origin(21))
     milestones.refresh(item)
     assert item.arrived_at is None
 
@@ -193,36 +195,36 @@ def test_without_a_completion_the_last_image_before_it_was_ready_tells(facility:
 
 @pytest.mark.django_db
 def test_a_cancel_leaves_all_views_at_once(
-    facility: Facility, user: User, origin: Callable[..., Origin]
+    facility: Facility, user: User, origin: Callable[..., Provenance]
 ) -> None:
     """An order without an item waits for its exam, until it is cancelled."""
     order = place(origin(0))
     act(order, K.ARRIVE, origin(20))
     question = Question(at(-60), at(300), at(200), ("access", "wait", "rtat_r"), group_by=("modality",))
-    found = reports.report(user, question)
+    found = period_figures.report(user, question)
     assert [(found.intervals[name].waiting, found.intervals[name].n) for name in ("access", "wait")] == [
         (1, 1)
     ] * 2
     assert found.groups[0].titles == ("CT",)
     with transaction.atomic():
-        scheduling.cancel(order=order, origin=origin(40), reason="entered twice")
-    found = reports.report(user, question)
+        step_actions.cancel(order=order, origin=origin(40), reason="entered twice")
+    found = period_figures.report(user, question)
     assert [
         (found.intervals[name].waiting, found.intervals[name].withdrawn) for name in ("access", "wait")
     ] == [(0, 1)] * 2
-    as_before = reports.report(user, Question(at(-60), at(300), at(30), ("wait",)))
+    as_before = period_figures.report(user, Question(at(-60), at(300), at(30), ("wait",)))
     assert as_before.intervals["wait"].waiting == 1
 
 
 @pytest.mark.django_db
 def test_a_completed_exam_without_images_waits(
-    facility: Facility, user: User, origin: Callable[..., Origin]
+    facility: Facility, user: User, origin: Callable[..., Provenance]
 ) -> None:
     order = place(origin(0))
     for kind, minute in ((K.START, 10), (K.COMPLETE, 20)):
         act(order, kind, origin(minute))
     question = Question(at(-60), at(300), at(200), ("rtat_r", "image_lag"))
-    assert reports.report(user, question).intervals["rtat_r"].waiting == 1
+    assert period_figures.report(user, question).intervals["rtat_r"].waiting == 1
     make_item(facility, order, ordered_at=at(0), started_at=at(10), completed_at=at(20), final_at=at(120))
-    found = reports.report(user, question).intervals["rtat_r"]
+    found = period_figures.report(user, question).intervals["rtat_r"]
     assert (found.n, found.done) == (1, 1), "it is not counted twice"

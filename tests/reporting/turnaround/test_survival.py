@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reporting.turnaround import figures, survival
-from reporting.turnaround.observing import Observations
+from reporting.turnaround import interval_figures, survival
+from reporting.turnaround.cohort import Observations
 
 # Remission times in weeks of 21 patients under 6-MP (Freireich 1963), the textbook example; + is censored:
 # 6 6 6 6+ 7 9+ 10 10+ 11+ 13 16 17+ 19+ 20+ 22 23 25+ 32+ 32+ 34+ 35+
@@ -60,17 +60,17 @@ def test_the_median_and_its_limits_are_those_of_the_textbook() -> None:
 
 
 def test_what_is_not_reached_is_more_than_the_longest_time() -> None:
-    found = figures.of(observations(WEEKS, [bool(one) for one in ENDED]))
-    assert found.gross["p90"] == figures.Quantile(None, None, None, 35)
+    found = interval_figures.of(observations(WEEKS, [bool(one) for one in ENDED]))
+    assert found.gross["p90"] == interval_figures.Quantile(None, None, None, 35)
 
 
 def test_without_censoring_a_percentile_is_that_of_the_sorted_times() -> None:
-    found = figures.of(observations([*range(1, 21)], [True] * 20))
+    found = interval_figures.of(observations([*range(1, 21)], [True] * 20))
     assert [found.gross[name].value for name in ("p50", "p90", "p95")] == [10, 18, 19]
 
 
 def test_of_fewer_than_twenty_no_percentile_is_told() -> None:
-    found = figures.of(observations([*range(1, 20)], [True] * 19))
+    found = interval_figures.of(observations([*range(1, 20)], [True] * 19))
     assert (found.n, found.gross) == (19, {})
 
 
@@ -80,7 +80,9 @@ def test_where_everybody_ended_there_is_no_division_by_nothing() -> None:
 
 
 def test_n_is_done_and_waiting_and_withdrawn() -> None:
-    found = figures.of(observations([1, 2, 3, 4], [True, False, False, True], [False, True, False, False]))
+    found = interval_figures.of(
+        observations([1, 2, 3, 4], [True, False, False, True], [False, True, False, False])
+    )
     assert (found.n, found.done, found.waiting, found.withdrawn) == (4, 2, 1, 1)
 
 

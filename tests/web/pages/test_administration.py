@@ -9,7 +9,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts import siting, users
+from accounts import site_sync, users
 from accounts.errors import AccountError
 from accounts.models import Facility, Role, SiteSection, Token, User
 from archive.models import Quarantined
@@ -279,8 +279,8 @@ def test_the_site_shows_what_is_in_force(
     Destination.objects.create(name="OUT", host="h", port=1)
     SiteSection.objects.create(name="archive", content={"quiet_seconds": 5, "reconcile": {"a": {"b": True}}})
     client = signed_in(admin)
-    state = siting.FileState("/x/site.yaml", changes=[siting.Change("station CT1", "change", "name")])
-    monkeypatch.setattr(siting, "file_state", lambda: state)
+    state = site_sync.FileState("/x/site.yaml", changes=[site_sync.Change("station CT1", "change", "name")])
+    monkeypatch.setattr(site_sync, "file_state", lambda: state)
     text = page(client, "/site")
     for part in (
         "CT1",
@@ -291,10 +291,10 @@ def test_the_site_shows_what_is_in_force(
         "in 1 place",
     ):
         assert part in text, part
-    broken = siting.FileState("/x/site.yaml", problems=["line 3: worklist.stations: <b> is no list"])
-    monkeypatch.setattr(siting, "file_state", lambda: broken)
+    broken = site_sync.FileState("/x/site.yaml", problems=["line 3: worklist.stations: <b> is no list"])
+    monkeypatch.setattr(site_sync, "file_state", lambda: broken)
     assert "line 3: worklist.stations: &lt;b&gt;" in page(client, "/site")
-    monkeypatch.setattr(siting, "file_state", lambda: None)
+    monkeypatch.setattr(site_sync, "file_state", lambda: None)
     page(client, "/site")
 
 

@@ -11,12 +11,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Facility, Role, User
+from archive import decisions
 from archive.models import Decision, Series, Study, StudyException
-from archive.reconcile import resolve
 from interfaces.hl7.models import Destination, OutboundMessage
 from ledger.models import AuditEvent
-from tests.archive.reconcile.conftest import Hospital
-from web.pages.exceptions.differences import between
+from tests.archive.hospital import Hospital
+from web.pages.exceptions.text_differences import between
 from worklist.models import Order, Patient, ScheduledProcedureStep
 
 pytestmark = pytest.mark.django_db
@@ -54,7 +54,7 @@ def words(answer: Any) -> str:
 
 
 def form(study: Study, action: str, **values: Any) -> dict[str, Any]:
-    return {"action": action, "revision": resolve.revision(study), "reason": "seen both", **values}
+    return {"action": action, "revision": decisions.revision(study), "reason": "seen both", **values}
 
 
 def target() -> str:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Facility, Role, User
-from interfaces.hl7 import inbox, keys
+from interfaces.hl7.inbound import inbox, message_index
 from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage
 from ledger.models import AuditEvent, Event
 from tests.interfaces.hl7 import conftest as senders
@@ -41,7 +41,7 @@ def send(status: str = "waiting", number: int = 1, **values: Any) -> OutboundMes
         status=status,
         **{"facts": {"about": [["patient", "x"]]}, **values},
     )
-    keys.keep_told(row)
+    message_index.keep_told(row)
     return row
 
 

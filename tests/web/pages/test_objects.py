@@ -13,10 +13,10 @@ from ledger import events
 from ledger.models import AuditEvent
 from tests.web.pages.world import make_study, person, place_order, receive, register, signed_in, step_of
 from worklist.models import Order, RequestedProcedure
-from worklist.origin import Origin
+from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
-Make = Callable[..., Origin]
+Make = Callable[..., Provenance]
 
 
 def page(user: User, path: str) -> str:

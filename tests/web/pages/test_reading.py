@@ -15,8 +15,10 @@ from django.utils import timezone
 from accounts.models import Facility, Role, SiteSection, User
 from archive.models import StudyException
 from ledger.models import AuditEvent
-from reporting import audio, dictating, drafting, reading, transcription
+from reporting.dictation import audio, dictations, transcription
 from reporting.models import Dictation, ReadingItem, ReportTemplate
+from reporting.reading_worklist import assignment
+from reporting.reports import drafts
 from tests.archive.conftest import home as home
 from tests.reporting.conftest import World
 from tests.reporting.conftest import people as people
@@ -25,7 +27,7 @@ from tests.reporting.conftest import ruben as ruben
 from tests.reporting.conftest import trudy as trudy
 from tests.reporting.conftest import world as world
 from tests.web.pages.world import person, signed_in
-from web.pages.reading.versions import pieces
+from web.pages.reading.report_versions import pieces
 
 pytestmark = pytest.mark.django_db
 SECOND = b"\1\0" * 16000
@@ -34,9 +36,9 @@ EVIL = "</textarea><script>alert(1)</script>\"'&"
 
 def spoken(item: ReadingItem, by: User, *, is_finished: bool = True) -> Dictation:
     with transaction.atomic():
-        row = dictating.begin(uuid=str(uuid.uuid4()), item=item, by=by)
-        dictating.add_segment(dictation=row, seq=0, name=audio.write(SECOND), data=SECOND, by=by)
-        return dictating.finish(dictation=row, segments=1, sha256="", by=by) if is_finished else row
+        row = dictations.begin(uuid=str(uuid.uuid4()), item=item, by=by)
+        dictations.add_segment(dictation=row, seq=0, name=audio.write(SECOND), data=SECOND, by=by)
+        return dictations.finish(dictation=row, segments=1, sha256="", by=by) if is_finished else row
 
 
 def text_of(client: Client, path: str, status: int = 200) -> str:
@@ -207,7 +209,7 @@ class TestEditor:
     def test_others_who_look_and_who_has_it_are_shown(self, world: World, rada: User, ruben: User) -> None:
         item = world.item()
         with transaction.atomic():
-            reading.take(item=item, by=rada)
+            assignment.take(item=item, by=rada)
         text_of(signed_in(rada), f"/reading/{item.public_id}")
         assert "also looking: Rada" in text_of(signed_in(ruben), f"/reading/{item.public_id}")
 
@@ -256,7 +258,7 @@ class TestEditor:
         item = world.item()
         report = world.draft(item, rada)
         with transaction.atomic():
-            drafting.keep(
+            drafts.keep(
                 report=report, sections={"findings": "mine"}, revision=1, by=rada, reason="taken over"
             )
         for one in (rada, ruben):

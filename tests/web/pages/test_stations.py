@@ -7,17 +7,18 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from accounts.models import Facility, Role, User
-from interfaces.dicom import identifier, pdu
-from interfaces.dicom.config import AssociationFacts
-from interfaces.dicom.contacts import Recorder, write
+from interfaces.dicom.association_log import Recorder, write
+from interfaces.dicom.message_exchange import identifier
+from interfaces.dicom.message_exchange.dimse_service import Peer, QueryRequest, QueryResult
 from interfaces.dicom.models import StationContact
-from interfaces.dicom.services import Peer, QueryRequest, QueryResult
+from interfaces.dicom.upper_layer import pdu
+from interfaces.dicom.upper_layer.acceptor_config import AssociationFacts
 from tests.web.pages.world import make_study, person, place_order, signed_in
 from worklist.models import Station
-from worklist.origin import Origin
+from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
-Make = Callable[..., Origin]
+Make = Callable[..., Provenance]
 
 
 def remember(monkeypatch: pytest.MonkeyPatch, title: str, **keys: str) -> None:

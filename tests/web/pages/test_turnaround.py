@@ -15,7 +15,7 @@ from accounts.models import Facility, User
 from reporting.models import ReadingItem
 from tests.reporting.turnaround import truth
 from tests.reporting.turnaround.conftest import store
-from web.pages.turnaround import wording
+from web.pages.turnaround import figure_formats
 
 pytestmark = pytest.mark.django_db
 MONTH = "from=2026-03-01&to=2026-03-31&as_of=2026-04-01"
@@ -193,7 +193,7 @@ def test_the_description_has_an_example(client: Client) -> None:
     ],
 )
 def test_lengths_are_written_in_two_units(seconds: float, words: str) -> None:
-    assert wording.duration(seconds) == words
+    assert figure_formats.duration(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -201,5 +201,5 @@ def test_lengths_are_written_in_two_units(seconds: float, words: str) -> None:
     [("=x", "'=x"), ("@x", "'@x"), ("", ""), (None, ""), (0.25, "0.25"), (900.0, "900"), (12, "12")],
 )
 def test_no_cell_is_a_formula(value: Any, cell: str) -> None:
-    assert wording.harmless(value) == cell
+    assert figure_formats.harmless(value) == cell
     assert not re.match(r"[=+\-@]", cell)

@@ -12,11 +12,11 @@ from django.utils import timezone
 from accounts.models import Facility, Role, User
 from ledger.models import AuditEvent
 from tests.web.pages.world import person, place_order, signed_in, step_of
-from worklist.models import Act, Order, Station
-from worklist.origin import Origin
+from worklist.models import Order, Station, StatusEvent
+from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
-Make = Callable[..., Origin]
+Make = Callable[..., Provenance]
 
 
 def names(client: Client, query: str = "") -> list[str]:
@@ -194,7 +194,7 @@ def test_a_no_show_asks_for_a_reason(user: User, origin: Make) -> None:
     assert step_of(order).status == "scheduled"
     assert do(client, "no-show", order, reason="did not call").status_code == 302
     assert step_of(order).status == "no-show"
-    assert Act.objects.get(kind="no-show").reason == "did not call"
+    assert StatusEvent.objects.get(kind="no-show").reason == "did not call"
 
 
 def test_an_act_can_be_undone_once(user: User, origin: Make) -> None:
@@ -212,8 +212,8 @@ def test_an_act_can_be_undone_once(user: User, origin: Make) -> None:
 def test_what_a_message_did_is_not_undone_here(user: User, origin: Make) -> None:
     order = place_order(origin(), "1")
     do(signed_in(user), "start", order)
-    Act.objects.update(source="hl7:1")
-    act = Act.objects.get()
+    StatusEvent.objects.update(source="hl7:1")
+    act = StatusEvent.objects.get()
     assert signed_in(user).post(f"/worklist/undo?act={act.public_id}").status_code == 404
     assert step_of(order).status == "started"
 
@@ -284,7 +284,7 @@ def test_a_wait_is_measured_from_the_arrival_and_a_delay_from_the_appointment(
     late = "1 h late" if timezone.localtime().hour > 2 else ""
     assert late in client.get("/worklist?day=any").content.decode()
     do(client, "arrive", order)
-    Act.objects.update(occurred_at=timezone.now() - timedelta(minutes=40))
+    StatusEvent.objects.update(occurred_at=timezone.now() - timedelta(minutes=40))
     page = client.get("/worklist?day=any").content.decode()
     assert "waits 40 min" in page and 'class="bar amber"' in page
 

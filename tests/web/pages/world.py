@@ -9,11 +9,12 @@ from django.utils import timezone
 from accounts.models import Facility, Role, User
 from archive.models import Study, StudyException, Verdict
 from interfaces.hl7.models import InboundMessage
-from worklist import identity, ordering
-from worklist.identity import Authority, Identifier
 from worklist.models import Order, Patient, ScheduledProcedureStep
-from worklist.origin import Origin
-from worklist.statements import Number, OrderStatement, ProcedureStatement, StepStatement
+from worklist.orders import order_application
+from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
+from worklist.patients import identity
+from worklist.patients.identity import Authority, Identifier
+from worklist.provenance import Provenance
 
 
 def signed_in(user: User) -> Client:
@@ -31,7 +32,7 @@ def person(facility: Facility, *roles: Role) -> User:
     return user
 
 
-def register(origin: Origin, number: str, name: str = "BARS^ANNA", **values: Any) -> Patient:
+def register(origin: Provenance, number: str, name: str = "BARS^ANNA", **values: Any) -> Patient:
     with transaction.atomic():
         return identity.register(
             origin=origin,
@@ -40,7 +41,7 @@ def register(origin: Origin, number: str, name: str = "BARS^ANNA", **values: Any
         )
 
 
-def place_order(origin: Origin, number: str, name: str = "BARS^ANNA", **values: Any) -> Order:
+def place_order(origin: Provenance, number: str, name: str = "BARS^ANNA", **values: Any) -> Order:
     """Order `PL…`, accession `A…`, of patient `P…`; its step takes `start`, `modality`, `station`."""
     step = {"modality": values.pop("modality", "CT"), "start": values.pop("start", timezone.now())}
     step["station_ae_title"] = values.pop("station", None)
@@ -48,16 +49,16 @@ def place_order(origin: Origin, number: str, name: str = "BARS^ANNA", **values: 
     demographics = values.pop("demographics", {})
     with transaction.atomic():
         patient = register(origin, f"P{number}", name, **demographics)
-        statement = OrderStatement(
+        statement = OrderUpdate(
             placer=Number(f"PL{number}", "HIS"),
             values={"patient_id": patient.pk, "accession_number": f"A{number}", **values},
             procedures=[
-                ProcedureStatement(
-                    values={"code": "71260", "description": description}, steps=[StepStatement(values=step)]
+                ProcedureUpdate(
+                    values={"code": "71260", "description": description}, steps=[StepUpdate(values=step)]
                 )
             ],
         )
-        return ordering.apply(statement=statement, origin=origin)
+        return order_application.apply(statement=statement, origin=origin)
 
 
 def step_of(order: Order) -> ScheduledProcedureStep:

@@ -8,10 +8,10 @@ import pytest
 from django.test import Client
 
 from accounts.models import Facility, Role, SiteSection, Token, User
-from tests.archive.reconcile.conftest import Hospital
+from tests.archive.hospital import Hospital
 from tests.interfaces.hl7.conftest import say, site  # noqa: F401
 from worklist.models import ProcedureCode
-from worklist.origin import Origin
+from worklist.provenance import Provenance
 
 
 class Api:
@@ -51,7 +51,7 @@ class Api:
 
 
 @pytest.fixture
-def hospital(facility: Facility, origin: Callable[..., Origin]) -> Hospital:
+def hospital(facility: Facility, origin: Callable[..., Provenance]) -> Hospital:
     SiteSection.objects.create(name="archive", content={"quiet_seconds": 60, "reconcile": {}})
     SiteSection.objects.create(
         name="worklist",

@@ -12,9 +12,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.models import Role, Token, User
 from archive.models import StudyException
 from ledger.models import AuditEvent
-from tests.archive.reconcile.conftest import Hospital
+from tests.archive.hospital import Hospital
 from tests.web.rest.conftest import Api
-from worklist import scheduling
+from worklist.schedule import step_actions
 
 pytestmark = pytest.mark.django_db
 OPEN = {"/sign-in", "/healthz", "/readyz", "/metrics"}
@@ -191,7 +191,7 @@ def test_an_error_of_ours_tells_no_details(
     def fail(**values: Any) -> None:
         raise ValueError(hospital.patient().name)
 
-    monkeypatch.setattr(scheduling, "change_step", fail)
+    monkeypatch.setattr(step_actions, "change_step", fail)
     problem = api.post(f"/steps/{step.public_id}/arrive", None, 500)
     assert "ANNA" not in str(problem) and "Traceback" not in str(problem)
     assert "ValueError" in caplog.text and "ANNA" not in caplog.text, "nor does the log tell of patients"

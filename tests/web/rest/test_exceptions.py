@@ -6,7 +6,7 @@ import pytest
 
 from archive.models import Study, StudyException
 from ledger.models import AuditEvent
-from tests.archive.reconcile.conftest import Hospital
+from tests.archive.hospital import Hospital
 from tests.web.rest.conftest import Api
 from worklist.models import Order
 

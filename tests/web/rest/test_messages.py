@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Facility
-from interfaces.hl7 import inbox
+from interfaces.hl7.inbound import inbox
 from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage
 from ledger.models import AuditEvent
 from tests.web.rest.conftest import Api

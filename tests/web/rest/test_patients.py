@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ledger.models import AuditEvent
-from tests.archive.reconcile.conftest import Hospital
+from tests.archive.hospital import Hospital
 from tests.web.rest.conftest import Api
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from accounts.models import Role, User
 from ledger.models import AuditEvent
 from reporting.models import Dictation, ReportVersion
 from tests.archive.conftest import home as home
-from tests.archive.reconcile.conftest import Hospital
+from tests.archive.hospital import Hospital
 from tests.web.rest.conftest import Api
 
 pytestmark = pytest.mark.django_db

@@ -9,20 +9,20 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from archive import quarantine as quarantines
 from archive.models import Quarantined
-from interfaces.hl7 import queues as outgoing
+from archive.storage import quarantine as quarantines
+from interfaces.hl7.outbound import delivery_queues as outgoing
 from ledger import audit, jobs
 from ledger import queues as ledger_queues
 from ledger.models import Job
-from web.pages import paging, shell
+from web.kernel import layout, paging
+from web.kernel.list_filters import text_of
 from web.pages.administration import tabs
-from web.pages.filtering import text_of
-from web.rest import access as door
+from web.rest import authorization as door
 
 
 @require_safe
-@shell.may("queue.view")
+@layout.may("queue.view")
 def queues(request: HttpRequest) -> HttpResponse:
     """What is still to be done, by whom, and what waits for a person."""
     context = {
@@ -36,26 +36,26 @@ def queues(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@shell.may("queue.view")
+@layout.may("queue.view")
 def try_again(request: HttpRequest, public_id: str) -> HttpResponse:
     """Have failed work done anew."""
     job = Job.objects.filter(public_id=public_id).first()
     if job is None:
         raise Http404
-    here = shell.back_to(request, reverse("administration-queues"))
+    here = layout.back_to(request, reverse("administration-queues"))
     try:
         with transaction.atomic():
             jobs.try_again(job, by=request.user.get_username())
             door.note_change(request, audit.APPLICATION_ACTIVITY, audit.EXECUTE, ("job", job.public_id))
     except jobs.NotFailed as error:
         text = f"This work needs nobody: {error}. Nothing was changed."
-        return shell.refuse(request, 409, "It is in another state by now", text, here)
-    shell.flash(request, f"{job.kind} is begun anew.")
+        return layout.refuse(request, 409, "It is in another state by now", text, here)
+    layout.flash(request, f"{job.kind} is begun anew.")
     return HttpResponseRedirect(here)
 
 
 @require_safe
-@shell.may("queue.view")
+@layout.may("queue.view")
 def quarantine(request: HttpRequest) -> HttpResponse:
     """Objects that were refused, with the reason, the newest first."""
     reason = text_of(request.GET, "reason", 20)
@@ -74,7 +74,7 @@ def quarantine(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe  # type: ignore[type-var]  # what streams is no HttpResponse
-@shell.may("queue.view")
+@layout.may("queue.view")
 def quarantined_file(request: HttpRequest, public_id: str) -> HttpResponseBase:
     """The file of a refused object, to look at with other tools: never shown here, always a download."""
     row = Quarantined.objects.filter(public_id=public_id).first()

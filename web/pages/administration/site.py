@@ -7,24 +7,24 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from accounts import siting
+from accounts import site_sync
 from accounts.models import Facility, SiteSection
-from archive import volumes
 from archive.models import Volume
+from archive.storage import volumes
 from interfaces.hl7.models import Destination, Source
-from web.pages import shell
+from web.kernel import layout
 from web.pages.administration import tabs
 from worklist.models import AssigningAuthority, ProcedureCode, Station
 
 
 @require_safe
-@shell.may("site.change")
+@layout.may("site.change")
 def site(request: HttpRequest) -> HttpResponse:
     """All that the site file says, as it is in force."""
     sections = SiteSection.objects.exclude(name="site file").order_by("name")
     applied = SiteSection.objects.filter(name="site file").first()
     context = {
-        "file": siting.file_state(),
+        "file": site_sync.file_state(),
         "applied_at": applied.applied_at if applied else None,
         "facilities": list(Facility.objects.order_by("code")),
         "authorities": list(AssigningAuthority.objects.order_by("namespace")),

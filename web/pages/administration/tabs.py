@@ -8,8 +8,8 @@ from django.views.decorators.http import require_safe
 
 from accounts import access
 from ledger import audit, events
-from web.pages import shell
-from web.rest import access as door
+from web.kernel import layout
+from web.rest import authorization as door
 
 TABS: Final = (
     ("site", "Site", "site.change"),
@@ -23,7 +23,7 @@ TABS: Final = (
 
 
 @require_safe
-@shell.may("queue.view")
+@layout.may("queue.view")
 def administration(request: HttpRequest) -> HttpResponse:
     """To the first tab that the person may see."""
     return HttpResponseRedirect(_tabs(request)[0]["url"])
@@ -33,7 +33,7 @@ def page(
     request: HttpRequest, tab: str, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
     """A page under the tabs."""
-    return shell.page(request, template, {"tabs": _tabs(request), "tab": tab, **context}, status)
+    return layout.page(request, template, {"tabs": _tabs(request), "tab": tab, **context}, status)
 
 
 def note(request: HttpRequest, kind: str, *things: audit.Thing, **details: Any) -> None:

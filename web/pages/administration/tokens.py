@@ -8,19 +8,19 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import tokens
 from accounts.errors import AccountError
 from accounts.models import Token, User
-from web.pages import paging, shell
+from web.kernel import layout, paging
 from web.pages.administration import tabs
 
 
 @require_safe
-@shell.may("user.manage")
+@layout.may("user.manage")
 def listed(request: HttpRequest) -> HttpResponse:
     """Valid tokens, or those that were revoked."""
     return _page(request)
 
 
 @require_POST
-@shell.may("user.manage")
+@layout.may("user.manage")
 def issue(request: HttpRequest) -> HttpResponse:
     """Make a token. Its text is in this answer and nowhere else: not in the database, not in the session."""
     user = User.objects.filter(username=request.POST.get("user", "")[:150]).first()
@@ -37,21 +37,21 @@ def issue(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@shell.may("user.manage")
+@layout.may("user.manage")
 def revoke(request: HttpRequest, public_id: str) -> HttpResponse:
     """End a token."""
     token = Token.objects.select_related("user").filter(public_id=public_id).first()
     if token is None:
         raise Http404
-    here = shell.back_to(request, reverse("administration-tokens"))
+    here = layout.back_to(request, reverse("administration-tokens"))
     try:
         with transaction.atomic():
             tokens.revoke(token)
             things = ("user", token.user.public_id), ("token", token.public_id)
             tabs.note(request, "token.revoked", *things, name=token.name)
     except AccountError as error:
-        return shell.refuse(request, 409, "Nothing to revoke", str(error), here)
-    shell.flash(request, f"The token {token.name} of {token.user.username} lets nobody in any more.")
+        return layout.refuse(request, 409, "Nothing to revoke", str(error), here)
+    layout.flash(request, f"The token {token.name} of {token.user.username} lets nobody in any more.")
     return HttpResponseRedirect(here)
 
 

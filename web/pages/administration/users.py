@@ -13,9 +13,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import tokens, users
 from accounts.errors import AccountError
 from accounts.models import Facility, Role, User
-from web.pages import paging, shell, timelines
+from web.kernel import layout, paging
+from web.kernel.list_filters import text_of
+from web.pages import timelines
 from web.pages.administration import tabs
-from web.pages.filtering import text_of
 
 _MAY: Final[Mapping[str, str]] = {
     Role.TECHNOLOGIST: "runs the day: arrive, start, complete; decides exceptions",
@@ -30,7 +31,7 @@ _MAY: Final[Mapping[str, str]] = {
 
 
 @require_safe
-@shell.may("user.manage")
+@layout.may("user.manage")
 def listed(request: HttpRequest) -> HttpResponse:
     """All users by name."""
     text, role = text_of(request.GET, "q", 100), text_of(request.GET, "role", 20)
@@ -50,7 +51,7 @@ def listed(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_post_parameters("password")
-@shell.may("user.manage")
+@layout.may("user.manage")
 def make(request: HttpRequest) -> HttpResponse:
     """The form for a new user."""
     if request.method != "POST":
@@ -70,12 +71,12 @@ def make(request: HttpRequest) -> HttpResponse:
             )
     except AccountError as error:
         return _form(request, None, said, error)
-    shell.flash(request, f"{user.username} can sign in now.")
+    layout.flash(request, f"{user.username} can sign in now.")
     return HttpResponseRedirect(reverse("administration-users"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@shell.may("user.manage")
+@layout.may("user.manage")
 def change(request: HttpRequest, public_id: str) -> HttpResponse:
     """One user: what may be changed, tokens, timeline."""
     user = _find(public_id)
@@ -99,7 +100,7 @@ def change(request: HttpRequest, public_id: str) -> HttpResponse:
                 tabs.note(request, "user.changed", about, changed=changed, changes=changes)
     except AccountError as error:
         return _form(request, user, said, error)
-    shell.flash(
+    layout.flash(
         request, f"{user.username} is changed." if changes else "Nothing differed; nothing was changed."
     )
     return HttpResponseRedirect(reverse("administration-user", args=[public_id]))
@@ -107,7 +108,7 @@ def change(request: HttpRequest, public_id: str) -> HttpResponse:
 
 @require_POST
 @sensitive_post_parameters("password")
-@shell.may("user.manage")
+@layout.may("user.manage")
 def set_password(request: HttpRequest, public_id: str) -> HttpResponse:
     """Give a user another password."""
     user = _find(public_id)
@@ -119,7 +120,7 @@ def set_password(request: HttpRequest, public_id: str) -> HttpResponse:
         facilities = [facility.public_id for facility in user.facilities.all()]
         said = {"full_name": user.full_name, "roles": user.roles, "facilities": facilities}
         return _form(request, user, {**said, "is_active": user.is_active}, error)
-    shell.flash(request, f"{user.username} has another password. Its other sessions have ended.")
+    layout.flash(request, f"{user.username} has another password. Its other sessions have ended.")
     if user == request.user:
         update_session_auth_hash(request, user)
     return HttpResponseRedirect(reverse("administration-user", args=[public_id]))
@@ -158,7 +159,7 @@ def _facilities(said: Mapping[str, Any]) -> list[Facility]:
 
 
 def _own(request: HttpRequest) -> list[str]:
-    return [facility.public_id for facility in shell.facilities_of(request)]
+    return [facility.public_id for facility in layout.facilities_of(request)]
 
 
 def _find(public_id: str) -> User:

@@ -8,8 +8,8 @@ from typing import Any, Final
 from django.utils import timezone
 
 from archive.models import Verdict
-from web.pages import naming
-from web.pages.exceptions.differences import Pieces, between, unmarked
+from web.kernel import formats
+from web.pages.exceptions.text_differences import Pieces, between, unmarked
 
 FIELDS: Final[Mapping[str, str]] = {
     "patient_id": "Patient ID",
@@ -161,9 +161,9 @@ def _words(standing: str, normaliser: str, seen: bool, expected: bool) -> str:
 
 def _shown(field: str, text: str) -> str:
     if field in _NAMES:
-        return naming.shown(text) if text.strip("^= ") else ""
+        return formats.shown(text) if text.strip("^= ") else ""
     if field == "birth_date":
-        return naming.date(text)
+        return formats.date(text)
     if field == "time":
         return _moment(text)
     return text.replace("\\", ", ")
@@ -185,8 +185,8 @@ def candidate(entry: Mapping[str, Any]) -> Candidate:
         step=entry.get("step", ""),
         patient=patient.get("id", ""),
         record=patient.get("record", ""),
-        name=naming.shown(patient["name"]),
-        born=naming.date(patient["birth_date"]),
+        name=formats.shown(patient["name"]),
+        born=formats.date(patient["birth_date"]),
         sex=patient["sex"],
         identifier="^^^".join(filter(None, (first["value"], first["authority"]))),
         accession_number=entry["accession_number"],

@@ -1,5 +1,1 @@
 """Turnaround: tiles, charts and tables of how long each part of a study's way takes."""
-
-from web.pages.turnaround.page import urlpatterns
-
-__all__ = ["urlpatterns"]

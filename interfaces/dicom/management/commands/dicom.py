@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from archive.intake import Accepted, Refused
-from interfaces.dicom import importing, server
+from archive.storage.intake import Accepted, Refused
+from interfaces.dicom import file_import, server
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     def _import(self, paths: list[Path]) -> None:
         counts: Counter[str] = Counter()
-        for imported in importing.import_files(importing.files_below(paths), server.spool_folder()):
+        for imported in file_import.import_files(file_import.files_below(paths), server.spool_folder()):
             outcome = imported.outcome
             if isinstance(outcome, Refused):
                 counts["refused"] += 1

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connections
 
-from interfaces.hl7 import framing, inbox
-from interfaces.hl7.mllp import Listener
+from interfaces.hl7.inbound import inbox
+from interfaces.hl7.wire import framing
+from interfaces.hl7.wire.mllp import Listener
 from ledger import heartbeat
 
 THREADS_ON_POSTGRESQL = 8

@@ -1,0 +1,211 @@
+"""Under whose identity a study is shown and sent: that of the record where it is linked to one.
+
+Nothing that was received is changed. A decision of a person that stands gives the study the record's whole
+identity; a match by itself gives it what the record knows, and what the record leaves open stays as the
+header has it. While a verdict says that a study may be another patient's, and nobody has decided, objects go
+out as they came: they are the evidence.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from accounts.models import SiteSection
+from archive.coercion.attribute_coercion import COERCE, CORRECT, Coercion, Request
+from archive.dataset.walk import STUDY_INSTANCE_UID
+from archive.models import Decision, DecisionKind, Outcome, Study
+from archive.reconcile import evidence, name_agreement
+from archive.reconcile.apply_verdict import MATCHES
+from archive.reconcile.evidence import Likeness
+from archive.reconcile.reconcile_policy import PLAIN
+from worklist.models import OrderNumber, Patient, RequestedProcedure
+
+_WITH_ORDER: Final = frozenset({DecisionKind.LINK, DecisionKind.CORRECT, DecisionKind.CREATE_ORDER})
+_GIVING: Final = _WITH_ORDER | {DecisionKind.REASSIGN}
+_NAME, _ID, _ISSUER, _BIRTH_DATE, _SEX, _ACCESSION = (
+    0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040, 0x00080050,
+)  # fmt: skip
+IDENTIFYING: Final = frozenset(
+    f"{tag:08X}" for tag in (_NAME, _ID, _ISSUER, _BIRTH_DATE, _SEX, _ACCESSION, STUDY_INSTANCE_UID)
+)
+"""The tags of what may be sent otherwise than it came."""
+
+
+class Amend(StrEnum):
+    """Which objects go out under the identity of the record: the site file's `archive.amend`."""
+
+    ALL = "all"
+    """Wherever their header tells another one."""
+    DECISIONS = "decisions"
+    """Where a person decided, or a match needed a correction; not after a mere change of the record."""
+    NEVER = "never"
+    """None: objects keep what they came with, but for the study that a split gave them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose a study is, and by which order."""
+
+    name: str
+    patient_id: str
+    issuer: str
+    birth_date: str
+    sex: str
+    accession_number: str
+    requests: tuple[Request, ...] = ()
+    """Of the order that a person linked it to."""
+
+
+def identities(studies: Iterable[Study]) -> dict[int, Identity]:
+    """What each study is shown under, by key; its patient should be selected with it."""
+    studies = list({study.pk: study for study in studies}.values())
+    deciding = _deciding(studies)
+    return {study.pk: _identity(study, deciding.get(study.pk)) for study in studies}
+
+
+def given() -> QuerySet[Decision]:
+    """The decisions that stand and say whose a study is."""
+    return Decision.objects.filter(kind__in=_GIVING, undone_at=None)
+
+
+def amendment(study: Study) -> Coercion | None:
+    """What the objects of a study are sent with instead of what they say; None where that is as they came."""
+    if study.patient is None:
+        return None
+    policy = Amend(SiteSection.read("archive").get("amend", Amend.ALL))
+    if policy == Amend.NEVER:
+        return None
+    decision = _deciding([study]).get(study.pk)
+    if decision is None and not _changes(study, policy):
+        return None
+    shown = _identity(study, decision)
+    values = [
+        (_NAME, shown.name),
+        (_ID, shown.patient_id),
+        (_ISSUER, shown.issuer),
+        (_BIRTH_DATE, shown.birth_date),
+        (_SEX, shown.sex),
+    ]
+    if decision is None:
+        record = study.patient.current
+        known = {_NAME: record.name, _BIRTH_DATE: record.birth_date, _SEX: record.sex}
+        values = [(tag, text) for tag, text in values if known.get(tag, text)]
+        verdict = study.verdicts.order_by("-number").first()
+        return _amendment(values, COERCE, verdict.made_at if verdict else study.last_received_at)
+    if decision.kind in _WITH_ORDER and shown.accession_number:
+        values.append((_ACCESSION, shown.accession_number))
+    return _amendment(values, CORRECT, decision.at, shown.requests)
+
+
+def moved(study: Study, also: Coercion | None) -> Coercion:
+    """What the objects are sent with that a split has moved to `study`."""
+    rows = Decision.objects.filter(kind=DecisionKind.SPLIT, parameters__study=study.public_id)
+    split = rows.order_by("pk").last()
+    uid = (STUDY_INSTANCE_UID, study.study_instance_uid)
+    own = _amendment([uid], CORRECT, split.at if split else study.first_received_at)
+    if also is None:
+        return own
+    return Coercion((*also.values, uid), CORRECT, max(own.at, also.at), also.system, requests=also.requests)
+
+
+def _amendment(
+    values: list[tuple[int, str]], reason: str, at: datetime, requests: tuple[Request, ...] = ()
+) -> Coercion:
+    moment = at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f+0000")
+    return Coercion(tuple(values), reason, moment, settings.AE_TITLE, requests=requests)
+
+
+def _deciding(studies: Iterable[Study]) -> dict[int, Decision]:
+    """The newest decision that stands and says whose each study is, by the study's key."""
+    linked = [study.pk for study in studies if study.patient_id]
+    if not linked:
+        return {}
+    rows = given().filter(study__in=linked).order_by("pk")
+    return {row.study_id: row for row in rows}
+
+
+def _identity(study: Study, decision: Decision | None) -> Identity:
+    header = Identity(
+        study.patient_name,
+        study.header_patient_id,
+        study.issuer_of_patient_id,
+        study.birth_date,
+        study.sex,
+        study.accession_number,
+    )
+    if study.patient is None:
+        return header
+    record = study.patient.current
+    if decision is None:
+        return Identity(
+            record.name or header.name,
+            record.value,
+            record.authority.namespace,
+            record.birth_date or header.birth_date,
+            record.sex or header.sex,
+            header.accession_number,
+        )
+    requests = _requests(study, decision) if decision.kind in _WITH_ORDER else ()
+    labels = {request.accession_number for request in requests} - {""}
+    return Identity(
+        record.name,
+        record.value,
+        record.authority.namespace,
+        record.birth_date,
+        record.sex,
+        labels.pop() if len(labels) == 1 else header.accession_number,
+        requests,
+    )
+
+
+def _requests(study: Study, decision: Decision) -> tuple[Request, ...]:
+    chosen = decision.parameters.get("scheduled_procedure_step")
+    rows = study.procedures.select_related("order").prefetch_related("steps", "order__numbers").order_by("pk")
+    return tuple(_request(row, chosen) for row in rows)
+
+
+def _request(procedure: RequestedProcedure, chosen: str | None) -> Request:
+    steps = list(procedure.steps.all())
+    step = next((one for one in steps if one.public_id == chosen), steps[0] if len(steps) == 1 else None)
+    order = procedure.order
+    numbers = {number.kind: number.value for number in sorted(order.numbers.all(), key=lambda one: -one.pk)}
+    return Request(
+        procedure.study_instance_uid,
+        procedure.accession_number or order.accession_number,
+        procedure.requested_procedure_id,
+        procedure.description,
+        step.scheduled_procedure_step_id if step else "",
+        numbers.get(OrderNumber.Kind.PLACER, ""),
+        numbers.get(OrderNumber.Kind.FILLER, ""),
+    )
+
+
+# What the header says already
+
+
+def _changes(study: Study, policy: Amend) -> bool:
+    """Whether a study that nobody decided on goes out under another identity than its header's."""
+    assert study.patient is not None
+    if study.verdict not in MATCHES or (policy == Amend.DECISIONS and study.verdict != Outcome.CORRECTED):
+        return False
+    return not _agrees(study, study.patient.current)
+
+
+def _agrees(study: Study, record: Patient) -> bool:
+    """Whether the header says who the record says, but for differences that are none."""
+    compared = (
+        name_agreement.compare(study.patient_name, record.name),
+        evidence.birth_date(study.birth_date, record.birth_date),
+        evidence.sex(study.sex, record.sex),
+    )
+    return study.header_patient_id in ("", record.value) and all(map(_is_plain, compared))
+
+
+def _is_plain(likeness: Likeness) -> bool:
+    agreement, normaliser = likeness
+    return agreement is None or (agreement >= 0.9 and normaliser in PLAIN)

@@ -1,0 +1,269 @@
+"""Indexing: headers of received objects become study, series and instance rows, in batches.
+
+What waits is seen from the rows themselves (`indexed_at` is empty). Headers are read outside any transaction;
+each transaction takes a few instances, locks their studies and series in the order of their UIDs, and asks
+for the reconcile job. Counts are counted, never added to, so doing a batch twice changes nothing.
+"""
+
+import errno
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from django.db import connection, transaction
+from django.db.models import Count, Q
+
+from accounts.models import Facility, SiteSection
+from archive.dataset.header import Header, read_header
+from archive.dataset.walk import DatasetError
+from archive.index import header_mapping
+from archive.models import Instance, Series, StoredFile, Study
+from archive.storage import volumes
+from archive.storage.generated_objects import is_own
+from ledger import clock, events, jobs
+from ledger.crashpoint import crashpoint
+
+logger = logging.getLogger(__name__)
+
+BATCH: Final = 200
+AT_ONCE: Final = 20
+"""Instances in one transaction: it must not keep other writers waiting for more than about 20 ms."""
+
+SeriesKey = tuple[str, str]
+"""Study and Series Instance UID: one Series Instance UID may come in two studies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An instance and its header, or why that could not be read."""
+
+    instance: Instance
+    header: Header | None
+    error: str = ""
+    columns: tuple[Any, ...] = ()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was made here and so tells nothing of its study."""
+        if self.header is None:
+            return False
+        return is_own(self.instance.calling_ae_title, self.header["series"]["modality"])
+
+    @property
+    def series_key(self) -> SeriesKey:
+        return self.instance.study_instance_uid, self.instance.series_instance_uid
+
+
+def waits() -> bool:
+    """Whether there is anything to index."""
+    return Instance.objects.filter(indexed_at=None).exists()
+
+
+def batch() -> int:
+    """Index up to 200 instances in the order in which they came; return how many."""
+    instances = list(Instance.objects.filter(indexed_at=None).order_by("id")[:BATCH])
+    if not instances:
+        return 0
+    facility = Facility.objects.order_by("id").first()
+    if facility is None:
+        raise RuntimeError("there is no facility yet; apply the site file")
+    quiet = timedelta(seconds=SiteSection.read("archive").get("quiet_seconds", 60))
+    files = _files(instances)
+    for start in range(0, len(instances), AT_ONCE):
+        read = [_read(instance, files.get(instance.pk)) for instance in instances[start : start + AT_ONCE]]
+        with transaction.atomic():
+            _apply(read, facility, quiet)
+        crashpoint("index.after_commit")
+    return len(instances)
+
+
+# Reading
+
+
+def _files(instances: Sequence[Instance]) -> dict[int, StoredFile]:
+    rows = StoredFile.objects.select_related("volume").filter(instance__in=instances).order_by("-id")
+    return {row.instance_id: row for row in rows}
+
+
+def _read(instance: Instance, file: StoredFile | None) -> Read:
+    """Read a header. A volume that is away is waited for; a file that is away is an error of its own."""
+    if file is None:
+        return Read(instance, None, "it has no file")
+    path = volumes.path_of(file)
+    try:
+        header = read_header(path, file.dataset_offset, file.transfer_syntax_uid)
+    except DatasetError as error:
+        return Read(instance, None, str(error))
+    except OSError as error:
+        if not volumes.root_of(file.volume).is_dir():
+            raise
+        return Read(instance, None, f"its file can't be read: {errno.errorcode.get(error.errno or 0, 'EIO')}")
+    if header["instance"]["uid"] != instance.sop_instance_uid:
+        return Read(instance, None, "its file holds another object")
+    return Read(instance, header, columns=_columns(header_mapping.of_instance(header)))
+
+
+def _columns(values: dict[str, Any]) -> tuple[Any, ...]:
+    return (*list(values.values())[:-1], orjson.dumps(values["header"]).decode())
+
+
+_NOTHING_KNOWN: Final = _columns(header_mapping.NOTHING_KNOWN)
+
+
+# Applying
+
+
+def _apply(read: Sequence[Read], facility: Facility, quiet: timedelta) -> None:
+    studies = _lock_studies(read, facility)
+    series = _lock_series(read, studies)
+    ids = [one.instance.pk for one in read]
+    # With the studies locked: what another process has indexed meanwhile is left alone.
+    waiting = set(Instance.objects.filter(pk__in=ids, indexed_at=None).values_list("pk", flat=True))
+    read = [one for one in read if one.instance.pk in waiting]
+    for one in read:
+        row = series[one.series_key]
+        study = row.study
+        if not one.is_own:
+            study.first_received_at = min(study.first_received_at, one.instance.received_at)
+            study.last_received_at = max(study.last_received_at, one.instance.received_at)
+        if one.header:
+            header_mapping.add_to_series(row, one.header, one.instance.calling_ae_title)
+    crashpoint("index.mid")
+    _save_instances(read, series)
+    touched = [series[key] for key in sorted({one.series_key for one in read})]
+    _save_series(touched)
+    save_facts(list({row.study_id: row.study for row in touched}.values()))
+    _want_verdicts({series[one.series_key].study for one in read if not one.is_own}, quiet)
+
+
+def _lock_studies(read: Sequence[Read], facility: Facility) -> dict[str, Study]:
+    """The studies of the batch, made where they are new, locked in the order of their UIDs."""
+    received: dict[str, tuple[datetime, str]] = {}
+    for one in read:
+        received.setdefault(
+            one.instance.study_instance_uid, (one.instance.received_at, one.instance.calling_ae_title)
+        )
+    there = set(
+        Study.objects.filter(study_instance_uid__in=received).values_list("study_instance_uid", flat=True)
+    )
+    new = sorted(received.keys() - there)
+    Study.objects.bulk_create(
+        [
+            Study(
+                facility=facility,
+                study_instance_uid=uid,
+                first_received_at=received[uid][0],
+                last_received_at=received[uid][0],
+            )
+            for uid in new
+        ],
+        ignore_conflicts=True,
+    )
+    rows = Study.objects.select_for_update().filter(study_instance_uid__in=received)
+    studies = {row.study_instance_uid: row for row in rows.order_by("study_instance_uid")}
+    for uid in new:
+        events.record(
+            "study.received",
+            about=[("study", studies[uid].public_id)],
+            occurred_at=received[uid][0],
+            source=received[uid][1],
+        )
+    return studies
+
+
+def _lock_series(read: Sequence[Read], studies: dict[str, Study]) -> dict[SeriesKey, Series]:
+    """The series by the UIDs that came, made where they are new, each with the study that it lies in."""
+    uids = {study.pk: uid for uid, study in studies.items()}
+    wanted = dict.fromkeys(one.series_key for one in read)
+    rows = Series.objects.select_for_update().filter(
+        Q(study__in=uids, moved_from=None) | Q(moved_from__in=uids),
+        series_instance_uid__in={uid for _, uid in wanted},
+    )
+    rows = rows.order_by("series_instance_uid", "study_id")
+    series = {(uids[row.moved_from_id or row.study_id], row.series_instance_uid): row for row in rows}
+    homes = {study.pk: study for study in studies.values()}
+    # What a split has moved can't move on while the study that it came in is locked.
+    moved = Study.objects.select_for_update().filter(
+        pk__in={row.study_id for row in series.values()} - homes.keys()
+    )
+    homes |= {study.pk: study for study in moved.order_by("study_instance_uid")}
+    for row in series.values():
+        row.study = homes[row.study_id]
+    # Whoever makes a series holds its study's lock, so nobody else makes it now. They are made in the order
+    # in which they came: a study shows what the first of them was told.
+    new = [key for key in wanted if key not in series]
+    made = [Series(study=studies[study_uid], series_instance_uid=uid) for study_uid, uid in new]
+    return series | dict(zip(new, Series.objects.bulk_create(made), strict=True))
+
+
+_UPDATE_INSTANCE: Final = (
+    "UPDATE archive_instance SET series_id = %s, number = %s, rows = %s, columns = %s, frames = %s,"
+    " header = %s, index_error = %s, indexed_at = %s WHERE id = %s AND indexed_at IS NULL"
+)
+
+
+def _save_instances(read: Sequence[Read], series: dict[SeriesKey, Series]) -> None:
+    now = connection.ops.adapt_datetimefield_value(clock.now())
+    rows = [
+        (series[one.series_key].pk, *(one.columns or _NOTHING_KNOWN), one.error[:500], now, one.instance.pk)
+        for one in read
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_UPDATE_INSTANCE, rows)
+
+
+def _save_series(rows: Sequence[Series]) -> None:
+    counts = Instance.objects.filter(series__in=rows).values_list("series").annotate(Count("id"))
+    by_series: dict[Any, int] = dict(counts)
+    for row in rows:
+        row.instance_count = by_series.get(row.pk, 0)
+        row.save()
+
+
+def _want_verdicts(studies: Iterable[Study], quiet: timedelta) -> None:
+    """Have each study that something came to reconciled once it has become quiet."""
+    for study in sorted(studies, key=lambda study: study.study_instance_uid):
+        jobs.enqueue("archive.reconcile", study.study_instance_uid, not_before=study.last_received_at + quiet)
+
+
+def save_facts(studies: Sequence[Study]) -> None:
+    """Set what locked studies show to what their series come to, and count these, but for those made here."""
+    rows = Series.objects.filter(study__in=studies).order_by("pk")
+    parts: dict[int, list[tuple[str, int, Any]]] = {study.pk: [] for study in studies}
+    columns = ("study_id", "station_ae_title", "modality", "instance_count", "told")
+    for study_id, calling_ae, modality, count, told in rows.values_list(*columns):
+        if not is_own(calling_ae, modality):
+            parts[study_id].append((modality, count, told))
+    for study in studies:
+        own = parts[study.pk]
+        header_mapping.tell(study, [told for _, _, told in own])
+        study.modalities = sorted({modality for modality, _, _ in own if modality})
+        study.series_count = len(own)
+        study.instance_count = sum(count for _, count, _ in own)
+        study.save(update_fields=_INDEXED_FIELDS)
+
+
+_INDEXED_FIELDS: Final = (
+    "patient_name",
+    "patient_name_key",
+    "header_patient_id",
+    "issuer_of_patient_id",
+    "birth_date",
+    "sex",
+    "accession_number",
+    "study_id",
+    "study_date",
+    "study_time",
+    "description",
+    "referring_physician",
+    "modalities",
+    "header",
+    "series_count",
+    "instance_count",
+    "first_received_at",
+    "last_received_at",
+)
+"""What of a study is the index's; the rest belongs to reconcile and to reading."""

@@ -1,0 +1,87 @@
+"""The exceptions list: what people see of it, by any of its filters, in a total order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from accounts import access
+from archive.models import Series, Study, StudyException, Verdict
+from worklist.patients import patient_search
+
+SORTS: Final = ("due", "age", "verdict", "patient", "status")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What is asked for; an empty key asks for all."""
+
+    statuses: Sequence[str] = ()
+    verdicts: Sequence[str] = ()
+    modalities: Sequence[str] = ()
+    station: str = ""
+    text: str = ""
+
+
+def exceptions(
+    keys: Keys, *, user: Any, sort: str = "due", descending: bool = False
+) -> QuerySet[StudyException]:
+    """The exceptions of the user's facilities that fit every key, by default those due first."""
+    rows = of_user(user)
+    if keys.statuses:
+        rows = rows.filter(status__in=keys.statuses)
+    if keys.verdicts:
+        rows = rows.filter(study__verdict__in=keys.verdicts)
+    if keys.modalities or keys.station:
+        series = Series.objects.filter(study=OuterRef("study"))
+        if keys.modalities:
+            rows = rows.filter(Exists(series.filter(modality__in=keys.modalities)))
+        if keys.station:
+            rows = rows.filter(Exists(series.filter(station_ae_title=keys.station)))
+    if keys.text:
+        rows = rows.filter(_with_text(keys.text))
+    return _sorted(rows, sort, descending)
+
+
+def of_user(user: Any) -> QuerySet[StudyException]:
+    """All exceptions of the user's facilities, those on hidden studies included."""
+    return StudyException.objects.filter(study__in=access.visible(Study.objects.order_by(), user))
+
+
+def whole(rows: QuerySet[StudyException]) -> QuerySet[StudyException]:
+    """The rows with all that a list shows of them; `newest_verdict` is a key."""
+    newest = Verdict.objects.filter(study=OuterRef("study")).order_by("-number").values("pk")[:1]
+    return rows.select_related(
+        "study__facility", "study__patient__authority", "study__patient__survivor__authority"
+    ).annotate(newest_verdict=Subquery(newest))
+
+
+def _with_text(text: str) -> Q:
+    people = patient_search.of_persons(patient_search.by_name(text) | patient_search.by_identifier(text))
+    called = Q()
+    for key in patient_search.spellings(text):
+        called |= Q(study__patient_name_key__contains=key.rstrip("^"))
+    return (
+        called
+        | Q(study__header_patient_id=text)
+        | Q(study__accession_number=text)
+        | Q(study__study_instance_uid=text)
+        | Q(study__patient__in=people.values("pk"))
+    )
+
+
+def _sorted(rows: QuerySet[StudyException], sort: str, descending: bool) -> QuerySet[StudyException]:
+    if sort == "patient":
+        name = Coalesce("study__patient__survivor__name_key", "study__patient__name_key")
+        rows = rows.annotate(name_key=Coalesce(name, F("study__patient_name_key")))
+    column = {
+        "age": "opened_at",
+        "verdict": "study__verdict",
+        "patient": "name_key",
+        "status": "status",
+    }.get(sort, "due_at")
+    # The youngest has the least age.
+    turned = descending != (sort == "age")
+    return rows.order_by(("-" if turned else "") + column, ("-" if turned else "") + "id")

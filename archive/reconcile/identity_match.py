@@ -1,0 +1,78 @@
+"""Whether the images' patient is a candidate's: what the identity findings come to."""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Final
+
+from archive.reconcile.evidence import Finding
+from archive.reconcile.reconcile_policy import GUESSES, PLAIN, Policy
+
+_SAYS: Final[Mapping[str, float]] = {"patient_name": 1.0, "birth_date": 1.0, "sex": 0.5}
+"""What the demographics count against each other: one sex is that of every second patient."""
+
+
+class IdentityMatch(Enum):
+    """How a study's identity stands to a person's."""
+
+    SAME = "same"
+    CORRECTED = "the same after a normalisation that needs no person"
+    UNCLEAR = "likely the same"
+    UNKNOWN = "too little is known"
+    CONTRADICTS = "another"
+
+
+SURE: Final = frozenset({IdentityMatch.SAME, IdentityMatch.CORRECTED})
+PLAUSIBLE: Final = SURE | {IdentityMatch.UNCLEAR}
+
+
+def agrees(finding: Finding | None, policy: Policy) -> bool:
+    """Whether a finding speaks for the candidate."""
+    return finding is not None and finding.agreement is not None and finding.agreement >= policy.agrees_from
+
+
+def contradicts(finding: Finding | None, policy: Policy) -> bool:
+    """Whether a finding speaks against the candidate."""
+    if finding is None or finding.agreement is None:
+        return False
+    return finding.agreement <= policy.contradicts_to
+
+
+def normalised(findings: Iterable[Finding], policy: Policy) -> IdentityMatch:
+    """Whether agreeing findings agree as they are, by what the policy allows, or only by more than that."""
+    used = [(f.field, f.normaliser) for f in findings if f.normaliser not in PLAIN]
+    if any(normaliser not in policy.allowed.get(field, ()) for field, normaliser in used):
+        return IdentityMatch.UNCLEAR
+    if sum(normaliser in GUESSES for _, normaliser in used) > policy.most_guesses:
+        return IdentityMatch.UNCLEAR
+    return IdentityMatch.CORRECTED if used else IdentityMatch.SAME
+
+
+def of(found: Mapping[str, Finding], policy: Policy) -> IdentityMatch:
+    """The standing that the identity findings, by field, come to."""
+    number = found["patient_id"]
+    speaking = {name: found[name] for name in _SAYS if found[name].agreement is not None}
+    pro = sum(_SAYS[name] for name, finding in speaking.items() if agrees(finding, policy))
+    contra = sum(_SAYS[name] for name, finding in speaking.items() if contradicts(finding, policy))
+    named, born = (agrees(found[name], policy) for name in ("patient_name", "birth_date"))
+    if contradicts(number, policy):
+        spared = policy.other_id_same_demographics == "probable" and named and born and not contra
+        return IdentityMatch.UNCLEAR if spared else IdentityMatch.CONTRADICTS
+    if number.agreement is None:
+        return _without_number(found, policy, named and born, contra)
+    if contra > pro:
+        return IdentityMatch.CONTRADICTS
+    if not agrees(number, policy):
+        return IdentityMatch.UNCLEAR if named and born else IdentityMatch.CONTRADICTS
+    if contra or not (named or born) or not all(agrees(finding, policy) for finding in speaking.values()):
+        return IdentityMatch.UNCLEAR
+    return normalised([number, *speaking.values()], policy)
+
+
+def _without_number(
+    found: Mapping[str, Finding], policy: Policy, called: bool, contra: float
+) -> IdentityMatch:
+    if contradicts(found["patient_name"], policy) or contradicts(found["birth_date"], policy):
+        return IdentityMatch.CONTRADICTS
+    if called:
+        return IdentityMatch.UNCLEAR
+    return IdentityMatch.CONTRADICTS if contra else IdentityMatch.UNKNOWN

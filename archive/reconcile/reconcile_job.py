@@ -1,0 +1,138 @@
+"""The job `archive.reconcile`: judge a study once it is quiet, and again whenever something could change it.
+
+Facts and candidates are read and judged outside any transaction. Whatever could change them asks for this job
+in its own transaction; so, if the job was not asked for again since it was claimed, what was prepared holds.
+Otherwise the study is judged anew with its row locked.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from django.conf import settings
+
+from accounts.models import SiteSection
+from archive.models import Hidden, Instance, Study, Verdict
+from archive.reconcile import apply_verdict, candidates, reconcile_policy, study_evidence, verdict
+from archive.reconcile.candidates import Candidate
+from archive.reconcile.reconcile_policy import Policy
+from archive.reconcile.study_evidence import StudyEvidence
+from archive.reconcile.verdict import Judgement
+from ledger import clock, events, jobs
+from ledger.crashpoint import crashpoint
+from ledger.models import Job
+
+KIND: Final = "archive.reconcile"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that a verdict is computed from, and the hash of it."""
+
+    facts: StudyEvidence
+    candidates: list[Candidate]
+    policy: Policy
+    digest: str
+
+    def judge(self) -> Judgement:
+        """Compute the verdict."""
+        return verdict.decide(self.facts, self.candidates, self.policy)
+
+
+def gather(study: Study, quiet_at: datetime, rules: Policy) -> Inputs:
+    """Read the inputs of a study's verdict."""
+    seen = study_evidence.gather(study, quiet_at)
+    found = candidates.gather(seen, study.facility_id, rules)
+    digest = hashlib.sha256(orjson.dumps([seen, found, rules.version])).hexdigest()
+    return Inputs(seen, found, rules, digest)
+
+
+def prepare(claim: jobs.Claim) -> tuple[Inputs, Judgement] | None:
+    """Judge the study, if it is there and quiet."""
+    study = Study.objects.select_related("facility").filter(study_instance_uid=claim.key).first()
+    section = SiteSection.read("archive")
+    if study is None or (quiet_at := _quiet_at(study, section)) > clock.now():
+        return None
+    inputs = gather(study, quiet_at, reconcile_policy.of(section.get("reconcile", {})))
+    return inputs, inputs.judge()
+
+
+def apply(claim: jobs.Claim, prepared: tuple[Inputs, Judgement] | None) -> None:
+    """Store the verdict and let it take effect; a study that isn't quiet yet is left for later."""
+    rows = Study.objects.select_for_update(of=("self",)).select_related("facility")
+    study = rows.filter(study_instance_uid=claim.key).first()
+    if study is None or study.hidden == Hidden.JOINED:
+        return
+    section = SiteSection.read("archive")
+    quiet_at = _quiet_at(study, section)
+    quiet_now = study.last_received_at + _quiet_time(section)
+    if max(quiet_at, quiet_now) > clock.now():
+        jobs.enqueue(KIND, claim.key, not_before=max(quiet_at, quiet_now))
+        return
+    waiting = Instance.objects.filter(study_instance_uid=claim.key, indexed_at=None)
+    if waiting.exclude(calling_ae_title=settings.AE_TITLE).exists():
+        return  # indexing asks for this job again when it has read them
+    if prepared is None or not _still_holds(claim):
+        inputs = gather(study, quiet_at, reconcile_policy.of(section.get("reconcile", {})))
+        prepared = inputs, inputs.judge()
+    inputs, judgement = prepared
+    study.first_quiet_at = quiet_at
+    row = _store(study, inputs, judgement)
+    crashpoint("reconcile.mid")
+    apply_verdict.take_effect(study, row or apply_verdict.newest(study), is_new=row is not None)
+
+
+def judge_now(study: Study) -> None:
+    """Judge a locked study at once: a person has changed what it is made of."""
+    section = SiteSection.read("archive")
+    study.first_quiet_at = _quiet_at(study, section)
+    inputs = gather(study, study.first_quiet_at, reconcile_policy.of(section.get("reconcile", {})))
+    row = _store(study, inputs, inputs.judge())
+    apply_verdict.take_effect(study, row or apply_verdict.newest(study), is_new=row is not None)
+
+
+def _still_holds(claim: jobs.Claim) -> bool:
+    """Whether nothing has asked for the job since it was claimed."""
+    return Job.objects.filter(pk=claim.id, wanted=claim.wanted).exists()
+
+
+def _quiet_time(section: dict[str, Any]) -> timedelta:
+    return timedelta(seconds=section.get("quiet_seconds", 60))
+
+
+def _quiet_at(study: Study, section: dict[str, Any]) -> datetime:
+    """When the study first was quiet: it follows from what came, not from when this job ran."""
+    return study.first_quiet_at or study.last_received_at + _quiet_time(section)
+
+
+def _store(study: Study, inputs: Inputs, judgement: Judgement) -> Verdict | None:
+    """Add a verdict, unless the newest says the same on the same evidence."""
+    row = Verdict(
+        study=study,
+        outcome=judgement.outcome,
+        facts=orjson.loads(orjson.dumps(inputs.facts)),
+        candidates=verdict.as_json(judgement),
+        findings=[vars(finding) for finding in judgement.findings],
+        policy_version=inputs.policy.version,
+        inputs_digest=inputs.digest,
+    )
+    before = Verdict.objects.filter(study=study).order_by("-number").first()
+    if before is not None and _evidence(before) == _evidence(row):
+        return None
+    row.number = before.number + 1 if before else 1
+    row.save()
+    events.record(
+        "study.verdict",
+        about=[("study", study.public_id), *(("order", one.order) for one in judgement.chosen)],
+        source=f"verdict:{row.public_id}",
+        outcome=judgement.outcome,
+        number=row.number,
+        reason=judgement.reason,
+    )
+    return row
+
+
+def _evidence(row: Verdict) -> tuple[Any, ...]:
+    return row.outcome, row.policy_version, row.findings, row.candidates

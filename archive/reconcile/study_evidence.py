@@ -1,0 +1,148 @@
+"""What a study says of itself: everything that a verdict sees of it, as plain values.
+
+Facts are canonical: the same rows give the same facts, whatever the order in which they came.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import zip_longest
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from archive.models import Series, Study
+from archive.storage.generated_objects import is_own
+
+NO_IMAGES: Final = frozenset({"SR", "PR", "KO", "OT", "DOC", "SEG", "REG", "RTSTRUCT", "PLAN", "AU", "HD"})
+"""Modalities of objects that come along with any study and say nothing of the procedure."""
+_CONFLICTING: Final = ("header_patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A patient, as an object's header or a record names one."""
+
+    patient_id: str = ""
+    issuer: str = ""
+    name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+
+
+@dataclass(frozen=True, order=True)
+class Request:
+    """An item of the Request Attributes Sequence (PS3.3 table 10-9)."""
+
+    scheduled_procedure_step_id: str = ""
+    requested_procedure_id: str = ""
+    accession_number: str = ""
+    accession_issuer: str = ""
+    study_instance_uid: str = ""
+
+
+@dataclass(frozen=True)
+class StudyEvidence:
+    """A study's facts. The first of `identities` is the header's, others those of objects that contradict it.
+
+    Moments are ISO 8601 in UTC. `quiet_at` is when the study first had become quiet, empty while it is not.
+    """
+
+    study_instance_uid: str
+    identities: tuple[Identity, ...]
+    accession_numbers: tuple[str, ...] = ()
+    accession_issuer: str = ""
+    requests: tuple[Request, ...] = ()
+    modalities: tuple[str, ...] = ()
+    station_ae_titles: tuple[str, ...] = ()
+    station_names: tuple[str, ...] = ()
+    acquired_at: str = ""
+    received_at: str = ""
+    quiet_at: str = ""
+    performing_physicians: tuple[str, ...] = ()
+    body_parts: tuple[str, ...] = ()
+    lateralities: tuple[str, ...] = ()
+    description: str = ""
+    series_descriptions: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> Identity:
+        """The header's identity."""
+        return self.identities[0]
+
+
+def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
+    """Read a study's facts from its rows; what was made here, such as a report, is no evidence."""
+    rows = Series.objects.filter(study=study)
+    series = [row for row in rows if not is_own(row.station_ae_title, row.modality)]
+    conflicts = study.header.get("conflicts", {})
+    accessions = [study.accession_number, *conflicts.get("accession_number", [])]
+    return StudyEvidence(
+        study_instance_uid=study.study_instance_uid,
+        identities=_identities(study, conflicts),
+        accession_numbers=_distinct(accessions),
+        accession_issuer=_issuer(study.header.get("accession_issuer")),
+        requests=tuple(sorted({_request(item) for row in series for item in row.header.get("requests", [])})),
+        modalities=_distinct(m for m in study.modalities if m not in NO_IMAGES),
+        station_ae_titles=_distinct(row.station_ae_title for row in series),
+        station_names=_distinct(row.station_name for row in series),
+        acquired_at=_acquired_at(study),
+        received_at=moment(study.first_received_at),
+        quiet_at=moment(quiet_at) if quiet_at else "",
+        performing_physicians=_distinct(row.header.get("performing_physician", "") for row in series),
+        body_parts=_distinct(row.body_part for row in series),
+        lateralities=_distinct(row.laterality for row in series),
+        description=study.description,
+        series_descriptions=_distinct(row.description for row in series)[:50],
+    )
+
+
+def moment(value: datetime) -> str:
+    """A moment as facts and candidates hold it; it sorts as time does."""
+    return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _identities(study: Study, conflicts: Mapping[str, list[str]]) -> tuple[Identity, ...]:
+    """The header's identity, then one for each further value of any of its parts."""
+    own = [getattr(study, name) for name in _CONFLICTING]
+    others = zip_longest(*(sorted(conflicts.get(name, [])) for name in _CONFLICTING))
+    found = [own, *([new or known for new, known in zip(other, own, strict=True)] for other in others)]
+    return tuple(dict.fromkeys(Identity(*(text.strip() for text in values)) for values in found))
+
+
+def _request(item: Mapping[str, Any]) -> Request:
+    return Request(
+        scheduled_procedure_step_id=item.get("scheduled_step_id", "").strip(),
+        requested_procedure_id=item.get("requested_procedure_id", "").strip(),
+        accession_number=item.get("accession_number", "").strip(),
+        accession_issuer=_issuer(item.get("accession_issuer")),
+        study_instance_uid=item.get("study_instance_uid", "").strip(),
+    )
+
+
+def _issuer(named: Mapping[str, str] | None) -> str:
+    """The local name of an issuer (PS3.3 table 10-17), else its universal one."""
+    return (named or {}).get("local", "") or (named or {}).get("universal", "")
+
+
+def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({text.strip() for text in texts} - {""}))
+
+
+def _acquired_at(study: Study) -> str:
+    """Study date and time as a moment; empty where they can't be read (PS3.5 6.2 DA, TM)."""
+    date = study.study_date.replace(".", "").strip()
+    time = study.study_time.replace(":", "").partition(".")[0].strip()
+    try:
+        local = datetime.strptime(date + time[:6].ljust(6, "0"), "%Y%m%d%H%M%S")
+    except ValueError:
+        return ""
+    return moment(local.replace(tzinfo=_zone(study)))
+
+
+def _zone(study: Study) -> ZoneInfo | timezone:
+    """The zone of the study's times: its Timezone Offset From UTC (0008,0201), else its facility's."""
+    offset = str(study.header.get("timezone_offset", "")).strip()
+    if len(offset) == 5 and offset[0] in "+-" and offset[1:].isdigit() and int(offset[1:3]) < 24:
+        minutes = int(offset[1:3]) * 60 + int(offset[3:])
+        return timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes))
+    return ZoneInfo(study.facility.time_zone)

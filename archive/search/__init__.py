@@ -1,0 +1,1 @@
+"""Search: studies, series and instances, and what a text names."""

@@ -1,0 +1,1 @@
+"""Storage: how objects come in, where they lie, and whether rows and files agree."""

@@ -1,0 +1,362 @@
+"""Intake: bytes in a spool file become a durable instance. C-STORE, STOW-RS and file import all end here.
+
+The order is what makes a yes worth something: the dataset is walked and its identity checked, the file is
+synced, linked into a volume and its folder synced, and only then one short transaction makes the rows. When
+`take` returns `Accepted`, everything has been committed. Whatever fails on the way leaves no row, and a file
+at most that `fsck` finds.
+"""
+
+import errno
+import logging
+import mmap
+import os
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
+
+from archive.dataset.header import Likeness, same_content
+from archive.dataset.walk import DatasetError, Walked, valid_uid, walk
+from archive.models import Instance, Quarantined, StoredFile
+from archive.storage import quarantine, volumes
+from archive.storage.volumes import OpenVolume
+from ledger import notifier
+from ledger.crashpoint import crashpoint
+
+logger = logging.getLogger(__name__)
+
+# PS3.4 table B.2-1
+OUT_OF_RESOURCES: Final = 0xA700
+DOES_NOT_MATCH: Final = 0xA900
+CANNOT_UNDERSTAND: Final = 0xC000
+DUPLICATE: Final = 0xC001
+
+ATTEMPTS: Final = 3
+"""How often the database is asked, each time after the first on a new connection."""
+RING_EVERY: Final = 0.2
+"""Seconds between two bells; what is rung for nobody the sweeper sees within half a second."""
+_DATABASE_FAULTS = (DatabaseError, InterfaceError)
+_last_rung = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """An object that has come in: a Part 10 file in the spool, still open, with what was found on the way.
+
+    `size` and `sha256` are those of the dataset, which begins at `dataset_offset`. The name in the spool is
+    removed by whoever made it.
+    """
+
+    path: Path
+    fd: int
+    dataset_offset: int
+    size: int
+    sha256: str
+    transfer_syntax: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What was said of an object besides its bytes: who sent it, and as what (PS3.7 9.1.1)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    calling_ae: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The object is kept for good."""
+
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The object was here already, and what came again was counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The object was not taken: a failure status (PS3.4 table B.2-1) and a comment without patient data."""
+
+    status: int
+    comment: str
+
+
+Outcome = Accepted | Repeated | Refused
+
+
+class _Unacceptable(Exception):
+    """What is wrong with an object; it goes into quarantine."""
+
+    def __init__(self, reason: Quarantined.Reason, status: int, comment: str) -> None:
+        super().__init__(comment)
+        self.reason, self.status, self.comment = reason, status, comment
+
+
+class _Uncertain(Exception):
+    """The database was lost while it committed: the rows may be there or not."""
+
+
+def take(*, spool: Spooled, announced: Announcement, received_at: datetime) -> Outcome:
+    """Keep an object for good, or say why not. Never raises for what a peer sends or a disk refuses."""
+    walked: Walked | None = None
+    try:
+        volume = volumes.open_volume()
+        volumes.check_space(volume.root, volume.least_free)
+        try:
+            walked = _examine(spool, announced)
+            crashpoint("store.after_walk")
+            return _keep(spool, announced, walked, volume, received_at)
+        except _Unacceptable as fault:
+            _quarantine(spool, announced, walked, fault)
+            return Refused(fault.status, fault.comment)
+    except OSError as error:
+        logger.error("an object could not be stored: %s", os.strerror(error.errno or 0))
+        return Refused(OUT_OF_RESOURCES, "The file could not be stored")
+    except (*_DATABASE_FAULTS, _Uncertain) as error:
+        logger.error("an object could not be recorded: %s", type(error).__name__)
+        connection.close()
+        return Refused(OUT_OF_RESOURCES, "The database can't be reached")
+
+
+# Examining
+
+
+def _examine(spool: Spooled, announced: Announcement) -> Walked:
+    """Walk the dataset and check that it is what was announced (PS3.4 B.2.3, PS3.7 9.1.1.1)."""
+    if not valid_uid(announced.sop_instance_uid) or not valid_uid(announced.sop_class_uid):
+        raise _bad_identity("The announced SOP Class or Instance UID is no UID")
+    if not spool.size:
+        raise _Unacceptable(Quarantined.Reason.BROKEN, CANNOT_UNDERSTAND, "empty dataset")
+    try:
+        with mmap.mmap(spool.fd, 0, access=mmap.ACCESS_READ) as buffer:
+            walked = walk(buffer, spool.transfer_syntax, start=spool.dataset_offset)
+    except DatasetError as error:
+        raise _Unacceptable(Quarantined.Reason.BROKEN, CANNOT_UNDERSTAND, str(error)) from None
+    if walked.sop_instance_uid != announced.sop_instance_uid:
+        raise _bad_identity("SOP Instance UID differs from the dataset's", DOES_NOT_MATCH)
+    if walked.sop_class_uid != announced.sop_class_uid:
+        raise _bad_identity("SOP Class UID differs from the dataset's", DOES_NOT_MATCH)
+    if not valid_uid(walked.study_instance_uid):
+        raise _bad_identity("Study Instance UID missing or no UID")
+    if not valid_uid(walked.series_instance_uid):
+        raise _bad_identity("Series Instance UID missing or no UID")
+    return walked
+
+
+def _bad_identity(comment: str, status: int = CANNOT_UNDERSTAND) -> _Unacceptable:
+    return _Unacceptable(Quarantined.Reason.BAD_IDENTITY, status, comment)
+
+
+# Keeping
+
+
+def _keep(
+    spool: Spooled, announced: Announcement, walked: Walked, volume: OpenVolume, received_at: datetime
+) -> Outcome:
+    os.fsync(spool.fd)  # not tried again if it fails: the kernel may have dropped what it could not write
+    crashpoint("store.after_fsync")
+    name = volumes.place(spool.path, volume)
+    keep_file = False
+    try:
+        crashpoint("store.after_link")
+        row = _row(spool, announced, walked, volume, name, received_at)
+        is_new = keep_file = _record(row, name)
+        crashpoint("store.after_commit")
+        if is_new:
+            return Accepted(walked.warnings)
+        keep_file = _repeat(spool, walked, row)
+        return Repeated()
+    except _Uncertain:
+        keep_file = True  # if its rows are not there, fsck finds it
+        raise
+    finally:
+        if not keep_file:
+            volumes.remove(volume.root / name)
+
+
+_COLUMNS = (
+    "public_id, sop_instance_uid, sop_class_uid, study_instance_uid, series_instance_uid, calling_ae_title,"
+    " received_at, number, frames, header, times_received, index_error"
+)
+_INSERT_INSTANCE = (
+    f"INSERT INTO archive_instance ({_COLUMNS})"  # noqa: S608 - no value in it
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, '', 1, '{}', 1, '')"
+    " ON CONFLICT (sop_instance_uid) DO NOTHING RETURNING id"
+)
+_FILE_COLUMNS = "instance_id, volume_id, name, size, dataset_offset, sha256, transfer_syntax_uid"
+_INSERT_FILE = f"INSERT INTO archive_storedfile ({_FILE_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+_INSERT_BOTH = (
+    f"WITH made AS ({_INSERT_INSTANCE})"  # noqa: S608
+    f" INSERT INTO archive_storedfile ({_FILE_COLUMNS})"
+    " SELECT id, %s, %s, %s, %s, %s, %s FROM made RETURNING instance_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The values of the two rows, in the order of the statements."""
+
+    instance: tuple[str, ...]
+    received_at: datetime
+    file: tuple[int | str, ...]
+
+
+def _row(
+    spool: Spooled,
+    announced: Announcement,
+    walked: Walked,
+    volume: OpenVolume,
+    name: str,
+    received_at: datetime,
+) -> _Row:
+    return _Row(
+        (
+            uuid.uuid4().hex,
+            walked.sop_instance_uid,
+            walked.sop_class_uid,
+            walked.study_instance_uid,
+            walked.series_instance_uid,
+            announced.calling_ae.replace("\0", "")[:16],
+        ),
+        received_at,
+        (
+            volume.id,
+            name,
+            spool.dataset_offset + spool.size,
+            spool.dataset_offset,
+            spool.sha256,
+            spool.transfer_syntax,
+        ),
+    )
+
+
+def _record(row: _Row, name: str) -> bool:
+    """Commit the rows; False if there is another object of this SOP Instance UID."""
+    for attempt in range(1, ATTEMPTS + 1):
+        connected = False
+        try:
+            connection.ensure_connection()
+            connected = True
+            is_new = _insert(row)
+        except (OperationalError, InterfaceError) as error:
+            uncertain = connected and _was_lost(error)
+            connection.close()
+            if attempt == ATTEMPTS:
+                raise (_Uncertain() if uncertain else error) from error
+            time.sleep(0.05 * attempt)
+        else:
+            # An earlier attempt may have been committed although the answer was lost.
+            return is_new or (attempt > 1 and StoredFile.objects.filter(name=name).exists())
+    raise AssertionError
+
+
+def _insert(row: _Row) -> bool:
+    """Insert both rows and commit: on PostgreSQL in one round trip, on SQLite under the writers' lock."""
+    if connection.vendor == "postgresql":
+        crashpoint("store.before_commit")
+        with connection.cursor() as cursor:
+            cursor.execute(_INSERT_BOTH, (*row.instance, row.received_at, *row.file))
+            is_new = cursor.fetchone() is not None
+        _ring(is_new)
+        return is_new
+    received_at = connection.ops.adapt_datetimefield_value(row.received_at)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_INSERT_INSTANCE, (*row.instance, received_at))
+        made = cursor.fetchone()
+        if made:
+            cursor.execute(_INSERT_FILE, (made[0], *row.file))
+        _ring(made is not None)
+        crashpoint("store.before_commit")
+    return made is not None
+
+
+def _was_lost(error: Exception) -> bool:
+    """Whether the connection was lost, so that nobody can say what became of the statement."""
+    return connection.vendor == "postgresql" and getattr(error.__cause__, "pgcode", None) is None
+
+
+def _ring(is_new: bool) -> None:
+    global _last_rung
+    now = time.monotonic()
+    if is_new and now - _last_rung >= RING_EVERY:
+        _last_rung = now
+        transaction.on_commit(lambda: notifier.notify("archive.index"))
+
+
+# Repeats
+
+
+def _repeat(spool: Spooled, walked: Walked, row: _Row) -> bool:
+    """Count an object that came again; return whether its new file is needed, the kept one being damaged.
+
+    Raises `_Unacceptable` where ours has other content: ours stands.
+    """
+    files = StoredFile.objects.select_related("instance", "volume")
+    kept = files.filter(instance__sop_instance_uid=walked.sop_instance_uid).order_by("id").first()
+    if kept is None:
+        raise OSError(errno.EIO, "the instance has no file")
+    same = kept.sha256 == spool.sha256 and kept.transfer_syntax_uid == spool.transfer_syntax
+    if not same:
+        _check_alike(kept, spool, walked)
+    heals = same and not _is_whole(kept)
+    with transaction.atomic():
+        Instance.objects.filter(pk=kept.instance_id).update(times_received=F("times_received") + 1)
+        if heals:
+            volume_id, name, size, offset, *_ = row.file
+            StoredFile.objects.filter(pk=kept.pk).update(
+                volume_id=volume_id, name=name, size=size, dataset_offset=offset, verified_at=None
+            )
+    return heals
+
+
+def _is_whole(file: StoredFile) -> bool:
+    try:
+        return volumes.path_of(file).stat().st_size == file.size
+    except FileNotFoundError:
+        return False
+
+
+def _check_alike(kept: StoredFile, spool: Spooled, walked: Walked) -> None:
+    """Let pass another transfer syntax, or a header that a peer coerced around equal pixels."""
+    if kept.instance.study_instance_uid != walked.study_instance_uid:
+        raise _conflict("SOP Instance UID is here already, in another study")
+    try:
+        likeness = same_content(volumes.path_of(kept), spool.path)
+    except DatasetError:
+        likeness = Likeness.UNDECIDED
+    if likeness is Likeness.UNDECIDED:
+        raise _conflict("SOP Instance UID is here already, otherwise compressed")
+    if likeness is Likeness.DIFFERENT:
+        raise _conflict("SOP Instance UID is here already, with other content")
+
+
+def _conflict(comment: str) -> _Unacceptable:
+    return _Unacceptable(Quarantined.Reason.CONFLICT, DUPLICATE, comment)
+
+
+def _quarantine(spool: Spooled, announced: Announcement, walked: Walked | None, fault: _Unacceptable) -> None:
+    os.fsync(spool.fd)
+    quarantine.keep(
+        spool.path,
+        Quarantined(
+            reason=fault.reason,
+            text=fault.comment,
+            sop_instance_uid=announced.sop_instance_uid,
+            sop_class_uid=announced.sop_class_uid,
+            study_instance_uid=walked.study_instance_uid if walked else "",
+            transfer_syntax_uid=spool.transfer_syntax,
+            calling_ae_title=announced.calling_ae,
+            address=announced.address,
+            size=spool.dataset_offset + spool.size,
+            sha256=spool.sha256,
+        ),
+    )

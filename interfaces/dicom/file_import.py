@@ -1,0 +1,112 @@
+"""File import: files of a folder go the way of a C-STORE, through spool and intake.
+
+Preamble and File Meta Information are made anew: those of a file from anywhere may hold a program (PS3.10
+7.1). Files without them are taken too, when their first elements show how they are written.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from django.utils import timezone
+
+from archive.dataset.part10 import Part10, map_dataset, open_part10
+from archive.dataset.walk import DEFLATED, DatasetError, walk
+from archive.storage import intake
+from archive.storage.intake import (
+    CANNOT_UNDERSTAND,
+    OUT_OF_RESOURCES,
+    Announcement,
+    Outcome,
+    Refused,
+    Spooled,
+)
+from interfaces.dicom.services.spool import Spool, SpoolFile, SpoolFull, file_meta
+
+SOURCE: Final = "IMPORT"
+LARGEST: Final = 8 << 30
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a file."""
+
+    path: Path
+    outcome: Outcome
+
+
+def files_below(folders: Iterable[Path]) -> Iterator[Path]:
+    """All files below the folders, and files named themselves, in order; a DICOMDIR is no object."""
+    for folder in folders:
+        found = sorted(folder.rglob("*")) if folder.is_dir() else [folder]
+        yield from (path for path in found if path.is_file() and path.name.upper() != "DICOMDIR")
+
+
+def import_files(paths: Iterable[Path], spool_folder: Path) -> Iterator[Imported]:
+    """Import files one by one."""
+    spool = Spool(spool_folder)
+    try:
+        for path in paths:
+            yield Imported(path, import_file(path, spool))
+    finally:
+        spool.close()
+
+
+def import_file(path: Path, spool: Spool) -> Outcome:
+    """Import one file; what it says in its own dataset counts, not what its File Meta Information says."""
+    try:
+        part10 = open_part10(path)
+        class_uid, instance_uid = _identity(part10)
+    except DatasetError as error:
+        return Refused(CANNOT_UNDERSTAND, str(error))
+    except OSError as error:
+        return Refused(CANNOT_UNDERSTAND, f"can't be read: {os.strerror(error.errno or 0)}")
+    try:
+        spooled = spool.create(file_meta(class_uid, instance_uid, part10.transfer_syntax, SOURCE), LARGEST)
+    except SpoolFull:
+        return Refused(OUT_OF_RESOURCES, "No space left")
+    try:
+        _copy(part10, spooled)
+        return _take(spooled, part10, class_uid, instance_uid)
+    except SpoolFull:
+        return Refused(OUT_OF_RESOURCES, "No space left")
+    finally:
+        spooled.discard()
+
+
+def _identity(part10: Part10) -> tuple[str, str]:
+    """SOP Class and Instance UID of the dataset, or of the File Meta Information if it can't be walked."""
+    try:
+        with map_dataset(part10) as (buffer, start):
+            # A deflated file is mapped as what it inflates to.
+            syntax = part10.transfer_syntax if part10.transfer_syntax != DEFLATED else "1.2.840.10008.1.2.1"
+            walked = walk(buffer, syntax, start=start)
+        return walked.sop_class_uid, walked.sop_instance_uid
+    except DatasetError:
+        meta = part10.meta
+        return meta.get("MediaStorageSOPClassUID", ""), meta.get("MediaStorageSOPInstanceUID", "")
+
+
+def _copy(part10: Part10, spooled: SpoolFile) -> None:
+    with part10.path.open("rb") as file:
+        file.seek(part10.dataset_offset)
+        while chunk := file.read(_CHUNK):
+            spooled.append(memoryview(chunk))
+
+
+def _take(spooled: SpoolFile, part10: Part10, class_uid: str, instance_uid: str) -> Outcome:
+    return intake.take(
+        spool=Spooled(
+            path=spooled.path,
+            fd=spooled.fd,
+            dataset_offset=spooled.dataset_offset,
+            size=spooled.size,
+            sha256=spooled.sha256,
+            transfer_syntax=part10.transfer_syntax,
+        ),
+        announced=Announcement(class_uid, instance_uid, SOURCE),
+        received_at=timezone.now(),
+    )

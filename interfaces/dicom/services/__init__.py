@@ -1,0 +1,1 @@
+"""The service classes (PS3.4) that we provide."""

@@ -1,0 +1,1 @@
+"""The upper layer protocol (PS3.8), acceptor side."""

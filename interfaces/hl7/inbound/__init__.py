@@ -1,0 +1,1 @@
+"""Messages that come: stored, applied, acknowledged."""

@@ -1,0 +1,64 @@
+"""A message that is being applied: what it says, how its sender is read, and its origin."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+
+from interfaces.hl7.inbound.sources import SourcePolicy
+from interfaces.hl7.models import InboundMessage
+from interfaces.hl7.syntax import data_types
+from interfaces.hl7.syntax.data_types import Said
+from interfaces.hl7.syntax.er7 import Field, Header, Message, Segment
+from ledger import stamps
+from worklist.provenance import Provenance
+
+
+@dataclass(frozen=True)
+class InboundContext:
+    """A parsed message with its sender's policy, its origin, and the zone of its time stamps."""
+
+    message: Message
+    header: Header
+    policy: SourcePolicy
+    origin: Provenance
+    zone: tzinfo
+    clock_was_ahead: bool
+    replaced: list[str] = field(default_factory=list)
+    """Locations of names that held what a DICOM name can't hold."""
+
+    def name(self, segment: Segment, n: int, convert: Callable[[Field], Said]) -> Said:
+        """The person's name in a field; noted where `convert` had to replace characters."""
+        found = segment.field(n)
+        if data_types.is_unfit_for_names(found):
+            self.replaced.append(segment.location(n))
+        return convert(found)
+
+
+def read(row: InboundMessage, message: Message, header: Header, policy: SourcePolicy) -> InboundContext:
+    """Work out the stamp of a message: MSH-7, or what its source prefers, as its sender's clock shows it."""
+    zone = data_types.offset_of(header.time) or policy.time_zone
+    received_at = (row.replay_of or row).received_at
+    stamp, ahead = stamps.stamp(
+        made_at=_made_at(message, policy, zone) or received_at,
+        received_at=received_at,
+        sequence=header.sequence_number,
+        control_id=header.control_id,
+        digest=row.sha256,
+    )
+    origin = Provenance(
+        facility=policy.facility,
+        stamp=stamp,
+        received_at=received_at,
+        source=f"hl7:{row.public_id}",
+        actor=policy.name,
+        policy=policy.worklist,
+    )
+    return InboundContext(message, header, policy, origin, zone, ahead)
+
+
+def _made_at(message: Message, policy: SourcePolicy, zone: tzinfo) -> datetime | None:
+    for path in dict.fromkeys([policy.stamp_from, "MSH-7"]):
+        location = path.replace("-", "^1^")
+        if moment := data_types.time(message.get(path), zone, location):
+            return moment
+    return None

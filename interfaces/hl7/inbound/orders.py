@@ -1,0 +1,431 @@
+"""Orders: ORM^O01 (HL7 v2.5.1 4.4.1; IHE RAD TF-2 4.2, 4.3)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from interfaces.hl7.inbound import error_codes, order_control, patients
+from interfaces.hl7.inbound.context import InboundContext
+from interfaces.hl7.syntax import data_types
+from interfaces.hl7.syntax.data_types import Said
+from interfaces.hl7.syntax.er7 import Er7Error, Segment, Segments, parse_path
+from ledger.stamps import NONE
+from worklist.errors import WorklistError
+from worklist.models import Patient, Visit
+from worklist.orders import order_application
+from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
+
+MODALITIES: Final = frozenset(
+    [
+        "AR",
+        "ASMT",
+        "AU",
+        "BDUS",
+        "BI",
+        "BMD",
+        "CFM",
+        "CR",
+        "CT",
+        "CTPROTOCOL",
+        "DG",
+        "DMS",
+        "DOC",
+        "DX",
+        "ECG",
+        "EEG",
+        "EMG",
+        "EOG",
+        "EPS",
+        "ES",
+        "FID",
+        "GM",
+        "HC",
+        "HD",
+        "IO",
+        "IOL",
+        "IVOCT",
+        "IVUS",
+        "KER",
+        "KO",
+        "LEN",
+        "LS",
+        "MG",
+        "MR",
+        "M3D",
+        "NM",
+        "OAM",
+        "OCT",
+        "OP",
+        "OPM",
+        "OPT",
+        "OPTBSV",
+        "OPTENF",
+        "OPV",
+        "OSS",
+        "OT",
+        "PA",
+        "PLAN",
+        "POS",
+        "PR",
+        "PT",
+        "PX",
+        "REG",
+        "RESP",
+        "RF",
+        "RG",
+        "RTDOSE",
+        "RTIMAGE",
+        "RTPLAN",
+        "RTRECORD",
+        "RTSTRUCT",
+        "RWV",
+        "SEG",
+        "SM",
+        "SMR",
+        "SR",
+        "SRF",
+        "STAIN",
+        "TEXTUREMAP",
+        "TG",
+        "US",
+        "VA",
+        "XA",
+        "XC",
+        "XAPROTOCOL",
+    ]
+)
+"""DICOM's modalities (PS3.3 C.7.3.1.1.1)."""
+
+SECTIONS: Final[Mapping[str, str]] = {
+    "CAT": "CT",
+    **dict.fromkeys(("NMR", "MRI"), "MR"),
+    "NMS": "NM",
+    **dict.fromkeys(("RUS", "OUS", "VUS", "CUS"), "US"),
+    "MAM": "MG",
+    **dict.fromkeys(("CTH", "XRC"), "XA"),  # cardiac catheterization, cineradiography
+    "EC": "ECG",
+}
+"""Diagnostic service sections (HL7 Table 0074) that name a modality; none is passed on as it is."""
+
+SECTIONS_WITHOUT_MODALITY: Final = (
+    frozenset(
+        [
+            "RAD",
+            "RX",
+            "AU",
+            "BG",
+            "BLB",
+            "CG",
+            "CH",
+            "CP",
+            "CUS",
+            "EN",
+            "HM",
+            "ICU",
+            "IMM",
+            "LAB",
+            "MB",
+            "MCB",
+            "MYC",
+            "NRS",
+            "OSL",
+            "OTH",
+            "PAR",
+            "PAT",
+            "PF",
+            "PHR",
+            "PHY",
+            "PT",
+            "RC",
+            "RT",
+            "SP",
+            "SR",
+            "TX",
+            "VR",
+            "XRC",
+        ]
+    )
+    - MODALITIES
+    - frozenset(SECTIONS)
+)
+"""Sections that name none; then the catalogue decides."""
+
+PRIORITIES: Final[Mapping[str, str]] = {
+    "S": "STAT",
+    "A": "HIGH",
+    "P": "HIGH",
+    "C": "HIGH",
+    "R": "ROUTINE",
+    "T": "MEDIUM",
+}
+_UID: Final = re.compile(r"[012](\.(0|[1-9]\d*))+", re.ASCII)  # PS3.5 9.1
+DATE_ALONE: Final = len("YYYYMMDD")
+SHORT: Final = 16
+"""Characters of an SH: an accession number that is only derived from another number has to fit."""
+
+
+@dataclass
+class _Procedure:
+    values: dict[str, Any]
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass
+class _Order:
+    placer: Number | None
+    filler: Number | None
+    index: int = 1
+    act: Any = None
+    reason: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    has_content: bool = False
+    procedures: dict[tuple[str, int], _Procedure] = field(default_factory=dict)
+
+
+def apply(context: InboundContext) -> None:
+    """Apply each order of the message; ORC and OBR that name the same numbers are one order.
+
+    A message that only ends, holds or releases orders need not say whose they are.
+    """
+    groups = context.message.groups("ORC")
+    if not groups:
+        raise Er7Error(100, "ORC", "the message has no ORC segment")
+    orders: dict[tuple[Number | None, Number | None], _Order] = {}
+    for group in groups:
+        _read_group(context, group, orders)
+    has_content = any(order.has_content for order in orders.values())
+    patient, visit = None, None
+    if has_content or context.message.first("PID"):
+        patient, visit = patients.register(context, context.message, tell=not has_content)
+    for order in orders.values():
+        try:
+            order_application.apply(statement=_statement(order, patient, visit), origin=context.origin)
+        except WorklistError as error:
+            raise Er7Error(*error_codes.explain(error, order.index)) from error
+
+
+def _read_group(
+    context: InboundContext, group: Segments, orders: dict[tuple[Number | None, Number | None], _Order]
+) -> None:
+    orc, obr = group.first("ORC"), group.first("OBR")
+    assert orc is not None
+    placer = data_types.number(orc, 2) or data_types.number(obr, 2)
+    filler = data_types.number(orc, 3) or data_types.number(obr, 3)
+    if placer is None and filler is None:
+        raise Er7Error(101, orc.location(2), "the order has neither a placer nor a filler order number")
+    order = orders.setdefault((placer, filler), _Order(placer, filler, orc.index))
+    act = order_control.act_of(orc, context.policy.order_status)
+    order.act = act or order.act
+    order.reason = order.reason or orc.field(16).component(2) or orc.field(16).component(1)
+    if orc.field(1).value.strip() not in order_control.WITH_CONTENT:
+        return
+    if obr is None:
+        raise Er7Error(100, "OBR", "the order has no OBR segment")
+    order.has_content = True
+    for segment in group.all("OBR"):
+        _read_procedure(context, group, segment, order)
+
+
+def _read_procedure(context: InboundContext, group: Segments, obr: Segment, order: _Order) -> None:
+    found = _Fields(context, group, obr)
+    if not order.procedures:
+        order.values = _order_values(context, group, obr, found)
+    procedure_id = found.text("requested_procedure_id")
+    step_id = found.text("scheduled_procedure_step_id")
+    procedure = order.procedures.setdefault(_key(order, procedure_id, step_id), _Procedure({}))
+    _fill(procedure.values, _procedure_values(context, group, obr, found))
+    step = procedure.steps.setdefault(step_id, {})
+    protocols = step.get("protocol_codes") or []
+    _fill(step, _step_values(context, obr, found))
+    step["protocol_codes"] = [*protocols, *_protocols(obr, protocols)] or None
+
+
+def _key(order: _Order, procedure_id: str, step_id: str) -> tuple[str, int]:
+    """What names a procedure: its ID, else its place; a step that is there already shows its procedure."""
+    if procedure_id:
+        return procedure_id, 0
+    if step_id:
+        for key, procedure in order.procedures.items():
+            if step_id in procedure.steps:
+                return key
+    return "", 1 + sum(not id_ for id_, _ in order.procedures)
+
+
+def _fill(values: dict[str, Any], said: Mapping[str, Any]) -> None:
+    """Set what nothing was said of yet."""
+    for name, value in said.items():
+        if values.get(name) is None:
+            values[name] = value
+
+
+class _Fields:
+    """Finds an order's fields where the source's mapping says that they are."""
+
+    def __init__(self, context: InboundContext, group: Segments, obr: Segment) -> None:
+        self._reading = context
+        self._segments = {"OBR": obr, **{n: group.first(n) for n in ("ORC", "TQ1", "IPC", "ZDS")}}
+
+    def first(self, name: str) -> tuple[Said, str]:
+        """The first field of the mapping that is present, and its location."""
+        return next(self.present(name), (None, ""))
+
+    def present(self, name: str) -> Iterator[tuple[Said, str]]:
+        """Each field of the mapping that is present, and its location."""
+        for text in self._reading.policy.mapping.get(name, ()):
+            path = parse_path(text)
+            segment = (
+                self._segments[path.segment]
+                if path.segment in self._segments
+                else self._reading.message.first(path.segment)
+            )
+            if segment is None:
+                continue
+            found = segment.field(path.field)
+            if found.is_null:
+                yield NONE, segment.location(path.field)
+            elif value := found.component(path.component or 1, path.subcomponent or 1).strip():
+                yield value, segment.location(path.field)
+
+    def said(self, name: str) -> Said:
+        return self.first(name)[0]
+
+    def text(self, name: str) -> str:
+        value = self.said(name)
+        return value if isinstance(value, str) else ""
+
+
+def _order_values(context: InboundContext, group: Segments, obr: Segment, found: _Fields) -> dict[str, Any]:
+    orc, pv1 = group.first("ORC"), context.message.first("PV1")
+    assert orc is not None
+    requesting = context.name(obr, 16, data_types.provider_name)
+    requesting = requesting or context.name(orc, 12, data_types.provider_name)
+    referring = data_types.provider_name(pv1.field(8)) if pv1 else None
+    names = ("reason", "clinical_information", "danger", "transport", "confidentiality", "requesting_service")
+    return {
+        **{name: found.said(name) for name in names},
+        "accession_number": _accession(found),
+        "priority": _priority(found),
+        "requesting_physician": requesting,
+        "referring_physician": referring or requesting,
+    }
+
+
+def _accession(found: _Fields) -> Said:
+    """OBR-18, else another number that fits; one that was given and does not fit is refused later."""
+    value, location = found.first("accession_number")
+    if isinstance(value, str) and len(value) > SHORT and not location.endswith("^18"):
+        return None
+    return value
+
+
+def _priority(found: _Fields) -> Said:
+    value, location = found.first("priority")
+    if not isinstance(value, str):
+        return value
+    known = PRIORITIES.get(value[:1].upper())
+    if known is None:
+        raise Er7Error(103, location, "is not a priority (S, A, R, P, C or T)")
+    return known
+
+
+def _procedure_values(
+    context: InboundContext, group: Segments, obr: Segment, found: _Fields
+) -> dict[str, Said]:
+    code = obr.field(44) if obr.field(44).component(1) else obr.field(4)
+    first = 1 if code.component(1) else 4
+    return {
+        "code": code.component(first).strip() or None,
+        "description": code.component(first + 1).strip() or None,
+        "scheme": code.component(first + 2).strip() or None,
+        "accession_number": _accession(found),
+        "study_instance_uid": _study_uid(context.message, group),
+    }
+
+
+def _study_uid(message: Segments, group: Segments) -> str | None:
+    """ZDS-1.1 (IHE RAD TF-2 4.4.4.1.2); the message's only ZDS, at its end, is for all of its orders."""
+    zds = group.first("ZDS")
+    if zds is None and len(every := list(message.all("ZDS"))) == 1 and message.segments[-1] is every[0]:
+        zds = every[0]
+    value = zds.field(1).component(1).strip() if zds else ""
+    if not value:
+        return None
+    if len(value) > 64 or not _UID.fullmatch(value):
+        assert zds is not None
+        raise Er7Error(102, zds.location(1), "is not a UID")
+    return value
+
+
+def _step_values(context: InboundContext, obr: Segment, found: _Fields) -> dict[str, Any]:
+    return {
+        "modality": _modality(found),
+        "station_ae_title": found.said("station_ae_title"),
+        "station_name": found.said("station_name"),
+        "location": found.said("location"),
+        "performing_physician": context.name(obr, 34, data_types.named_location_person),
+        "start": _start(context, found),
+    }
+
+
+def _start(context: InboundContext, found: _Fields) -> datetime | Said:
+    """The first start that is present; where it is a date alone, the first that has a time of that day."""
+    start, location = found.first("start")
+    if not isinstance(start, str):
+        return start
+    if len(start) == DATE_ALONE:
+        for value, place in found.present("start"):
+            if isinstance(value, str) and value.startswith(start) and len(value) > DATE_ALONE:
+                start, location = value, place
+                break
+    return data_types.time(start, context.zone, location)
+
+
+def _modality(found: _Fields) -> Said:
+    value, location = found.first("modality")
+    if not isinstance(value, str):
+        return value
+    code = value.upper()
+    if code in SECTIONS:
+        return SECTIONS[code]
+    if code in MODALITIES:
+        return code
+    if code in SECTIONS_WITHOUT_MODALITY:
+        return None
+    raise Er7Error(103, location, "is neither a modality nor in HL7 Table 0074")
+
+
+def _protocols(obr: Segment, known: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The protocol code of OBR-4.4 to 4.6, unless the step has it already."""
+    field = obr.field(4)
+    code = {
+        "code": field.component(4).strip(),
+        "scheme": field.component(6).strip() or "L",
+        "meaning": field.component(5).strip() or field.component(4).strip(),
+    }
+    return [code] if code["code"] and field.component(1) and code not in known else []
+
+
+def _statement(order: _Order, patient: Patient | None, visit: Visit | None) -> OrderUpdate:
+    procedures = [
+        ProcedureUpdate(
+            id=procedure_id,
+            place=place or 1,
+            values=procedure.values,
+            steps=[StepUpdate(step_id, values) for step_id, values in procedure.steps.items()],
+        )
+        for (procedure_id, place), procedure in order.procedures.items()
+    ]
+    values: dict[str, Any] = {}
+    if order.has_content:
+        assert patient is not None
+        values = {**order.values, "patient_id": patient.pk, "visit_id": visit.pk if visit else None}
+    return OrderUpdate(
+        placer=order.placer,
+        filler=order.filler,
+        act=order.act,
+        reason=order.reason,
+        values=values,
+        procedures=procedures,
+    )

@@ -1,0 +1,154 @@
+"""PID, PV1, AL1 and OBX: the patient and the visit of a message (HL7 v2.5.1 3.4.2, 3.4.3, 3.4.6)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from interfaces.hl7.inbound.context import InboundContext
+from interfaces.hl7.syntax import data_types
+from interfaces.hl7.syntax.data_types import Said
+from interfaces.hl7.syntax.er7 import NULL, Er7Error, Segment, Segments
+from ledger.stamps import NONE
+from worklist.models import Patient, Visit
+from worklist.patients import identity
+from worklist.patients.identity import Authority, Identifier
+
+SEX: Final[Mapping[str, Said]] = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O", "U": NONE}
+"""HL7 Table 0001 in DICOM's terms; unknown is empty."""
+
+CHARACTER_SETS: Final[Mapping[str, str]] = {
+    "ascii": "ISO_IR 6",
+    "iso8859-1": "ISO_IR 100",
+    "iso8859-2": "ISO_IR 101",
+    "iso8859-3": "ISO_IR 109",
+    "iso8859-4": "ISO_IR 110",
+    "iso8859-5": "ISO_IR 144",
+    "iso8859-6": "ISO_IR 127",
+    "iso8859-7": "ISO_IR 126",
+    "iso8859-8": "ISO_IR 138",
+    "iso8859-9": "ISO_IR 148",
+    "tis-620": "ISO_IR 166",
+    "gb18030": "GB18030",
+    "gbk": "GBK",
+    "euc_kr": "\\ISO 2022 IR 149",
+}
+_KANJI: Final = {"87": "\\ISO 2022 IR 87", "159": "\\ISO 2022 IR 159"}
+
+_WEIGHT: Final = frozenset({"29463-7", "3141-9"})
+_HEIGHT: Final = frozenset({"8302-2", "3137-7"})
+_KILOGRAMS: Final = {"": 1.0, "KG": 1.0, "G": 0.001, "LB": 0.45359237, "[LB_AV]": 0.45359237}
+_METRES: Final = {"CM": 0.01, "M": 1.0, "MM": 0.001, "IN": 0.0254, "[IN_I]": 0.0254}
+PREGNANT: Final = "3"
+"""Pregnancy Status (0010,21C0): definitely pregnant."""
+
+
+def register(
+    context: InboundContext, segments: Segments, *, tell: bool = True
+) -> tuple[Patient, Visit | None]:
+    """Register or update the patient of `segments`' PID and the visit of its PV1."""
+    pid = segments.first("PID")
+    if pid is None:
+        raise Er7Error(100, "PID", "the message has no PID segment")
+    patient = identity.register(
+        origin=context.origin,
+        identifiers=identifiers(context, pid),
+        demographics=_demographics(context, pid, segments),
+        tell=tell,
+    )
+    return patient, _visit(context, segments.first("PV1"), patient)
+
+
+def identifiers(context: InboundContext, pid: Segment) -> list[Identifier]:
+    """The identifiers of PID-3."""
+    return data_types.identifiers(pid.field(3), context.policy.assigning_authority)
+
+
+def _demographics(context: InboundContext, pid: Segment, segments: Segments) -> dict[str, Said | float]:
+    name = context.name(pid, 5, data_types.person_name)
+    values: dict[str, Said | float] = {
+        "name": name,
+        "character_set": None if name is None else character_set(context),
+        "birth_date": data_types.date(pid.field(7), pid.location(7)),
+        "sex": _sex(pid),
+        "address": _address(pid),
+        "allergies": _allergies(segments),
+    }
+    pv1 = segments.first("PV1")
+    if pv1 is not None and "B6" in [r.component(1) for r in pv1.field(15).repetitions]:
+        values["pregnancy"] = PREGNANT
+    return values | _measures(segments)
+
+
+def character_set(context: InboundContext) -> str:
+    """The DICOM term for the set that the message came in (PS3.3 C.12.1.1.2)."""
+    names = [context.policy.charset] if context.policy.charset else list(context.header.charsets)
+    for name in names:
+        digits = "".join(letter for letter in name if letter.isdigit())
+        if "IR" in name.upper() and digits in _KANJI:
+            return _KANJI[digits]
+    return CHARACTER_SETS.get(context.message.codec, "ISO_IR 192")
+
+
+def _sex(pid: Segment) -> Said:
+    field = pid.field(8)
+    if field.is_null:
+        return NONE
+    code = field.component(1).strip().upper()
+    if code and code not in SEX:
+        raise Er7Error(103, pid.location(8), "is not in HL7 Table 0001")
+    return SEX.get(code)
+
+
+def _address(pid: Segment) -> Said:
+    field = pid.field(11)
+    if field.is_null:
+        return NONE
+    parts = (field.component(n).strip() for n in (1, 2, 3, 4, 5, 6))
+    return ", ".join(part for part in parts if part and part != NULL) or None
+
+
+def _allergies(segments: Segments) -> Said:
+    texts = (al1.field(3).component(2) or al1.field(3).component(1) for al1 in segments.all("AL1"))
+    return ", ".join(dict.fromkeys(text.strip() for text in texts if text.strip())) or None
+
+
+def _measures(segments: Segments) -> dict[str, float]:
+    """Weight in kilograms and height in metres, from OBX with their LOINC codes."""
+    found = {}
+    for obx in segments.all("OBX"):
+        code, unit = obx.field(3).component(1), obx.field(6).component(1).upper()
+        for name, codes, units in (
+            ("weight_kg", _WEIGHT, _KILOGRAMS),
+            ("height_m", _HEIGHT, _METRES),
+        ):
+            if code in codes and unit in units:
+                found[name] = round(_float(obx, 5) * units[unit], 4)
+    return found
+
+
+def _float(obx: Segment, n: int) -> float:
+    try:
+        return float(obx.field(n).component(1))
+    except ValueError as error:
+        raise Er7Error(102, obx.location(n), "is not a number") from error
+
+
+def _visit(context: InboundContext, pv1: Segment | None, patient: Patient) -> Visit | None:
+    """The visit that PV1-19 names."""
+    if pv1 is None:
+        return None
+    default = context.policy.assigning_authority or "VISITS"
+    numbers = data_types.identifiers(pv1.field(19), default)
+    if not numbers:
+        return None
+    return identity.visit(
+        origin=context.origin,
+        authority=numbers[0].authority if numbers[0].authority.namespace else Authority(default),
+        number=numbers[0].value,
+        patient=patient,
+        values={
+            "patient_class": data_types.said(pv1.field(2)),
+            "location": data_types.said(pv1.field(3)),
+            "attending": context.name(pv1, 7, data_types.provider_name),
+            "referring": context.name(pv1, 8, data_types.provider_name),
+        },
+    )

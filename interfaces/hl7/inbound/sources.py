@@ -1,0 +1,92 @@
+"""Who sends to us, and how its messages are read: the rows of the site file over defaults written here."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from accounts.models import Facility, SiteSection
+from interfaces.hl7.models import Source
+from interfaces.hl7.syntax.er7 import Er7Error, Header
+
+MAPPING: Final[Mapping[str, Sequence[str]]] = {
+    "accession_number": ["OBR-18", "OBR-3", "ORC-3", "OBR-2", "ORC-2"],
+    "requested_procedure_id": ["OBR-19"],
+    "scheduled_procedure_step_id": ["OBR-20"],
+    "modality": ["OBR-24"],
+    "station_ae_title": [],
+    "station_name": [],
+    "location": [],
+    "start": ["TQ1-7", "ORC-7.4", "OBR-27.4", "OBR-36"],
+    "priority": ["TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"],
+    "reason": ["OBR-31.2", "OBR-31"],
+    "clinical_information": ["OBR-13"],
+    "danger": ["OBR-12.2", "OBR-12"],
+    "transport": ["OBR-30"],
+    "confidentiality": ["ORC-28.2", "ORC-28"],
+    "requesting_service": ["ORC-17.2", "ORC-17"],
+}
+"""Where each field of an order is looked for; the first that is present wins (HL7 v2.5.1 4.5.1, 4.5.3)."""
+
+KEPT: Final = 1.0
+"""Seconds for which a source and the site's policies are kept in memory."""
+
+
+@dataclass(frozen=True)
+class SourcePolicy:
+    """A sender's name, its facility here, and the choices made for it."""
+
+    name: str
+    facility: Facility
+    worklist: Mapping[str, Any]
+    assigning_authority: str = ""
+    time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    charset: str = ""
+    stamp_from: str = "MSH-7"
+    enhanced: bool = False
+    processing_ids: Sequence[str] = ("P",)
+    receivers: Sequence[str] = ("*",)
+    mapping: Mapping[str, Sequence[str]] = field(default_factory=lambda: MAPPING)
+    order_status: Mapping[str, str] = field(default_factory=dict)
+
+
+_kept: dict[tuple[str, str], tuple[float, SourcePolicy | None]] = {}
+
+
+def policy_of(header: Header) -> SourcePolicy:
+    """The policy of a message's sender. Raises `Er7Error` 200 for one that the site does not know."""
+    key = (header.sending_application, header.sending_facility)
+    read_at, policy = _kept.get(key, (0.0, None))
+    if policy is None or time.monotonic() - read_at > KEPT:
+        policy = _read(*key)
+        if len(_kept) > 1000:
+            _kept.clear()
+        _kept[key] = time.monotonic(), policy
+    if policy is None:
+        raise Er7Error(200, "MSH^1^3", "this sending application and facility are not known here")
+    return policy
+
+
+def _read(application: str, facility: str) -> SourcePolicy | None:
+    rows = [
+        row
+        for row in Source.objects.select_related("facility")
+        if row.application in (application, "*") and row.facility_name in (facility, "*")
+    ]
+    if not rows:
+        return None
+    row = min(rows, key=lambda row: (row.application == "*") + (row.facility_name == "*"))
+    is_wild = row.application == "*" and row.facility_name == "*"
+    if is_wild and not SiteSection.read("hl7").get("accept_unknown_sources", False):
+        return None
+    options = dict(row.options)
+    zone = options.pop("time_zone", "") or row.facility.time_zone
+    return SourcePolicy(
+        name=row.name,
+        facility=row.facility,
+        worklist=SiteSection.read("worklist"),
+        time_zone=ZoneInfo(zone),
+        mapping={**MAPPING, **options.pop("mapping", {})},
+        **options,
+    )

@@ -1,0 +1,72 @@
+"""Which trigger does what, and what a message must be for us to take it at all."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from interfaces.hl7.inbound import adt, orders
+from interfaces.hl7.inbound.context import InboundContext
+from interfaces.hl7.inbound.sources import SourcePolicy
+from interfaces.hl7.syntax.er7 import Er7Error, Header
+
+TRIGGERS: Final[Mapping[tuple[str, str], Callable[[InboundContext], None]]] = {
+    ("ADT", "A01"): adt.register,
+    ("ADT", "A04"): adt.register,
+    ("ADT", "A05"): adt.register,
+    ("ADT", "A08"): adt.register,
+    ("ADT", "A28"): adt.register,
+    ("ADT", "A31"): adt.register,
+    ("ADT", "A40"): adt.merge,
+    ("ORM", "O01"): orders.apply,
+}
+
+_TYPES: Final = frozenset(
+    [
+        "ADT",
+        "BAR",
+        "DFT",
+        "MDM",
+        "MFN",
+        "OMG",
+        "OMI",
+        "OML",
+        "OMP",
+        "ORL",
+        "ORM",
+        "ORU",
+        "ORR",
+        "OUL",
+        "PPR",
+        "QRY",
+        "RAS",
+        "RDE",
+        "RDS",
+        "REF",
+        "SIU",
+        "VXU",
+    ]
+)
+"""Message types that we know; those with no trigger above are not built yet."""
+
+_ONLY_TRIGGER: Final = {"ORM": "O01"}
+_VERSION: Final = re.compile(r"\s*2\.[1-8](?!\d)")
+"""What follows, such as the suffix of a country, is no matter."""
+
+
+def handler_of(header: Header, policy: SourcePolicy) -> Callable[[InboundContext], None]:
+    """The function that applies a message. Raises `Er7Error` 101 and 200 to 204 for what is not taken."""
+    if not header.message_code:
+        raise Er7Error(101, "MSH^1^9", "the message type is missing")
+    if header.message_code not in _TYPES:
+        raise Er7Error(200, "MSH^1^9", "this message type is not taken here")
+    trigger = header.trigger or _ONLY_TRIGGER.get(header.message_code, "")
+    handler = TRIGGERS.get((header.message_code, trigger))
+    if handler is None:
+        raise Er7Error(201, "MSH^1^9^1^2", "this trigger event is not taken here yet; the message is kept")
+    if "*" not in policy.processing_ids and header.processing_id not in policy.processing_ids:
+        raise Er7Error(202, "MSH^1^11", "this processing ID is not taken from this source")
+    if header.version and not _VERSION.match(header.version):
+        raise Er7Error(203, "MSH^1^12", "versions 2.1 to 2.8 are taken")
+    if not {"*", header.receiving_application} & set(policy.receivers):
+        raise Er7Error(204, "MSH^1^5", "this receiving application is not here")
+    return handler

@@ -1,0 +1,1 @@
+"""Messages as people look at them: found, taken apart, repaired."""

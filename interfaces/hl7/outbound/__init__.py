@@ -1,0 +1,1 @@
+"""Messages that go: asked for, written, delivered."""

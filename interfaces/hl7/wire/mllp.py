@@ -1,0 +1,198 @@
+"""The MLLP listener: asyncio owns the sockets, threads store and apply.
+
+One message is in flight on each connection. A frame has 30 seconds from its start to its end, idle
+connections are allowed, and what passes the caps is cut at once.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db import close_old_connections, connections
+
+from interfaces.hl7.inbound import inbox
+from interfaces.hl7.wire import framing
+from interfaces.hl7.wire.framing import Deframer, FrameTooLong
+from ledger.crashpoint import crashpoint
+
+logger = logging.getLogger(__name__)
+
+MAX_CONNECTIONS: Final = 256
+MAX_MESSAGES_IN_FRAME: Final = 1000
+MAX_JUNK: Final = 65536
+"""Bytes outside of frames after which a peer is taken for one that doesn't speak MLLP."""
+READ: Final = 65536
+GRACE: Final = 20.0
+"""Seconds that messages in flight have to end after a stop."""
+
+
+@dataclass
+class Timing:
+    """Deadlines in seconds."""
+
+    frame: float = 30.0
+    silence: float = 0.2
+    send: float = 30.0
+
+
+@dataclass
+class Counters:
+    """What the listener saw, for its heartbeat."""
+
+    connections: int = 0
+    refused: int = 0
+    messages: int = 0
+    without_msh: int = 0
+    cut: int = 0
+    junk_bytes: int = 0
+
+    def snapshot(self) -> dict[str, int]:
+        return dict(vars(self))
+
+
+@dataclass
+class Listener:
+    """Listens on one address until stopped."""
+
+    host: str
+    port: int
+    threads: int = 1
+    timing: Timing = field(default_factory=Timing)
+    counters: Counters = field(default_factory=Counters)
+    open_connections: set["asyncio.Task[None]"] = field(default_factory=set)
+    answering: set["asyncio.Task[None]"] = field(default_factory=set)
+    listening: threading.Event = field(default_factory=threading.Event)
+    stopping: bool = False
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Listen until `stop` is set, then let messages in flight end. Port 0 is replaced by a free one."""
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="hl7")
+        server = await asyncio.start_server(self._accept, self.host, self.port, limit=READ, backlog=128)
+        async with server:
+            self.port = server.sockets[0].getsockname()[1]
+            self.listening.set()
+            await stop.wait()
+            server.close()
+            await self._hang_up()
+        await asyncio.get_running_loop().run_in_executor(None, self._close_pool)
+
+    async def _hang_up(self) -> None:
+        """End each connection; those that answer a message after it, at the latest after `GRACE`."""
+        self.stopping = True
+        for task in self.open_connections - self.answering:
+            task.cancel()
+        if self.open_connections:
+            _, late = await asyncio.wait(self.open_connections, timeout=GRACE)
+            for task in late:
+                task.cancel()
+
+    def _close_pool(self) -> None:
+        """Have each thread of the pool close its database connection, and end."""
+        together = threading.Barrier(self.threads)
+
+        def close() -> None:
+            connections.close_all()
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(1.0)
+
+        for _ in range(self.threads):
+            self._pool.submit(close)
+        self._pool.shutdown(wait=not self.answering)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self.open_connections) >= MAX_CONNECTIONS:
+            self.counters.refused += 1
+            writer.close()
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        self.open_connections.add(task)
+        self.counters.connections += 1
+        try:
+            await self._converse(reader, writer)
+        except (OSError, asyncio.CancelledError, TimeoutError):
+            pass
+        finally:
+            self.open_connections.discard(task)
+            writer.close()
+            with contextlib.suppress(Exception):
+                await writer.wait_closed()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer frame after frame until the peer ends or does what it may not."""
+        peer = str((writer.get_extra_info("peername") or ("",))[0])
+        deframer = Deframer()
+        started, deadline, junk = 0, 0.0, 0
+        while True:
+            try:
+                data = await asyncio.wait_for(reader.read(READ), self._patience(deframer, deadline))
+                ended = not data
+                frames = deframer.end_of_data() if ended else deframer.feed(data)
+            except TimeoutError:
+                ended = not deframer.awaiting_cr
+                self.counters.cut += ended
+                frames = deframer.end_of_data()
+            except FrameTooLong:
+                self.counters.cut += 1
+                return
+            self.counters.junk_bytes += deframer.junk_bytes
+            junk += deframer.junk_bytes
+            deframer.junk_bytes = 0
+            for frame in frames:
+                crashpoint("mllp.frame_read")
+                if not await self._answer(frame, peer, writer):
+                    return
+            if ended or self.stopping:
+                return
+            if junk > MAX_JUNK:
+                self.counters.cut += 1
+                return
+            if deframer.frames_started != started:  # after the answers, for which its sender had to wait
+                started, deadline = deframer.frames_started, time.monotonic() + self.timing.frame
+
+    def _patience(self, deframer: Deframer, deadline: float) -> float | None:
+        """How long to wait: briefly for a missing CR, else to the frame's deadline, else for ever."""
+        if deframer.awaiting_cr:
+            return self.timing.silence
+        if deframer.in_frame:
+            return max(0.0, deadline - time.monotonic())
+        return None
+
+    async def _answer(self, frame: bytes, peer: str, writer: asyncio.StreamWriter) -> bool:
+        """Answer each message of a frame; False if the connection is to be closed."""
+        messages = framing.split_messages(frame)
+        if not messages or len(messages) > MAX_MESSAGES_IN_FRAME:
+            self.counters.without_msh += 1
+            return False
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        for message in messages:
+            if self.stopping:
+                return False
+            self.counters.messages += 1
+            self.answering.add(task)
+            try:
+                answer = await loop.run_in_executor(self._pool, _receive, message, peer)
+                if answer is None:
+                    return False
+                writer.write(framing.frame(answer))
+                await asyncio.wait_for(writer.drain(), self.timing.send)
+            finally:
+                self.answering.discard(task)
+            crashpoint("mllp.after_ack")
+        return True
+
+
+def _receive(message: bytes, peer: str) -> bytes | None:
+    close_old_connections()
+    try:
+        return inbox.receive(message, peer=peer)
+    except Exception:
+        logger.exception("a message was not answered")
+        connections.close_all()
+        return None

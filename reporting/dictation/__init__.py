@@ -1,0 +1,1 @@
+"""Dictation: sound as it was spoken, and how it becomes text."""

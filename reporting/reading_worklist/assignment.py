@@ -1,0 +1,321 @@
+"""The reading worklist: who reads what, and nobody the same.
+
+Possession is a lease of 120 s of the database's time, which its holder's page extends; `fence` tells an old
+holder from a new one. A second person may look, and may take over: free where the lease is stale or the
+person supervises, else with a reason.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from accounts import access
+from accounts.models import User
+from archive.models import ExceptionStatus, Outcome, StudyException
+from ledger import clock, events
+from reporting.errors import BadValue, NotAllowed, StateConflict
+from reporting.models import HoldReason, Presence, ReadingItem, ReadingLease, Skip
+from reporting.reading_worklist import reading_items, reading_status
+
+S = reading_status.S
+LEASE: Final = timedelta(seconds=120)
+PARKED: Final = timedelta(minutes=30)
+RESERVED: Final = timedelta(hours=12)
+UNREAD: Final = (S.READY,)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of the worklist a reader wants; an empty filter takes everything."""
+
+    modality: str = ""
+    priority: str = ""
+    statuses: tuple[str, ...] = ()
+    text: str = ""
+    mine: bool = False
+    overdue: bool = False
+
+
+EVERYTHING: Final = Wanted()
+
+
+def worklist(*, user: User, wanted: Wanted = EVERYTHING) -> QuerySet[ReadingItem]:
+    """What is to be read, the neediest first: STAT before the rest, then by due time, then by readiness."""
+    rows = access.visible(ReadingItem.objects.all(), user)
+    rows = rows.filter(status__in=wanted.statuses or reading_status.OPEN)
+    if wanted.modality:
+        rows = rows.filter(modality__contains=wanted.modality)
+    if wanted.priority:
+        rows = rows.filter(priority=wanted.priority)
+    if wanted.mine:
+        rows = rows.filter(Q(report__author=user) | Q(lease__holder=user, lease__until__gt=clock.now()))
+    if wanted.overdue:
+        rows = rows.filter(due_at__lt=clock.now())
+    if wanted.text:
+        rows = rows.filter(pk__in=ReadingItem.objects.filter(_matches(wanted.text)).values("pk"))
+    mismatch = StudyException.objects.filter(
+        study__reading_items=OuterRef("pk"), status=ExceptionStatus.OPEN, study__verdict=Outcome.MISMATCH
+    )
+    investigated = StudyException.objects.filter(
+        study__reading_items=OuterRef("pk"), status=ExceptionStatus.OPEN
+    )
+    rows = rows.annotate(has_mismatch=Exists(mismatch), under_investigation=Exists(investigated))
+    return rows.order_by("band", "due_at", "ready_at", "id")
+
+
+def overdue(*, user: User) -> int:
+    """How many are past due; they never pass band 0, so they are counted beside it."""
+    rows = access.visible(ReadingItem.objects.filter(status__in=reading_status.OPEN), user)
+    return rows.filter(due_at__lt=clock.now()).count()
+
+
+def next_item(*, by: User, wanted: Wanted = EVERYTHING) -> ReadingItem | None:
+    """Pick what needs `by` most and lease it in this transaction; two readers never get the same."""
+    assert connection.in_atomic_block
+    now = clock.now()
+    rows = worklist(user=by, wanted=wanted).filter(status__in=UNREAD, hold_reason="")
+    rows = rows.exclude(Exists(Skip.objects.filter(item=OuterRef("pk"), user=by)))
+    rows = rows.exclude(lease__until__gt=now).exclude(Q(reserved_until__gt=now) & ~Q(reserved_for=by))
+    skip_locked = connection.features.has_select_for_update_skip_locked
+    item = rows.select_for_update(of=("self",), skip_locked=skip_locked).first()
+    if item is None:
+        return None
+    take(item=item, by=by)
+    return ReadingItem.objects.get(pk=item.pk)
+
+
+def take(*, item: ReadingItem, by: User, reason: str = "") -> ReadingLease:
+    """Take the right to write on an item; from another live holder only with a reason, or as a supervisor."""
+    _may_write(by)
+    item = reading_status.lock(item)
+    if item.status not in reading_status.OPEN:
+        raise StateConflict(f"it is {item.status}; add to it with an addendum", "signed")
+    now = clock.now()
+    lease = lease_of(item) or ReadingLease(item=item, taken_at=now, until=now)
+    other = lease.holder if lease.holder_id not in (None, by.pk) else None
+    may_take = bool(reason.strip()) or access.can(by, "reading.supervise")
+    if other is not None and lease.until > now and not may_take:
+        text = f"{other} has it since {lease.taken_at:%H:%M} UTC"
+        raise StateConflict(text, "held", changed=_held(lease, now))
+    if lease.holder_id != by.pk:
+        lease.taken_from = other if lease.until > now else None
+        lease.holder, lease.taken_at, lease.taken_reason = by, now, reason[:500]
+        lease.fence += 1
+    lease.until, lease.parked, lease.input_at = now + LEASE, False, now
+    lease.save()
+    if other is not None and lease.taken_from_id:
+        _tell(item, "reading.taken_over", by, reason=reason, taken_from=str(other))
+    if item.status == S.READY:
+        reading_status.change(item, S.READING, at=now, actor=str(by), kind="reading.opened")
+    return lease
+
+
+def renew(*, item: ReadingItem, by: User, fence: int, idle_seconds: float = 0) -> ReadingLease:
+    """Extend a lease; `StateConflict` "taken_over" tells its old holder that another person has it now."""
+    lease = ReadingLease.objects.select_for_update(of=("self",)).filter(item=item).first()
+    if lease is None or lease.holder_id != by.pk or lease.fence != fence:
+        holder = f"{lease.holder} has it now" if lease and lease.holder else "the lease ended"
+        raise StateConflict(holder, "taken_over", changed=_held(lease, clock.now()) if lease else {})
+    now = clock.now()
+    lease.until = now + (PARKED if lease.parked else LEASE)
+    lease.input_at = now - timedelta(seconds=max(0.0, min(idle_seconds, 86400.0)))
+    lease.save()
+    return lease
+
+
+def park(*, item: ReadingItem, by: User, fence: int) -> ReadingLease:
+    """Keep an item for half an hour while something more urgent is read."""
+    lease = renew(item=item, by=by, fence=fence)
+    lease.parked, lease.until = True, clock.now() + PARKED
+    lease.save()
+    return lease
+
+
+def let_go(*, item: ReadingItem, by: User, fence: int) -> None:
+    """Give an item back: to the queue where nothing was written or said, else it waits for its author."""
+    item = reading_status.lock(item)
+    lease = lease_of(item)
+    if lease is None or lease.holder_id != by.pk or lease.fence != fence:
+        return
+    lease.until = clock.now()
+    lease.save()
+    _to_queue(item, str(by))
+
+
+def look(*, item: ReadingItem, by: User) -> list[Presence]:
+    """Note that `by` looks at an item, for two minutes; return who else does."""
+    now = clock.now()
+    Presence.objects.update_or_create(item=item, user=by, defaults={"until": now + LEASE})
+    rows = Presence.objects.filter(item=item, until__gt=now).exclude(user=by)
+    return list(rows.select_related("user"))
+
+
+def skip(*, item: ReadingItem, by: User, reason: str) -> None:
+    """Pass an item over; it is not handed to this reader again."""
+    _may_write(by)
+    if not reason.strip():
+        raise BadValue("say why it is passed over", "reason")
+    item = reading_status.lock(item)
+    Skip.objects.update_or_create(item=item, user=by, defaults={"reason": reason[:500], "at": clock.now()})
+    _tell(item, "reading.skipped", by, reason=reason[:500])
+    lease = lease_of(item)
+    if lease is not None and lease.holder_id == by.pk:
+        lease.until = clock.now()
+        lease.save()
+        _to_queue(item, str(by))
+
+
+def reserve(*, item: ReadingItem, by: User) -> None:
+    """Keep an item for oneself, for a shift at most; it stays in everybody's count of what is overdue."""
+    _may_write(by)
+    item = reading_status.lock(item)
+    now = clock.now()
+    if item.reserved_for_id not in (None, by.pk) and item.reserved_until and item.reserved_until > now:
+        raise StateConflict(f"{item.reserved_for} has reserved it", "held")
+    item.reserved_for, item.reserved_until = by, now + RESERVED
+    item.save()
+    _tell(item, "reading.reserved", by)
+
+
+def hold(*, item: ReadingItem, by: User, reason: str, note: str = "") -> None:
+    """Let an item wait for information or images; the time counts as somebody else's."""
+    _may_write(by)
+    if reason not in HoldReason.values:
+        raise BadValue(f"a hold is for one of: {', '.join(HoldReason.values)}", "reason")
+    item = reading_status.lock(item)
+    if item.status not in reading_status.OPEN:
+        raise StateConflict(f"it is {item.status}", "status")
+    item.hold_reason, item.hold_note = reason, note[:500]
+    _turned(item, "reading.held", by, reason=reason, note=note[:500])
+
+
+def resume(*, item: ReadingItem, by: User) -> None:
+    """End a hold."""
+    _may_write(by)
+    item = reading_status.lock(item)
+    if not item.hold_reason:
+        raise StateConflict("it is not on hold", "status")
+    item.hold_reason = item.hold_note = ""
+    _turned(item, "reading.resumed", by)
+
+
+def withdraw(*, item: ReadingItem, by: User, reason: str) -> None:
+    """No report is needed; what was written or said is kept."""
+    _may_write(by)
+    if not reason.strip():
+        raise BadValue("say why no report is needed", "reason")
+    item = reading_status.lock(item)
+    item.withdrawn_reason = reason[:200]
+    reading_status.change(item, S.WITHDRAWN, actor=str(by), kind="report.withdrawn", reason=reason[:200])
+
+
+def reopen(*, item: ReadingItem, by: User) -> None:
+    """Undo a withdrawal."""
+    _may_write(by)
+    item = reading_status.lock(item)
+    if item.retracted:
+        raise StateConflict("its report was retracted; another item took its place", "status")
+    reading_status.change(item, S.READY, actor=str(by), kind="reading.ready")
+
+
+def confirm_patient(*, item: ReadingItem, by: User, revision: int) -> None:
+    """The author says that what is written is about the patient shown now."""
+    _may_write(by)
+    item = reading_status.lock(item)
+    if item.revision != revision:
+        raise StateConflict("it changed meanwhile; look at it again", "stale_revision")
+    question, item.patient_question = item.patient_question, ""
+    item.save()
+    if question:
+        _tell(item, "reading.patient_confirmed", by, question=question)
+
+
+# Leases that ended by themselves
+
+
+def abandoned() -> QuerySet[ReadingItem]:
+    """Items that are shown as being read though nobody holds them any more."""
+    return ReadingItem.objects.filter(status=S.READING, lease__until__lt=clock.now()).exclude(
+        Q(report__isnull=False) | Q(dictations__isnull=False)
+    )
+
+
+def release_abandoned() -> int:
+    """Put abandoned items on which nothing was begun back into the queue; return how many."""
+    done = 0
+    for item in abandoned()[:50]:
+        with transaction.atomic():
+            locked = reading_status.lock(item)
+            lease = lease_of(locked)
+            if locked.status == S.READING and lease and lease.until < clock.now():
+                _to_queue(locked, "")
+                done += 1
+    return done
+
+
+def lease_of(item: ReadingItem) -> ReadingLease | None:
+    """The item's lease, also one that has ended."""
+    return ReadingLease.objects.select_related("holder").filter(item=item).first()
+
+
+def held_by_other(item: ReadingItem, by: User) -> ReadingLease | None:
+    """The live lease of somebody else on the item."""
+    lease = lease_of(item)
+    if lease and lease.holder_id not in (None, by.pk) and lease.until > clock.now():
+        return lease
+    return None
+
+
+def _to_queue(item: ReadingItem, actor: str) -> None:
+    if item.status == S.READING and not reading_items.is_begun(item):
+        reading_status.change(item, S.READY, actor=actor, kind="reading.released")
+    else:
+        _tell_by_name(item, "reading.released", actor)
+
+
+def _turned(item: ReadingItem, kind: str, by: User, **details: Any) -> None:
+    now = clock.now()
+    item.revision += 1
+    item.save()
+    reading_status.note_owner(item, now, str(by))
+    events.record(kind, about=reading_status.things(item), occurred_at=now, actor=str(by)[:200], **details)
+
+
+def _tell(item: ReadingItem, kind: str, by: User, **details: Any) -> None:
+    _tell_by_name(item, kind, str(by), **details)
+
+
+def _tell_by_name(item: ReadingItem, kind: str, actor: str, **details: Any) -> None:
+    events.record(
+        kind, about=reading_status.things(item), occurred_at=clock.now(), actor=actor[:200], **details
+    )
+
+
+def _held(lease: ReadingLease, now: datetime) -> dict[str, Any]:
+    idle = (now - lease.input_at).total_seconds() if lease.input_at else None
+    return {
+        "holder": str(lease.holder or ""),
+        "since": lease.taken_at.isoformat(),
+        "idle_seconds": round(idle) if idle is not None else None,
+        "reason": lease.taken_reason,
+    }
+
+
+def _matches(text: str) -> Q:
+    key = text.casefold().strip()
+    return (
+        Q(patient__name_key__contains=key)
+        | Q(patient__value=text.strip())
+        | Q(description__icontains=text.strip())
+        | Q(studies__accession_number=text.strip())
+        | Q(procedures__accession_number=text.strip())
+        | Q(procedures__order__accession_number=text.strip())
+    )
+
+
+def _may_write(by: User) -> None:
+    if not access.can(by, "report.write"):
+        raise NotAllowed("your roles don't allow writing reports")

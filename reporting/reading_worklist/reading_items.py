@@ -1,0 +1,211 @@
+"""Which reports are to be made: items follow the studies, their links and their orders.
+
+An item is made for each requested procedure of a judged study, and for the study itself where no procedure is
+known. What somebody has begun to write or say is never moved or withdrawn silently: its author is asked.
+"""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from accounts.models import SiteSection
+from archive.models import Instance, Study, Verdict
+from ledger import clock, events
+from reporting.models import Dictation, ReadingItem, Recheck, Report, ReportVersion
+from reporting.reading_worklist import reading_status
+from reporting.turnaround import milestones
+from worklist.models import Order, Patient, RequestedProcedure
+
+S = reading_status.S
+_URGENCY: Final = ("STAT", "HIGH", "ROUTINE", "MEDIUM", "LOW")
+TARGET_MINUTES: Final = {"STAT": 60, "HIGH": 240, "ROUTINE": 1440, "MEDIUM": 1440, "LOW": 2880}
+"""Minutes from ready to final, where the site file says nothing."""
+RECHECK_WITHIN: Final = timedelta(hours=24)
+
+
+def follow_study(sender: object, *, study: Study, **others: Any) -> None:
+    """Bring the items of a locked study in line with its verdict and its links."""
+    if not Verdict.objects.filter(study=study).exists():
+        return
+    gone = _is_gone(study)
+    procedures = [] if gone else list(study.procedures.select_related("order").order_by("pk"))
+    wanted = {f"procedure:{one.public_id}": one for one in procedures}
+    keys: dict[str, RequestedProcedure | None] = dict(wanted) or (
+        {} if gone else {f"study:{study.study_instance_uid}": None}
+    )
+    for item in ReadingItem.objects.filter(studies=study).select_related("facility").order_by("pk"):
+        if item.key not in keys:
+            _let_go(item, study, keys)
+    for key, procedure in keys.items():
+        _attach(key, procedure, study)
+    reading_status.settle_study(study)
+
+
+def follow_order(sender: object, *, order: Order, **others: Any) -> None:
+    """Bring the urgency and the words of an order's items in line with it."""
+    for key in _keys(ReadingItem.objects.filter(procedures__order=order)):
+        item = _locked(key)
+        _describe(item)
+        item.save()
+
+
+def follow_patients(sender: object, *, patients: list[Patient], **others: Any) -> None:
+    """Ask the author of what is begun, where a merge has changed whose it is shown as."""
+    rows = ReadingItem.objects.filter(patient__in=patients, status__in=reading_status.OPEN)
+    for key in _keys(rows):
+        item = _locked(key)
+        item.revision += 1
+        if is_begun(item):
+            item.patient_question = "The patient's record was merged or changed meanwhile."
+        item.save()
+
+
+def is_begun(item: ReadingItem) -> bool:
+    """Whether somebody has written or said anything about it."""
+    has_audio = Dictation.objects.filter(item=item).exclude(state="discarded").exists()
+    report = Report.objects.filter(item=item).first()
+    return has_audio or bool(report and any(text.strip() for text in report.sections.values()))
+
+
+def image_count(item: ReadingItem) -> int:
+    """How many objects its studies hold that others made; reports of ours are none of them."""
+    rows = Instance.objects.filter(series__study__in=item.studies.all())
+    return rows.exclude(calling_ae_title=settings.AE_TITLE).count()
+
+
+def raise_recheck(item: ReadingItem, cause: str) -> None:
+    """Ask the signer of the newest version whether it still holds, once."""
+    version = ReportVersion.objects.filter(report__item=item, undone_at=None).order_by("-number").first()
+    if version is None or Recheck.objects.filter(item=item, closed_at=None).exists():
+        return
+    now = clock.now()
+    Recheck.objects.create(
+        item=item, signer=version.signed_by, cause=cause[:200], raised_at=now, due_at=now + RECHECK_WITHIN
+    )
+    events.record("recheck.raised", about=reading_status.things(item), occurred_at=now, reason=cause)
+
+
+def target(priority: str) -> timedelta:
+    """How long reading may take, from ready to final."""
+    minutes = {**TARGET_MINUTES, **SiteSection.read("reporting").get("targets", {})}
+    return timedelta(minutes=minutes.get(priority, minutes["ROUTINE"]))
+
+
+def _keys(rows: QuerySet[ReadingItem]) -> list[int]:
+    return sorted(set(rows.values_list("pk", flat=True)))
+
+
+def _locked(key: int) -> ReadingItem:
+    """An item alone, without its studies: whoever asks holds what changed it, and the studies are left."""
+    rows = ReadingItem.objects.select_for_update(of=("self",)).select_related("facility", "patient")
+    return rows.get(pk=key)
+
+
+def _is_gone(study: Study) -> bool:
+    """Whether a person has rejected the study, or its series are back in the one that it was split from."""
+    return bool(study.hidden)
+
+
+def _attach(key: str, procedure: RequestedProcedure | None, study: Study) -> None:
+    item = ReadingItem.objects.filter(key=key).first()
+    if item is None:
+        _make(key, procedure, study)
+        return
+    item = _locked(item.pk)
+    item.studies.add(study)
+    if procedure is not None:
+        item.procedures.add(procedure)
+    _follow_patient(item, study)
+    _describe(item)
+    item.save()
+    if item.status == S.WITHDRAWN and not item.retracted:
+        reading_status.change(item, S.READY, kind="reading.ready")
+    elif item.status in reading_status.SIGNED and image_count(item) > item.seen_images:
+        raise_recheck(item, "Images came after the signature.")
+
+
+def _make(key: str, procedure: RequestedProcedure | None, study: Study) -> None:
+    first = Verdict.objects.filter(study=study).order_by("number").values_list("made_at", flat=True).first()
+    moments = [moment for moment in (first, study.first_quiet_at) if moment]
+    ready_at = max(moments, default=clock.now())
+    item = ReadingItem(
+        key=key,
+        facility=study.facility,
+        patient=study.patient,
+        status=S.READY,
+        ready_at=ready_at,
+        due_at=ready_at,
+    )
+    item.save()
+    item.studies.add(study)
+    if procedure is not None:
+        item.procedures.add(procedure)
+    _describe(item)
+    item.save()
+    reading_status.note_owner(item, ready_at)
+    events.record("reading.ready", about=reading_status.things(item), occurred_at=ready_at)
+
+
+def _follow_patient(item: ReadingItem, study: Study) -> None:
+    """Show the item under the study's patient; what is begun is asked about, what is signed rechecked."""
+    if item.patient_id == study.patient_id:
+        return
+    known = item.patient is not None
+    item.patient = study.patient
+    item.revision += 1
+    if known and item.status in reading_status.SIGNED:
+        raise_recheck(item, "The study was given to another patient after the signature.")
+    elif known and is_begun(item):
+        item.patient_question = "The study was given to another patient after this was begun."
+
+
+def _let_go(item: ReadingItem, study: Study, keys: dict[str, RequestedProcedure | None]) -> None:
+    """The study is no longer this item's: it follows the study if it is begun, else it goes."""
+    item = _locked(item.pk)
+    free = [key for key in keys if not ReadingItem.objects.filter(key=key).exists()]
+    if item.status in reading_status.SIGNED:
+        raise_recheck(item, "The study was linked otherwise after the signature.")
+        if len(free) == 1:
+            _rename(item, free[0], keys)
+        return
+    alone = not item.studies.exclude(pk=study.pk).exists()
+    if alone and len(free) == 1 and len(keys) == 1 and item.status != S.WITHDRAWN:
+        _rename(item, free[0], keys)
+        return
+    if is_begun(item):
+        item.patient_question = "The study was linked otherwise after this was begun."
+        item.revision += 1
+        item.save()
+        return
+    if keys:
+        item.studies.remove(study)
+    if alone and item.status != S.WITHDRAWN:
+        item.withdrawn_reason = "its study was linked to another order" if keys else "its study was rejected"
+        reason = item.withdrawn_reason
+        reading_status.change(item, S.WITHDRAWN, kind="report.withdrawn", reason=reason)
+
+
+def _rename(item: ReadingItem, key: str, keys: dict[str, RequestedProcedure | None]) -> None:
+    item.key = key
+    procedure = keys[key]
+    item.procedures.set([procedure] if procedure else [])
+    item.revision += 1
+    item.save()
+
+
+def _describe(item: ReadingItem) -> None:
+    """Take over the words and the urgency of the orders, else those of the images. The caller saves."""
+    procedures = list(item.procedures.select_related("order"))
+    studies = list(item.studies.all())
+    urgencies = [procedure.order.priority for procedure in procedures] or ["ROUTINE"]
+    item.priority = min(urgencies, key=_URGENCY.index)
+    item.band = 0 if item.priority == "STAT" else 1
+    item.due_at = item.ready_at + target(item.priority)
+    kinds = sorted({kind for study in studies for kind in study.modalities} - {"SR", "DOC", "KO", "PR"})
+    item.modality = "/".join(kinds)[:16]
+    item.body_part = next((one.body_part for one in procedures if one.body_part), "")[:64]
+    words = [one.description or one.code for one in procedures] or [study.description for study in studies]
+    item.description = ", ".join(filter(None, words))[:255]
+    milestones.describe(item)

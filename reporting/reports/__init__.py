@@ -1,0 +1,1 @@
+"""Reports: drafts, what stands before a signature, and the versions that were signed."""

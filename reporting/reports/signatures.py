@@ -1,0 +1,384 @@
+"""Signing: stand by one's words in one gesture, and never sign the wrong thing.
+
+One transaction makes the immutable version, chains it, and changes the status; what goes out is made later by
+jobs from that version, so that a full disk or a dead peer can't block a signature.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from accounts import access
+from accounts.models import SiteSection, User
+from ledger import clock, events, jobs
+from reporting.errors import BadValue, Block, NotAllowed, StateConflict
+from reporting.models import (
+    SECTIONS,
+    AddendumDraft,
+    Dictation,
+    DictationState,
+    ReadingItem,
+    Recheck,
+    RecheckOutcome,
+    Report,
+    ReportStatus,
+    ReportVersion,
+    VersionKind,
+)
+from reporting.reading_worklist import assignment, reading_items, reading_status
+from reporting.reports import drafts, report_versions, signing_checks
+from reporting.reports.signing_checks import NOTHING_TOLD, Shown
+from reporting.signals import version_released
+from worklist.models import Patient
+
+S = reading_status.S
+RELEASE: Final = "reporting.release"
+RENDER: Final = "reporting.render"
+UNDO_SECONDS: Final = 60
+_STATUS_AFTER: Final[Mapping[str, tuple[str, str]]] = {
+    VersionKind.PRELIMINARY: (ReportStatus.PRELIMINARY, S.PRELIMINARY),
+    VersionKind.FINAL: (ReportStatus.FINAL, S.FINAL),
+    VersionKind.ADDENDUM: (ReportStatus.AMENDED, S.AMENDED),
+    VersionKind.CORRECTION: (ReportStatus.AMENDED, S.AMENDED),
+    VersionKind.RETRACTION: (ReportStatus.RETRACTED, S.WITHDRAWN),
+}
+_DONE_WITH: Final = (DictationState.TYPED, DictationState.RETURNED)
+"""Dictations that a signature closes; what still waits for a typist is typed all the same."""
+_RECHECK_OUTCOMES: Final = {
+    VersionKind.ADDENDUM: RecheckOutcome.ADDENDUM,
+    VersionKind.CORRECTION: RecheckOutcome.CORRECTION,
+    VersionKind.RETRACTION: RecheckOutcome.RETRACTION,
+}
+
+
+def sign(
+    *,
+    report: Report,
+    by: User,
+    revision: int,
+    kind: str = VersionKind.FINAL,
+    idempotency_key: str = "",
+    overrides: Mapping[str, str] | None = None,
+    shown: Shown = NOTHING_TOLD,
+) -> ReportVersion:
+    """Sign what is on the screen: the report as preliminary or final, or the signer's open addendum.
+
+    The caller has checked the password. Asking again under the same idempotency key gives the same version.
+    Raises `StateConflict` with all `blocks` where something stands in the way, "stale_revision" where the
+    text is another by now, "held" where another person writes on it; `NotAllowed` without the right.
+    """
+    report = drafts.locked(report)
+    if idempotency_key:
+        there = ReportVersion.objects.filter(report=report, idempotency_key=idempotency_key).first()
+        if there is not None:
+            return there
+    if kind not in (VersionKind.PRELIMINARY, VersionKind.FINAL):
+        raise BadValue("a report is signed as preliminary or as final", "kind")
+    draft = _open_draft(report, by)
+    kind = draft.kind if draft else kind
+    _may_sign(by, kind)
+    _check_state(report, draft, by, revision)
+    found = _blocks(report, draft, shown)
+    overrides = {code: text.strip()[:500] for code, text in (overrides or {}).items() if text.strip()}
+    if remaining := signing_checks.left(found, overrides):
+        text = "; ".join(block.text for block in remaining)
+        raise StateConflict(text, remaining[0].code, blocks=remaining)
+    used = {block.code: overrides[block.code] for block in found if block.code in overrides}
+    version = _make(report, draft, kind, by, idempotency_key, used)
+    _apply(report, draft, version, by)
+    return version
+
+
+def undo(*, version: ReportVersion, by: User) -> Report:
+    """Take a signature back before it went out; the version stays in the chain, marked as never released."""
+    report = drafts.locked(version.report)
+    version = ReportVersion.objects.select_for_update().get(pk=version.pk)
+    if version.signed_by_id != by.pk:
+        raise NotAllowed("only its signer can take a signature back")
+    if version.undone_at is not None:
+        raise StateConflict("the signature is taken back already", "undone")
+    if version.released_at is not None or version.release_at <= clock.now():
+        raise StateConflict("it went out already; add an addendum or a correction", "released")
+    if ReportVersion.objects.filter(report=report, number__gt=version.number).exists():
+        raise StateConflict("a later version depends on it", "later_version")
+    now = clock.now()
+    version.undone_at, version.undone_by = now, str(by)[:200]
+    version.save(update_fields=["undone_at", "undone_by"])
+    before = version.before
+    report.status, report.revision = before["report_status"], report.revision + 1
+    if before.get("sections") is not None:
+        report.sections = before["sections"]
+    report.save()
+    if before.get("draft"):
+        AddendumDraft.objects.filter(public_id=before["draft"]).update(is_open=True)
+    for public_id, state in before.get("dictations", {}).items():
+        Dictation.objects.filter(public_id=public_id).update(state=state)
+    item = reading_status.lock(report.item)
+    _undo_successor(item, before)
+    reading_status.restore(item, before["item"], actor=str(by), kind="report.undone", version=version.number)
+    return report
+
+
+def undoable_until(version: ReportVersion) -> datetime | None:
+    """Until when a signature can be taken back; None where it can't any more."""
+    if version.undone_at or version.released_at or version.release_at <= clock.now():
+        return None
+    return version.release_at
+
+
+# The job that lets a version go out
+
+
+def release(claim: jobs.Claim, prepared: Any) -> None:
+    """Mark a version as released and tell those above, unless it was undone."""
+    version = ReportVersion.objects.select_related("report__item").filter(public_id=claim.key).first()
+    if version is None:
+        return
+    reading_status.lock(version.report.item)
+    version = (
+        ReportVersion.objects.select_for_update(of=("self",))
+        .select_related("report__item", "signed_by")
+        .get(pk=version.pk)
+    )
+    if version.undone_at is not None or version.released_at is not None:
+        return
+    version.released_at = clock.now()
+    version.save(update_fields=["released_at"])
+    events.record("report.released", about=things(version), source=f"version:{version.public_id}")
+    jobs.enqueue(RENDER, version.public_id)
+    version_released.send(sender=None, version=version)
+
+
+def things(version: ReportVersion) -> list[events.Thing]:
+    """What an event about a version is about."""
+    return [("report", version.report.public_id), *reading_status.things(version.report.item)]
+
+
+# Rechecks
+
+
+def still_valid(*, recheck: Recheck, by: User, note: str = "") -> None:
+    """The signer says that the report holds as it is."""
+    item = reading_status.lock(recheck.item)
+    recheck = Recheck.objects.select_for_update().get(pk=recheck.pk)
+    if not access.can(by, "report.sign"):
+        raise NotAllowed("your roles don't allow signing")
+    if recheck.closed_at is not None:
+        raise StateConflict("it is closed already", "status")
+    _close_recheck(item, recheck, RecheckOutcome.STILL_VALID, by, note)
+    item.seen_images = reading_items.image_count(item)
+    item.save(update_fields=["seen_images"])
+
+
+def _close_recheck(item: ReadingItem, recheck: Recheck, outcome: str, by: User, note: str = "") -> None:
+    recheck.outcome, recheck.closed_at = outcome, clock.now()
+    recheck.closed_by, recheck.note = str(by)[:200], note[:500]
+    recheck.save()
+    events.record(
+        "recheck.closed",
+        about=reading_status.things(item),
+        actor=str(by)[:200],
+        outcome=outcome,
+        note=note[:500],
+    )
+
+
+# Steps of a signature
+
+
+def _open_draft(report: Report, by: User) -> AddendumDraft | None:
+    if report.status not in drafts.SIGNED:
+        return None
+    draft = AddendumDraft.objects.filter(report=report, author=by, is_open=True).first()
+    if draft is None:
+        raise StateConflict("it is signed already; draft an addendum first", "signed")
+    return draft
+
+
+def _may_sign(by: User, kind: str) -> None:
+    action = "report.sign_preliminary" if kind == VersionKind.PRELIMINARY else "report.sign"
+    if not access.can(by, action):
+        raise NotAllowed(f"your roles don't allow signing as {kind}")
+
+
+def _check_state(report: Report, draft: AddendumDraft | None, by: User, revision: int) -> None:
+    if draft is None and (lease := assignment.held_by_other(report.item, by)) is not None:
+        raise StateConflict(f"{lease.holder} writes on it now", "held", changed={"holder": str(lease.holder)})
+    if revision != report.revision:
+        raise StateConflict(
+            f"{report.changed_by} saved revision {report.revision} meanwhile; read it before you sign",
+            "stale_revision",
+            changed={"revision": report.revision, "by": str(report.changed_by), "sections": report.sections},
+        )
+    if draft is None and report.item.status not in reading_status.OPEN:
+        raise StateConflict(f"the item is {report.item.status}", "status")
+
+
+def _blocks(report: Report, draft: AddendumDraft | None, shown: Shown) -> list[Block]:
+    if draft is None:
+        found = signing_checks.of_text(report.sections)
+        text = drafting_text(report.sections)
+        if shown.text_sha256 is not None and shown.text_sha256 != hashlib.sha256(text.encode()).hexdigest():
+            found.append(Block("text_changed", "the saved text is not the one on the screen"))
+        return found + signing_checks.of_item(report.item, shown)
+    if draft.kind == VersionKind.CORRECTION:
+        return signing_checks.of_text(draft.sections) + signing_checks.of_item(report.item, shown)
+    found = signing_checks.of_addendum(report, draft.text)
+    return (
+        found if draft.kind == VersionKind.RETRACTION else found + signing_checks.of_item(report.item, shown)
+    )
+
+
+def drafting_text(sections: Mapping[str, str]) -> str:
+    """The text of which a page sends the SHA-256: the sections in their order, parted by U+001E."""
+    return "\x1e".join(sections.get(name, "") for name in SECTIONS)
+
+
+def _make(
+    report: Report,
+    draft: AddendumDraft | None,
+    kind: str,
+    by: User,
+    idempotency_key: str,
+    overrides: Mapping[str, str],
+) -> ReportVersion:
+    newest = ReportVersion.objects.filter(report=report).order_by("-number").first()
+    now = clock.now()
+    number = newest.number + 1 if newest else 1
+    template = report.template
+    content = report_versions.canonical(
+        {
+            "format": report_versions.FORMAT,
+            "kind": kind,
+            "number": number,
+            "sections": draft.sections if draft and draft.kind == VersionKind.CORRECTION else report.sections,
+            "text": draft.text if draft else "",
+            "class_of_change": draft.class_of_change if draft else "",
+            "changes_care": draft.changes_care if draft else False,
+            "header": report_versions.header(report),
+            "author": report_versions.person(draft.author if draft else report.author),
+            "signer": report_versions.person(by),
+            "signed_at": now.isoformat(),
+            "template": {"name": template.name, "version": template.version} if template else None,
+            "overrides": dict(overrides),
+        }
+    )
+    previous = newest.sha256 if newest else ""
+    return ReportVersion.objects.create(
+        report=report,
+        number=number,
+        kind=kind,
+        content=content,
+        previous_sha256=previous,
+        sha256=report_versions.chained(previous, content),
+        signed_by=by,
+        signed_at=now,
+        idempotency_key=idempotency_key[:100],
+        before=_before(report, draft),
+        release_at=now + _undo_window(report.item, kind),
+    )
+
+
+def _before(report: Report, draft: AddendumDraft | None) -> dict[str, Any]:
+    done = Dictation.objects.filter(item=report.item, state__in=_DONE_WITH)
+    return {
+        "report_status": report.status,
+        "item": reading_status.snapshot(report.item),
+        "sections": report.sections if draft and draft.kind == VersionKind.CORRECTION else None,
+        "draft": draft.public_id if draft else "",
+        "dictations": dict(done.values_list("public_id", "state")),
+        "key": report.item.key,
+    }
+
+
+def _undo_window(item: ReadingItem, kind: str) -> timedelta:
+    """How long a signature can be taken back: not at all where somebody waits for it."""
+    if kind == VersionKind.PRELIMINARY or item.band == 0:
+        return timedelta(0)
+    return timedelta(seconds=SiteSection.read("reporting").get("undo_seconds", UNDO_SECONDS))
+
+
+def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, by: User) -> None:
+    item = report.item
+    report.status, item_status = _STATUS_AFTER[version.kind]
+    report.revision += 1
+    if draft is not None:
+        AddendumDraft.objects.filter(pk=draft.pk).update(is_open=False)
+        if draft.kind == VersionKind.CORRECTION:
+            report.sections = draft.sections
+    report.save()
+    Dictation.objects.filter(item=item, state__in=_DONE_WITH).update(state=DictationState.CLOSED)
+    item.seen_images = reading_items.image_count(item)
+    item.patient_question = item.hold_reason = item.hold_note = ""
+    kind = f"report.{version.kind}"
+    details: dict[str, Any] = {
+        "version": version.number,
+        "sha256": version.sha256,
+        "report": report.public_id,
+    }
+    if item.status == item_status:
+        item.revision += 1
+        item.save()
+        about = [("report", report.public_id), *reading_status.things(item)]
+        events.record(kind, about=about, occurred_at=version.signed_at, actor=str(by)[:200], **details)
+    else:
+        reading_status.change(item, item_status, at=version.signed_at, actor=str(by), kind=kind, **details)
+    if version.kind == VersionKind.RETRACTION:
+        _succeed(item)
+    elif lease := assignment.lease_of(item):
+        lease.until = version.signed_at
+        lease.save(update_fields=["until"])
+    for recheck in Recheck.objects.filter(item=item, closed_at=None):
+        if version.kind in _RECHECK_OUTCOMES:
+            _close_recheck(item, recheck, _RECHECK_OUTCOMES[VersionKind(version.kind)], by)
+    window = version.release_at > version.signed_at
+    jobs.enqueue(RELEASE, version.public_id, not_before=version.release_at if window else None)
+
+
+def _succeed(item: ReadingItem) -> None:
+    """After a retraction the images wait for a report again, since when they first did."""
+    key, number = item.key, ReadingItem.objects.filter(key__startswith=f"{item.key}#").count() + 1
+    item.key, item.retracted, item.withdrawn_reason = f"{key}#{number}", True, "its report was retracted"
+    item.save()
+    times = ("ordered_at", "scheduled_at", "arrived_at", "started_at", "completed_at", "ready_at", "due_at")
+    new = ReadingItem(
+        key=key,
+        facility=item.facility,
+        patient=_patient_now(item),
+        priority=item.priority,
+        band=item.band,
+        modality=item.modality,
+        body_part=item.body_part,
+        description=item.description,
+        **{name: getattr(item, name) for name in times},
+    )
+    new.save()
+    new.studies.set(item.studies.all())
+    new.procedures.set(item.procedures.all())
+    reading_status.note_owner(new, clock.now())
+    events.record("reading.ready", about=reading_status.things(new), reason="the report was retracted")
+    reading_status.settle_studies(new)
+
+
+def _patient_now(item: ReadingItem) -> Patient | None:
+    study = item.studies.select_related("patient").order_by("pk").first()
+    return study.patient if study else None
+
+
+def _undo_successor(item: ReadingItem, before: Mapping[str, Any]) -> None:
+    """Take the item back that a retraction had made, unless somebody has begun on it."""
+    if item.key == before["key"]:
+        return
+    successor = ReadingItem.objects.filter(key=before["key"]).first()
+    if successor is not None:
+        if reading_items.is_begun(successor):
+            raise StateConflict("the item that took its place is begun already", "later_version")
+        successor.key = f"{before['key']}#undone{successor.pk}"
+        successor.withdrawn_reason, successor.retracted = "the retraction was undone", True
+        successor.save()
+        reading_status.change(
+            successor, S.WITHDRAWN, kind="report.withdrawn", reason="the retraction was undone"
+        )
+    item.key, item.retracted, item.withdrawn_reason = before["key"], False, ""
+    item.save()

@@ -1,0 +1,210 @@
+"""What people decide, and that an undo brings everything back."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from accounts.models import User
+from archive import decisions
+from archive.errors import RequiredMissing, StateConflict
+from archive.models import Decision, Study, StudyException
+from archive.signals import study_reconciled
+from ledger.models import AuditEvent, Event
+from tests.archive.hospital import NOW, Hospital
+from worklist.models import Order, Patient, ProcedureCode, ScheduledProcedureStep
+
+pytestmark = pytest.mark.django_db
+
+
+def rows(study: Study) -> dict[str, Any]:
+    """Everything that a decision may touch."""
+    study = Study.objects.get(pk=study.pk)
+    fields = ("patient_id", "verdict", "reading_status", "first_quiet_at")
+    exception = StudyException.objects.filter(study=study).values("status", "resolution", "opened_at").first()
+    return {
+        **{name: getattr(study, name) for name in fields},
+        "procedures": set(study.procedures.values_list("pk", flat=True)),
+        "exception": exception,
+    }
+
+
+def decide(act: Any, study: Study, by: User, reason: str = "looked at both", **values: Any) -> Decision:
+    with transaction.atomic():
+        return act(study=study, reason=reason, by=by, **values)
+
+
+def undo(study: Study, by: User, **values: Any) -> Decision:
+    with transaction.atomic():
+        return decisions.undo(
+            exception=StudyException.objects.get(study=study), reason="was wrong", by=by, **values
+        )
+
+
+def step_of(order: Order) -> ScheduledProcedureStep:
+    return ScheduledProcedureStep.objects.get(procedure__order=order)
+
+
+@pytest.fixture
+def mismatch(hospital: Hospital) -> Study:
+    hospital.patient()
+    hospital.order("A1", hospital.patient("P2", "REAL^RITA", birth_date="19350517"))
+    study = hospital.study("A1")
+    assert study.verdict == "mismatch"
+    return study
+
+
+def test_a_link_sets_patient_and_procedure_and_leaves_the_verdict(
+    hospital: Hospital, mismatch: Study, user: User
+) -> None:
+    order = Order.objects.get(accession_number="A1")
+    heard = []
+
+    def hear(sender: Any, **values: Any) -> None:
+        heard.append((values["outcome"], values["origin_text"].partition(":")[0]))
+
+    study_reconciled.connect(hear)
+    try:
+        decision = decide(decisions.link, mismatch, user, step=step_of(order))
+    finally:
+        study_reconciled.disconnect(hear)
+    study = Study.objects.get(pk=mismatch.pk)
+    assert (study.verdict, study.patient) == ("mismatch", order.patient)
+    assert study.procedures.get().order == order
+    assert (study.exception.status, study.exception.resolution) == ("resolved", "link")
+    assert (decision.before["patient"], decision.after["patient"]) == (None, order.patient.public_id)
+    assert heard == [("link", "decision")]
+    assert AuditEvent.objects.get().action == "U"
+    assert Event.objects.filter(kind="study.decision.link", actor="Anna").exists()
+
+
+def test_an_undo_after_three_more_arrivals_restores_all_rows(
+    hospital: Hospital, mismatch: Study, user: User
+) -> None:
+    before = rows(mismatch)
+    decide(decisions.link, mismatch, user, step=step_of(Order.objects.get()))
+    for number in range(3):
+        Study.objects.filter(pk=mismatch.pk).update(
+            last_received_at=NOW - timedelta(hours=2, minutes=number), instance_count=number + 5
+        )
+        study = hospital.judged(mismatch)
+        assert study.patient is not None, "the decision stands for later images"
+        assert study.exception.status == "resolved"
+    undo(mismatch, user)
+    assert rows(mismatch) == before
+    decision = Decision.objects.get()
+    assert (decision.undone_by, decision.undo_reason) == ("Anna", "was wrong")
+
+
+def test_an_undo_after_the_verdict_changed_leaves_what_the_verdict_says(
+    hospital: Hospital, mismatch: Study, user: User
+) -> None:
+    decide(decisions.accept, mismatch, user)
+    hospital.merge("P2", "P1")
+    study = hospital.done(mismatch)
+    assert (study.verdict, study.patient) == ("matched", None), "the decision stands"
+    undo(mismatch, user)
+    study = Study.objects.get(pk=mismatch.pk)
+    assert study.patient == Patient.objects.get(value="P2")
+    assert (study.exception.status, study.exception.resolution) == ("closed", "")
+
+
+def test_the_second_of_two_deciders_gets_a_conflict(hospital: Hospital, mismatch: Study, user: User) -> None:
+    seen = decisions.revision(mismatch)
+    decide(decisions.accept, mismatch, user, expected=seen)
+    with pytest.raises(StateConflict, match="accept by Anna"):
+        decide(decisions.accept, mismatch, user, expected=seen)
+    with pytest.raises(StateConflict, match="resolved already"):
+        decide(decisions.link, mismatch, user, step=step_of(Order.objects.get()))
+    assert Decision.objects.count() == 1
+
+
+def test_only_the_last_decision_can_be_undone_and_the_later_one_is_named(
+    hospital: Hospital, mismatch: Study, user: User
+) -> None:
+    patient = Patient.objects.get(value="P1")
+    start = rows(mismatch)
+    first = decide(decisions.reassign, mismatch, user, patient=patient)
+    between = rows(mismatch)
+    decide(
+        decisions.link,
+        mismatch,
+        user,
+        step=step_of(Order.objects.get()),
+        expected=decisions.revision(mismatch),
+    )
+    with pytest.raises(StateConflict, match="link by Anna"):
+        undo(mismatch, user, decision=first)
+    undo(mismatch, user)
+    assert rows(mismatch) == between
+    undo(mismatch, user, decision=first)
+    assert rows(mismatch) == start
+    with pytest.raises(StateConflict, match="no decision"):
+        undo(mismatch, user)
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_decision_needs_a_reason(mismatch: Study, user: User, reason: str) -> None:
+    with pytest.raises(RequiredMissing) as caught:
+        decide(decisions.accept, mismatch, user, reason=reason)
+    assert caught.value.field == "reason"
+    assert not Decision.objects.exists()
+
+
+def test_correct_takes_over_the_best_candidates_demographics(hospital: Hospital, user: User) -> None:
+    patient = hospital.patient(name="BARS^ANNE^LUISE")
+    hospital.order("A1", patient)
+    study = hospital.study("A1", name="BARS^HANNELORE")
+    assert study.verdict == "probable"
+    decision = decide(decisions.correct, study, user)
+    study = Study.objects.get(pk=study.pk)
+    assert (study.patient, study.patient_name) == (patient, "BARS^HANNELORE"), "what was received is kept"
+    assert decision.parameters["patient"] == patient.public_id
+
+
+def test_correct_needs_someone_to_take_over_from(hospital: Hospital, user: User) -> None:
+    study = hospital.study("A1")
+    with pytest.raises(StateConflict, match="no candidate"):
+        decide(decisions.correct, study, user)
+
+
+def test_a_study_with_words_about_it_is_not_given_to_another(hospital: Hospital, user: User) -> None:
+    hospital.order("A1", hospital.patient())
+    study = hospital.study("A1")
+    other = hospital.patient("P2", "REAL^RITA")
+    with pytest.raises(StateConflict, match="nothing is open"):
+        decide(decisions.reassign, study, user, patient=other)
+    Study.objects.filter(pk=study.pk).update(reading_status="dictated")
+    with pytest.raises(StateConflict, match="dictated"):
+        decide(decisions.reassign, study, user, patient=other, expected=0)
+    Study.objects.filter(pk=study.pk).update(reading_status="ready")
+    decide(decisions.reassign, study, user, patient=other, expected=0)
+    assert Study.objects.get(pk=study.pk).procedures.count() == 0
+
+
+def test_an_order_can_be_created_and_is_cancelled_by_the_undo(hospital: Hospital, user: User) -> None:
+    ProcedureCode.objects.create(code="71260", scheme="C4", description="CT chest", modality="CT")
+    patient = hospital.patient()
+    study = hospital.study("N5")
+    before = rows(study)
+    decide(decisions.create_order, study, user, procedure_code="71260")
+    study = hospital.done(study)
+    procedure = study.procedures.get()
+    assert (study.verdict, study.patient) == ("late_order", patient)
+    assert procedure.study_instance_uid == study.study_instance_uid
+    assert procedure.order.accession_number == "N5"
+    undo(study, user)
+    hospital.done(study)
+    assert Order.objects.get().status == "cancelled"
+    assert rows(study)["exception"]["status"] == "open"
+    assert {**rows(study), "verdict": None} == {**before, "verdict": None}
+
+
+def test_a_wrong_patient_suspect_opens_a_resolved_exception_again(hospital: Hospital, user: User) -> None:
+    study = hospital.study("A1")
+    decide(decisions.accept, study, user)
+    conflicts = {"header_patient_id": ["P2"], "patient_name": ["OTHER^OTTO"]}
+    Study.objects.filter(pk=study.pk).update(header={"conflicts": conflicts})
+    study = hospital.judged(study)
+    assert (study.verdict, study.exception.status) == ("mismatch", "open")

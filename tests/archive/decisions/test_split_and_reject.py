@@ -1,0 +1,301 @@
+"""Splitting and rejecting: what moves, what is hidden, and that an undo brings all rows back."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import User
+from archive import decisions
+from archive.errors import BadValue, RequiredMissing, StateConflict, UnknownKey
+from archive.models import Decision, Instance, Series, Study, StudyException, Verdict
+from archive.search import study_search
+from archive.signals import study_settled, study_withdrawn
+from tests.archive.hospital import NOW, Hospital
+from tests.archive.objects import files_in, indexed, received
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("home")]
+AGO = NOW - timedelta(hours=3)
+ANNA: dict[str, Any] = {
+    "PatientName": "BARS^ANNA",
+    "PatientID": "P1",
+    "PatientBirthDate": "19700102",
+    "PatientSex": "F",
+    "AccessionNumber": "A1",
+    "SeriesInstanceUID": "1.2.3.1",
+}
+RITA: dict[str, Any] = {
+    "PatientName": "REAL^RITA",
+    "PatientID": "P2",
+    "PatientBirthDate": "19350517",
+    "PatientSex": "F",
+    "AccessionNumber": "A2",
+    "SeriesInstanceUID": "1.2.3.2",
+}
+
+
+def take(number: int, minute: int = 0, **attributes: Any) -> None:
+    received(
+        **{
+            "SOPInstanceUID": f"1.1.{number}",
+            "IssuerOfPatientID": "GENHOSP",
+            "RequestAttributesSequence": [],
+            "OtherPatientIDsSequence": [],
+            "StudyDate": AGO.strftime("%Y%m%d"),
+            "StudyTime": AGO.strftime("%H%M%S"),
+            **attributes,
+        },
+        received_at=AGO + timedelta(minutes=minute),
+    )
+
+
+@pytest.fixture
+def two(hospital: Hospital) -> Study:
+    """A study with a series of Anna and one of Rita, both of whom have an order."""
+    hospital.order("A1", hospital.patient())
+    hospital.order("A2", hospital.patient("P2", "REAL^RITA", birth_date="19350517"))
+    take(1, **ANNA)
+    take(2, **RITA)
+    take(3, 1, **ANNA)
+    indexed()
+    study = hospital.judged(Study.objects.get())
+    assert study.verdict == "mismatch"
+    return study
+
+
+def decide(act: Any, study: Study, by: User, reason: str = "looked at both", **values: Any) -> Decision:
+    with transaction.atomic():
+        return act(study=study, reason=reason, by=by, **values)
+
+
+def split(study: Study, by: User, *series: str, **values: Any) -> Study:
+    decision = decide(decisions.split, study, by, series=list(series or ("1.2.3.2",)), **values)
+    return Study.objects.get(public_id=decision.parameters["study"])
+
+
+def undo(study: Study, by: User) -> Decision:
+    with transaction.atomic():
+        return decisions.undo(exception=StudyException.objects.get(study=study), reason="was wrong", by=by)
+
+
+def rows(study: Study) -> dict[str, Any]:
+    """Everything of a study that people and doors see."""
+    exception = StudyException.objects.filter(study=study).values("status", "resolution", "opened_at").first()
+    newest = Verdict.objects.filter(study=study).order_by("number").last()
+    assert newest is not None
+    return {
+        "study": Study.objects.filter(pk=study.pk).values().get(),
+        "procedures": set(study.procedures.values_list("pk", flat=True)),
+        "series": list(Series.objects.filter(study=study).order_by("pk").values()),
+        "instances": list(Instance.objects.filter(series__study=study).order_by("pk").values()),
+        "exception": exception,
+        "verdict": (newest.outcome, newest.findings, newest.candidates, newest.facts),
+    }
+
+
+def test_a_split_makes_two_studies_each_with_its_own_patient_and_verdict(two: Study, user: User) -> None:
+    files = {path: path.read_bytes() for path in files_in("volumes")}
+    part = split(two, user)
+    whole = Study.objects.get(pk=two.pk)
+    assert (whole.verdict, whole.patient_name, whole.instance_count) == ("matched", "BARS^ANNA", 2)
+    assert (part.verdict, part.patient_name, part.instance_count) == ("matched", "REAL^RITA", 1)
+    assert (whole.patient.value, part.patient.value) == ("P1", "P2")
+    assert "conflicts" not in whole.header
+    assert (part.split_from, part.accession_number, part.series_count) == (whole, "A2", 1)
+    assert part.study_instance_uid.startswith("2.25.")
+    assert (whole.exception.status, whole.exception.resolution) == ("resolved", "split")
+    assert not StudyException.objects.filter(study=part).exists()
+    assert {path: path.read_bytes() for path in files_in("volumes")} == files
+
+
+def test_the_same_split_makes_the_same_study_again(two: Study, user: User) -> None:
+    part = split(two, user)
+    undo(two, user)
+    assert Study.objects.get(pk=part.pk).hidden == "joined"
+    again = split(two, user)
+    assert (again.pk, again.hidden, again.verdict) == (part.pk, "", "matched")
+
+
+def test_what_comes_later_goes_where_its_series_went(hospital: Hospital, two: Study, user: User) -> None:
+    part = split(two, user)
+    take(4, 5, **RITA)
+    take(5, 5, **ANNA)
+    take(6, 6, **{**ANNA, "SeriesInstanceUID": "1.2.3.9"})
+    indexed()
+    counts = {study.pk: study.instance_count for study in Study.objects.all()}
+    assert counts == {two.pk: 4, part.pk: 2}
+    assert set(Instance.objects.values_list("study_instance_uid", flat=True)) == {"1.2.3"}, "as received"
+    assert hospital.done(part).verdict == "matched" == hospital.done(two).verdict
+
+
+def test_where_a_part_does_not_fit_it_is_an_exception_of_its_own(
+    hospital: Hospital, two: Study, user: User
+) -> None:
+    take(7, 2, **{**RITA, "SeriesInstanceUID": "1.2.3.3", "PatientName": "NOBODY^NORA", "PatientID": "X"})
+    indexed()
+    hospital.judged(two)
+    part = split(two, user, "1.2.3.2", "1.2.3.3")
+    assert (part.verdict, part.exception.status) == ("mismatch", "open")
+    inner = split(part, user, "1.2.3.3")
+    assert (inner.split_from, Study.objects.get(pk=part.pk).verdict) == (part, "matched")
+    with pytest.raises(StateConflict, match="split by Anna"):
+        undo(two, user)
+    undo(part, user)
+    undo(two, user)
+    assert {row.moved_from for row in Series.objects.all()} == {None}
+    assert {row.study for row in Series.objects.all()} == {two}
+
+
+@pytest.mark.parametrize(
+    ("series", "error"),
+    [
+        ([], RequiredMissing),
+        (["1.2.3.7"], UnknownKey),
+        (["1.2.3.1", "1.2.3.2"], BadValue),
+        (["1.2.3.2"] * 3 + ["\0"], UnknownKey),
+    ],
+)
+def test_a_split_names_some_of_the_series(two: Study, user: User, series: list[str], error: Any) -> None:
+    with pytest.raises(error) as caught:
+        decide(decisions.split, two, user, series=series)
+    assert caught.value.field == "series"
+    assert Study.objects.count() == 1
+
+
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+)
+@given(st.lists(st.sampled_from(["anna", "rita", "new"]), max_size=3), st.sampled_from(["split", "reject"]))
+def test_an_undo_ends_as_if_nothing_had_been_decided(
+    hospital: Hospital, two: Study, user: User, arrivals: list[str], kind: str
+) -> None:
+    headers = {"anna": ANNA, "rita": RITA, "new": {**ANNA, "SeriesInstanceUID": "1.2.3.9"}}
+
+    def arrive(first: int) -> None:
+        for number, whose in enumerate(arrivals):
+            take(first + number, 10, **headers[whose])
+        indexed()
+        hospital.judged(two)
+
+    ends = []
+    for decided in (False, True):
+        with transaction.atomic():
+            if decided:
+                if kind == "split":
+                    split(two, user)
+                else:
+                    decide(decisions.reject, two, user, code="113001")
+            arrive(10)
+            if decided:
+                undo(two, user)
+            ends.append(rows(two))
+            transaction.set_rollback(True)
+    for end in ends:  # their keys and the moment of indexing are of the run
+        for row in [*end["series"], *end["instances"]]:
+            for name in ("id", "public_id", "series_id", "indexed_at"):
+                row.pop(name, None)
+    assert ends[0] == ends[1]
+
+
+def test_a_rejected_study_is_hidden_until_the_undo(two: Study, user: User) -> None:
+    before = rows(two)
+    decision = decide(decisions.reject, two, user, code="113037")
+    assert decision.parameters == {"code": "113037", "meaning": "Rejected for Patient Safety Reasons"}
+    assert not study_search.studies(user=user).exists()
+    study = Study.objects.get(pk=two.pk)
+    assert (study.hidden, study.exception.resolution) == ("rejected", "reject")
+    assert Instance.objects.count() == len(files_in("volumes")) == 3
+    with pytest.raises(StateConflict, match="undo that first"):
+        decide(decisions.accept, two, user, expected=decisions.revision(two))
+    undo(two, user)
+    assert rows(two) == before
+    assert study_search.studies(user=user).get() == two
+
+
+@pytest.mark.parametrize("code", ["113039", "113001 ", "1", "x"])
+def test_a_rejection_has_a_code_that_a_person_may_give(two: Study, user: User, code: str) -> None:
+    with pytest.raises(BadValue, match="113001 Rejected for Quality Reasons"):
+        decide(decisions.reject, two, user, code=code)
+
+
+@pytest.mark.parametrize("status", ["dictated", "final"])
+def test_what_is_written_on_is_neither_split_nor_rejected(two: Study, user: User, status: str) -> None:
+    Study.objects.update(reading_status=status)
+    for act, values in ((decisions.reject, {"code": "113001"}), (decisions.split, {"series": ["1.2.3.2"]})):
+        with pytest.raises(StateConflict, match=status) as caught:
+            decide(act, two, user, **values)
+        assert caught.value.field == "reading_status"
+
+
+def test_those_above_hear_of_what_is_withdrawn_and_settled(
+    hospital: Hospital, two: Study, user: User
+) -> None:
+    heard: list[Any] = []
+
+    def withdrawn(sender: Any, **told: Any) -> None:
+        heard.append(("withdrawn", told["study"].pk, [p.order.accession_number for p in told["procedures"]]))
+
+    def settled(sender: Any, **told: Any) -> None:
+        heard.append(("settled", told["study"].pk, told["study"].procedures.count()))
+
+    study_withdrawn.connect(withdrawn)
+    study_settled.connect(settled)
+    try:
+        part = split(two, user)
+        decide(decisions.reject, part, user, code="113038", expected=0)
+        undo(part, user)
+        undo(two, user)
+    finally:
+        study_withdrawn.disconnect(withdrawn)
+        study_settled.disconnect(settled)
+    assert [one for one in heard if one[0] == "withdrawn"] == [
+        ("withdrawn", part.pk, ["A2"]),
+        ("withdrawn", part.pk, ["A2"]),
+        ("withdrawn", two.pk, ["A1"]),
+    ]
+    assert {one[1] for one in heard if one[0] == "settled"} == {two.pk, part.pk}
+
+
+def test_a_match_that_an_order_change_takes_away_is_withdrawn(hospital: Hospital) -> None:
+    order = hospital.order("A1", hospital.patient())
+    study = hospital.study("A1")
+    assert study.verdict == "matched"
+    heard: list[Any] = []
+
+    def withdrawn(sender: Any, **told: Any) -> None:
+        heard.append(told["origin_text"].partition(":")[0])
+
+    study_withdrawn.connect(withdrawn)
+    try:
+        Study.objects.filter(pk=study.pk).update(patient_name="OTHER^OTTO", birth_date="19350517", sex="M")
+        assert hospital.judged(study).procedures.count() == 0
+    finally:
+        study_withdrawn.disconnect(withdrawn)
+    assert heard == ["verdict"] and order.accession_number == "A1"
+
+
+def test_a_preview_says_what_the_act_then_does_and_changes_nothing(two: Study, user: User) -> None:
+    before, made = rows(two), Decision.objects.count()
+    with transaction.atomic():
+        effects = decisions.preview(
+            study=two,
+            act=lambda: decisions.split(study=two, series=["1.2.3.2"], reason="preview", by=user),
+        )
+    assert rows(two) == before and Decision.objects.count() == made and Study.objects.count() == 1
+    told = {effect.about: effect for effect in effects}
+    part = split(two, user)
+    assert told["patient"].after == "BARS, ANNA (P1^^^GENHOSP)"
+    assert told["verdict"].after == Study.objects.get(pk=two.pk).verdict
+    assert told["part"].after == part.study_instance_uid
+    assert "REAL, RITA (P2^^^GENHOSP)" in told["part"].text and "A2" in told["part"].text
+    assert "all series in one study" in told["undo"].text
+
+
+def test_a_doubtful_study_is_under_investigation(hospital: Hospital, two: Study, user: User) -> None:
+    other = hospital.study("A1")
+    assert study_search.under_investigation([two, other]) == {two.pk}
+    decide(decisions.accept, two, user)
+    assert study_search.under_investigation([two, other]) == set()

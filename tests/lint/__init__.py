@@ -1,0 +1,1 @@
+"""What `make lint` checks that no published tool does: `python -m tests.lint`."""

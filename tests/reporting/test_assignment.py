@@ -1,0 +1,154 @@
+"""Who reads what (reading.md 1)."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts.models import Facility, Role, User
+from reporting.errors import BadValue, NotAllowed, StateConflict
+from reporting.models import OwnerSpan, ReadingItem, ReadingLease
+from reporting.reading_worklist import assignment
+from tests.reporting.conftest import World
+
+
+def rows(facility: Facility, count: int, **values: object) -> list[ReadingItem]:
+    now = timezone.now()
+    return ReadingItem.objects.bulk_create(
+        ReadingItem(
+            **{
+                "key": f"study:{number}",
+                "facility": facility,
+                "ready_at": now - timedelta(minutes=number),
+                "due_at": now + timedelta(hours=4),
+                **values,
+            }
+        )
+        for number in range(count)
+    )
+
+
+@pytest.mark.django_db
+def test_stat_comes_first_then_what_is_due_first(facility: Facility, rada: User) -> None:
+    now = timezone.now()
+    late, soon, stat = rows(facility, 3)
+    ReadingItem.objects.filter(pk=late.pk).update(due_at=now - timedelta(hours=9))
+    ReadingItem.objects.filter(pk=stat.pk).update(band=0, priority="STAT")
+    assert list(assignment.worklist(user=rada)) == [stat, late, soon]
+    assert assignment.overdue(user=rada) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_readers_never_get_the_same_item(facility: Facility, people: Callable[..., User]) -> None:
+    rows(facility, 200)
+    readers = [people(f"reader{number}", Role.RADIOLOGIST) for number in range(20)]
+    got: list[int] = []
+
+    def read(reader: User) -> None:
+        try:
+            while True:
+                with transaction.atomic():
+                    item = assignment.next_item(by=reader)
+                if item is None:
+                    return
+                got.append(item.pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=read, args=(reader,)) for reader in readers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 200 and len(set(got)) == 200
+
+
+@pytest.mark.django_db
+class TestPossession:
+    def test_the_second_sees_who_has_it_and_takes_over_with_a_reason(
+        self, world: World, rada: User, ruben: User
+    ) -> None:
+        item = world.item()
+        with transaction.atomic():
+            first = assignment.take(item=item, by=rada)
+        with pytest.raises(StateConflict) as refused, transaction.atomic():
+            assignment.take(item=item, by=ruben)
+        assert refused.value.code == "held" and refused.value.changed["holder"] == "Rada"
+        with transaction.atomic():
+            second = assignment.take(item=item, by=ruben, reason="Rada went home")
+        assert second.fence > first.fence and second.taken_from == rada
+        with pytest.raises(StateConflict) as lost, transaction.atomic():
+            assignment.renew(item=item, by=rada, fence=first.fence)
+        assert lost.value.code == "taken_over"
+
+    def test_a_stale_lease_is_free(self, world: World, rada: User, ruben: User) -> None:
+        item = world.item()
+        with transaction.atomic():
+            assignment.take(item=item, by=rada)
+        ReadingLease.objects.update(until=timezone.now() - timedelta(seconds=1))
+        with transaction.atomic():
+            lease = assignment.take(item=item, by=ruben)
+        assert lease.holder == ruben and lease.taken_from is None
+
+    def test_what_nobody_began_goes_back_to_the_queue_by_itself(self, world: World, rada: User) -> None:
+        item = world.item()
+        with transaction.atomic():
+            assignment.take(item=item, by=rada)
+        assert assignment.release_abandoned() == 0
+        ReadingLease.objects.update(until=timezone.now() - timedelta(seconds=1))
+        assert assignment.release_abandoned() == 1
+        item.refresh_from_db()
+        assert item.status == "ready"
+        assert list(OwnerSpan.objects.filter(item=item).values_list("owner", flat=True)) == [
+            "queue",
+            "reader",
+            "queue",
+        ]
+
+    def test_what_was_begun_waits_for_its_author(self, world: World, rada: User) -> None:
+        item = world.item()
+        world.draft(item, rada)
+        ReadingLease.objects.update(until=timezone.now() - timedelta(seconds=1))
+        assert assignment.release_abandoned() == 0
+        item.refresh_from_db()
+        assert item.status == "reading"
+
+    def test_an_item_that_was_skipped_is_not_handed_out_again(
+        self, world: World, rada: User, ruben: User
+    ) -> None:
+        item = world.item()
+        with pytest.raises(BadValue), transaction.atomic():
+            assignment.skip(item=item, by=rada, reason=" ")
+        with transaction.atomic():
+            assignment.skip(item=item, by=rada, reason="not my field")
+            assert assignment.next_item(by=rada) is None
+            assert assignment.next_item(by=ruben) == item
+
+    def test_a_hold_is_somebody_elses_time(self, world: World, rada: User) -> None:
+        item = world.item()
+        with transaction.atomic():
+            assignment.hold(item=item, by=rada, reason="need information", note="asked the ward")
+            assert assignment.next_item(by=rada) is None
+        assert OwnerSpan.objects.filter(item=item).order_by("-id")[0].owner == "outside"
+        with transaction.atomic():
+            assignment.resume(item=item, by=rada)
+        assert OwnerSpan.objects.filter(item=item).order_by("-id")[0].owner == "queue"
+
+    def test_a_withdrawn_item_can_be_reopened(self, world: World, rada: User) -> None:
+        item = world.item()
+        with transaction.atomic():
+            assignment.withdraw(item=item, by=rada, reason="read outside")
+        item.refresh_from_db()
+        assert item.studies.get().reading_status == "withdrawn" and item.withdrawn_at
+        with transaction.atomic():
+            assignment.reopen(item=item, by=rada)
+        item.refresh_from_db()
+        assert item.studies.get().reading_status == "ready" and item.withdrawn_at is None
+
+    def test_a_transcriptionist_reads_nothing(self, world: World, trudy: User) -> None:
+        item = world.item()
+        with pytest.raises(NotAllowed), transaction.atomic():
+            assignment.take(item=item, by=trudy)

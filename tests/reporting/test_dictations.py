@@ -1,0 +1,178 @@
+"""Dictation and transcription (reading.md 4, 5)."""
+
+import hashlib
+import uuid
+
+import pytest
+from django.db import transaction
+
+from accounts.models import User
+from reporting.dictation import audio, dictations, transcription
+from reporting.errors import BadValue, NotAllowed, StateConflict
+from reporting.models import Dictation, OwnerSpan, ReadingItem, Report
+from tests.reporting.conftest import World
+
+pytestmark = pytest.mark.django_db
+
+SECOND = b"\1\0" * 16000
+
+
+def spoken(item: ReadingItem, by: User, seconds: int = 2) -> Dictation:
+    with transaction.atomic():
+        dictation = dictations.begin(uuid=str(uuid.uuid4()), item=item, by=by)
+        for seq in range(seconds):
+            dictations.add_segment(dictation=dictation, seq=seq, name=audio.write(SECOND), data=SECOND, by=by)
+        whole = hashlib.sha256(SECOND * seconds).hexdigest()
+        return dictations.finish(dictation=dictation, segments=seconds, sha256=whole, by=by)
+
+
+class TestDictating:
+    def test_sound_is_kept_as_it_came(self, world: World, rada: User) -> None:
+        item = world.item()
+        dictation = spoken(item, rada, 3)
+        assert dictation.seconds == 3 and dictation.state == "queued"
+        item.refresh_from_db()
+        assert item.status == "dictated" and item.dictated_at
+        names = dictation.segments.order_by("seq").values_list("name", "size")
+        total = audio.HEADER_BYTES + 3 * len(SECOND)
+        sound = b"".join(audio.wav([n for n, _ in names], [s for _, s in names], 16000, 0, total))
+        assert len(sound) == total and sound[audio.HEADER_BYTES :] == SECOND * 3
+        part = audio.wav([n for n, _ in names], [s for _, s in names], 16000, 40, 32050)
+        assert b"".join(part) == sound[40:32050]
+
+    def test_sending_again_changes_nothing(self, world: World, rada: User) -> None:
+        item, name = world.item(), str(uuid.uuid4())
+        with transaction.atomic():
+            dictation = dictations.begin(uuid=name, item=item, by=rada)
+            assert dictations.begin(uuid=name, item=item, by=rada) == dictation
+            one = dictations.add_segment(dictation=dictation, seq=0, name="a", data=SECOND, by=rada)
+            two = dictations.add_segment(dictation=dictation, seq=0, name="b", data=SECOND, by=rada)
+            assert one == two
+            with pytest.raises(StateConflict):
+                dictations.add_segment(dictation=dictation, seq=0, name="c", data=SECOND * 2, by=rada)
+
+    def test_missing_segments_are_named(self, world: World, rada: User) -> None:
+        with transaction.atomic():
+            dictation = dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=rada)
+            dictations.add_segment(dictation=dictation, seq=2, name="a", data=SECOND, by=rada)
+            with pytest.raises(StateConflict) as refused:
+                dictations.finish(dictation=dictation, segments=3, sha256="", by=rada)
+        assert refused.value.changed == {"missing": [0, 1]}
+
+    def test_other_samples_than_were_recorded_are_refused(self, world: World, rada: User) -> None:
+        with transaction.atomic():
+            dictation = dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=rada)
+            dictations.add_segment(dictation=dictation, seq=0, name=audio.write(SECOND), data=SECOND, by=rada)
+            with pytest.raises(StateConflict) as refused:
+                dictations.finish(dictation=dictation, segments=1, sha256="0" * 64, by=rada)
+        assert refused.value.code == "sha256"
+
+    def test_the_patient_is_bound_at_the_first_sample(self, world: World, rada: User) -> None:
+        with pytest.raises(StateConflict) as refused, transaction.atomic():
+            dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=rada, patient="another")
+        assert refused.value.code == "patient_changed"
+
+    @pytest.mark.parametrize("data", [b"", b"\1", b"\1\0" * (5 << 20)])
+    def test_half_samples_and_heaps_are_refused(self, world: World, rada: User, data: bytes) -> None:
+        with transaction.atomic():
+            dictation = dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=rada)
+            with pytest.raises(BadValue):
+                dictations.add_segment(dictation=dictation, seq=0, name="a", data=data, by=rada)
+
+    def test_a_discarded_one_is_kept_and_the_reader_has_the_item_again(
+        self, world: World, rada: User, ruben: User
+    ) -> None:
+        item = world.item()
+        dictation = spoken(item, rada)
+        with pytest.raises(NotAllowed), transaction.atomic():
+            dictations.discard(dictation=dictation, by=ruben, reason="no")
+        with transaction.atomic():
+            dictations.discard(dictation=dictation, by=rada, reason="coughing only")
+        item.refresh_from_db()
+        assert item.status == "reading"
+        assert all((audio.folder() / row.name).exists() for row in dictation.segments.all())
+
+
+class TestTranscription:
+    def test_a_dictation_is_typed_and_waits_for_its_author(
+        self, world: World, rada: User, trudy: User
+    ) -> None:
+        item = world.item()
+        spoken(item, rada)
+        with transaction.atomic():
+            dictation = transcription.next_dictation(by=trudy)
+        assert dictation and dictation.typist == trudy
+        with transaction.atomic():
+            dictation = transcription.save(
+                dictation=dictation, sections={"findings": "Lungs clear."}, revision=1, by=trudy
+            )
+            transcription.finish(
+                dictation=dictation, sections={"impression": "Normal."}, revision=2, by=trudy
+            )
+        item.refresh_from_db()
+        assert item.status == "transcribed" and item.typed_at
+        report = Report.objects.get(item=item)
+        assert report.author == rada
+        assert report.sections == {"findings": "Lungs clear.", "impression": "Normal."}
+        owners = list(OwnerSpan.objects.filter(item=item).order_by("id").values_list("owner", flat=True))
+        assert owners == ["queue", "reader", "typist", "signer"]
+        world.sign(report, rada)
+        assert Dictation.objects.get().state == "closed"
+
+    def test_typed_text_never_replaces_what_the_author_wrote(
+        self, world: World, rada: User, trudy: User
+    ) -> None:
+        item = world.item()
+        report = world.draft(item, rada, findings="Written.")
+        dictation = spoken(item, rada)
+        with transaction.atomic():
+            transcription.finish(dictation=dictation, sections={"findings": "Said."}, revision=1, by=trudy)
+        report.refresh_from_db()
+        assert report.sections["findings"] == "Written.\n\nSaid."
+
+    def test_two_never_type_the_same(self, world: World, rada: User, trudy: User, user: User) -> None:
+        dictation = spoken(world.item(), rada)
+        with transaction.atomic():
+            transcription.take(dictation=dictation, by=trudy)
+            assert transcription.next_dictation(by=user) is None
+            with pytest.raises(StateConflict):
+                transcription.take(dictation=dictation, by=user)
+
+    def test_the_author_takes_it_back_until_typing_begins(
+        self, world: World, rada: User, trudy: User
+    ) -> None:
+        dictation = spoken(world.item(), rada)
+        with transaction.atomic():
+            transcription.take(dictation=dictation, by=trudy)
+        with pytest.raises(StateConflict), transaction.atomic():
+            dictations.reclaim(dictation=dictation, by=rada)
+
+    def test_a_suspected_wrong_patient_stops_the_item(self, world: World, rada: User, trudy: User) -> None:
+        item = world.item()
+        dictation = spoken(item, rada)
+        with pytest.raises(BadValue), transaction.atomic():
+            transcription.give_back(dictation=dictation, reason="bored", note="", by=trudy)
+        with transaction.atomic():
+            transcription.give_back(
+                dictation=dictation, reason="wrong patient suspected", note="says Mr", by=trudy
+            )
+        item.refresh_from_db()
+        assert item.status == "reading" and "suspects" in item.patient_question
+        assert list(transcription.returned(user=rada)) == [dictation]
+        with pytest.raises(StateConflict) as refused:
+            world.sign(Report.objects.filter(item=item).first() or world.draft(item, rada), rada)
+        assert refused.value.code == "patient_question"
+
+    def test_a_text_with_open_marks_is_not_signed(self, world: World, rada: User, trudy: User) -> None:
+        item = world.item()
+        dictation = spoken(item, rada)
+        with transaction.atomic():
+            transcription.finish(
+                dictation=dictation,
+                sections={"findings": "A [? 00:01] mass.", "impression": "See above."},
+                revision=1,
+                by=trudy,
+            )
+        with pytest.raises(StateConflict) as refused:
+            world.sign(Report.objects.get(item=item), rada)
+        assert refused.value.code == "open_fields"

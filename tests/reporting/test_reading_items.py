@@ -1,0 +1,92 @@
+"""Items follow studies, links, orders and merges (reading.md 0, 11)."""
+
+import pytest
+from django.db import transaction
+
+from accounts.models import User
+from archive import decisions
+from archive.models import Study
+from reporting.models import OwnerSpan, ReadingItem
+from tests.reporting.conftest import World
+from worklist.models import Order, ScheduledProcedureStep
+from worklist.schedule import step_actions
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_matched_study_becomes_an_item_of_its_procedure(world: World) -> None:
+    item = world.item("A1")
+    study = item.studies.get()
+    assert item.key.startswith("procedure:") and item.status == "ready"
+    assert study.reading_status == "ready"
+    assert item.description == "CT chest" and item.modality == "CT"
+    assert item.patient and item.patient.value == "P1"
+    assert item.due_at > item.ready_at
+    assert list(OwnerSpan.objects.filter(item=item).values_list("owner", flat=True)) == ["queue"]
+
+
+def test_a_study_without_an_order_is_read_as_well(world: World) -> None:
+    study = world.hospital.study("", "P9", "NOBODY^KNOWS")
+    item = ReadingItem.objects.get(studies=study)
+    assert item.key == f"study:{study.study_instance_uid}" and item.patient is None
+
+
+def test_linking_gives_the_same_item_its_order(world: World, user: User) -> None:
+    world.hospital.order("A7", world.hospital.patient("P7", "LINK^LEA"))
+    study = world.hospital.study("", "P9", "NOBODY^KNOWS")
+    item = ReadingItem.objects.get(studies=study)
+    step = ScheduledProcedureStep.objects.get()
+    with transaction.atomic():
+        decisions.link(study=study, step=step, reason="it is Lea's", by=user)
+    linked = ReadingItem.objects.get(studies=study)
+    assert linked.pk == item.pk
+    assert linked.key == f"procedure:{step.procedure.public_id}"
+    assert linked.patient and linked.patient.value == "P7"
+
+
+def test_an_undone_link_gives_the_item_back(world: World, user: User) -> None:
+    world.hospital.order("A7", world.hospital.patient("P7", "LINK^LEA"))
+    study = world.hospital.study("", "P9", "NOBODY^KNOWS")
+    with transaction.atomic():
+        decisions.link(study=study, step=ScheduledProcedureStep.objects.get(), reason="hers", by=user)
+    with transaction.atomic():
+        decisions.undo(exception=Study.objects.get(pk=study.pk).exception, reason="not hers", by=user)
+    item = ReadingItem.objects.exclude(status="withdrawn").get(studies=study)
+    assert item.key == f"study:{study.study_instance_uid}" and item.patient is None
+
+
+def test_what_is_begun_is_asked_about_when_the_study_gets_another_patient(world: World, user: User) -> None:
+    item = world.item("A1")
+    world.draft(item, user)
+    study = item.studies.get()
+    other = world.hospital.patient("P2", "OTHER^OLA")
+    with transaction.atomic():
+        decisions.reassign(study=study, patient=other, reason="wrong one", by=user, expected=0)
+    item = ReadingItem.objects.get(pk=item.pk)
+    assert item.patient_question
+    assert item.report.sections["impression"] == "Normal chest."
+
+
+def test_an_order_that_becomes_urgent_moves_its_item_up(world: World) -> None:
+    item = world.item("A1")
+    assert (item.priority, item.band) == ("ROUTINE", 1)
+    Order.objects.update(priority="STAT")
+    from worklist.signals import order_changed
+
+    with transaction.atomic():
+        order_changed.send(sender=None, order=Order.objects.get(), origin=None)
+    item.refresh_from_db()
+    assert (item.priority, item.band) == ("STAT", 0)
+
+
+def test_a_cancelled_order_with_images_stays_ready(world: World, user: User) -> None:
+    from worklist.provenance import Provenance
+
+    item = world.item("A1")
+    order = Order.objects.get()
+    with transaction.atomic():
+        step_actions.cancel(
+            order=order, origin=Provenance.of_person(user, order.facility), reason="not wanted"
+        )
+    item.refresh_from_db()
+    assert item.status == "ready"

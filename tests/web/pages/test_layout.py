@@ -1,0 +1,160 @@
+"""The shell: rail, lights, themes, who may see what, and what it says when something is wrong."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Facility, Role, User
+from interfaces.hl7.models import Destination, OutboundMessage
+from ledger import clock
+from ledger.models import AuditEvent, Heartbeat, Job, JobState
+from tests.web.pages.world import person, signed_in
+from web.kernel import health, layout
+
+pytestmark = pytest.mark.django_db
+
+
+def rail(page: str) -> list[str]:
+    nav = page[page.index('<nav class="rail"') :]
+    return re.findall(r"</svg><span>(\w+)</span>", nav[: nav.index("</nav>")])
+
+
+def test_each_role_has_its_rail_and_its_start(facility: Facility) -> None:
+    for role in Role:
+        user = person(facility, role)
+        paths = [path for _, path in layout.rail(user)]
+        assert len(paths) <= 7
+        response = signed_in(user).get("/")
+        if role == Role.REFERRER:
+            assert (response.status_code, paths) == (200, [])
+            assert b"Your roles show nothing here" in response.content
+        else:
+            assert response.status_code == (302 if paths else 200)
+            assert not paths or response["Location"] in paths
+
+
+def test_a_technologist_starts_at_the_worklist(facility: Facility) -> None:
+    client = signed_in(person(facility, Role.TECHNOLOGIST))
+    assert client.get("/")["Location"] == "/worklist"
+    assert rail(client.get("/worklist").content.decode())[0] == "Worklist"
+
+
+def test_who_may_not_is_told_so_and_it_is_audited(facility: Facility) -> None:
+    """PS3.15 A.5.3.12, Security Alert."""
+    response = signed_in(person(facility, Role.REFERRER)).get("/worklist")
+    assert response.status_code == 403
+    assert b"Your roles don&#x27;t allow it" in response.content
+    assert AuditEvent.objects.filter(code="110113", outcome=8).count() == 1
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_a_theme_is_kept_in_the_browser(user: User, theme: str) -> None:
+    client = signed_in(user)
+    assert 'data-theme="' not in client.get("/status").content.decode()
+    assert client.post("/theme", {"theme": theme, "next": "/status"})["Location"] == "/status"
+    assert f'<html lang="en" data-theme="{theme}">' in client.get("/status").content.decode()
+    client.post("/theme", {"theme": "system"})
+    assert 'data-theme="' not in client.get("/status").content.decode()
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["//evil.example", "https://evil.example/", r"/\evil.example", "x" * 5000]
+)
+def test_a_theme_never_leads_to_another_site(user: User, elsewhere: str) -> None:
+    response = signed_in(user).post("/theme", {"theme": '"><script>', "next": elsewhere})
+    assert response["Location"] == "/" and not response.cookies.get("theme")
+
+
+def test_the_page_names_who_and_where_one_is(user: User) -> None:
+    page = signed_in(user).get("/status").content.decode()
+    assert "Anna" in page and "General Hospital" in page and "Times in Europe/Berlin" in page
+
+
+def test_somebody_of_no_facility_is_told_so() -> None:
+    user = User.objects.create_user("new", "correct horse", roles=["technologist"])
+    assert b"You belong to no facility yet" in signed_in(user).get("/status").content
+
+
+# Lights
+
+
+def state(name: str) -> tuple[str, str]:
+    light = next(light for light in health.lights() if light.name == name)
+    return light.state, light.text
+
+
+@pytest.mark.parametrize(
+    ("age", "wanted"),
+    [
+        (2, ("ok", "")),
+        (30, ("late", "no sign of life for 30 s")),
+        (600, ("down", "no sign of life for 10 min")),
+    ],
+)
+def test_a_process_is_known_by_its_heartbeat(db: None, age: int, wanted: tuple[str, str]) -> None:
+    Heartbeat.objects.create(process="dicom", instance="a", at=clock.now() - timedelta(seconds=age))
+    assert state("dicom") == wanted
+    assert state("hl7") == ("down", "has not started")
+
+
+def test_a_queue_that_stands_is_seen(db: None) -> None:
+    assert state("out") == ("ok", "")
+    his = Destination.objects.create(
+        name="HIS", host="h", port=1, standing_since=clock.now() - timedelta(minutes=3)
+    )
+    assert state("out") == ("late", "stands for 3 min")
+    OutboundMessage.objects.create(
+        destination=his,
+        key="k",
+        message_type="ORM",
+        control_id="1",
+        facts={},
+        not_before=timezone.now(),
+        status="held",
+    )
+    assert state("out") == ("down", "1 refused by the receiver")
+
+
+def test_work_that_waits_or_failed_is_seen(db: None) -> None:
+    assert state("work") == ("ok", "")
+    job = Job.objects.create(kind="x", key="1", not_before=clock.now() - timedelta(minutes=5))
+    assert state("work") == ("late", "the oldest waits for 5 min")
+    Job.objects.filter(pk=job.pk).update(state=JobState.ERROR)
+    assert state("work") == ("down", "1 failed for good")
+
+
+def test_every_light_leads_to_its_reason_and_its_remedy(user: User) -> None:
+    page = signed_in(user).get("/status").content.decode()
+    assert 'href="/status#dicom"' in page and '<tr id="dicom">' in page
+    assert "has not started" in page and "`make run` starts it" in page
+
+
+def test_a_full_disk_is_red(user: User, monkeypatch: Any) -> None:
+    monkeypatch.setattr("ledger.readiness.free_bytes", lambda: 100 * 2**20)
+    assert state("storage") == ("down", "only 100 MiB are free")
+
+
+# Sessions
+
+
+def test_what_a_page_fetches_by_itself_keeps_no_session_alive(user: User) -> None:
+    client = signed_in(user)
+    client.get("/status")
+    Session.objects.update(expire_date=timezone.now() + timedelta(seconds=60))
+    client.get("/status", headers={"X-Live": "1"})
+    assert Session.objects.get().expire_date < timezone.now() + timedelta(seconds=61)
+    client.get("/status")
+    assert Session.objects.get().expire_date > timezone.now() + timedelta(minutes=20)
+
+
+def test_a_refusal_says_what_happened_and_leads_on(client: Client, user: User) -> None:
+    for response in (client.get("/nothing-here"), signed_in(user).get("/nothing-here")):
+        page = response.content.decode()
+        assert response.status_code == 404
+        assert "data-explain" in page and 'href="/"' in page
+    assert 'class="rail"' in page and 'id="search"' in page

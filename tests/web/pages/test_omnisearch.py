@@ -1,0 +1,160 @@
+"""The search box: what it finds, where one hit leads, and what it says where there is none."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from accounts.models import Facility, Role, User
+from ledger.models import AuditEvent
+from tests.web.pages.world import make_study, person, place_order, register, signed_in
+from worklist.models import Patient, RequestedProcedure
+from worklist.patients import identity, patient_search
+from worklist.patients.identity import Authority, Identifier
+from worklist.provenance import Provenance
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Provenance]
+
+
+def leads(user: User, text: str) -> str:
+    """Where a search leads: a path, or nothing where it doesn't lead to one thing."""
+    response = signed_in(user).get("/search", {"q": text})
+    return response.headers.get("Location", "") if response.status_code == 302 else ""
+
+
+@pytest.mark.parametrize(
+    "text", ["P1", "p1", "P1^^^GENHOSP", "BARS", "bars, anna", "Anna Bars", " bars  anna ", "ars"]
+)
+def test_one_patient_is_opened(user: User, origin: Make, text: str) -> None:
+    patient = register(origin(), "P1")
+    register(origin(), "P2", "CURIE^MARIE")
+    assert leads(user, text) == f"/patients/{patient.public_id}"
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("Müller^Jörg", ["müller", "MULLER", "Mueller, Joerg", "muller jorg", "Jörg Müller", "mülle"]),
+        ("Mueller^Joerg", ["Müller", "müller, jörg", "Mueller"]),
+        ("Strauß^Änne", ["strauss", "STRAUSS, AENNE", "Strauß"]),
+        ("GARCIA MARQUEZ^JOSE", ["garcia marquez", "Jose Garcia Marquez", "García Márquez"]),
+        (
+            "Yamada^Tarou=山田^太郎=やまだ^たろう",
+            ["yamada", "山田", "山田太郎", "山田 太郎", "やまだ", "ヤマダ", "ﾔﾏﾀﾞ"],
+        ),
+        ("محمد^أحمد", ["محمد", "محمد أحمد", "أحمد محمد", "مُحَمَّد"]),
+        ("أحمد^علي", ["أحمد", "احمد"]),
+        ("O'BRIEN^PAT", ["o'brien"]),
+    ],
+)
+def test_names_are_found_in_every_script_and_spelling(
+    user: User, origin: Make, name: str, texts: list[str]
+) -> None:
+    patient = register(origin(), "P1", name)
+    register(origin(), "P2", "OTHER^SOMEBODY=別^人=べつ^ひと")
+    for text in texts:
+        assert leads(user, text) == f"/patients/{patient.public_id}", text
+
+
+def test_an_identifier_that_names_no_record_is_found_too(user: User, origin: Make) -> None:
+    with transaction.atomic():
+        patient = identity.register(
+            origin=origin(),
+            identifiers=[
+                Identifier("P1", Authority("GENHOSP"), "MR"),
+                Identifier("078-05-1120", Authority("SSA"), "SS"),
+            ],
+            demographics={"name": "BARS^ANNA"},
+        )
+    assert leads(user, "078-05-1120") == f"/patients/{patient.public_id}"
+    assert leads(user, "078-05-112") == ""
+
+
+def test_a_retired_identifier_leads_to_the_record_that_shows(user: User, origin: Make) -> None:
+    old, new = register(origin(), "OLD"), register(origin(), "NEW")
+    with transaction.atomic():
+        survivor, retired = (Identifier(v, Authority("GENHOSP"), "MR") for v in ("NEW", "OLD"))
+        identity.merge(origin=origin(5), survivor=survivor, retired=retired)
+    assert leads(user, "OLD") == f"/patients/{new.public_id}"
+    page = signed_in(user).get(f"/patients/{old.public_id}").content.decode()
+    assert "OLD^^^GENHOSP is merged into this record" in page
+
+
+@pytest.mark.parametrize("text", ["A1", "PL1", "PL1^HIS"])
+def test_an_order_is_found_by_its_numbers(user: User, origin: Make, text: str) -> None:
+    order = place_order(origin(), "1")
+    place_order(origin(), "2")
+    assert leads(user, text) == f"/orders/{order.public_id}"
+
+
+def test_an_order_is_found_by_the_study_uid_that_is_planned_for_it(user: User, origin: Make) -> None:
+    order = place_order(origin(), "1")
+    uid = RequestedProcedure.objects.get(order=order).study_instance_uid
+    assert leads(user, uid) == f"/orders/{order.public_id}"
+
+
+def test_a_study_is_found_by_its_uid_and_its_accession_number(user: User, facility: Facility) -> None:
+    make_study(facility, 7)
+    assert leads(user, "2.25.7") == leads(user, "S7") == "/studies/2.25.7"
+
+
+def test_several_hits_are_listed(user: User, origin: Make, facility: Facility) -> None:
+    register(origin(), "P1", "BARS^ANNA")
+    register(origin(), "P2", "BARSKY^BEN=<b>^x")
+    page = signed_in(user).get("/search", {"q": "bars"}).content.decode()
+    assert "2 hits" in page and "BARS, ANNA" in page and "BARSKY, BEN" in page and "<b>^" not in page
+    place_order(origin(), "X")
+    make_study(facility, 7, accession_number="AX")
+    page = signed_in(user).get("/search", {"q": "AX"}).content.decode()
+    assert "Orders" in page and "Studies" in page
+
+
+def test_no_hit_says_as_what_it_was_looked_up(user: User) -> None:
+    page = signed_in(user).get("/search", {"q": "<script>x"}).content.decode()
+    assert "Nothing is called “&lt;script&gt;x”" in page
+    assert "identifier of a patient, accession number, number of an order or a step, name" in page
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\0", "\0\0 \t", "^", "=", "*", "'", '"', "%", "\\", "(", "1.2.3", "x" * 200, "🙂"]
+)
+def test_odd_texts_are_no_error(user: User, text: str) -> None:
+    assert signed_in(user).get("/search", {"q": text}).status_code == 200
+
+
+def test_a_text_that_is_too_long_is_said_to_be(user: User) -> None:
+    response = signed_in(user).get("/search", {"q": "x" * 100_000})
+    assert response.status_code == 200 and b"too long" in response.content
+    assert len(response.content) < 20_000
+
+
+def test_what_is_another_facilitys_is_not_found(user: User, origin: Make) -> None:
+    other = Facility.objects.create(code="OTHER", name="Other Hospital")
+    place_order(origin(facility=other), "1")
+    make_study(other, 7)
+    for text in ("P1", "BARS", "A1", "PL1", "2.25.7", "S7"):
+        assert leads(user, text) == ""
+
+
+def test_each_role_finds_what_it_may_see(facility: Facility, origin: Make) -> None:
+    register(origin(), "P1")
+    assert leads(person(facility, Role.TECHNOLOGIST), "P1")
+    assert signed_in(person(facility, Role.REFERRER)).get("/search?q=P1").status_code == 403
+
+
+def test_whose_records_show_is_audited(user: User, origin: Make) -> None:
+    patient = register(origin(), "P1")
+    signed_in(user).get("/search", {"q": "P1"})
+    named = [thing["id"] for row in AuditEvent.objects.filter(action="R") for thing in row.objects_named]
+    assert named == [patient.public_id]
+
+
+def test_a_name_has_few_spellings(db: None, django_assert_max_num_queries: Any) -> None:
+    assert len(patient_search.spellings("aeoeue" * 30)) <= 96
+    assert len(patient_search.spellings(" ".join(["anna"] * 40))) <= 96
+    assert patient_search.spellings(" ^ = ") == []
+    with django_assert_max_num_queries(1):
+        assert list(patient_search.by_name("Müller-Lüdenscheidt Anna Maria")) == []
+    assert not Patient.objects.exists()

@@ -1,0 +1,181 @@
+"""One exception: seen and expected side by side, who it could be, and what was thought and decided of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts import access
+from archive import decisions
+from archive.models import Decision, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
+from archive.reconcile import exception_list, exception_viewers, step_comparison
+from ledger import audit
+from web.kernel import layout
+from web.pages import patients, timelines
+from web.pages.exceptions import evidence, target_search
+from web.pages.exceptions.decision_actions import ACTIONS
+from web.pages.exceptions.exception_list import clock_of
+from web.rest import authorization as door
+from worklist.models import Order, ScheduledProcedureStep
+from worklist.patients import person_names
+
+MOST_SERIES: Final = 200
+_DOUBTFUL: Final = (Outcome.MISMATCH, Outcome.AMBIGUOUS)
+"""Verdicts on which no candidate is proposed: a person names one."""
+
+
+@dataclass(frozen=True)
+class Happening:
+    """A line of the history: a verdict, a decision, or the undoing of one."""
+
+    at: datetime
+    kind: str
+    what: str
+    by: str = ""
+    reason: str = ""
+    more: str = ""
+
+
+def find(request: HttpRequest, public_id: str) -> StudyException:
+    """The exception that a path names, if it is one of the person's; raises Http404."""
+    rows = StudyException.objects.select_related("study__facility", "study__patient__survivor__authority")
+    mine = rows.filter(pk__in=exception_list.of_user(request.user).values("pk"))
+    return door.find(rows, mine, request, public_id=public_id)
+
+
+@require_safe
+@layout.may("exception.view")
+def exception(request: HttpRequest, public_id: str) -> HttpResponse:
+    """The page."""
+    row, user = find(request, public_id), layout.user_of(request)
+    with transaction.atomic():
+        exception_viewers.look(exception=row, user=user)
+    door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study.study_instance_uid))
+    with timezone.override(layout.zone_of(request)):
+        return layout.page(request, "web/exception.html", _context(request, row))
+
+
+def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
+    user, study = layout.user_of(request), row.study
+    verdicts = list(Verdict.objects.filter(study=study).order_by("number"))
+    newest = verdicts[-1] if verdicts else None
+    found = evidence.candidates(newest)
+    compared = _compared(request, study, found)
+    hits = target_search.hits(
+        target_search.text_of(request.GET.get("q", "")), user, but={one.step for one in found}
+    )
+    _note_hits(request, hits)
+    taken = list(Decision.objects.filter(study=study).order_by("pk"))
+    is_doubtful = study.verdict in _DOUBTFUL
+    return {
+        "exception": row,
+        "study": study,
+        "clock": clock_of(row),
+        "patient": patients.header(study.patient, study=study),
+        "candidates": found,
+        "compared": compared,
+        "lines": compared.lines if compared else evidence.lines(newest.findings if newest else ()),
+        "proposed": found[0].step if found and not is_doubtful else "",
+        "is_doubtful": is_doubtful,
+        "query": request.GET.get("q", "")[:200],
+        "hits": hits,
+        "series": _series(study),
+        "links": _links(study),
+        "lookers": exception_viewers.lookers([row], but=user).get(row.pk, []),
+        "actions": ACTIONS,
+        "can_decide": access.can(user, "exception.decide"),
+        "can_undo": any(one.undone_at is None for one in taken),
+        "is_open": row.status == ExceptionStatus.OPEN,
+        "standing": next((one for one in reversed(taken) if one.undone_at is None), None),
+        "revision": decisions.revision(study),
+        "history": _history(verdicts, taken),
+        "timeline": timelines.of("study", study.public_id),
+        "next": _next(row, user),
+    }
+
+
+def _compared(
+    request: HttpRequest, study: Study, found: Sequence[evidence.Candidate]
+) -> evidence.Candidate | None:
+    """The candidate that is shown beside the images: the one that the URL names, else the best."""
+    wanted = request.GET.get("candidate", "")
+    known = next((one for one in found if one.step == wanted), None)
+    if not wanted or known is not None:
+        return known or next(iter(found), None)
+    mine = access.visible(Order.objects.all(), request.user)
+    rows = ScheduledProcedureStep.objects.filter(procedure__order__in=mine)
+    step = rows.filter(public_id=wanted).first() if wanted.isascii() and wanted.isalnum() else None
+    if step is None:
+        return next(iter(found), None)
+    return evidence.candidate(step_comparison.compare(study, step))
+
+
+def _note_hits(request: HttpRequest, hits: target_search.Hits) -> None:
+    people = {one.record for one in [*hits.steps, *hits.patients]} - {""}
+    door.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in sorted(people)))
+
+
+def _series(study: Study) -> list[dict[str, Any]]:
+    rows = Series.objects.filter(study=study).select_related("moved_from").order_by("pk")[:MOST_SERIES]
+    base = f"/dicom-web/studies/{study.study_instance_uid}/series"
+    return [
+        {
+            "row": row,
+            "thumbnail": ""
+            if study.hidden
+            else f"{base}/{row.series_instance_uid}/thumbnail?viewport=256,256",
+            "patient": person_names.readable(row.told["patient_name"])
+            if row.told.get("patient_name")
+            else "",
+            "patient_id": row.told.get("header_patient_id", ""),
+            "others": row.told.get("header", {}).get("conflicts", {}),
+        }
+        for row in rows
+    ]
+
+
+def _links(study: Study) -> list[timelines.Link]:
+    """What the study hangs together with: its pages, its orders, and the studies that a split made."""
+    links = [
+        timelines.Link("Study", timelines.path("study", study.study_instance_uid)),
+        timelines.Link("Viewer", f"/viewer?StudyInstanceUIDs={study.study_instance_uid}"),
+    ]
+    if study.patient is not None:
+        links.append(timelines.Link("Patient", timelines.path("patient", study.patient.current.public_id)))
+    orders = {procedure.order for procedure in study.procedures.select_related("order")}
+    for order in sorted(orders, key=lambda order: order.pk):
+        name = f"Order {order.accession_number}".strip()
+        links.append(timelines.Link(name, timelines.path("order", order.public_id)))
+    related = [("Split from", study.split_from)] if study.split_from else []
+    related += [("Part", part) for part in study.parts.filter(hidden="").order_by("pk")]
+    for name, other in related:
+        row = StudyException.objects.filter(study=other).first()
+        url = reverse("exception", args=[row.public_id]) if row else timelines.path("study", str(other))
+        links.append(timelines.Link(f"{name} …{str(other)[-8:]}", url))
+    return [link for link in links if link.url and not (study.hidden and link.text in ("Study", "Viewer"))]
+
+
+def _history(verdicts: Sequence[Verdict], decisions: Sequence[Decision]) -> list[Happening]:
+    """Verdicts, decisions and undoings, the newest first."""
+    told = [Happening(one.made_at, "verdict", one.outcome) for one in verdicts]
+    for one in decisions:
+        more = str(one.parameters.get("meaning", ""))
+        told.append(Happening(one.at, "decision", one.kind, one.by, one.reason, more))
+        if one.undone_at is not None:
+            told.append(Happening(one.undone_at, "undo", one.kind, one.undone_by, one.undo_reason))
+    return sorted(told, key=lambda happening: happening.at, reverse=True)
+
+
+def _next(row: StudyException, user: Any) -> str:
+    """The exception that is due next."""
+    rows = exception_list.exceptions(
+        exception_list.Keys(statuses=(ExceptionStatus.OPEN,)), user=user
+    ).exclude(pk=row.pk)
+    following = rows.values_list("public_id", flat=True).first()
+    return reverse("exception", args=[following]) if following else ""

@@ -1,0 +1,89 @@
+"""The filters of the exceptions list: what the URL says, as keys, and as chips that change the URL."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.http import HttpRequest, QueryDict
+
+from archive.models import ExceptionStatus, Outcome, Series
+from archive.reconcile import exception_list
+from web.kernel.list_filters import Chip, any_of, modalities, one_of, text_of, texts_of
+from worklist.models import Station
+
+STATES: Final = {"open": "Open", "resolved": "Decided", "closed": "Gone by itself", "all": "All"}
+VERDICTS: Final = {
+    Outcome.MISMATCH.value: "Mismatch",
+    Outcome.AMBIGUOUS.value: "Ambiguous",
+    Outcome.PROBABLE.value: "Probable",
+    Outcome.UNSCHEDULED.value: "Unscheduled",
+    Outcome.LATE_ORDER.value: "Late order",
+}
+_LONGEST: Final = 200
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the URL asks for, cleaned; what makes no sense is as if not there."""
+
+    state: str = "open"
+    verdicts: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    station: str = ""
+    text: str = ""
+    sort: str = "due"
+    descending: bool = False
+
+    def keys(self) -> exception_list.Keys:
+        """The same as keys of the search."""
+        return exception_list.Keys(
+            statuses=() if self.state == "all" else (ExceptionStatus(self.state),),
+            verdicts=self.verdicts,
+            modalities=self.modalities,
+            station=self.station,
+            text=self.text,
+        )
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything is asked for beside what is open."""
+        return self != Filters(sort=self.sort, descending=self.descending)
+
+
+def read(query: QueryDict) -> Filters:
+    """The filters in a query string."""
+    sort, state = text_of(query, "sort", _LONGEST), text_of(query, "status", _LONGEST)
+    return Filters(
+        state=state if state in STATES else "open",
+        verdicts=tuple(value for value in VERDICTS if value in query.getlist("verdict")),
+        modalities=texts_of(query, "modality", 16),
+        station=text_of(query, "station", _LONGEST)[:64],
+        text=text_of(query, "q", _LONGEST),
+        sort=sort.removeprefix("-") if sort.removeprefix("-") in exception_list.SORTS else "due",
+        descending=sort.startswith("-") and sort.removeprefix("-") in exception_list.SORTS,
+    )
+
+
+def chips(request: HttpRequest, filters: Filters) -> list[tuple[str, list[Chip]]]:
+    """The chips by group; a status is one of several, verdicts and modalities add up."""
+    return [
+        (
+            "Status",
+            [one_of(request, "status", key, text, filters.state, "open") for key, text in STATES.items()],
+        ),
+        ("Verdict", [any_of(request, "verdict", *pair, filters.verdicts) for pair in VERDICTS.items()]),
+        (
+            "Modality",
+            [
+                any_of(request, "modality", key, key, filters.modalities)
+                for key in modalities(filters.modalities)
+            ],
+        ),
+    ]
+
+
+def stations(filters: Filters) -> list[str]:
+    """The AE titles that a list can be narrowed to: the site's, and the one that is asked for."""
+    known = set(Station.objects.values_list("ae_title", flat=True)) | {filters.station}
+    if not known - {""}:
+        known |= set(Series.objects.values_list("station_ae_title", flat=True).distinct()[:50])
+    return sorted(known - {""})

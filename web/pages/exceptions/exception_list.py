@@ -1,0 +1,174 @@
+"""The list of exceptions: whose images these could be, those due first."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from archive.models import ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
+from archive.reconcile import exception_list, exception_viewers
+from ledger import audit
+from web.kernel import formats, layout, paging
+from web.pages.exceptions import evidence, exception_filters
+from web.rest import authorization as door
+
+COLUMNS: Final = (
+    ("age", "Age"),
+    ("due", "Due"),
+    ("verdict", "Verdict"),
+    ("patient", "Patient as seen"),
+    ("", "As expected"),
+    ("", "Station"),
+    ("", "Procedure"),
+    ("", "Strongest evidence"),
+    ("status", "Status"),
+)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How long an exception has waited, as against its target; `tone` is of the bar."""
+
+    age: timedelta
+    target: timedelta
+    is_running: bool
+
+    @property
+    def minutes(self) -> int:
+        """The age in whole minutes, not above the target: what a bar shows."""
+        return min(int(self.age.total_seconds() // 60), self.most)
+
+    @property
+    def most(self) -> int:
+        """The target in minutes."""
+        return int(self.target.total_seconds() // 60)
+
+    @property
+    def tone(self) -> str:
+        """Amber in the last quarter of the target, red beyond it."""
+        if self.age >= self.target:
+            return "red"
+        return "amber" if self.age * 4 >= self.target * 3 else ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the list."""
+
+    exception: StudyException
+    study: Study
+    clock: Clock
+    seen: dict[str, str]
+    expected: evidence.Candidate | None
+    stations: str
+    procedure: str
+    evidence: evidence.Line | None
+    remark: str
+    lookers: Sequence[str]
+
+
+@require_safe
+@layout.may("exception.view")
+def exceptions(request: HttpRequest) -> HttpResponse:
+    """The list."""
+    user = layout.user_of(request)
+    with timezone.override(layout.zone_of(request)):
+        wanted = exception_filters.read(request.GET)
+        rows = exception_list.exceptions(
+            wanted.keys(), user=user, sort=wanted.sort, descending=wanted.descending
+        )
+        cut = paging.cut(request, rows, exception_list.whole)
+        shown = _rows(cut.rows, layout.user_of(request))
+        door.note_reading(
+            request, audit.INSTANCES_ACCESSED, *(("study", row.study.study_instance_uid) for row in shown)
+        )
+        context = {
+            "filters": wanted,
+            "chips": exception_filters.chips(request, wanted),
+            "stations": exception_filters.stations(wanted),
+            "paging": cut,
+            "rows": shown,
+            "columns": [_column(name, title, wanted) for name, title in COLUMNS],
+            "dicom_address": "{}:{}".format(*settings.DICOM_ADDRESS),
+        }
+        return layout.page(request, "web/exceptions.html", context)
+
+
+def clock_of(row: StudyException) -> Clock:
+    """How long an exception has waited; one that doesn't wait stands still."""
+    now = timezone.now()
+    return Clock(now - row.opened_at, row.due_at - row.opened_at, row.status == ExceptionStatus.OPEN)
+
+
+def _rows(rows: Iterable[StudyException], user: Any) -> list[Row]:
+    rows = list(rows)
+    verdicts = Verdict.objects.in_bulk([row.newest_verdict for row in rows])  # type: ignore[attr-defined]
+    stations = _stations(rows)
+    present = exception_viewers.lookers(rows, but=user)
+    return [
+        _row(
+            row,
+            verdicts.get(row.newest_verdict),  # type: ignore[attr-defined]
+            stations.get(row.study_id, []),
+            [str(looker.user) for looker in present.get(row.pk, [])],
+        )
+        for row in rows
+    ]
+
+
+def _row(row: StudyException, verdict: Verdict | None, stations: list[str], lookers: list[str]) -> Row:
+    study = row.study
+    found = evidence.candidates(verdict)
+    seen = {
+        "name": formats.shown(study.patient_name),
+        "identifier": study.header_patient_id,
+        "born": formats.date(study.birth_date),
+        "sex": study.sex,
+    }
+    return Row(
+        exception=row,
+        study=study,
+        clock=clock_of(row),
+        seen=seen,
+        expected=found[0] if found else None,
+        stations=", ".join(stations),
+        procedure=study.description or (found[0].description if found else ""),
+        evidence=evidence.strongest(verdict),
+        remark=_remark(study, len(found)),
+        lookers=lookers,
+    )
+
+
+def _remark(study: Study, count: int) -> str:
+    """What to say of a study whose fields contradict nothing."""
+    if study.verdict == Outcome.LATE_ORDER:
+        return "the order came after the images"
+    if study.verdict == Outcome.AMBIGUOUS and count > 1:
+        return f"{count} candidates are alike"
+    return "it fits" if count else "no order fits"
+
+
+def _stations(rows: Iterable[StudyException]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    series = Series.objects.filter(study__in=[row.study_id for row in rows]).exclude(station_ae_title="")
+    for study, title in (
+        series.values_list("study_id", "station_ae_title").distinct().order_by("station_ae_title")
+    ):
+        found.setdefault(study, []).append(title)
+    return found
+
+
+def _column(name: str, title: str, wanted: exception_filters.Filters) -> dict[str, Any]:
+    """A column's heading; the link of a sorted one turns its order round."""
+    is_on = bool(name) and wanted.sort == name
+    return {
+        "title": title,
+        "sort": f"-{name}" if name and is_on and not wanted.descending else name,
+        "is_on": is_on,
+        "direction": "descending" if wanted.descending else "ascending",
+    }

@@ -1,0 +1,151 @@
+"""The filters of the messages: what the URL says, as a search, and as chips that change the URL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from interfaces.hl7.inspect import message_search
+from interfaces.hl7.inspect.message_search import NEWEST, SORTS, Sort
+from interfaces.hl7.models import InboundStatus, OutboundStatus
+from web.kernel import list_filters
+from web.kernel.list_filters import Chip, text_of, url
+
+WAYS: Final = {"": "Both", "in": "Received", "out": "Sent"}
+SPANS: Final = {"": "Any time", "hour": "Last hour", "day": "Last 24 hours", "week": "Last 7 days"}
+STATES: Final = {"": "All", "trouble": "In trouble"} | {
+    status.value: status.value for status in (*InboundStatus, *OutboundStatus)
+}
+_LENGTHS: Final = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+}
+HEADS: Final = (
+    ("received", "Time"),
+    ("partner", "Source or destination"),
+    ("type", "Type"),
+    ("", "Control ID"),
+    ("", "Patient"),
+    ("", "Order"),
+    ("status", "Status"),
+    ("", "ACK"),
+    ("", "Effect"),
+)
+"""The columns, and by which of them the list is sorted."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the URL asks for, cleaned."""
+
+    way: str = ""
+    state: str = ""
+    message_type: str = ""
+    partner: str = ""
+    span: str = ""
+    since: str = ""
+    until: str = ""
+    error: str = ""
+    text: str = ""
+    sort: Sort = NEWEST
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything is left out."""
+        return self != Asked(sort=self.sort)
+
+    def filters(self) -> message_search.Filters:
+        """The same as a search."""
+        since = timezone.now() - _LENGTHS[self.span] if self.span in _LENGTHS else _moment(self.since)
+        return message_search.Filters(
+            direction=self.way,  # type: ignore[arg-type]
+            status="" if self.state == "trouble" else self.state,
+            message_type=self.message_type,
+            partner=self.partner,
+            in_trouble=self.state == "trouble",
+            error_code=int(self.error) if self.error else None,
+            text=self.text,
+            since=since,
+            until=_moment(self.until),
+        )
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a column; `sort` is what aria-sort says, empty where the list is sorted otherwise."""
+
+    text: str
+    url: str = ""
+    sort: str = ""
+
+
+def read(query: QueryDict) -> Asked:
+    """The filters in a query string; what makes no sense is as if not there."""
+    sort, error = text_of(query, "sort", 20), text_of(query, "error", 3)
+    return Asked(
+        way=_one_of(WAYS, text_of(query, "direction", 3)),
+        state=_one_of(STATES, text_of(query, "status", 20)),
+        message_type=text_of(query, "type", 40),
+        partner=text_of(query, "partner", 500),
+        span=_one_of(SPANS, text_of(query, "time", 8)),
+        since=text_of(query, "since", 32),
+        until=text_of(query, "until", 32),
+        error=error if error.isascii() and error.isdigit() else "",
+        text=text_of(query, "q", 199),
+        sort=sort if sort in SORTS else NEWEST,
+    )
+
+
+def chips(request: HttpRequest, asked: Asked) -> list[tuple[str, list[Chip]]]:
+    """The chips by group."""
+    usual = ("", "trouble")
+    states = {key: words for key, words in STATES.items() if key in (*usual, asked.state)}
+    groups = [
+        ("Direction", _group(request, "direction", WAYS, asked.way)),
+        ("Status", _group(request, "status", states, asked.state)),
+        ("Time", _group(request, "time", SPANS, asked.span)),
+    ]
+    if asked.error:
+        groups.append(("Error", [Chip(asked.error, url(request, error=""), True)]))
+    return groups
+
+
+def heads(request: HttpRequest, asked: Asked) -> list[Head]:
+    """The heads of the columns; the one that the list is sorted by turns the order round."""
+    found = []
+    for key, text in HEADS:
+        if not key:
+            found.append(Head(text))
+            continue
+        is_own = asked.sort.removeprefix("-") == key
+        descends = asked.sort.startswith("-")
+        other = key if descends else f"-{key}"
+        first = NEWEST if key == "received" else key
+        wanted = other if is_own else first
+        sort = ("descending" if descends else "ascending") if is_own else ""
+        found.append(Head(text, url(request, sort="" if wanted == NEWEST else wanted), sort))
+    return found
+
+
+def _group(request: HttpRequest, name: str, words: Mapping[str, str], chosen: str) -> list[Chip]:
+    return [list_filters.one_of(request, name, key, text, chosen) for key, text in words.items()]
+
+
+def _one_of(known: Mapping[str, str], text: str) -> str:
+    return text if text in known else ""
+
+
+def _moment(text: str) -> datetime | None:
+    """A date and time of a form, in the zone that is active."""
+    try:
+        found = parse_datetime(text) if text else None
+    except ValueError:
+        return None
+    if found is None:
+        return None
+    return timezone.make_aware(found) if timezone.is_naive(found) else found

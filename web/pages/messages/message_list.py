@@ -1,0 +1,46 @@
+"""The list of messages, both directions."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts import access
+from interfaces.hl7.inspect import message_search
+from interfaces.hl7.outbound import delivery_queues
+from ledger import audit
+from web.kernel import layout, paging
+from web.kernel.paging import Cut
+from web.pages.messages import message_filters
+from web.pages.messages.message_rows import listed
+from web.rest import authorization as door
+
+SIZE = 50
+
+
+@require_safe
+@layout.may("message.view")
+def messages(request: HttpRequest) -> HttpResponse:
+    """Those that came, or were made, the newest first."""
+    with timezone.override(layout.zone_of(request)):  # the times of the filters are the facility's
+        asked = message_filters.read(request.GET)
+        wanted = asked.filters()
+    number = paging.number_of(request, 10**9, SIZE)
+    found = message_search.find(wanted, offset=(number - 1) * SIZE, limit=SIZE, sort=asked.sort)
+    if found.count and not found.rows and number > 1:
+        number = paging.number_of(request, found.count, SIZE)
+        found = message_search.find(wanted, offset=(number - 1) * SIZE, limit=SIZE, sort=asked.sort)
+    door.note_reading(request, audit.QUERY, *(("message", row.public_id) for row in found.rows))
+    context = {
+        "asked": asked,
+        "chips": message_filters.chips(request, asked),
+        "heads": message_filters.heads(request, asked),
+        "paging": Cut(listed(found.rows), number, found.count, SIZE),
+        "queues": delivery_queues.queues(),
+        "types": sorted({*message_search.types(), *([asked.message_type] if asked.message_type else [])}),
+        "partners": sorted({*message_search.partners(), *([asked.partner] if asked.partner else [])}),
+        "states": [key for key in message_filters.STATES if key not in ("", "trouble")],
+        "may_see_stations": access.can(request.user, "station.view"),
+        "hl7_address": "{}:{}".format(*settings.HL7_ADDRESS),
+    }
+    return layout.page(request, "web/messages.html", context)

@@ -1,0 +1,210 @@
+"""Messages as rows of a list: with the patient and the order that each names, and what it did."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from interfaces.hl7.inbound import message_index
+from interfaces.hl7.inspect import message_tree
+from interfaces.hl7.inspect.message_search import Row
+from interfaces.hl7.models import InboundMessage, MessageKey
+from ledger.models import Event
+from web.kernel import formats
+from web.pages.timelines import path
+from worklist.models import Order, OrderNumber, Patient
+
+_SHORT: Final[Mapping[str, str]] = {
+    "patient.updated": "patient",
+    "patient.merged": "merge",
+    "patient.identity_conflict": "identity conflict",
+    "order.stated": "order",
+    "step.status": "step status",
+    "hl7.clock_ahead": "clock ahead",
+    "hl7.characters_replaced": "characters replaced",
+}
+"""Kinds of events, as short as a column needs them."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a message names: as text, with a link where we know it."""
+
+    text: str = ""
+    more: str = ""
+    url: str = ""
+
+
+_NOTHING: Final = Named()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A row of the list."""
+
+    message: Row
+    is_received: bool
+    at: datetime
+    partner: str
+    patient: Named
+    order: Named
+    effect: str
+    error: str
+    error_place: str
+    error_text: str
+
+
+def listed(rows: Sequence[Row]) -> list[Listed]:
+    """Rows of the list, made with as many queries for fifty as for one."""
+    around = _Around(rows)
+    return [around.row(row) for row in rows]
+
+
+class _Around:
+    """What the messages of a part of the list name and did."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        ins = [row for row in rows if isinstance(row, InboundMessage)]
+        self.events = _events(row.public_id for row in ins)
+        self.keys = _keys(row.pk for row in ins)
+        self.told = {
+            row.pk: [(str(type_), str(key)) for type_, key in row.facts.get("about", ())]
+            for row in rows
+            if not isinstance(row, InboundMessage)
+        }
+        things = {thing for told in self.told.values() for thing in told}
+        for events in self.events.values():
+            things |= {(one.type, one.key) for event in events for one in event.subjects.all()}
+        patients = Patient.objects.filter(public_id__in=[key for type_, key in things if type_ == "patient"])
+        self.patients = {row.public_id: row for row in patients.select_related("survivor", "authority")}
+        orders = Order.objects.filter(public_id__in=[key for type_, key in things if type_ == "order"])
+        self.orders = {
+            row.public_id: row for row in orders.select_related("patient__survivor", "patient__authority")
+        }
+        self.known_patients, self.known_orders = _known(self.keys.values())
+
+    def row(self, row: Row) -> Listed:
+        return self._received(row) if isinstance(row, InboundMessage) else self._sent(row)
+
+    def _received(self, row: InboundMessage) -> Listed:
+        events = self.events[row.public_id]
+        subjects = [(one.type, one.key) for event in events for one in event.subjects.all()]
+        patient, order = self._named(subjects)
+        named = self.keys[row.pk]
+        return Listed(
+            message=row,
+            is_received=True,
+            at=row.received_at,
+            partner=" · ".join(part or "(not said)" for part in row.source.split("|")),
+            patient=patient or _linked("patient", named.get(message_index.PATIENT, ""), self.known_patients),
+            order=order or _linked("order", _order_number(named), self.known_orders),
+            effect=_in_short(events),
+            error=str(row.error_code or ""),
+            error_place=str(message_tree.Place.of(row.error_location)) if row.error_location else "",
+            error_text=row.error_text,
+        )
+
+    def _sent(self, row: Row) -> Listed:
+        assert not isinstance(row, InboundMessage)
+        patient, order = self._named(self.told[row.pk])
+        return Listed(
+            message=row,
+            is_received=False,
+            at=row.created_at,
+            partner=row.destination.name,
+            patient=patient or _NOTHING,
+            order=order or _NOTHING,
+            effect="",
+            error="",
+            error_place="",
+            error_text=row.last_error,
+        )
+
+    def _named(self, things: Iterable[tuple[str, str]]) -> tuple[Named | None, Named | None]:
+        """The first patient and the first order among things; an order's own where there is no other."""
+        things = list(things)
+        orders = [self.orders[key] for type_, key in things if type_ == "order" and key in self.orders]
+        patients = [
+            self.patients[key] for type_, key in things if type_ == "patient" and key in self.patients
+        ]
+        patients += [order.patient for order in orders if order.patient is not None]
+        return (
+            _patient(patients[0]) if patients else None,
+            _order(orders[0], len({order.pk for order in orders}) - 1) if orders else None,
+        )
+
+
+def _patient(record: Patient) -> Named:
+    current = record.current
+    return Named(formats.shown(current.name), record.value, path("patient", current.public_id))
+
+
+def _order(order: Order, more: int) -> Named:
+    text = order.accession_number or "order"
+    return Named(text, f"+{more}" if more else "", path("order", order.public_id))
+
+
+def _linked(type_: str, number: str, known: Mapping[str, str]) -> Named:
+    """A number that a message names, linked where it is one thing's alone."""
+    public_id = known.get(number, "")
+    return Named(number, url=path(type_, public_id) if public_id else "")
+
+
+def _order_number(named: Mapping[str, str]) -> str:
+    return named.get(message_index.ACCESSION) or named.get(message_index.ORDER, "")
+
+
+def _known(named: Iterable[Mapping[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
+    """The public ids of the patients and orders that the numbers in messages name, where it is only one."""
+    named = list(named)
+    patients = Patient.objects.filter(
+        value__in={one[message_index.PATIENT] for one in named if message_index.PATIENT in one}
+    )
+    numbers = {number for one in named if (number := _order_number(one))}
+    orders = Order.objects.filter(accession_number__in=numbers)
+    by_number = OrderNumber.objects.filter(value__in=numbers)
+    return (
+        _one_each(patients.values_list("value", "public_id")),
+        _one_each(
+            [
+                *orders.values_list("accession_number", "public_id"),
+                *by_number.values_list("value", "order__public_id"),
+            ]
+        ),
+    )
+
+
+def _one_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for number, public_id in pairs:
+        found[number].add(public_id)
+    return {number: ids.pop() for number, ids in found.items() if len(ids) == 1}
+
+
+def _events(public_ids: Iterable[str]) -> dict[str, list[Event]]:
+    sources = {f"hl7:{public_id}": public_id for public_id in public_ids}
+    found: dict[str, list[Event]] = defaultdict(list)
+    if sources:
+        for event in Event.objects.filter(source__in=sources).prefetch_related("subjects").order_by("id"):
+            found[sources[event.source]].append(event)
+    return found
+
+
+def _keys(pks: Iterable[int]) -> dict[int, dict[str, str]]:
+    """The first number of each kind that each message names."""
+    found: dict[int, dict[str, str]] = defaultdict(dict)
+    for pk, kind, value in (
+        MessageKey.objects.filter(inbound__in=list(pks))
+        .order_by("id")
+        .values_list("inbound", "kind", "value")
+    ):
+        found[pk].setdefault(kind, value)
+    return found
+
+
+def _in_short(events: Sequence[Event]) -> str:
+    counts = Counter(
+        _SHORT.get(event.kind, event.kind.replace(".", " ").replace("_", " ")) for event in events
+    )
+    return ", ".join(f"{words} ×{number}" if number > 1 else words for words, number in counts.items())

@@ -1,0 +1,107 @@
+"""Messages that go out: their facts, what a person may do with them, and the queue of each destination."""
+
+import json
+from typing import Any, Final
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import access
+from interfaces.hl7.inspect import message_search
+from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
+from interfaces.hl7.outbound import delivery_queues, outbox
+from ledger import audit
+from web.kernel import layout, paging
+from web.pages import timelines
+from web.pages.messages.message_rows import listed
+from web.rest import authorization as door
+
+ACTS: Final = {
+    "resend": (outbox.resend, "Resend", "Sends the same bytes to {} again, under the same control ID."),
+    "hold": (
+        outbox.hold,
+        "Hold",
+        "Keeps it back; {} gets it, and what follows it in its lane, when released.",
+    ),
+    "release": (outbox.release, "Release", "Sends it to {}, and then what waits behind it."),
+    "skip": (outbox.skip, "Skip", "Gives it up: {} never gets it. What waits behind it goes on."),
+}
+_MAY: Final = {
+    OutboundStatus.WAITING: ("hold", "skip"),
+    OutboundStatus.DELIVERED: ("resend",),
+    OutboundStatus.HELD: ("release", "skip"),
+    OutboundStatus.STOPPED: ("release", "skip"),
+    OutboundStatus.SKIPPED: ("resend",),
+}
+_DONE: Final = {
+    "resend": "It waits to be sent again.",
+    "hold": "It is held.",
+    "release": "It is released.",
+    "skip": "It is skipped.",
+}
+_KEYS: Final = {"resend": "r", "hold": "h", "release": "e", "skip": "s"}
+
+
+def facts(request: HttpRequest, row: OutboundMessage) -> dict[str, Any]:
+    """What the page of a message says of one that goes out."""
+    acts = _MAY[OutboundStatus(row.status)] if access.can(request.user, "message.replay") else ()
+    return {
+        "acts": [
+            {
+                "name": name,
+                "title": ACTS[name][1],
+                "ask": ACTS[name][2].format(row.destination.name),
+                "key": _KEYS[name],
+            }
+            for name in acts
+        ],
+        "facts": json.dumps(row.facts, indent=2, ensure_ascii=False)[:20_000],
+        "queue": delivery_queues.queue_of(row.destination),
+    }
+
+
+@require_POST
+@layout.may("message.replay")
+def act(request: HttpRequest, public_id: str, act: str) -> HttpResponse:
+    """Resend, hold, release or skip a message, for a reason."""
+    if act not in ACTS:
+        raise Http404
+    row = message_search.by_public_id(public_id)
+    if not isinstance(row, OutboundMessage):
+        raise Http404
+    here = layout.back_to(request, reverse("message", args=[public_id]))
+    reason = request.POST.get("reason", "").strip()[:500]
+    if not reason:
+        text = "Say why: the next person wants to know. Nothing was changed."
+        return layout.refuse(request, 422, "A reason is missing", text, here)
+    do, title, _ = ACTS[act]
+    try:
+        with transaction.atomic():
+            do(row, by=request.user.get_username(), reason=reason)
+            door.note_change(request, audit.EXPORT, audit.EXECUTE, ("message", row.public_id))
+    except outbox.OutboxError as error:
+        text = f"{title} is not possible: {error}. Somebody, or the sender, was quicker. Nothing was changed."
+        return layout.refuse(request, 409, "The message is in another state by now", text, here)
+    layout.flash(request, _DONE[act])
+    return HttpResponseRedirect(here)
+
+
+@require_safe
+@layout.may("message.view")
+def destination(request: HttpRequest, name: str) -> HttpResponse:
+    """The queue of a destination: what waits, since when, and why."""
+    row = Destination.objects.filter(name=name).first()
+    if row is None:
+        raise Http404
+    waits = [OutboundStatus.HELD, OutboundStatus.STOPPED, OutboundStatus.WAITING]
+    rows = OutboundMessage.objects.filter(destination=row, status__in=waits).order_by("id")
+    cut = paging.cut(request, rows, lambda rows: rows.select_related("destination"))
+    door.note_reading(request, audit.QUERY, *(("message", one.public_id) for one in cut.rows))
+    context = {
+        "queue": delivery_queues.queue_of(row),
+        "paging": cut.with_rows(listed(cut.rows)),
+        "timeline": timelines.of("destination", row.name, 50),
+    }
+    return layout.page(request, "web/destination.html", context)

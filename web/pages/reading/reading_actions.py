@@ -1,0 +1,151 @@
+"""What people do with reading items from the list and from the editor: forms that a page sends."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from accounts import access as policy
+from accounts.models import User
+from ledger import audit
+from reporting.errors import BadValue, NotAllowed, ReportingError
+from reporting.models import HoldReason, ReadingItem, Recheck
+from reporting.reading_worklist import assignment
+from reporting.reports import signatures
+from web.kernel import layout
+from web.pages.reading.reading_worklist import wanted_of
+from web.rest import authorization as door
+
+NOT_MINE: Final = "not my field"
+SKIP_REASONS: Final[Mapping[str, str]] = {
+    NOT_MINE: "",
+    "images missing": HoldReason.IMAGES_MISSING,
+    "need information": HoldReason.NEED_INFORMATION,
+    "other": "",
+}
+"""Why a reader passes an item over, and the hold that comes of it."""
+
+
+@require_POST
+@layout.may("report.write")
+def next_item(request: HttpRequest) -> HttpResponse:
+    """Lease what needs the reader most, and open it."""
+    with transaction.atomic():
+        item = assignment.next_item(by=layout.user_of(request), wanted=wanted_of(request.POST))
+    if item is None:
+        layout.flash(request, "Nothing waits that nobody has. Items that come in show here by themselves.")
+        return HttpResponseRedirect(layout.back_to(request, reverse("reading")))
+    return HttpResponseRedirect(reverse("reading-item", args=[item.public_id]))
+
+
+@require_POST
+@layout.may("report.write")
+def act(request: HttpRequest, key: str, act: str) -> HttpResponse:
+    """Do one of `ACTS` to an item, say so, and go back to where it was asked for."""
+    if act not in ACTS:
+        raise Http404
+    user = layout.user_of(request)
+    rows = ReadingItem.objects.select_related("facility", "patient")
+    item = door.find(rows, policy.visible(rows, user), request, public_id=key)
+    try:
+        with transaction.atomic():
+            said = ACTS[act](request, item, user)
+            thing = ("reading_item", item.public_id)
+            door.note_change(request, audit.PROCEDURE_RECORD, audit.UPDATE, thing)
+    except ReportingError as error:
+        return refused(request, error)
+    undo = reverse("reading-act", args=[item.public_id, _UNDONE_BY[act]]) if act in _UNDONE_BY else ""
+    layout.flash(request, said, undo=undo)
+    return HttpResponseRedirect(layout.back_to(request, reverse("reading")))
+
+
+@require_POST
+@layout.may("report.sign")
+def still_valid(request: HttpRequest, key: str) -> HttpResponse:
+    """The signer says that a report holds as it is."""
+    user = layout.user_of(request)
+    rows = Recheck.objects.select_related("item")
+    mine = rows.filter(item__in=policy.visible(ReadingItem.objects.all(), user))
+    recheck = door.find(rows, mine, request, public_id=key)
+    try:
+        with transaction.atomic():
+            signatures.still_valid(recheck=recheck, by=user, note=_text(request, "reason"))
+            thing = ("reading_item", recheck.item.public_id)
+            door.note_change(request, audit.PATIENT_RECORD, audit.UPDATE, thing)
+    except ReportingError as error:
+        return refused(request, error)
+    layout.flash(request, "The recheck is closed: the report holds as it is.")
+    return HttpResponseRedirect(layout.back_to(request, reverse("reading")))
+
+
+def _skip(request: HttpRequest, item: ReadingItem, user: User) -> str:
+    reason, note = request.POST.get("why", ""), _text(request, "note")
+    if reason not in SKIP_REASONS:
+        raise BadValue("choose why it is passed over", "why")
+    if reason == "other" and not note.strip():
+        raise BadValue("say why it is passed over", "note")
+    assignment.skip(item=item, by=user, reason=f"{reason}: {note}" if note else reason)
+    if hold := SKIP_REASONS[reason]:
+        assignment.hold(item=item, by=user, reason=hold, note=note)
+        return f"Passed over, and on hold: {hold}. It is not handed to you again."
+    return "Passed over. It is not handed to you again; others still get it."
+
+
+def _hold(request: HttpRequest, item: ReadingItem, user: User) -> str:
+    assignment.hold(item=item, by=user, reason=request.POST.get("why", ""), note=_text(request, "note"))
+    return "On hold. The time until it goes on counts as somebody else's."
+
+
+def _resume(request: HttpRequest, item: ReadingItem, user: User) -> str:
+    assignment.resume(item=item, by=user)
+    return "It goes on."
+
+
+def _reserve(request: HttpRequest, item: ReadingItem, user: User) -> str:
+    assignment.reserve(item=item, by=user)
+    return "Reserved for you, for twelve hours at most. It stays among what is overdue."
+
+
+def _withdraw(request: HttpRequest, item: ReadingItem, user: User) -> str:
+    assignment.withdraw(item=item, by=user, reason=_text(request, "reason"))
+    return "Withdrawn: no report is needed. What was written or said is kept."
+
+
+def _reopen(request: HttpRequest, item: ReadingItem, user: User) -> str:
+    assignment.reopen(item=item, by=user)
+    return "It waits to be read again."
+
+
+def _confirm(request: HttpRequest, item: ReadingItem, user: User) -> str:
+    seen = request.POST.get("revision", "")
+    if not (seen.isascii() and seen.isdigit() and len(seen) < 10):
+        raise BadValue("the page does not say which revision it shows", "revision")
+    assignment.confirm_patient(item=item, by=user, revision=int(seen))
+    return "You said that the text is about the patient shown now."
+
+
+ACTS: Final[Mapping[str, Callable[[HttpRequest, ReadingItem, User], str]]] = {
+    "skip": _skip,
+    "hold": _hold,
+    "resume": _resume,
+    "reserve": _reserve,
+    "withdraw": _withdraw,
+    "reopen": _reopen,
+    "confirm-patient": _confirm,
+}
+_UNDONE_BY: Final = {"withdraw": "reopen", "hold": "resume"}
+
+
+def _text(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "")[:500].replace("\0", "")
+
+
+def refused(request: HttpRequest, error: ReportingError) -> HttpResponse:
+    """The page that says why reporting refused something."""
+    status = 403 if isinstance(error, NotAllowed) else 422 if isinstance(error, BadValue) else 409
+    title = {403: "You may not do this", 422: "Something is missing", 409: "Somebody was first"}[status]
+    text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
+    return layout.refuse(request, status, title, text, back=reverse("reading"))

@@ -1,0 +1,130 @@
+"""The rows of the reading worklist: whose images, how long they wait, who has them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from reporting.models import ReadingItem
+from web.kernel import formats
+from worklist.models import Patient
+
+NEAR: Final = 0.75
+"""From this part of the target on the bar is amber."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How long an item waits against its target; `percent` is at most 100, `tone` a class of the bar."""
+
+    waited: timedelta
+    target: timedelta
+    percent: int
+    tone: str
+    due_at: datetime
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is past due."""
+        return self.tone == "red"
+
+
+@dataclass(frozen=True)
+class Row:
+    """An item as the list shows it."""
+
+    item: ReadingItem
+    name: str
+    identifier: str
+    age: str
+    sex: str
+    images: int
+    wait: Wait
+    owner: str
+    is_held: bool
+    under_investigation: bool
+    has_mismatch: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still waits for a signature."""
+        return self.item.final_at is None and self.item.withdrawn_at is None
+
+
+def whole(rows: "QuerySet[ReadingItem]") -> "QuerySet[ReadingItem]":
+    """What the rows of a list come with."""
+    rows = rows.select_related(
+        "patient__survivor__authority",
+        "patient__authority",
+        "lease__holder",
+        "lease",
+        "report__author",
+        "reserved_for",
+    )
+    return rows.prefetch_related("studies")
+
+
+def shown(items: Iterable[ReadingItem], now: datetime) -> list[Row]:
+    """The rows; the items come with what `whole` adds, and with the marks of `reading.worklist`."""
+    return [_row(item, now) for item in items]
+
+
+def wait(item: ReadingItem, now: datetime) -> Wait:
+    """How long an item waits, or waited until it was signed, against its target."""
+    end = item.final_at or item.withdrawn_at or now
+    waited, target = max(end - item.ready_at, timedelta(0)), item.due_at - item.ready_at
+    share = waited / target if target else 1.0
+    tone = "red" if end > item.due_at else "amber" if share >= NEAR else ""
+    return Wait(waited, target, min(100, round(share * 100)), tone, item.due_at)
+
+
+def owner(item: ReadingItem, now: datetime) -> str:
+    """Who has an item, in words; empty where nobody does."""
+    lease = getattr(item, "lease", None)
+    if lease is not None and lease.holder is not None and lease.until > now:
+        return f"{lease.holder} (parked)" if lease.parked else str(lease.holder)
+    if item.reserved_for is not None and item.reserved_until and item.reserved_until > now:
+        return f"reserved for {item.reserved_for}"
+    report = getattr(item, "report", None)
+    if report is None:
+        return ""
+    return str(report.author) if report.status != "draft" else f"draft of {report.author}"
+
+
+def who(patient: Patient | None, studies: Iterable[Any] = ()) -> tuple[str, str, str, str]:
+    """Name, identifier, age and sex of a patient; without one, what the images say."""
+    today = timezone.localdate()
+    if patient is not None:
+        one = patient.current
+        return formats.shown(one.name), one.value, formats.age(one.birth_date, today), one.sex
+    study = next(iter(studies), None)
+    if study is None:
+        return "(no patient)", "", "", ""
+    return (
+        formats.shown(study.patient_name),
+        study.header_patient_id,
+        formats.age(study.birth_date, today),
+        study.sex,
+    )
+
+
+def _row(item: ReadingItem, now: datetime) -> Row:
+    studies = list(item.studies.all())
+    name, identifier, age, sex = who(item.patient, studies)
+    lease = getattr(item, "lease", None)
+    return Row(
+        item=item,
+        name=name,
+        identifier=identifier,
+        age=age,
+        sex=sex,
+        images=sum(study.instance_count for study in studies),
+        wait=wait(item, now),
+        owner=owner(item, now),
+        is_held=lease is not None and lease.holder is not None and lease.until > now,
+        under_investigation=bool(getattr(item, "under_investigation", False)),
+        has_mismatch=bool(getattr(item, "has_mismatch", False)),
+    )

@@ -1,0 +1,239 @@
+"""The report editor: the text left, the patient's priors, sound, versions and documents right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts import access
+from accounts.models import SiteSection, User
+from archive.models import Study, StudyException
+from ledger import audit, clock
+from reporting.models import (
+    SECTIONS,
+    ClassOfChange,
+    Dictation,
+    HoldReason,
+    ReadingItem,
+    Report,
+    ReportVersion,
+)
+from reporting.reading_worklist import assignment, reader_inbox, reading_items, reading_status
+from reporting.reports import drafts, signatures
+from web.kernel import layout
+from web.pages import patients, timelines
+from web.pages.reading import reading_rows as listing
+from web.rest import authorization as door
+
+TITLES: Final = {name: name.capitalize() for name in SECTIONS}
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A study of the patient; `is_own` tells those of the item itself."""
+
+    study: Study
+    is_own: bool
+    report: str
+    viewer: str
+
+
+@dataclass(frozen=True)
+class SignedVersion:
+    """A signed version and how far it went."""
+
+    version: ReportVersion
+    is_newest: bool
+    undo_until: str
+
+    @property
+    def delivery(self) -> Sequence[tuple[str, str]]:
+        """Each leg of its way: what it is, and a class that says how it stands."""
+        one = self.version
+        if one.undone_at:
+            return [("taken back, never released", "withdrawn")]
+        if not one.released_at:
+            return [("goes out soon", "waiting")]
+        stored = (
+            ("PDF and SR stored", "completed") if one.stored_at else ("PDF and SR to be stored", "waiting")
+        )
+        sent = ("delivered", "completed") if one.delivered_at else ("on its way to the HIS", "waiting")
+        return [("released", "completed"), stored, sent]
+
+
+@require_safe
+@layout.may("report.view")
+def editor(request: HttpRequest, key: str) -> HttpResponse:
+    """An item with its report, and all of its patient that a reader needs."""
+    user = layout.user_of(request)
+    item = find(request, user, key)
+    with transaction.atomic():
+        assignment.look(item=item, by=user)
+    report = Report.objects.select_related("template", "author", "changed_by").filter(item=item).first()
+    note(request, item)
+    with timezone.override(layout.zone_of(request)):
+        context = _context(request, user, item, report)
+    return layout.page(request, "web/reading_item.html", context)
+
+
+def find(request: HttpRequest, user: User, key: str) -> ReadingItem:
+    """The item, if it is one of the user's facilities; raises Http404."""
+    rows = ReadingItem.objects.select_related(
+        "facility",
+        "patient__authority",
+        "patient__survivor__authority",
+        "lease__holder",
+        "reserved_for",
+        "report__author",
+    )
+    return door.find(rows, access.visible(rows, user), request, public_id=key)
+
+
+def note(request: HttpRequest, item: ReadingItem) -> None:
+    """Write to the audit trail that an item and its patient were looked at."""
+    things = [("reading_item", item.public_id)]
+    things += [("patient", item.patient.current.public_id)] if item.patient else []
+    door.note_reading(request, audit.PATIENT_RECORD, *things)
+
+
+def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report | None) -> dict[str, Any]:
+    now = clock.now()
+    studies = list(item.studies.order_by("study_date", "study_time", "pk"))
+    of_patient = list(reader_inbox.studies_of_patient(item, user))
+    procedures = list(item.procedures.select_related("order").order_by("pk"))
+    order = procedures[0].order if procedures else None
+    versions = list(reader_inbox.versions_of(report)) if report else []
+    exceptions = StudyException.objects.filter(study__in=studies, status="open").select_related("study")
+    is_open = item.status in reading_status.OPEN and (report is None or report.status not in drafts.SIGNED)
+    template = (report.template if report else drafts.template_for(item)) if is_open else None
+    return {
+        "item": item,
+        "report": report,
+        "patient": patients.header(item.patient, order=order, study=studies[0] if studies else None),
+        "wait": listing.wait(item, now),
+        "owner": listing.owner(item, now),
+        "is_open": is_open,
+        "is_signed": report is not None and report.status in drafts.SIGNED,
+        "sections": [(name, TITLES[name], _text(report, template, name)) for name in SECTIONS],
+        "siblings": [
+            (one, listing.owner(one, now)) for one in reader_inbox.items_of_patient(item, user)[:20]
+        ],
+        "priors": _priors(of_patient, studies, user),
+        "procedures": procedures,
+        "steps": reader_inbox.steps_of(item),
+        "order": order,
+        "images": reading_items.image_count(item),
+        "exceptions": list(exceptions),
+        "dictations": list(reader_inbox.spoken(item)),
+        "versions": [_version(one, n == 0, user) for n, one in enumerate(versions)],
+        "kept": list(reader_inbox.kept_of(report)[:20]) if report else [],
+        "recheck": reader_inbox.open_recheck(item),
+        "addendum": reader_inbox.addendum_of(report, user) if report else None,
+        "classes": ClassOfChange.values,
+        "hold_reasons": HoldReason.values,
+        "lookers": reader_inbox.lookers(item, user),
+        "may_write": access.can(user, "report.write"),
+        "may_sign": access.can(user, "report.sign"),
+        "may_sign_preliminary": access.can(user, "report.sign_preliminary"),
+        "may_hear": access.can(user, "dictation.hear"),
+        "timeline": timelines.of("reading_item", item.public_id),
+        "data": _data(request, user, item, report, studies, of_patient, template, is_open),
+    }
+
+
+def _data(
+    request: HttpRequest,
+    user: User,
+    item: ReadingItem,
+    report: Report | None,
+    studies: Sequence[Study],
+    of_patient: Sequence[Study],
+    template: Any,
+    is_open: bool,
+) -> dict[str, Any]:
+    """What the page's scripts begin with."""
+    policy = SiteSection.read("reporting")
+    addendum = reader_inbox.addendum_of(report, user) if report else None
+    return {
+        "item": item.public_id,
+        "path": reverse("reading-item", args=[item.public_id]),
+        "revision": item.revision,
+        "isOpen": is_open and access.can(user, "report.write"),
+        "mayWrite": access.can(user, "report.write"),
+        "maySign": access.can(user, "report.sign"),
+        "maySupervise": access.can(user, "reading.supervise"),
+        "me": {"id": user.public_id, "name": str(user), "username": user.username},
+        "patient": {
+            "id": item.patient.current.public_id if item.patient else "",
+            "name": listing.who(item.patient, studies)[0],
+        },
+        "what": item.description or item.modality,
+        "studies": [study.study_instance_uid for study in studies],
+        "patientStudies": sorted({one.study_instance_uid for one in [*studies, *of_patient]}),
+        "images": reading_items.image_count(item),
+        "report": {
+            "id": report.public_id,
+            "revision": report.revision,
+            "status": report.status,
+            "sections": report.sections,
+        }
+        if report
+        else None,
+        "addendum": {"kind": addendum.kind, "text": addendum.text, "sections": addendum.sections}
+        if addendum
+        else None,
+        "template": {"name": template.name, "sections": template.sections} if template else None,
+        "macros": policy.get("macros", {}),
+        "sections": list(SECTIONS),
+        "titles": TITLES,
+        "viewer": viewer_path(),
+        "zone": layout.zone_of(request).key,
+        "lists": reverse("reading"),
+        "next": reverse("reading-next"),
+    }
+
+
+def viewer_path() -> str:
+    """The viewer's path, up to the Study Instance UID."""
+    return f"{timelines.path('viewer') or '/viewer'}?StudyInstanceUIDs="
+
+
+def _text(report: Report | None, template: Any, name: str) -> str:
+    sections = report.sections if report else template.sections if template else {}
+    return str(sections.get(name, ""))
+
+
+def _priors(of_patient: Sequence[Study], own: Sequence[Study], user: User) -> list[Prior]:
+    """The item's studies first, then the patient's others, the newest first."""
+    keys = {study.pk for study in own}
+    others = [study for study in of_patient if study.pk not in keys]
+    reports = {
+        study: key
+        for study, key in access.visible(ReadingItem.objects.all(), user)
+        .filter(studies__in=others, status__in=reading_status.SIGNED)
+        .values_list("studies", "public_id")
+    }
+    return [
+        Prior(
+            study,
+            study.pk in keys,
+            reverse("reading-item", args=[reports[study.pk]]) if study.pk in reports else "",
+            viewer_path() + study.study_instance_uid,
+        )
+        for study in [*own, *others]
+    ]
+
+
+def _version(version: ReportVersion, is_newest: bool, user: User) -> SignedVersion:
+    until = signatures.undoable_until(version) if is_newest and version.signed_by_id == user.pk else None
+    return SignedVersion(version, is_newest, until.isoformat() if until else "")
+
+
+def is_waiting(dictation: Dictation) -> bool:
+    """Whether what was said has not become text yet."""
+    return dictation.state in ("recording", "queued", "in_typing", "returned")

@@ -1,0 +1,317 @@
+"""The turnaround page and its CSV: read the URL, ask once, show."""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from reporting.errors import BadValue
+from reporting.turnaround import breakdown, orphans, period_figures
+from reporting.turnaround.backlog import Exceptions
+from reporting.turnaround.dashboard import Dashboard, dashboard
+from reporting.turnaround.interval_figures import Figures
+from reporting.turnaround.intervals import HEADLINE, INTERVALS
+from reporting.turnaround.period_figures import Question
+from web.kernel import layout
+from web.kernel.paging import Cut, number_of
+from web.pages.turnaround import figure_formats
+from web.rest.schemas.turnaround import TurnaroundFilters
+from web.rest.turnaround import asked
+
+PERIODS: Final = {"today": ("Today", 0), "7d": ("7 days", 6), "30d": ("30 days", 29), "90d": ("90 days", 89)}
+_PARAMETERS: Final = ("from", "to", "as_of", "view", "modality", "priority")
+_BY: Final = {"modality": "Modality", "priority": "Priority", "reader": "Reader", "facility": "Site"}
+_ROWS: Final = 20
+"""Rows of a list of orphans."""
+_LEVELS: Final = 6
+
+
+@require_safe
+@layout.may("turnaround.view")
+def turnaround(request: HttpRequest) -> HttpResponse:
+    """The page. What can't be read in the URL is told, and the usual period is shown instead."""
+    user, zone = layout.user_of(request), layout.zone_of(request)
+    try:
+        question, problem = _asked(request, zone), ""
+    except BadValue as error:
+        question, problem = asked(TurnaroundFilters.model_validate({}), zone, timezone.now()), error.text
+    chosen = request.GET.get("interval", HEADLINE)
+    if chosen not in INTERVALS:
+        chosen, problem = HEADLINE, problem or f"There is no interval {chosen!r}."
+    content = dashboard(user, question, chosen, zone)
+    context = {
+        "problem": problem,
+        "board": content,
+        "chosen": INTERVALS[chosen],
+        "chips": _chips(request, content),
+        "tiles": _tiles(content),
+        "intervals": [_interval(content, name) for name in content.intervals],
+        "over_time": [
+            figure_formats.row(slot.title, slot.figures, hours=_hours(slot)) for slot in content.over_time
+        ],
+        "heat": _heat(content),
+        "has_medians": _has_medians(content),
+        "hours": range(24),
+        "by": [_by(content, name) for name in content.by],
+        "quartiles": [figure_formats.duration(one) for one in content.quartiles or ()],
+        "orphans": _orphans(request, content),
+        "bad_times": [
+            {"interval": INTERVALS[one.interval], "row": one, "url": _url(one.kind, one.public_id)}
+            for one in content.bad_times
+        ],
+        "from": question.begin.astimezone(zone),
+        "last_day": (question.end - timedelta(milliseconds=1)).astimezone(zone),
+        "chosen_figures": content.intervals[chosen],
+        "until": question.end.astimezone(zone),
+        "is_earlier": "as_of" in request.GET and not problem,
+    }
+    return layout.page(request, "web/turnaround.html", context)
+
+
+@require_safe
+@layout.may("turnaround.view")
+def table(request: HttpRequest) -> HttpResponse:
+    """The figures as CSV: of each interval in all and, by `group_by`, of each group."""
+    user, zone = layout.user_of(request), layout.zone_of(request)
+    try:
+        found = period_figures.report(user, _asked(request, zone, request.GET.get("group_by", "")))
+    except BadValue as error:
+        return layout.refuse(request, 422, "This can't be counted", error.text, reverse("turnaround"))
+    question = found.question
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([*question.group_by, *figure_formats.COLUMNS])
+    groups = [(group.titles, group.intervals) for group in found.groups]
+    for titles, intervals in [*groups, (("all",) * len(question.group_by), found.intervals)]:
+        for name, figures in intervals.items():
+            one = INTERVALS[name]
+            values = [*titles, *figure_formats.csv_values((one.title, one.words, one.owner), figures)]
+            writer.writerow([figure_formats.harmless(value) for value in values])
+    response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
+    name = (
+        f"turnaround-{question.begin.astimezone(zone):%Y-%m-%d}-{question.end.astimezone(zone):%Y-%m-%d}.csv"
+    )
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _asked(request: HttpRequest, zone: ZoneInfo, group_by: str = "") -> Question:
+    """The question that the URL asks; `period` is short for a `from`."""
+    given = {name: request.GET[name] for name in _PARAMETERS if request.GET.get(name)}
+    now = timezone.now()
+    period = request.GET.get("period", "")
+    if period in PERIODS and "from" not in given:
+        seen = asked(TurnaroundFilters.model_validate({"as_of": given.get("as_of", "")}), zone, now).seen
+        day = seen.astimezone(zone).date() - timedelta(days=PERIODS[period][1])
+        given["from"] = breakdown.midnight(day, zone).isoformat()
+    if len(given.get("to", "")) == 10:  # a person's last day is part of the period
+        given["to"] = _day_after(given["to"])
+    return asked(TurnaroundFilters.model_validate({**given, "group_by": group_by}), zone, now)
+
+
+def _day_after(day: str) -> str:
+    try:
+        return (datetime.fromisoformat(day).date() + timedelta(days=1)).isoformat()
+    except (ValueError, OverflowError):
+        return day
+
+
+# Parts of the page
+
+
+def _tiles(content: Dashboard) -> list[dict[str, Any]]:
+    waiting, exceptions, today = content.waiting, content.exceptions, content.today
+    in_time = today["reading"]
+    oldest = waiting.oldest.total_seconds() if waiting.oldest else None
+    return [
+        {
+            "title": "Completed → final today",
+            "cells": [figure_formats.cell(today[HEADLINE].gross.get(name)) for name in ("p50", "p90")],
+            "note": _n(today[HEADLINE]),
+        },
+        {
+            "title": "Final in time today",
+            "big": figure_formats.percent(in_time.within) or "–",
+            "share": in_time.within,
+            "note": f"of {in_time.n}, by each one's target",
+        },
+        {
+            "title": "Waiting now",
+            "big": waiting.count,
+            "note": f"{waiting.held} on hold",
+            "url": reverse("reading"),
+        },
+        {
+            "title": "Oldest",
+            "big": figure_formats.duration(oldest) if oldest is not None else "–",
+            "note": "ready for so long" if oldest is not None else "nothing waits",
+            "url": _url("item", waiting.oldest_id) if waiting.oldest_id else "",
+        },
+        {
+            "title": "Past due",
+            "big": waiting.past_due,
+            "note": "not final",
+            "url": f"{reverse('reading')}?overdue=1",
+            "tone": "overdue" if waiting.past_due else "",
+            "shape": "▲" if waiting.past_due else "",
+        },
+        {"title": "Due within 30 min", "big": waiting.due_soon, "note": "breaches to come"},
+        {
+            "title": "Exceptions",
+            "big": _rate(exceptions),
+            "note": f"{exceptions.opened} opened, {exceptions.judged} studies judged in the period",
+            "url": reverse("exceptions"),
+        },
+    ]
+
+
+def _rate(exceptions: Exceptions) -> str:
+    """The share; how many where more were opened than studies judged, for old ones open again."""
+    if exceptions.opened > exceptions.judged:
+        return str(exceptions.opened)
+    return figure_formats.percent(exceptions.rate) or "–"
+
+
+def _n(figures: Figures) -> str:
+    return f"n = {figures.n}: {figures.done} done, {figures.waiting} waiting, {figures.withdrawn} withdrawn"
+
+
+def _interval(content: Dashboard, name: str) -> dict[str, Any]:
+    return figure_formats.row(INTERVALS[name].title, content.intervals[name], interval=INTERVALS[name])
+
+
+def _by(content: Dashboard, name: str) -> dict[str, Any]:
+    rows = [
+        figure_formats.row(group.titles[0] or "not known", group.intervals[content.chosen], reads=group.reads)
+        for group in content.by[name]
+    ]
+    return {"key": name, "title": _BY[name], "rows": rows}
+
+
+def _hours(slot: Any) -> str:
+    return "" if slot.hours == 24 else f"{slot.hours:g} h"
+
+
+def _heat(content: Dashboard) -> list[dict[str, Any]]:
+    """A row for each weekday; a cell's level says how its value stands to the greatest one.
+
+    The value is the median; where no cell has the 20 that one takes, how many began.
+    """
+    values = [[_median(figures) for figures in row] for row in content.heat]
+    if not _has_medians(content):
+        values = [[float(figures.n) or None for figures in row] for row in content.heat]
+    most = max((value for row in values for value in row if value), default=0)
+    return [
+        {
+            "title": title,
+            "cells": [
+                {
+                    "n": figures.n,
+                    "cell": figure_formats.cell(figures.gross.get("p50")),
+                    "level": max(1, round(_LEVELS * value / most)) if value is not None and most else 0,
+                }
+                for figures, value in zip(row, valued, strict=True)
+            ],
+        }
+        for title, row, valued in zip(breakdown.WEEKDAYS, content.heat, values, strict=True)
+    ]
+
+
+def _has_medians(content: Dashboard) -> bool:
+    return any(figures.gross for row in content.heat for figures in row)
+
+
+def _median(figures: Figures) -> float | None:
+    quantile = figures.gross.get("p50")
+    return quantile.value if quantile else None
+
+
+def _orphans(request: HttpRequest, content: Dashboard) -> dict[str, Any]:
+    """The lists with their lengths, and a part of the one that the URL names, else of the first not empty."""
+    counts = content.orphan_counts
+    named = request.GET.get("list", "")
+    key = named if named in counts else next((key for key in counts if counts[key]), next(iter(counts)))
+    number = number_of(request, counts[key], _ROWS)
+    user = layout.user_of(request)
+    rows = orphans.part(user, timezone.now(), key, (number - 1) * _ROWS, _ROWS)
+    return {
+        "chips": [
+            _chip(request, kind.title, "list", name, name == key, count=counts[name], page=None)
+            for name, kind in orphans.KINDS.items()
+        ],
+        "kind": orphans.KINDS[key],
+        "rows": [{"row": row, "url": _url(row.kind, row.key)} for row in rows],
+        "paging": Cut(rows, number, counts[key], _ROWS),
+    }
+
+
+def _url(kind: str, key: str) -> str:
+    return reverse({"item": "reading-item", "order": "order", "study": "study"}[kind], args=[key])
+
+
+# Chips
+
+
+def _chips(request: HttpRequest, content: Dashboard) -> list[tuple[str, list[dict[str, Any]]]]:
+    given = request.GET
+    is_own = bool(given.get("from") or given.get("to"))
+    period = "" if is_own else given.get("period", "7d")
+    question = content.question
+    return [
+        (
+            "Period",
+            [
+                _chip(request, words, "period", key, key == period, **{"from": None, "to": None})
+                for key, (words, _) in PERIODS.items()
+            ],
+        ),
+        (
+            "Interval",
+            [
+                _chip(
+                    request,
+                    one.title,
+                    "interval",
+                    key,
+                    key == content.chosen,
+                    tip=f"{one.words}: {one.owner}",
+                )
+                for key, one in INTERVALS.items()
+            ],
+        ),
+        ("Modality", _choices(request, "modality", content.modalities, question.modality)),
+        ("Priority", _choices(request, "priority", content.priorities, question.priority)),
+        (
+            "Count",
+            [
+                _chip(request, "began in the period", "view", "cohort", question.view == "cohort"),
+                _chip(request, "under way in it", "view", "period", question.view == "period"),
+            ],
+        ),
+    ]
+
+
+def _choices(request: HttpRequest, name: str, values: Sequence[str], chosen: str) -> list[dict[str, Any]]:
+    found = [_chip(request, "all", name, None, not chosen)]
+    return found + [_chip(request, value, name, value, value == chosen) for value in values]
+
+
+def _chip(
+    request: HttpRequest, text: str, name: str, value: str | None, is_on: bool, **more: Any
+) -> dict[str, Any]:
+    """A link to this page with one parameter changed."""
+    shown: dict[str, Any] = {key: more.pop(key) for key in ("count", "tip") if key in more}
+    query = request.GET.copy()
+    for key, new in {"page": None, name: value, **more}.items():
+        if new is None:
+            query.pop(key, None)
+        else:
+            query[key] = new
+    return {"text": text, "url": f"?{query.urlencode()}", "is_on": is_on, **shown}

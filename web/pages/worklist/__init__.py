@@ -1,0 +1,1 @@
+"""The technologist worklist: the day of each room."""

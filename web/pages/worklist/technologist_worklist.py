@@ -1,0 +1,212 @@
+"""The technologist worklist: the day of each room, and what people do to its steps."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import access
+from accounts.models import User
+from ledger import audit
+from web.kernel import formats, layout, paging
+from web.pages import patients
+from web.pages.worklist import worklist_filters, worklist_rows
+from web.rest import authorization as door
+from worklist.errors import WorklistError
+from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent
+from worklist.provenance import Provenance
+from worklist.schedule import day_schedule, step_actions
+
+MOST_IN_LANES: Final = 200
+MOST_AT_ONCE: Final = 100
+COLUMNS: Final = (
+    ("time", "Time"),
+    ("station", "Room"),
+    ("patient", "Patient"),
+    ("", "Age / sex"),
+    ("procedure", "Procedure"),
+    ("priority", "Priority"),
+    ("status", "Status"),
+    ("", "Wait"),
+    ("", "Alerts"),
+)
+
+
+@require_safe
+@layout.may("order.view")
+def worklist(request: HttpRequest) -> HttpResponse:
+    """The list, or the day's rooms side by side."""
+    user = layout.user_of(request)
+    with timezone.override(layout.zone_of(request)):
+        filters = worklist_filters.read(request.GET)
+        rows = day_schedule.steps(filters.keys(), user=user, sort=filters.sort, descending=filters.descending)
+        size = MOST_IN_LANES if filters.as_lanes else paging.SIZE
+        cut = paging.cut(request, rows, worklist_rows.whole, size=size)
+        can_change = access.can(user, "step.change")
+        shown = worklist_rows.shown(cut.rows, can_change=can_change)
+        _note(request, shown)
+        context = {
+            "filters": filters,
+            "day": (filters.days()[0] or timezone.localdate()).isoformat(),
+            "chips": worklist_filters.chips(request, filters),
+            "stations": _stations(filters.station),
+            "paging": cut,
+            "rows": shown,
+            "lanes": worklist_rows.lanes(shown) if filters.as_lanes else (),
+            "can_change": can_change,
+            "deeds": worklist_rows.DEEDS.values(),
+            "columns": [_column(name, title, filters) for name, title in COLUMNS],
+            "longest_wait": 2 * int(worklist_rows.LONGEST_WAIT.total_seconds() // 60),
+            "hl7_address": "{}:{}".format(*settings.HL7_ADDRESS),
+        }
+        return layout.page(request, "web/worklist.html", context)
+
+
+def _column(name: str, title: str, filters: worklist_filters.Filters) -> dict[str, Any]:
+    """A column's heading; the link of a sorted one turns its order round."""
+    is_on = bool(name) and filters.sort == name
+    return {
+        "title": title,
+        "sort": f"-{name}" if is_on and not filters.descending else name,
+        "is_on": is_on,
+        "direction": "descending" if filters.descending else "ascending",
+    }
+
+
+def _stations(chosen: str) -> list[Station]:
+    stations = list(Station.objects.order_by("ae_title"))
+    if chosen and chosen not in {station.ae_title for station in stations}:
+        stations.append(Station(ae_title=chosen))
+    return stations
+
+
+def _note(request: HttpRequest, rows: Sequence[worklist_rows.Row]) -> None:
+    records = [row.order.patient.current for row in rows if row.order.patient]
+    door.note_reading(request, audit.PATIENT_RECORD, *(("patient", one.public_id) for one in records))
+    door.note_reading(request, audit.ORDER_RECORD, *(("order", row.order.public_id) for row in rows))
+
+
+# Acts
+
+
+@require_POST
+@layout.may("step.change")
+def act(request: HttpRequest) -> HttpResponse:
+    """Do an act to one step (`do`: act:id), or to those that were chosen (`act`, and a `step` for each)."""
+    kind, _, one = request.POST.get("do", "").partition(":")
+    kind = kind or request.POST.get("act", "")
+    deed = worklist_rows.DEEDS.get(kind)
+    ids = [one] if one else request.POST.getlist("step")[:MOST_AT_ONCE]
+    back = layout.back_to(request, reverse("worklist"))
+    if deed is None:
+        return layout.refuse(request, 400, "The request can't be read", "Nothing was changed.", back)
+    if not ids:
+        text = "Choose rows first, with x or by their boxes. Nothing was changed."
+        return layout.refuse(request, 422, "No row was chosen", text, back)
+    reason = "".join(c for c in request.POST.get("reason", "") if c.isprintable()).strip()[:500]
+    if deed.asks and not reason:
+        context = {"deed": deed, "ids": ids, "back": back, "is_missing": "reason" in request.POST}
+        return layout.page(request, "web/reason.html", context, 422)
+    user = layout.user_of(request)
+    rows = ScheduledProcedureStep.objects.select_related(
+        "procedure__order__facility", "procedure__order__patient__survivor"
+    )
+    mine = rows.filter(procedure__order__in=access.visible(Order.objects.all(), user))
+    steps = [door.find(rows, mine, request, public_id=id_) for id_ in dict.fromkeys(ids)]
+    return _answer(request, deed, *_do(request, deed, steps, user, reason), back)
+
+
+def _do(
+    request: HttpRequest,
+    deed: worklist_rows.Deed,
+    steps: Sequence[ScheduledProcedureStep],
+    user: User,
+    reason: str,
+) -> tuple[list[StatusEvent], list[str], list[str]]:
+    """The acts that were done and whose steps they were; what was refused and why."""
+    acts, done, refused = [], [], []
+    for step in steps:
+        order = step.procedure.order
+        name = formats.shown(order.patient.current.name) if order.patient else order.accession_number
+        origin = Provenance.of_person(user, order.facility)
+        try:
+            with transaction.atomic():
+                step_actions.change_step(
+                    step=step, kind=StatusEvent.Kind(deed.kind), origin=origin, reason=reason
+                )
+                things = [("step", step.public_id), ("order", order.public_id)]
+                door.note_change(request, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
+        except WorklistError as error:
+            refused.append(f"{name}: {error.text}")
+            continue
+        done.append(name)
+        acts.append(StatusEvent.objects.get(step=step, kind=deed.kind, stamp=origin.stamp.key()))
+    return acts, done, refused
+
+
+def _answer(
+    request: HttpRequest,
+    deed: worklist_rows.Deed,
+    acts: Sequence[StatusEvent],
+    done: Sequence[str],
+    refused: Sequence[str],
+    back: str,
+) -> HttpResponse:
+    """Back to the list with what was done and can be undone; 409 where nothing was."""
+    if not acts:
+        text = f"{'; '.join(refused)}. Nothing was changed. The list shows how things stand now."
+        return layout.refuse(request, 409, f"{deed.name} is not possible", text, back)
+    undo = f"{reverse('worklist-undo')}?{urlencode({'act': [act.public_id for act in acts]}, doseq=True)}"
+    who = done[0] if len(done) == 1 else f"{len(done)} patients"
+    layout.flash(request, f"{who}: {deed.done}.", undo=undo)
+    if refused:
+        layout.flash(request, f"Not done for {'; '.join(refused)}.", level=messages.WARNING)
+    return HttpResponseRedirect(back)
+
+
+@require_POST
+@layout.may("step.change")
+def undo(request: HttpRequest) -> HttpResponse:
+    """Take acts of people back; those of messages only their senders can."""
+    user = layout.user_of(request)
+    back = layout.back_to(request, reverse("worklist"))
+    rows = StatusEvent.objects.filter(source__startswith="user:").select_related("order__facility")
+    mine = rows.filter(order__in=access.visible(Order.objects.all(), user))
+    acts = [
+        door.find(rows, mine, request, public_id=id_) for id_ in request.GET.getlist("act")[:MOST_AT_ONCE]
+    ]
+    try:
+        with transaction.atomic():
+            for one in acts:
+                step_actions.undo(act=one, origin=Provenance.of_person(user, one.order.facility))
+                door.note_change(request, audit.ORDER_RECORD, audit.UPDATE, ("order", one.order.public_id))
+    except WorklistError as error:
+        text = f"{error.text.capitalize()}. Nothing was changed."
+        return layout.refuse(request, 409, "It can't be undone", text, back)
+    if acts:
+        layout.flash(request, "Undone. The list shows how things stood before.")
+    return HttpResponseRedirect(back)
+
+
+@require_safe
+@layout.may("order.view")
+def label(request: HttpRequest, public_id: str) -> HttpResponse:
+    """A label to print: who, what, and the numbers."""
+    user = layout.user_of(request)
+    rows = worklist_rows.whole(ScheduledProcedureStep.objects.all())
+    mine = rows.filter(procedure__order__in=access.visible(Order.objects.all(), user))
+    step = door.find(rows, mine, request, public_id=public_id)
+    order = step.procedure.order
+    with timezone.override(layout.zone_of(request)):
+        patient = patients.header(order.patient, order=order)
+        door.note_reading(request, audit.ORDER_RECORD, ("order", order.public_id))
+        if order.patient:
+            door.note_reading(request, audit.PATIENT_RECORD, ("patient", order.patient.current.public_id))
+        return layout.page(request, "web/label.html", {"step": step, "order": order, "patient": patient})

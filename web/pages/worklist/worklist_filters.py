@@ -1,0 +1,127 @@
+"""The filters of the technologist worklist: what the URL says, as keys, and as chips that change the URL."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
+
+from web.kernel.list_filters import Chip, any_of, modalities, one_of, text_of, texts_of
+from worklist.models import StepStatus
+from worklist.schedule import day_schedule
+
+DAYS: Final = {"today": "Today", "yesterday": "Yesterday", "tomorrow": "Tomorrow", "any": "Any day"}
+STATES: Final = {
+    "open": sorted(day_schedule.OPEN),
+    "waiting": [StepStatus.ARRIVED],
+    "running": [StepStatus.STARTED],
+    "done": [StepStatus.COMPLETED],
+    "ended": [StepStatus.NO_SHOW, StepStatus.CANCELLED, StepStatus.DISCONTINUED],
+    "all": [],
+}
+"""Names of sets of statuses, in the words of a technologist; a single status names itself."""
+_STATE_WORDS: Final = {"open": "To do", "waiting": "Arrived", "running": "In the room", "done": "Done"} | {
+    "ended": "Not done",
+    "all": "All",
+}
+PRIORITIES: Final = {"STAT": "STAT", "HIGH": "urgent"}
+LONGEST_TEXT: Final = 200
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the URL asks for, cleaned; what makes no sense is as if not there."""
+
+    day: str = "today"
+    state: str = "open"
+    modalities: tuple[str, ...] = ()
+    station: str = ""
+    priorities: tuple[str, ...] = ()
+    text: str = ""
+    sort: str = "time"
+    descending: bool = False
+    as_lanes: bool = False
+
+    def keys(self) -> day_schedule.Keys:
+        """The same as keys of the search."""
+        first, last = self.days()
+        return day_schedule.Keys(
+            from_day=f"{first:%Y%m%d}" if first else "",
+            to_day=f"{last:%Y%m%d}" if last else "",
+            statuses=STATES.get(self.state, [self.state]),
+            modalities=self.modalities,
+            station=self.station,
+            priorities=self.priorities,
+            text=self.text,
+        )
+
+    def days(self) -> tuple[date | None, date | None]:
+        """The first and the last day, in the time zone that is active."""
+        today = timezone.localdate()
+        if self.day == "any":
+            return None, None
+        near = {"today": 0, "yesterday": -1, "tomorrow": 1}
+        day = today + timedelta(days=near[self.day]) if self.day in near else date.fromisoformat(self.day)
+        return day, day
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything is asked for beside today's open steps."""
+        as_usual = Filters(sort=self.sort, descending=self.descending, as_lanes=self.as_lanes)
+        return self != as_usual
+
+
+def read(query: QueryDict) -> Filters:
+    """The filters in a query string."""
+    sort = text_of(query, "sort", 20)
+    return Filters(
+        day=_day(text_of(query, "day", 10)),
+        state=_state(text_of(query, "status", 20)),
+        modalities=texts_of(query, "modality", 16),
+        station=text_of(query, "station", 16),
+        priorities=tuple(value for value in texts_of(query, "priority", 8) if value in PRIORITIES),
+        text=text_of(query, "q", LONGEST_TEXT),
+        sort=sort.removeprefix("-") if sort.removeprefix("-") in day_schedule.SORTS else "time",
+        descending=sort.startswith("-"),
+        as_lanes=query.get("view") == "lanes",
+    )
+
+
+def _day(text: str) -> str:
+    if text in DAYS:
+        return text
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        return "today"
+
+
+def _state(text: str) -> str:
+    return text if text in STATES or text in StepStatus.values else "open"
+
+
+# Chips
+
+
+def chips(request: HttpRequest, filters: Filters) -> list[tuple[str, list[Chip]]]:
+    """The chips by group; a day and a status are one of several, modalities and priorities add up."""
+    days = dict(DAYS) if filters.day in DAYS else {**DAYS, filters.day: filters.day}
+    states = dict(_STATE_WORDS)
+    if filters.state not in states:
+        states[filters.state] = filters.state
+    return [
+        ("Day", [one_of(request, "day", key, text, filters.day, "today") for key, text in days.items()]),
+        (
+            "Status",
+            [one_of(request, "status", key, text, filters.state, "open") for key, text in states.items()],
+        ),
+        (
+            "Modality",
+            [
+                any_of(request, "modality", key, key, filters.modalities)
+                for key in modalities(filters.modalities)
+            ],
+        ),
+        ("Priority", [any_of(request, "priority", *pair, filters.priorities) for pair in PRIORITIES.items()]),
+    ]

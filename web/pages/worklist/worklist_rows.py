@@ -1,0 +1,162 @@
+"""The rows of the technologist worklist: who, what, where, how long, and what can be done."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from web.kernel.health import duration
+from web.pages import patients
+from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent, StepStatus
+from worklist.orders import step_status
+from worklist.schedule import day_schedule
+
+LONGEST_WAIT: Final = timedelta(minutes=30)
+"""How long a patient should wait at most, before the exam and after the time of the appointment."""
+
+
+@dataclass(frozen=True)
+class Deed:
+    """An act of a person on a step: its key, its name, what it says, and what it asks before."""
+
+    kind: str
+    key: str
+    name: str
+    done: str
+    says: str
+    asks: str = ""
+
+
+DEEDS: Final[Mapping[str, Deed]] = {
+    deed.kind: deed
+    for deed in (
+        Deed("arrive", "a", "Arrive", "arrived", "The patient is here"),
+        Deed("start", "s", "Start", "started", "The exam begins"),
+        Deed("complete", "c", "Complete", "completed", "The exam is done"),
+        Deed(
+            "no-show",
+            "n",
+            "No-show",
+            "marked as a no-show",
+            "The patient did not come",
+            "The step leaves the worklist of the modalities. Nothing is sent to the HIS.",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A step as the list shows it."""
+
+    step: ScheduledProcedureStep
+    order: Order
+    patient: patients.Header
+    place: str
+    procedure: str
+    alerts: Sequence[str]
+    wait: str
+    wait_minutes: int
+    wait_colour: str
+    is_past: bool
+    is_other_day: bool
+    deeds: Sequence[Deed]
+
+    @property
+    def url(self) -> str:
+        """Where the row leads."""
+        return reverse("order", args=[self.order.public_id])
+
+
+def whole(rows: QuerySet[ScheduledProcedureStep]) -> QuerySet[ScheduledProcedureStep]:
+    """The rows with all that they show."""
+    patient = "procedure__order__patient"
+    return rows.select_related(f"{patient}__authority", f"{patient}__survivor__authority")
+
+
+def shown(steps: Sequence[ScheduledProcedureStep], *, can_change: bool) -> list[Row]:
+    """Steps as rows, by two queries for all."""
+    stations = stations_by_title()
+    arrivals = _arrivals(steps)
+    return [_row(step, stations, arrivals.get(step.pk), can_change) for step in steps]
+
+
+def lanes(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
+    """The rows by room, each in the order that they have."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.place or "No room yet", []).append(row)
+    return sorted(found.items())
+
+
+def _row(
+    step: ScheduledProcedureStep, stations: Mapping[str, Station], arrived: datetime | None, can_change: bool
+) -> Row:
+    order = step.procedure.order
+    now = timezone.now()
+    wait, minutes, colour = _wait(step, arrived, now)
+    day = timezone.localtime(step.due).date()
+    return Row(
+        step=step,
+        order=order,
+        patient=patients.short(order.patient),
+        place=place(step, stations),
+        procedure=step.description or step.procedure.description or step.procedure.code,
+        alerts=alerts(order),
+        wait=wait,
+        wait_minutes=minutes,
+        wait_colour=colour,
+        is_past=step.status in step_status.ENDED,
+        is_other_day=day != timezone.localdate(),
+        deeds=deeds(step) if can_change else (),
+    )
+
+
+def deeds(step: ScheduledProcedureStep) -> list[Deed]:
+    """What may be done to a step now, the likeliest first."""
+    now = StepStatus(step.status)
+    return [deed for deed in DEEDS.values() if now in step_status.MAY[StatusEvent.Kind(deed.kind)]]
+
+
+def stations_by_title() -> dict[str, Station]:
+    """The stations by AE title."""
+    return {station.ae_title: station for station in Station.objects.all()}
+
+
+def place(step: ScheduledProcedureStep, stations: Mapping[str, Station]) -> str:
+    """Where a step takes place: the station's name and room, or its group while no station is chosen."""
+    station = stations.get(step.station_ae_title)
+    if station is None:
+        return step.station_ae_title or step.station_group or step.location
+    return " · ".join(part for part in (station.name or station.ae_title, station.location) if part)
+
+
+def alerts(order: Order) -> list[str]:
+    """The alerts of a row: allergies first, since contrast is given in this room."""
+    current = order.patient.current if order.patient else None
+    allergies = [f"allergy: {current.allergies}"] if current and current.allergies else []
+    return allergies + patients.alerts(current, order)
+
+
+def _wait(step: ScheduledProcedureStep, arrived: datetime | None, now: datetime) -> tuple[str, int, str]:
+    """How long the patient has waited, or how late the appointment is; the minutes, and the bar's colour."""
+    if step.status == StepStatus.ARRIVED and arrived:
+        since, text = now - arrived, "waits {}"
+    elif step.status in day_schedule.OPEN - {StepStatus.STARTED} and step.due < now:
+        since, text = now - step.due, "{} late"
+    else:
+        return "", 0, ""
+    colour = "red" if since > 2 * LONGEST_WAIT else "amber" if since > LONGEST_WAIT else ""
+    return text.format(duration(since)), int(since.total_seconds() // 60), colour
+
+
+def _arrivals(steps: Sequence[ScheduledProcedureStep]) -> dict[int, datetime]:
+    keys = [step.pk for step in steps if step.status == StepStatus.ARRIVED]
+    rows: Any = StatusEvent.objects.filter(
+        step__in=keys, kind=StatusEvent.Kind.ARRIVE, undone_by=""
+    ).order_by("occurred_at")
+    return dict(rows.values_list("step", "occurred_at"))

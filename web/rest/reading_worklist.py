@@ -1,0 +1,262 @@
+"""`/reading`: the reading worklist, and who has what."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from ninja import Query, Router, Status
+
+from accounts import access as policy
+from accounts.models import User
+from archive.models import ReadingStatus, Study
+from ledger import audit, clock
+from reporting.models import Dictation as DictationRow
+from reporting.models import ReadingItem as Row
+from reporting.models import ReadingLease
+from reporting.reading_worklist import assignment, reading_items
+from reporting.reading_worklist.assignment import Wanted
+from web.rest import authorization, dictations
+from web.rest.limit_offset import Page, page
+from web.rest.patients import note_patients
+from web.rest.patients import shown as shown_patients
+from web.rest.problems import Refused
+from web.rest.reports import pcm_of
+from web.rest.schemas.reports import (
+    Dictation,
+    Fence,
+    Hold,
+    ItemFilters,
+    LeaseOf,
+    NewDictation,
+    NextFilters,
+    Optionally,
+    ProcedureOfItem,
+    ReadingItem,
+    ReadingItems,
+    Revision,
+)
+from web.rest.studies import in_header
+
+router = Router(tags=["reading"])
+
+
+@router.get("/items", response=ReadingItems, summary="What is to be read")
+def worklist(request: HttpRequest, filters: Annotated[ItemFilters, Query()], paging: Page) -> dict[str, Any]:
+    """STAT first, then by due time, then by readiness."""
+    user = authorization.allow(request, "report.view")
+    values = filters.model_dump(exclude={"status"})
+    wanted = Wanted(**values, statuses=(filters.status,) if filters.status else ())
+    rows = _with_related(assignment.worklist(user=user, wanted=wanted))
+    found = page(rows, paging, lambda part: shown(part, user))
+    note_patients(request, [item.patient for item in found["results"]])
+    return {**found, "overdue": assignment.overdue(user=user)}
+
+
+@router.post("/next", response=ReadingItem, summary="Read the neediest item")
+def next_item(request: HttpRequest, body: NextFilters) -> ReadingItem:
+    """Picks and leases in one transaction, so nobody else gets the same; 404 where nothing waits."""
+    user = authorization.allow(request, "report.write")
+    with transaction.atomic():
+        item = assignment.next_item(by=user, wanted=Wanted(**body.model_dump()))
+    if item is None:
+        raise Refused(404, "Nothing waits to be read.")
+    return _answer(request, user, item)
+
+
+@router.get("/items/{id}", response=ReadingItem, summary="Read an item")
+def read_item(request: HttpRequest, id: str) -> ReadingItem:
+    """Also notes that the user looks at it."""
+    user = authorization.allow(request, "report.view")
+    item = _find(request, user, id)
+    with transaction.atomic():
+        assignment.look(item=item, by=user)
+    return _answer(request, user, item)
+
+
+@router.post("/items/{id}/take", response=ReadingItem, summary="Take an item, or take it over")
+def take(request: HttpRequest, id: str, body: Optionally) -> ReadingItem:
+    """409 `held` says who has it since when; a reason takes it over."""
+    return _do(request, id, lambda item, user: assignment.take(item=item, by=user, reason=body.reason))
+
+
+@router.post("/items/{id}/renew", response=ReadingItem, summary="Go on with an item")
+def renew(request: HttpRequest, id: str, body: Fence) -> ReadingItem:
+    """409 `taken_over` where another person has it now."""
+    return _do(
+        request,
+        id,
+        lambda item, user: assignment.renew(
+            item=item, by=user, fence=body.fence, idle_seconds=body.idle_seconds
+        ),
+    )
+
+
+@router.post("/items/{id}/park", response=ReadingItem, summary="Keep an item for half an hour")
+def park(request: HttpRequest, id: str, body: Fence) -> ReadingItem:
+    """While something more urgent is read."""
+    return _do(request, id, lambda item, user: assignment.park(item=item, by=user, fence=body.fence))
+
+
+@router.post("/items/{id}/release", response=ReadingItem, summary="Give an item back")
+def release(request: HttpRequest, id: str, body: Fence) -> ReadingItem:
+    """To the queue, where nothing was written or said."""
+    return _do(request, id, lambda item, user: assignment.let_go(item=item, by=user, fence=body.fence))
+
+
+@router.post("/items/{id}/skip", response=ReadingItem, summary="Pass an item over")
+def skip(request: HttpRequest, id: str, body: Optionally) -> ReadingItem:
+    """It is not handed to this reader again."""
+    return _do(request, id, lambda item, user: assignment.skip(item=item, by=user, reason=body.reason))
+
+
+@router.post("/items/{id}/hold", response=ReadingItem, summary="Let an item wait")
+def hold(request: HttpRequest, id: str, body: Hold) -> ReadingItem:
+    """For information or images."""
+    return _do(
+        request,
+        id,
+        lambda item, user: assignment.hold(item=item, by=user, reason=body.reason, note=body.note),
+    )
+
+
+@router.post("/items/{id}/resume", response=ReadingItem, summary="End a hold")
+def resume(request: HttpRequest, id: str) -> ReadingItem:
+    """What was waited for has come."""
+    return _do(request, id, lambda item, user: assignment.resume(item=item, by=user))
+
+
+@router.post("/items/{id}/reserve", response=ReadingItem, summary="Keep an item for oneself")
+def reserve(request: HttpRequest, id: str) -> ReadingItem:
+    """For twelve hours at most."""
+    return _do(request, id, lambda item, user: assignment.reserve(item=item, by=user))
+
+
+@router.post("/items/{id}/withdraw", response=ReadingItem, summary="No report is needed")
+def withdraw(request: HttpRequest, id: str, body: Optionally) -> ReadingItem:
+    """What was written or said is kept."""
+    return _do(request, id, lambda item, user: assignment.withdraw(item=item, by=user, reason=body.reason))
+
+
+@router.post("/items/{id}/reopen", response=ReadingItem, summary="A report is needed after all")
+def reopen(request: HttpRequest, id: str) -> ReadingItem:
+    """Undoes a withdrawal."""
+    return _do(request, id, lambda item, user: assignment.reopen(item=item, by=user))
+
+
+@router.post("/items/{id}/confirm-patient", response=ReadingItem, summary="It is about this patient")
+def confirm_patient(request: HttpRequest, id: str, body: Revision) -> ReadingItem:
+    """The author's answer after a merge, or after the study was given to another patient."""
+    return _do(
+        request,
+        id,
+        lambda item, user: assignment.confirm_patient(item=item, by=user, revision=body.revision),
+    )
+
+
+@router.post("/items/{id}/dictations", response={201: Dictation}, summary="Dictate")
+def dictate(request: HttpRequest, id: str, body: NewDictation) -> Status[Dictation]:
+    """Begin a dictation before there is any text."""
+    user = authorization.allow(request, "report.write")
+    item = _find(request, user, id)
+    return Status(201, dictations.begin(request, user, item, body, pcm_of(body.pcm)))
+
+
+def shown(rows: Sequence[Row], user: User) -> list[ReadingItem]:
+    """Items as JSON; `rows` come with their patients, leases, studies and procedures."""
+    records = [row.patient for row in rows if row.patient is not None]
+    patients = dict(zip((record.pk for record in records), shown_patients(records, user), strict=True))
+    return [_shown(row, user, patients) for row in rows]
+
+
+def _shown(row: Row, user: User, patients: dict[int, Any]) -> ReadingItem:
+    studies = list(row.studies.all())
+    report = getattr(row, "report", None)
+    return ReadingItem(
+        id=row.public_id,
+        status=row.status,
+        revision=row.revision,
+        priority=row.priority,
+        modality=row.modality,
+        description=row.description,
+        ready_at=row.ready_at,
+        due_at=row.due_at,
+        patient=patients[row.patient_id] if row.patient_id else in_header(studies[0] if studies else Study()),
+        studies=[study.study_instance_uid for study in studies],
+        procedures=[
+            ProcedureOfItem(
+                id=one.public_id,
+                order=one.order.public_id,
+                accession_number=one.accession_number or one.order.accession_number,
+                code=one.code,
+                description=one.description,
+            )
+            for one in row.procedures.all()
+        ],
+        images=None,
+        lease=_lease(getattr(row, "lease", None), user),
+        presences=[],
+        patient_question=row.patient_question,
+        hold_reason=row.hold_reason,
+        report=report.public_id if report else None,
+        dictations=[],
+        under_investigation=getattr(row, "under_investigation", False),
+        has_mismatch=getattr(row, "has_mismatch", False),
+    )
+
+
+def _lease(lease: ReadingLease | None, user: User) -> LeaseOf | None:
+    now = clock.now()
+    if lease is None or lease.holder is None or lease.until <= now:
+        return None
+    idle = round((now - lease.input_at).total_seconds()) if lease.input_at else None
+    return LeaseOf(
+        holder=str(lease.holder),
+        mine=lease.holder_id == user.pk,
+        since=lease.taken_at,
+        until=lease.until,
+        idle_seconds=idle,
+        fence=lease.fence,
+        parked=lease.parked,
+    )
+
+
+def _do(request: HttpRequest, key: str, act: Callable[[Row, User], object]) -> ReadingItem:
+    user = authorization.allow(request, "report.write")
+    item = _find(request, user, key)
+    with transaction.atomic():
+        act(item, user)
+        authorization.note_change(
+            request, audit.PROCEDURE_RECORD, audit.UPDATE, ("reading_item", item.public_id)
+        )
+    return _answer(request, user, item)
+
+
+def _answer(request: HttpRequest, user: User, item: Row) -> ReadingItem:
+    """One item with all that a list leaves out."""
+    rows = _with_related(assignment.worklist(user=user, wanted=Wanted(statuses=_ALL)))
+    row = rows.get(pk=item.pk)
+    (answer,) = shown([row], user)
+    answer.images = reading_items.image_count(row)
+    answer.presences = [str(one.user) for one in _others(row, user)]
+    spoken = DictationRow.objects.filter(item=row).select_related("author", "typist", "item").order_by("pk")
+    answer.dictations = [dictations.shown(one) for one in spoken]
+    note_patients(request, [answer.patient])
+    return answer
+
+
+def _others(row: Row, user: User) -> Iterable[Any]:
+    return row.presences.filter(until__gt=clock.now()).exclude(user=user).select_related("user")
+
+
+def _find(request: HttpRequest, user: User, key: str) -> Row:
+    rows = Row.objects.select_related("facility", "patient")
+    return authorization.find(rows, policy.visible(rows, user), request, public_id=key)
+
+
+def _with_related(rows: Any) -> Any:
+    rows = rows.select_related("patient__authority", "patient__survivor", "lease__holder", "report")
+    return rows.prefetch_related("studies", "procedures__order")
+
+
+_ALL = tuple(ReadingStatus.values)

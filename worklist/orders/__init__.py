@@ -1,0 +1,1 @@
+"""Orders: what a message or a person says of one, and what follows from it."""

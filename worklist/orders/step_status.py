@@ -1,0 +1,66 @@
+"""Status from what was done: ends absorb, unless undone; a start is never taken back by a later re-send.
+
+Status is a pure function of the set of acts, so any order of arrival ends the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from worklist.models import OrderStatus, StatusEvent, StepStatus
+
+_ENDS: Final[Mapping[str, StepStatus]] = {
+    StatusEvent.Kind.COMPLETE: StepStatus.COMPLETED,
+    StatusEvent.Kind.CANCEL: StepStatus.CANCELLED,
+    StatusEvent.Kind.DISCONTINUE: StepStatus.DISCONTINUED,
+    StatusEvent.Kind.NO_SHOW: StepStatus.NO_SHOW,
+}
+ENDED: Final = frozenset(_ENDS.values())
+
+MAY: Final[Mapping[str, frozenset[StepStatus]]] = {
+    StatusEvent.Kind.ARRIVE: frozenset({StepStatus.SCHEDULED, StepStatus.HELD}),
+    StatusEvent.Kind.HOLD: frozenset({StepStatus.SCHEDULED, StepStatus.ARRIVED}),
+    StatusEvent.Kind.RELEASE: frozenset({StepStatus.HELD}),
+    StatusEvent.Kind.START: frozenset({StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.HELD}),
+    StatusEvent.Kind.COMPLETE: frozenset({StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.STARTED}),
+    StatusEvent.Kind.CANCEL: frozenset({StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.HELD}),
+    StatusEvent.Kind.DISCONTINUE: frozenset({StepStatus.STARTED}),
+    StatusEvent.Kind.NO_SHOW: frozenset({StepStatus.SCHEDULED, StepStatus.HELD}),
+}
+"""The table of transitions: from which states a person may do an act."""
+
+
+def of_step(acts: Iterable[StatusEvent]) -> StepStatus:
+    """The status that a step's acts, and those of its order, come to.
+
+    A cancel after the start discontinues: an exam that began is never deleted.
+    """
+    valid = sorted((act for act in acts if not act.undone_by), key=lambda act: act.stamp)
+    end = next((act for act in valid if act.kind in _ENDS), None)
+    start = next((act for act in valid if act.kind == StatusEvent.Kind.START), None)
+    if end is not None:
+        if end.kind == StatusEvent.Kind.CANCEL and start is not None and start.stamp < end.stamp:
+            return StepStatus.DISCONTINUED
+        return _ENDS[end.kind]
+    if start is not None:
+        return StepStatus.STARTED
+    newest = {act.kind: act.stamp for act in valid}
+    if newest.get(StatusEvent.Kind.HOLD, "") > newest.get(StatusEvent.Kind.RELEASE, ""):
+        return StepStatus.HELD
+    return StepStatus.ARRIVED if StatusEvent.Kind.ARRIVE in newest else StepStatus.SCHEDULED
+
+
+def of_order(acts: Iterable[StatusEvent], steps: Iterable[StepStatus]) -> OrderStatus:
+    """The status of an order: its own end, else what its steps come to."""
+    own = of_step(acts)
+    states = set(steps)
+    if own in ENDED:
+        return OrderStatus(own)
+    open_states = states - ENDED | states & {StepStatus.NO_SHOW}
+    if states and not open_states:
+        for end in (StepStatus.COMPLETED, StepStatus.DISCONTINUED):
+            if end in states:
+                return OrderStatus(end)
+        return OrderStatus.CANCELLED
+    if StepStatus.STARTED in states or own == StepStatus.STARTED or states & ENDED - {StepStatus.CANCELLED}:
+        return OrderStatus.STARTED
+    return OrderStatus.HELD if own == StepStatus.HELD else OrderStatus.SCHEDULED

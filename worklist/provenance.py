@@ -1,0 +1,48 @@
+"""Who says so, and since when: what every write of the worklist is told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import Facility, SiteSection, User
+from ledger.stamps import Stamp
+from worklist.errors import BadValue
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """A message's or a person's act: its stamp, where it is kept, and the policies that apply."""
+
+    facility: Facility
+    stamp: Stamp
+    received_at: datetime
+    source: str = ""
+    actor: str = ""
+    policy: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_person(cls, user: User, facility: Facility) -> "Provenance":
+        """The origin of what a person does here, stamped by our clock."""
+        now = timezone.now()
+        return cls(
+            facility=facility,
+            stamp=Stamp(made_at=now),
+            received_at=now,
+            source=f"user:{user.public_id}",
+            actor=str(user),
+            policy=SiteSection.read("worklist"),
+        )
+
+
+def check_lengths(model: type[models.Model], values: Mapping[str, Any]) -> None:
+    """Raise `BadValue` for a text that its column would cut: nothing is ever cut silently."""
+    for name, value in values.items():
+        if not isinstance(value, str):
+            continue
+        longest = getattr(model._meta.get_field(name), "max_length", None)
+        if longest and len(value) > longest:
+            raise BadValue(f"{name} has {len(value)} characters, {longest} fit", name)

@@ -1,0 +1,96 @@
+"""What people do to scheduled procedure steps and to orders: arrive, start, complete, no-show, cancel."""
+
+from typing import Any
+
+from django.db import connection
+
+from ledger import events
+from worklist.errors import RequiredMissing, StateConflict, UnknownKey
+from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent, StepStatus
+from worklist.orders import derivation, generated_ids, order_application, step_status
+from worklist.orders.order_aggregate import OrderAggregate
+from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
+from worklist.provenance import Provenance
+from worklist.signals import order_changed
+
+_ENDED_ORDERS = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
+
+
+def place(
+    *, patient_id: int, procedure_code: str, number: str, values: dict[str, Any], origin: Provenance
+) -> Order:
+    """Place an order here; we are its placer, and `number` names it. `values` may hold `start`."""
+    start = values.pop("start", None)
+    statement = OrderUpdate(
+        placer=Number(number, "RISPACS"),
+        values={
+            **values,
+            "patient_id": patient_id,
+            "accession_number": generated_ids.number("accession", number),
+        },
+        procedures=[
+            ProcedureUpdate(values={"code": procedure_code}, steps=[StepUpdate(values={"start": start})])
+        ],
+    )
+    return order_application.apply(statement=statement, origin=origin)
+
+
+def change_step(
+    *, step: ScheduledProcedureStep, kind: StatusEvent.Kind, origin: Provenance, reason: str = ""
+) -> ScheduledProcedureStep:
+    """Do an act to a step, if its state allows it; raises `StateConflict` otherwise."""
+    content = _locked(step.procedure.order_id)
+    step = next(row for row in content.steps if row.pk == step.pk)
+    allowed = step_status.MAY[kind]
+    if StepStatus(step.status) not in allowed:
+        names = ", ".join(sorted(allowed))
+        raise StateConflict(f"the step is {step.status}; {kind} needs one that is {names}", "status")
+    order_application.act(content=content, kind=kind, origin=origin, step=step, reason=reason)
+    _settle(content, origin, f"step.{kind}", ("step", step.public_id), reason)
+    return step
+
+
+def cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
+    """Cancel an order; one whose exam began is discontinued. Raises `StateConflict` for one that ended."""
+    if not reason.strip():
+        raise RequiredMissing("a cancellation needs a reason", "reason")
+    content = _locked(order.pk)
+    order = content.order
+    if order.status in _ENDED_ORDERS:
+        raise StateConflict(f"the order is {order.status} already", "status")
+    order_application.act(content=content, kind=StatusEvent.Kind.CANCEL, origin=origin, reason=reason)
+    _settle(content, origin, "order.cancel", ("order", order.public_id), reason)
+    return order
+
+
+def undo(*, act: StatusEvent, origin: Provenance) -> Order:
+    """Undo an act: the status is what the other acts come to. Raises `UnknownKey` if undone already."""
+    assert connection.in_atomic_block
+    if not StatusEvent.objects.filter(pk=act.pk, undone_by="").update(undone_by=origin.source):
+        raise UnknownKey("the act is undone already", "act")
+    content = _locked(act.order_id)
+    _settle(content, origin, f"order.undo.{act.kind}", ("order", content.order.public_id), "")
+    return content.order
+
+
+def _locked(key: int) -> OrderAggregate:
+    assert connection.in_atomic_block
+    rows = Order.objects.select_for_update(of=("self",)).select_related("facility")
+    return OrderAggregate.of(rows.get(pk=key))
+
+
+def _settle(
+    content: OrderAggregate, origin: Provenance, kind: str, thing: tuple[str, str], reason: str
+) -> None:
+    derivation.settle(content, origin)
+    content.save()
+    order = content.order
+    events.record(
+        kind,
+        about=[thing, ("order", order.public_id)],
+        occurred_at=origin.stamp.made_at,
+        actor=origin.actor,
+        source=origin.source,
+        reason=reason,
+    )
+    order_changed.send(sender=None, order=order, origin=origin)
