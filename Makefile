@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench screenshots lock clean
+.PHONY: help run demo test lint format bench screenshots lock clean
 
 help: ## say what there is
 	@grep -E '^[a-z]+: ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+): ## (.*)/  make \1\t\2/' | expand -t 20
@@ -20,6 +20,9 @@ test: ## run the tests on SQLite, then on PostgreSQL and Redis
 
 lint: ## check style, types, and who may import whom
 	@$(PYTHON) bootstrap.py lint $(ARGS)
+
+format: ## lay out Python, scripts and styles as lint wants them
+	@$(PYTHON) bootstrap.py format $(ARGS)
 
 bench: ## measure
 	@$(PYTHON) bootstrap.py bench $(ARGS)

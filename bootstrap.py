@@ -5,6 +5,7 @@
     python3 bootstrap.py demo                       the same, with a simulated hospital day
     python3 bootstrap.py test [pytest's arguments]  the test suite, on SQLite and on PostgreSQL
     python3 bootstrap.py lint                       style, types, and who may import whom
+    python3 bootstrap.py format                     lay code, scripts and pages out as lint wants them
     python3 bootstrap.py bench                      measure
     python3 bootstrap.py screenshots                a picture of each page, for the documentation
     python3 bootstrap.py lock                       pin the requirements anew
@@ -38,6 +39,9 @@ TO_TEST = ("requirements.txt", "requirements/test.txt")
 NODE = "requirements/node.txt"
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 MIN_FREE_MB = 500
+PRETTIER = ".frontend/tools/prettier/bin/prettier.cjs"
+TSC = ".frontend/tools/typescript/tsc.js"
+SCRIPTS = ("web/static/web/**/*.js", "web/static/web/**/*.css")
 POSTGRESQL = "postgres://postgres@127.0.0.1:5432/postgres"
 REDIS = "redis://127.0.0.1:6379/0"
 PARALLEL = ("--numprocesses", "3", "--dist", "loadfile", "--no-loadscope-reorder")
@@ -55,6 +59,7 @@ def main(arguments: list[str]) -> int:
         "demo": demo,
         "test": test,
         "lint": lint,
+        "format": format_all,
         "bench": bench,
         "screenshots": screenshots,
         "lock": lock,
@@ -149,21 +154,41 @@ def missing_servers() -> str:
 def lint(arguments: list[str]) -> int:
     """Check style, types and layers; all of them, whatever the first ones say."""
     set_up(TO_TEST)
-    tools = (
-        ["ruff", "check"],
-        ["ruff", "format", "--check"],
-        ["mypy"],
-        ["lint-imports"],
-        ["python", "-m", "tests.lint"],
-    )
-    failed = []
-    for name, *options in tools:
-        command = " ".join((name, *options))
-        print(f"\n{command}", flush=True)
-        if subprocess.call([VENV / "bin" / name, *options], cwd=ROOT):
-            failed.append(command)
+    node = set_up_tools()
+    failed = [name for name, command in checks(node) if not passes(name, command)]
+    if not node:
+        print("\nPassed over: the format and the types of the pages' scripts, since their tools are missing")
     print(f"\nFailed: {', '.join(failed)}" if failed else "\nNothing to complain of")
     return 1 if failed else 0
+
+
+def checks(node: str) -> Iterator[tuple[str, list[str]]]:
+    """What `lint` runs, by name; what Node.js runs only where there is one."""
+    for tool in ("ruff check", "ruff format --check", "mypy", "lint-imports"):
+        name, *options = tool.split()
+        yield tool, [str(VENV / "bin" / name), *options]
+    for rule in ("line_lengths", "module_names"):
+        yield rule.replace("_", " "), [str(VENV_PYTHON), "-m", f"lint.{rule}"]
+    if node:
+        yield "prettier --check", [node, PRETTIER, "--check", *SCRIPTS]
+        yield "tsc --checkJs", [node, TSC, "--project", "jsconfig.json"]
+
+
+def passes(name: str, command: list[str]) -> bool:
+    """Whether a check has nothing to complain of."""
+    print(f"\n{name}", flush=True)
+    return subprocess.call(command, cwd=ROOT) == 0
+
+
+def format_all(arguments: list[str]) -> int:
+    """Lay out Python, scripts and styles as `lint` wants them."""
+    set_up(TO_TEST)
+    node = set_up_tools()
+    ruff = str(VENV / "bin" / "ruff")
+    commands = [[ruff, "check", "--fix"], [ruff, "format"]]
+    if node:
+        commands.append([node, PRETTIER, "--write", "--log-level", "warn", *SCRIPTS])
+    return max([subprocess.call(command, cwd=ROOT) for command in commands])
 
 
 def bench(arguments: list[str]) -> int:
@@ -224,22 +249,44 @@ def set_up(locks: tuple[str, ...]) -> None:
 
 def set_up_frontend() -> None:
     """Fetch what pages load, once; everything but the pages works without, so a failure ends only CI."""
+    fetch("vendor", "the scripts of the pages and the image viewer")
+
+
+def set_up_tools() -> str:
+    """Fetch what checks the scripts of pages, once; the Node.js that runs it, or nothing without one."""
+    what = "the tools that check the scripts of the pages"
+    try:
+        with one_at_a_time():
+            node = find_node() or keep_node()
+    except (Trouble, OSError) as trouble:
+        missing(what, trouble)
+        return ""
+    return node if fetch("tools", what) else ""
+
+
+def fetch(lot: str, what: str) -> bool:
+    """Fetch a lot of front-end packages, once; whether they are there. A failure ends only CI."""
     with one_at_a_time():
-        if frontend.is_there(ROOT):
-            return
-        say("fetching the scripts of the pages and the image viewer")
+        if frontend.is_there(ROOT, lot):
+            return True
+        say(f"fetching {what}")
         try:
             with frontend.workplace(ROOT) as folder:
-                frontend.fetch(ROOT, find_npm() or install_npm(folder), folder)
+                frontend.fetch(ROOT, find_npm() or install_npm(folder), folder, lot)
+            return True
         except (frontend.Unfetched, Trouble, OSError) as trouble:
-            print_end(getattr(trouble, "output", ""))
-            text = (
-                "the scripts of the pages and the image viewer are missing,"
-                f" since {advice_on(getattr(trouble, 'output', '')) or trouble}"
-            )
-            if os.environ.get("CI") == "true":
-                raise Trouble(f"{text}; CI=true requires them") from trouble
-            say(f"{text}; everything else works, and the next start tries again")
+            missing(what, trouble)
+    return False
+
+
+def missing(what: str, trouble: Exception) -> None:
+    """Say what can't be had and why; where CI runs, that is the end."""
+    output = getattr(trouble, "output", "")
+    print_end(output)
+    text = f"{what} are missing, since {advice_on(output) or trouble}"
+    if os.environ.get("CI") == "true":
+        raise Trouble(f"{text}; CI=true requires them") from trouble
+    say(f"{text}; everything else works, and the next start tries again")
 
 
 def find_npm() -> list[str]:
@@ -251,9 +298,27 @@ def find_npm() -> list[str]:
 def install_npm(folder: Path) -> list[str]:
     """Install Node.js with npm below `folder`, which is thrown away once all is fetched."""
     say("  installing npm for it, since there is none on this machine")
+    return [str(install_node(folder) / "npm")]
+
+
+def find_node() -> str:
+    """The machine's Node.js, or the one that was installed for `lint`."""
+    found = (shutil.which("node"), shutil.which("node", path=str(ROOT / frontend.WORK / "node" / "bin")))
+    return next((node for node in found if node and works([node, "--version"])), "")
+
+
+def keep_node() -> str:
+    """Install Node.js for `lint`, to stay."""
+    say("installing Node.js, since there is none on this machine")
+    return str(install_node(ROOT / frontend.WORK) / "node")
+
+
+def install_node(folder: Path) -> Path:
+    """Install Node.js with npm below `folder`; the folder of its programs."""
     make_venv(folder / "node")
-    pip(folder / "node" / "bin" / "python", ["--require-hashes", "--requirement", str(ROOT / NODE)])
-    return [str(folder / "node" / "bin" / "npm")]
+    programs = folder / "node" / "bin"
+    pip(programs / "python", ["--require-hashes", "--requirement", str(ROOT / NODE)])
+    return programs
 
 
 def state(locks: tuple[str, ...]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Fetch what pages load from npm's registry: a few scripts and the image viewer.
+"""Fetch from npm's registry what pages load, a few scripts and the image viewer, and what checks our scripts.
 
 What is fetched is named in package.json and pinned by hash there and in package-lock.json. `npm pack` gets
 the packages as they are published: nothing is built and no script of theirs is run. bootstrap.py calls this;
@@ -21,8 +21,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Iterator
 
 WORK = ".frontend"
-"""Below the project's folder: the stamp, what only tests need, and what is being fetched."""
-VENDOR = "web/static/vendor"
+"""Below the project's folder: the stamps, what only developers need, and what is being fetched."""
+PLACES = {"vendor": "web/static/vendor", "tests": f"{WORK}/tests", "tools": f"{WORK}/tools"}
+"""Where packages go: what pages load, what a test loads into them, what `make lint` runs."""
 _MOST_BYTES = 400 * 10**6
 _LONGEST = 300  # seconds
 _COMPRESSED = (".js", ".css", ".wasm", ".svg")
@@ -40,10 +41,10 @@ class Unfetched(Exception):
 class Package:
     """A package as package.json and package-lock.json pin it."""
 
-    def __init__(self, name: str, version: str, integrity: str, about: dict[str, Any]) -> None:
+    def __init__(self, name: str, version: str, integrity: str, about: dict[str, Any], place: str) -> None:
         self.name, self.version, self.integrity = name, version, integrity
         self.files: list[str] = about.get("files", [])
-        self.served: bool = about.get("served", True)
+        self.place = place if about.get("served", True) else "tests"
         self.target: str = about.get("as", name)
         self.folder: str = about.get("folder", "")
         self.without: list[str] = about.get("without", [])
@@ -63,10 +64,10 @@ class Package:
         return f"{self.name.lstrip('@').replace('/', '-')}-{self.version}.tgz"
 
 
-def is_there(root: Path) -> bool:
-    """Whether all is there that is named now."""
+def is_there(root: Path, lot: str = "vendor") -> bool:
+    """Whether all is there that package.json names now under `lot`."""
     try:
-        return (root / WORK / "stamp").read_text() == _state(root) and (root / VENDOR).is_dir()
+        return _stamp(root, lot).read_text() == _state(root) and (root / PLACES[lot]).is_dir()
     except OSError:
         return False
 
@@ -82,31 +83,34 @@ def workplace(root: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def fetch(root: Path, npm: list[str], folder: Path) -> None:
-    """Fetch all into the workplace `folder`, then put it where it belongs.
+def fetch(root: Path, npm: list[str], folder: Path, lot: str = "vendor") -> None:
+    """Fetch a lot of packages into the workplace `folder`, then put it where it belongs.
 
     Raises
     ------
     Unfetched
         npm failed or took too long, or what it brought is not what was pinned.
     """
-    packages = _packages(root)
+    packages = _packages(root, lot)
     _pack(npm, [f"{package.name}@{package.version}" for package in packages], folder)
     for package in packages:
         tarball = folder / package.tarball
         _check(tarball, package.integrity)
-        target = folder / ("vendor" if package.served else "tests") / package.target
+        target = folder / package.place / package.target
         try:
             _unpack(tarball, package, target)
         except (tarfile.TarError, EOFError, ValueError) as error:
             raise Unfetched(f"{package.tarball} can't be unpacked ({error})") from error
         tarball.unlink()
     with contextlib.suppress(FileNotFoundError):
-        (root / WORK / "stamp").unlink()
-    _replace(folder / "vendor", root / VENDOR, folder)
-    if (folder / "tests").exists():
-        _replace(folder / "tests", root / WORK / "tests", folder)
-    (root / WORK / "stamp").write_text(_state(root))
+        _stamp(root, lot).unlink()
+    for place in {package.place for package in packages}:
+        _replace(folder / place, root / PLACES[place], folder)
+    _stamp(root, lot).write_text(_state(root))
+
+
+def _stamp(root: Path, lot: str) -> Path:
+    return root / WORK / ("stamp" if lot == "vendor" else f"stamp-{lot}")
 
 
 def _state(root: Path) -> str:
@@ -116,14 +120,14 @@ def _state(root: Path) -> str:
     return digest.hexdigest()
 
 
-def _packages(root: Path) -> list[Package]:
-    """Those that package.json says something of under "vendor"."""
+def _packages(root: Path, lot: str) -> list[Package]:
+    """Those that package.json says something of under the lot's name."""
     named = json.loads((root / "package.json").read_text())
     locked = json.loads((root / "package-lock.json").read_text())["packages"]
     packages = []
-    for name, about in named["vendor"].items():
+    for name, about in named[lot].items():
         pin = about if "integrity" in about else locked[f"node_modules/{name}"]
-        packages.append(Package(name, pin["version"], pin["integrity"], about))
+        packages.append(Package(name, pin["version"], pin["integrity"], about, lot))
     return packages
 
 
@@ -202,9 +206,10 @@ def _name_in(member: tarfile.TarInfo, package: Package) -> str:
         return path.name if str(path) in package.files else ""
     if str(path) == "LICENSE":
         return "LICENSE"
-    if not package.folder or path.parts[:1] != (package.folder,):
+    folder = PurePosixPath(package.folder).parts  # none for ".", the whole package
+    if not package.folder or path.parts[: len(folder)] != folder:
         return ""
-    name = str(PurePosixPath(*path.parts[1:]))
+    name = str(PurePosixPath(*path.parts[len(folder) :]))
     unwanted = any(name.startswith(part) or name.endswith(part) for part in package.without)
     return "" if unwanted else name
 
@@ -224,7 +229,7 @@ def _write(path: Path, content: IO[bytes], package: Package) -> set[bytes]:
     else:
         with path.open("xb") as file:
             shutil.copyfileobj(content, file, 1 << 20)
-    if path.suffix in _COMPRESSED and path.stat().st_size > _WORTH_COMPRESSING:
+    if package.place == "vendor" and path.suffix in _COMPRESSED and path.stat().st_size > _WORTH_COMPRESSING:
         # Beside it, where the server finds it for browsers that take it so.
         path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), 6))
     return found

@@ -1,1 +1,0 @@
-"""What `make lint` checks that no published tool does: `python -m tests.lint`."""

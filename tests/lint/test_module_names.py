@@ -1,6 +1,6 @@
 """Module names that stand twice are told, unless they mirror a noun of what lies below."""
 
-from tests.lint.module_names import complaints
+from lint.module_names import complaints
 
 
 def test_a_name_stands_once_in_the_domain() -> None:

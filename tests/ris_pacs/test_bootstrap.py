@@ -26,11 +26,23 @@ esac
 
 
 NPM = """#!/bin/sh
-# Brings what lies in the folder `registry`, as `npm pack` does.
+# Brings from the folder `registry` what it is asked for, as `npm pack` does.
 case "$1" in
     --version) echo 10;;
-    pack) cp "{registry}"/*.tgz . || {{ echo "npm error code ECONNREFUSED"; exit 1; }};;
+    pack) for one; do
+        case "$one" in pack|--*) continue;; esac
+        name="${{one%@*}}"
+        name="${{name#@}}"
+        case "$name" in */*) name="${{name%%/*}}-${{name##*/}}";; esac
+        cp "{registry}/$name-${{one##*@}}.tgz" . || {{ echo "npm error code ECONNREFUSED"; exit 1; }}
+    done;;
 esac
+"""
+CHECK = """#!/bin/sh
+echo {name} "$@"
+"""
+NODE = """#!/bin/sh
+echo node "$@"
 """
 FETCHING = "RIS/PACS: fetching the scripts of the pages and the image viewer"
 
@@ -53,9 +65,13 @@ class Project:
             shutil.copy(ROOT / name, folder)
         project.put_npm()
         project.publish({"dist/gauze.js": b"let gauze;", "src/gauze.ts": b""})
+        project.publish_tools()
         (folder / "manage.py").write_text("import sys; print('manage.py', *sys.argv[1:], sys.prefix)")
         (folder / "requirements.txt").write_text(_pin(project.wheels, "ward", "1.0"))
-        (folder / "requirements" / "test.txt").write_text(_pin(project.wheels, "probe", "2.0"))
+        checks = {name: CHECK.format(name=name) for name in ("ruff", "mypy", "lint-imports")}
+        (folder / "requirements" / "test.txt").write_text(_pin(project.wheels, "probe", "2.0", **checks))
+        (folder / "lint").mkdir()
+        (folder / "lint" / "line_lengths.py").write_text("print('lengths')")
         return project
 
     def bootstrap(
@@ -90,19 +106,39 @@ class Project:
 
     def publish(self, files: dict[str, bytes], **about: object) -> Path:
         """Make the package `@ward/gauze` of these files and pin it; its tarball."""
+        tarball, pin = self._pack("ward-gauze-1.0.tgz", files)
+        self._declare(
+            "vendor", {"@ward/gauze": {**pin, "as": "gauze", **(about or {"files": ["dist/gauze.js"]})}}
+        )
+        return tarball
+
+    def publish_tools(self) -> Path:
+        """Make what checks scripts and pin it; the tarball of prettier."""
+        tarball, prettier = self._pack("prettier-1.0.tgz", {"bin/prettier.cjs": b"", "index.cjs": b""})
+        _, tsc = self._pack("typescript-1.0.tgz", {"lib/tsc.js": b"", "lib/tsserver.js": b"", "README": b""})
+        wanted = {"folder": "lib", "without": ["tsserver"]}
+        tools = {"prettier": {**prettier, "folder": "."}, "typescript": {**tsc, **wanted}}
+        self._declare("tools", tools)
+        return tarball
+
+    def _pack(self, name: str, files: dict[str, bytes]) -> tuple[Path, dict[str, str]]:
+        """Make a tarball as npm does; it, and how it is pinned."""
         self.registry.mkdir(exist_ok=True)
-        tarball = self.registry / "ward-gauze-1.0.tgz"
+        tarball = self.registry / name
         with tarfile.open(tarball, "w:gz") as archive:
-            for name, content in files.items():
-                member = tarfile.TarInfo(f"package/{name}")
+            for path, content in files.items():
+                member = tarfile.TarInfo(f"package/{path}")
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
-        integrity = f"sha512-{base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()}"
-        pin = {"version": "1.0", "integrity": integrity, "as": "gauze"}
-        vendor = {"@ward/gauze": {**pin, **(about or {"files": ["dist/gauze.js"]})}}
-        (self.folder / "package.json").write_text(json.dumps({"vendor": vendor}))
+        digest = base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()
+        return tarball, {"version": "1.0", "integrity": f"sha512-{digest}"}
+
+    def _declare(self, lot: str, packages: dict[str, object]) -> None:
+        """Name packages in package.json."""
+        path = self.folder / "package.json"
+        declared = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**declared, lot: packages}))
         (self.folder / "package-lock.json").write_text(json.dumps({"packages": {}}))
-        return tarball
 
     def vendored(self) -> dict[str, bytes]:
         """What pages can load."""
@@ -356,6 +392,53 @@ def test_where_there_is_no_npm_it_is_installed_and_thrown_away(ready: Project, t
     assert "installing npm" in run.stdout, run.stdout + run.stderr
     assert ready.vendored() == {"gauze/gauze.js": b"new"}, run.stdout + run.stderr
     assert [path.name for path in (ready.folder / ".frontend").iterdir()] == ["stamp"]
+
+
+# What checks the scripts
+
+
+def test_lint_checks_scripts_by_tools_that_are_fetched_once(ready: Project) -> None:
+    (ready.tools / "node").write_text(NODE)
+    (ready.tools / "node").chmod(0o755)
+
+    first = ready.bootstrap("lint", CI="true")
+    assert first.returncode == 0, first.stdout + first.stderr
+    folder = ready.folder / ".frontend" / "tools"
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert found == {"prettier/bin/prettier.cjs", "prettier/index.cjs", "typescript/tsc.js"}
+    said = first.stdout.splitlines()
+    assert "lint-imports" in said and "lengths" in said
+    assert [line.split()[:2] for line in said if line.startswith("node ")] == [
+        ["node", ".frontend/tools/prettier/bin/prettier.cjs"],
+        ["node", ".frontend/tools/typescript/tsc.js"],
+    ]
+    assert "fetching" not in ready.bootstrap("lint").stdout
+    assert "node .frontend/tools/prettier/bin/prettier.cjs --write" in ready.bootstrap("format").stdout
+
+
+def test_without_the_registry_lint_says_what_it_passed_over_and_ci_fails(ready: Project) -> None:
+    (ready.tools / "node").write_text(NODE)
+    (ready.tools / "node").chmod(0o755)
+    ready.publish_tools().unlink()
+
+    refused = ready.bootstrap("lint", CI="true")
+    assert refused.returncode == 1 and "CI=true requires them" in refused.stderr
+    without = ready.bootstrap("lint", CI="")
+    assert without.returncode == 0 and "lint-imports" in without.stdout
+    assert "Passed over: the format and the types of the pages' scripts" in without.stdout
+
+
+def test_where_there_is_no_node_lint_keeps_one(ready: Project, tmp_path: Path) -> None:
+    scripts = {"npm": NPM.format(registry=ready.registry), "node": NODE}
+    (ready.folder / "requirements" / "node.txt").write_text(_pin(ready.wheels, "node", "1.0", **scripts))
+    (tmp_path / "bin").mkdir()
+    for program in ("sh", "cp"):
+        (tmp_path / "bin" / program).symlink_to(f"/bin/{program}")
+
+    for _ in range(2):
+        run = ready.bootstrap("lint", path=str(tmp_path / "bin"), CI="")
+        assert "node .frontend/tools/typescript/tsc.js" in run.stdout, run.stdout + run.stderr
+    assert "installing" not in run.stdout
 
 
 def test_without_a_command_it_says_what_there_is(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from django import template
 from django.utils import timezone
@@ -47,6 +48,20 @@ def with_modality(description: str, modalities: list[str]) -> str:
 def words(value: Any) -> str:
     """A code as words: `not_ready` is "not ready"."""
     return str(value).replace("_", " ").replace("-", " ")
+
+
+@register.inclusion_tag("web/parts/thumbnail.html")
+def thumbnail(
+    study_uid: str, series_uid: str, number: str | int, *, word: str, modality: str = "", size: int = 128
+) -> dict[str, Any]:
+    """The picture of a series, and the words in its place where there is none (PS3.18 10.4.1.1.5)."""
+    path = f"/dicom-web/studies/{quote(study_uid)}/series/{quote(series_uid)}/thumbnail"
+    return {
+        "src": f"{path}?viewport={size},{size}",
+        "alt": f"{word.capitalize()} of series {number}",
+        "modality": modality,
+        "word": word,
+    }
 
 
 @register.filter

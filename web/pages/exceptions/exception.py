@@ -123,13 +123,9 @@ def _note_hits(request: HttpRequest, hits: target_search.Hits) -> None:
 
 def _series(study: Study) -> list[dict[str, Any]]:
     rows = Series.objects.filter(study=study).select_related("moved_from").order_by("pk")[:MOST_SERIES]
-    base = f"/dicom-web/studies/{study.study_instance_uid}/series"
     return [
         {
             "row": row,
-            "thumbnail": ""
-            if study.hidden
-            else f"{base}/{row.series_instance_uid}/thumbnail?viewport=256,256",
             "patient": person_names.readable(row.told["patient_name"])
             if row.told.get("patient_name")
             else "",

@@ -1,9 +1,12 @@
 // An exception: each decision first shows all its effects in a dialog; nothing happens without a reason.
+import { all, byId, closest, find } from "./dom.js";
+import { say } from "./flash.js";
+import { encoded } from "./forms.js";
 import { current } from "./list.js";
-import { say } from "./live.js";
+import { documentOf, isSignIn } from "./live.js";
 
-const dialog = document.getElementById("decision-dialog");
-const box = document.querySelector("[data-find]");
+const dialog = find("dialog#decision-dialog", HTMLDialogElement);
+const box = find("[data-find]");
 
 // Here `/` finds whose images these could be; the search of the whole system is a click away.
 if (box) {
@@ -11,66 +14,86 @@ if (box) {
   box.dataset.key = "/";
 }
 
-async function foretell(url, data) {
+/**
+ * Show what a decision would do.
+ * @param {string} url
+ * @param {FormData} data
+ */
+async function preview(url, data) {
   let page;
   try {
-    const response = await fetch(url, { method: "POST", body: new URLSearchParams(data) });
-    if (new URL(response.url).pathname === "/sign-in") return location.reload();
-    page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const response = await fetch(url, { method: "POST", body: encoded(data) });
+    if (isSignIn(response)) {
+      location.reload();
+      return;
+    }
+    page = await documentOf(response);
   } catch {
-    return say("The server can't be reached. Nothing was changed; try again when it answers.");
+    say("The server can't be reached. Nothing was changed; try again when it answers.");
+    return;
   }
   const decision = page.getElementById("decision");
-  if (!decision) {
-    const text = page.querySelector("[data-explain] p")?.textContent ?? "Nothing was changed.";
-    return say(`${page.querySelector("[data-explain] h1")?.textContent ?? "That was not possible"}. ${text}`);
-  }
-  dialog.replaceChildren(decision);
-  if (!dialog.open) dialog.showModal();
-  const choice = dialog.querySelector("select, input[type=radio]:checked, input[type=radio]");
-  const isChosen = dialog.querySelector("input[type=radio]:checked") || dialog.querySelector("select")?.value;
-  (choice && !isChosen ? choice : dialog.querySelector("textarea"))?.focus();
+  if (decision) show(decision);
+  else say(refusal(page));
 }
 
-document.getElementById("decide")?.addEventListener("submit", (event) => {
-  if (!event.submitter?.value) return;
+/** @param {HTMLElement} decision */
+function show(decision) {
+  const box = byId("decision-dialog", HTMLDialogElement);
+  box.replaceChildren(decision);
+  if (!box.open) box.showModal();
+  const choice = find("select, input[type=radio]:checked, input[type=radio]", HTMLElement, box);
+  const isChosen =
+    find("input[type=radio]:checked", HTMLInputElement, box) || find("select", HTMLSelectElement, box)?.value;
+  (choice && !isChosen ? choice : find("textarea", HTMLElement, box))?.focus();
+}
+
+/** @param {Document} page */
+function refusal(page) {
+  const title = page.querySelector("[data-explain] h1")?.textContent ?? "That was not possible";
+  const text = page.querySelector("[data-explain] p")?.textContent ?? "Nothing was changed.";
+  return `${title}. ${text}`;
+}
+
+find("form#decide", HTMLFormElement)?.addEventListener("submit", (event) => {
+  const { submitter } = event;
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  if (!(submitter instanceof HTMLButtonElement) || !submitter.value) return;
   event.preventDefault();
-  foretell(event.target.getAttribute("action"), new FormData(event.target, event.submitter));
+  preview(form.getAttribute("action") ?? "", new FormData(form, submitter));
 });
 
 dialog?.addEventListener("change", (event) => {
-  const form = event.target.form;
-  if (event.target.matches("[data-again]")) foretell(form.dataset.decision, new FormData(form));
+  const form = closest(event, "[data-again]") && closest(event, "form", HTMLFormElement);
+  if (form) preview(form.dataset.decision ?? "", new FormData(form));
 });
 
 dialog?.addEventListener("click", (event) => {
-  if (!event.target.closest("[data-cancel]")) return;
+  if (!closest(event, "[data-cancel]")) return;
   event.preventDefault();
   dialog.close();
 });
 
 dialog?.addEventListener("keydown", (event) => {
-  if (event.ctrlKey && event.key === "Enter") dialog.querySelector("button[type=submit]:not([formaction], :disabled)")?.click();
+  if (!event.ctrlKey || event.key !== "Enter") return;
+  const [button] = all("button[type=submit]:not([formaction], :disabled)", HTMLButtonElement, dialog);
+  button?.click();
 });
 
-// x chooses the candidate of the current row.
-document.addEventListener("keydown", (event) => {
-  const isTyping = event.target.matches?.("input:not([type=radio], [type=checkbox]), textarea, select");
-  const radio = current()?.querySelector("input[name=target]");
-  if (event.key !== "x" || isTyping || dialog?.open || !radio || event.ctrlKey || event.altKey || event.metaKey) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  radio.click();
-}, true);
-
-// A picture that can't be had says so.
-function fall(image) {
-  const word = document.createElement("span");
-  word.className = "no-picture";
-  word.textContent = image.dataset.fallback;
-  image.replaceWith(word);
-}
-for (const image of document.querySelectorAll("img[data-fallback]")) {
-  image.addEventListener("error", () => fall(image), { once: true });
-  if (image.complete && image.currentSrc && !image.naturalWidth) fall(image);
-}
+// x chooses the candidate of the current row, before the list takes it.
+document.addEventListener(
+  "keydown",
+  (event) => {
+    if (event.key !== "x" || event.ctrlKey || event.altKey || event.metaKey || dialog?.open) return;
+    const row = current();
+    const radio = row && find("input[name=target]", HTMLInputElement, row);
+    const isTyping =
+      event.target instanceof Element &&
+      event.target.matches("input:not([type=radio], [type=checkbox]), textarea, select");
+    if (!radio || isTyping) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    radio.click();
+  },
+  true,
+);

@@ -1,96 +1,147 @@
 // Lists: `<table class="list" data-list>` with rows `<tr id="…" data-href="…">`, or cards `<article id="…">`.
 // j/k move, Enter opens, x chooses. The current row and the chosen ones are known by id, so they outlive a morph,
 // and a way back to the page.
-const chosen = new Set();
-let currentId = "";
-let place = 0;
+import { all, closest, find } from "./dom.js";
 
-const rowSelector = "table[data-list] tbody tr[id], [data-list] article[id]";
-const rows = () => [...document.querySelectorAll(rowSelector)];
-const memory = () => `row:${location.pathname}`;
+const ROWS = "table[data-list] tbody tr[id], [data-list] article[id]";
+const MEMORY = `row:${location.pathname}`;
 
-export const current = () => (currentId ? document.getElementById(currentId) : null);
-export const hasChosen = () => chosen.size > 0;
+const state = {
+  /** The ids of the rows that are chosen. @type {Set<string>} */
+  chosen: new Set(),
+  currentId: "",
+  /** Where the current row stood, should it go. */
+  place: 0,
+};
 
+const rows = () => all(ROWS);
+
+/** The row that keys are about. */
+export const current = () => (state.currentId ? document.getElementById(state.currentId) : null);
+export const hasChosen = () => state.chosen.size > 0;
+
+/**
+ * Make a row the current one.
+ * @param {HTMLElement | null} row
+ * @param {boolean} [isFocused]
+ */
 export function choose(row, isFocused = true) {
   current()?.removeAttribute("aria-current");
   current()?.classList.remove("is-current");
-  currentId = row?.id ?? "";
+  state.currentId = row?.id ?? "";
   if (!row) return;
-  place = rows().indexOf(row);
+  state.place = rows().indexOf(row);
   row.classList.add("is-current");
   row.setAttribute("aria-current", "true");
-  try { sessionStorage.setItem(memory(), currentId); } catch { /* private mode */ }
+  remember(state.currentId);
   if (!isFocused) return;
   row.tabIndex = -1;
   row.focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
-function move(by) {
-  const all = rows();
-  const at = all.indexOf(current());
-  const next = at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + by));
-  if (all[next]) choose(all[next]);
+/** @param {string} id */
+function remember(id) {
+  try {
+    sessionStorage.setItem(MEMORY, id);
+  } catch {
+    // A private window keeps nothing.
+  }
 }
 
-function toggle(row, on = !chosen.has(row.id)) {
-  const box = row.querySelector("input[data-select]");
-  if (!box) return;
-  if (on) chosen.add(row.id); else chosen.delete(row.id);
+function remembered() {
+  try {
+    return sessionStorage.getItem(MEMORY) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** @param {number} by */
+function move(by) {
+  const there = rows();
+  const row = current();
+  const at = row ? there.indexOf(row) : -1;
+  const last = there.length - 1;
+  const next = at < 0 ? (by > 0 ? 0 : last) : Math.min(last, Math.max(0, at + by));
+  if (there[next]) choose(there[next]);
+}
+
+/** @param {HTMLElement} row */
+const boxOf = (row) => find("input[data-select]", HTMLInputElement, row);
+
+/**
+ * @param {HTMLElement} row
+ * @param {boolean} [on]
+ */
+function toggle(row, on = !state.chosen.has(row.id)) {
+  if (!boxOf(row)) return;
+  if (on) state.chosen.add(row.id);
+  else state.chosen.delete(row.id);
   show();
 }
 
 export function chooseNone() {
-  chosen.clear();
+  state.chosen.clear();
   show();
 }
 
-// What the server sent knows nothing of the current row and the chosen ones: put them back.
+/** What the server sent knows nothing of the current row and the chosen ones: put them back. */
 export function show() {
-  const all = rows();
+  const { chosen } = state;
   for (const id of [...chosen]) if (!document.getElementById(id)) chosen.delete(id);
-  for (const row of all) {
-    const box = row.querySelector("input[data-select]");
+  for (const row of rows()) {
+    const box = boxOf(row);
     if (box) box.checked = chosen.has(row.id);
     row.classList.toggle("is-chosen", chosen.has(row.id));
   }
-  for (const bar of document.querySelectorAll("[data-batch]")) {
+  for (const bar of all("[data-batch]")) {
     bar.hidden = !chosen.size;
-    const count = bar.querySelector("[data-count]");
+    const count = find("[data-count]", HTMLElement, bar);
     if (count) count.textContent = String(chosen.size);
   }
-  if (!currentId) return;
-  const row = current() ?? all[Math.min(place, all.length - 1)];
-  const isFocused = row?.id !== currentId && [document.body, null].includes(document.activeElement);
-  if (row) choose(row, isFocused); else currentId = "";
+  if (state.currentId) showCurrent();
 }
 
+function showCurrent() {
+  const there = rows();
+  const row = current() ?? there[Math.min(state.place, there.length - 1)];
+  const hasFocus = document.activeElement !== null && document.activeElement !== document.body;
+  if (row) choose(row, row.id !== state.currentId && !hasFocus);
+  else state.currentId = "";
+}
+
+/**
+ * Do what a key does in a list; whether it does anything.
+ * @param {KeyboardEvent} event
+ * @param {string} key
+ */
 export function onListKey(event, key) {
   if (!rows().length) return false;
-  const inControl = event.target.closest?.("a, button, summary");
+  const row = current();
+  const href = row?.dataset.href;
   if (key === "j" || key === "k") move(key === "j" ? 1 : -1);
-  else if (key === "x" && current()) toggle(current());
-  else if (key === "Enter" && current()?.dataset.href && !inControl) location.assign(current().dataset.href);
-  else if (key === "Escape" && chosen.size) chooseNone();
+  else if (key === "x" && row) toggle(row);
+  else if (key === "Enter" && href && !closest(event, "a, button, summary")) location.assign(href);
+  else if (key === "Escape" && hasChosen()) chooseNone();
   else return false;
   event.preventDefault();
   return true;
 }
 
 document.addEventListener("click", (event) => {
-  const row = event.target.closest?.(rowSelector);
+  const row = closest(event, ROWS);
   if (!row) return;
-  const box = event.target.closest("input[data-select]");
+  const box = closest(event, "input[data-select]", HTMLInputElement);
   if (box) toggle(row, box.checked);
-  if (!event.target.closest("a, button, input, select, textarea, label")) choose(row);
+  if (!closest(event, "a, button, input, select, textarea, label")) choose(row);
 });
 document.addEventListener("dblclick", (event) => {
-  const row = event.target.closest?.(rowSelector);
-  if (row?.dataset.href && !event.target.closest("a, button, input")) location.assign(row.dataset.href);
+  const href = closest(event, ROWS)?.dataset.href;
+  if (href && !closest(event, "a, button, input")) location.assign(href);
 });
 
-try { currentId = sessionStorage.getItem(memory()) ?? ""; } catch { /* private mode */ }
-if (currentId && !document.getElementById(currentId)) currentId = "";
+state.currentId = remembered();
+if (!current()) state.currentId = "";
 show();
 document.documentElement.dataset.listReady = "";

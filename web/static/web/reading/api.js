@@ -2,17 +2,33 @@
 export class Problem extends Error {
   constructor(status, body = {}) {
     super(body.detail ?? (status ? `The server answered ${status}.` : "The server can't be reached."));
-    Object.assign(this, { status, body, code: body.code ?? "", changed: body.changed ?? {}, blocks: body.blocks ?? [] });
+    Object.assign(this, {
+      status,
+      body,
+      code: body.code ?? "",
+      changed: body.changed ?? {},
+      blocks: body.blocks ?? [],
+    });
   }
   // The same request may go through later.
-  get isPassing() { return !this.status || this.status >= 500 || this.status === 429; }
+  get isPassing() {
+    return !this.status || this.status >= 500 || this.status === 429;
+  }
 }
 
-export const cookie = (name) => document.cookie.split("; ").find((one) => one.startsWith(`${name}=`))?.split("=")[1] ?? "";
+export const cookie = (name) =>
+  document.cookie
+    .split("; ")
+    .find((one) => one.startsWith(`${name}=`))
+    ?.split("=")[1] ?? "";
 
 export async function call(method, path, body, { headers = {}, isLive = false, keepalive = false } = {}) {
   const isRaw = body instanceof ArrayBuffer || ArrayBuffer.isView(body);
-  const options = { method, keepalive, headers: { Accept: "application/json", "X-CSRFToken": cookie("csrftoken"), ...headers } };
+  const options = {
+    method,
+    keepalive,
+    headers: { Accept: "application/json", "X-CSRFToken": cookie("csrftoken"), ...headers },
+  };
   // What a page asks by itself does not keep the session alive.
   if (isLive) options.headers["X-Live"] = "heartbeat";
   if (body !== undefined) {
@@ -27,7 +43,11 @@ export async function call(method, path, body, { headers = {}, isLive = false, k
   }
   const text = await response.text().catch(() => "");
   let answer = {};
-  try { answer = JSON.parse(text); } catch { /* a proxy's page */ }
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    /* a proxy's page */
+  }
   if (response.status === 401) dispatchEvent(new Event("session-ended"));
   if (!response.ok) throw new Problem(response.status, answer);
   return answer;

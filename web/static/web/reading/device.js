@@ -29,7 +29,9 @@ export const remove = (store, key) => within(store, "readwrite", (rows) => rows.
 
 const ofDictation = (uuid) => IDBKeyRange.bound([uuid, 0], [uuid, Infinity]);
 export const blocks = (uuid, first = 0, end = Infinity) =>
-  within("blocks", "readonly", (rows) => rows.getAll(IDBKeyRange.bound([uuid, first], [uuid, end], false, true)));
+  within("blocks", "readonly", (rows) =>
+    rows.getAll(IDBKeyRange.bound([uuid, first], [uuid, end], false, true)),
+  );
 
 export async function forget(uuid) {
   await within("blocks", "readwrite", (rows) => rows.delete(ofDictation(uuid)));

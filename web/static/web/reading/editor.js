@@ -1,5 +1,6 @@
 // The report editor: who writes, what is saved, what others did meanwhile.
-import { refresh, say } from "../live.js";
+import { say } from "../flash.js";
+import { refresh } from "../live.js";
 import { call, clock, data } from "./api.js";
 import { why } from "./asking.js";
 import { Autosave } from "./autosave.js";
@@ -11,15 +12,38 @@ import * as macros from "./macros.js";
 import { marks } from "./marks.js";
 import * as signing from "./signing.js";
 
-const LIVE = 4000, HEARTBEAT = 30000, LONGEST_IDLE = 20 * 60000, KEY = `report:${data.item}`;
+const LIVE = 4000,
+  HEARTBEAT = 30000,
+  LONGEST_IDLE = 20 * 60000,
+  KEY = `report:${data.item}`;
 const by = (id) => document.getElementById(id);
 const areas = Object.fromEntries(data.sections.map((name) => [name, by(`section-${name}`)]));
 const read = () => Object.fromEntries(data.sections.map((name) => [name, areas[name].value]));
 const base = data.report?.sections ?? data.template?.sections ?? {};
 
-let report = data.report, fence = 0, takes = 0, isWriting = false, isTaking = null, inputAt = Date.now(), stamp = "", isSpeaking = false, shading = null, lookAtMarks = () => {}, seen = null, releaseLock = null;
+let report = data.report,
+  fence = 0,
+  takes = 0,
+  isWriting = false,
+  isTaking = null,
+  inputAt = Date.now(),
+  stamp = "",
+  isSpeaking = false,
+  shading = null,
+  lookAtMarks = () => {},
+  seen = null,
+  releaseLock = null;
 
-const autosave = new Autosave({ key: KEY, user: data.me.id, read, send, conflict, mark: by("mark"), base, revision: report?.revision ?? 0 });
+const autosave = new Autosave({
+  key: KEY,
+  user: data.me.id,
+  read,
+  send,
+  conflict,
+  mark: by("mark"),
+  base,
+  revision: report?.revision ?? 0,
+});
 
 // Saving
 
@@ -29,16 +53,29 @@ async function send(sections, revision) {
     report = await call("POST", `/studies/${data.studies[0]}/reports`, body);
     refreshSoon();
   } else {
-    const changed = Object.fromEntries(data.sections.filter((name) => sections[name] !== autosave.base?.[name]).map((name) => [name, sections[name]]));
+    const changed = Object.fromEntries(
+      data.sections
+        .filter((name) => sections[name] !== autosave.base?.[name])
+        .map((name) => [name, sections[name]]),
+    );
     report = await call("PATCH", `/reports/${report.id}`, { sections: changed, revision });
   }
   return report.revision;
 }
 
 async function conflict(problem) {
-  if (problem.code === "exists") { await merge(problem.changed.report, "Somebody began this report meanwhile."); return; }
-  if (problem.code === "stale_revision") { await merge(report.id, problem.message); return; }
-  if (problem.code === "held" || problem.code === "taken_over") { await lost(problem.changed.holder || "another person"); return; }
+  if (problem.code === "exists") {
+    await merge(problem.changed.report, "Somebody began this report meanwhile.");
+    return;
+  }
+  if (problem.code === "stale_revision") {
+    await merge(report.id, problem.message);
+    return;
+  }
+  if (problem.code === "held" || problem.code === "taken_over") {
+    await lost(problem.changed.holder || "another person");
+    return;
+  }
   await keep(problem.message);
   readOnly("This is not saved into the report.", `${problem.message} Your text is kept beside it.`);
 }
@@ -48,24 +85,47 @@ async function merge(id, words) {
   autosave.stop();
   const mine = read();
   let theirs;
-  try { theirs = await call("GET", `/reports/${id}`); } catch { setTimeout(() => merge(id, words), 3000); return; }
+  try {
+    theirs = await call("GET", `/reports/${id}`);
+  } catch {
+    setTimeout(() => merge(id, words), 3000);
+    return;
+  }
   const isNew = report === null;
   report = theirs;
   const { text, conflicts, taken } = join(isNew ? null : autosave.base, mine, theirs.sections);
   if (conflicts.length) {
     setReadOnly(true);
-    Object.assign(text, await choose(`${words.replace(/[.]?$/, ".")} Both texts are here; choose for each section.`, conflicts, mine, theirs.sections, ["Yours", `That of ${theirs.changed_by}`]));
+    Object.assign(
+      text,
+      await choose(
+        `${words.replace(/[.]?$/, ".")} Both texts are here; choose for each section.`,
+        conflicts,
+        mine,
+        theirs.sections,
+        ["Yours", `That of ${theirs.changed_by}`],
+      ),
+    );
     setReadOnly(!isWriting);
   }
   write(text);
-  if (taken.length) say({ text: `${theirs.changed_by} changed ${taken.map((name) => data.titles[name]).join(", ")} meanwhile; it is shown now.` }, "success");
+  const titles = taken.map((name) => data.titles[name]).join(", ");
+  if (taken.length)
+    say(
+      {
+        text: `${theirs.changed_by} changed ${titles} meanwhile; it is shown now.`,
+      },
+      "success",
+    );
   autosave.isDirty = data.sections.some((name) => text[name] !== (theirs.sections[name] ?? ""));
   autosave.goOn(theirs.revision, theirs.sections);
-  if (autosave.isDirty) autosave.toServer(); else await autosave.settle();
+  if (autosave.isDirty) autosave.toServer();
+  else await autosave.settle();
 }
 
 function write(text) {
-  for (const [name, area] of Object.entries(areas)) if (name in text && area.value !== text[name]) area.value = text[name];
+  for (const [name, area] of Object.entries(areas))
+    if (name in text && area.value !== text[name]) area.value = text[name];
   shade();
   lookAtMarks();
 }
@@ -81,7 +141,11 @@ async function keep(reason) {
       if (!item.report) return;
       report = await call("GET", `/reports/${item.report}`);
     }
-    await call("POST", `/reports/${report.id}/kept`, { sections, revision: autosave.revision, reason: reason.slice(0, 200) });
+    await call("POST", `/reports/${report.id}/kept`, {
+      sections,
+      revision: autosave.revision,
+      reason: reason.slice(0, 200),
+    });
     await autosave.settle();
     autosave.show("device", "Kept beside the report");
   } catch (problem) {
@@ -91,7 +155,9 @@ async function keep(reason) {
 
 // Who writes
 
-function setReadOnly(is) { for (const area of Object.values(areas)) area.readOnly = is; }
+function setReadOnly(is) {
+  for (const area of Object.values(areas)) area.readOnly = is;
+}
 
 function readOnly(title, text, { take = false, here = false } = {}) {
   isWriting = false;
@@ -112,13 +178,21 @@ function writable() {
 
 function heldBy(lease) {
   const idle = lease.idle_seconds > 90 ? `, last input ${Math.round(lease.idle_seconds / 60)} min ago` : "";
-  const since = new Date(lease.since).toLocaleTimeString("en-GB", { timeZone: data.zone, hour: "2-digit", minute: "2-digit" });
+  const since = new Date(lease.since).toLocaleTimeString("en-GB", {
+    timeZone: data.zone,
+    hour: "2-digit",
+    minute: "2-digit",
+  });
   readOnly(`${lease.holder} writes on it`, `since ${since}${idle}. You can read along.`, { take: true });
 }
 
 async function lost(holder) {
   if (!isWriting) return;
-  readOnly("Taken over.", `${holder} writes on it now. What you had typed is kept beside the report, for both of you.`, { take: true });
+  readOnly(
+    "Taken over.",
+    `${holder} writes on it now. What you had typed is kept beside the report, for both of you.`,
+    { take: true },
+  );
   if (dictation.isRecording()) dictation.pause();
   await keep(`taken over by ${holder}`);
   fence = 0;
@@ -130,7 +204,14 @@ function taken(item) {
 }
 
 async function take(reason = "") {
-  isTaking ??= call("POST", `/reading/items/${data.item}/take`, { reason }).then((item) => { takes += 1; taken(item); }).finally(() => { isTaking = null; });
+  isTaking ??= call("POST", `/reading/items/${data.item}/take`, { reason })
+    .then((item) => {
+      takes += 1;
+      taken(item);
+    })
+    .finally(() => {
+      isTaking = null;
+    });
   await isTaking;
 }
 
@@ -138,12 +219,19 @@ async function takeOver() {
   const item = await call("GET", `/reading/items/${data.item}`, undefined, { isLive: true });
   let reason = "";
   if (item.lease && !item.lease.mine && !data.maySupervise) {
-    reason = await why("Take over", `${item.lease.holder} goes on only by reading. Nothing that was typed or said is lost.`, "Take over");
+    reason = await why(
+      "Take over",
+      `${item.lease.holder} goes on only by reading. Nothing that was typed or said is lost.`,
+      "Take over",
+    );
     if (!reason) return;
   }
   try {
     await take(reason);
-  } catch (problem) { say(problem.message); return; }
+  } catch (problem) {
+    say(problem.message);
+    return;
+  }
   autosave.isDirty = false;
   if (item.report) {
     report = await call("GET", `/reports/${item.report}`);
@@ -162,14 +250,20 @@ async function takeOver() {
 async function lock(steal = false) {
   if (!navigator.locks) return true;
   return new Promise((resolve) => {
-    navigator.locks.request(KEY, steal ? { steal } : { ifAvailable: true }, (held) => {
-      resolve(Boolean(held));
-      return held ? new Promise((release) => { releaseLock = release; }) : null;
-    }).catch(async () => {
-      await autosave.flush();
-      autosave.stop();
-      readOnly("Another tab writes on it.", "This one follows when you say so.", { here: true });
-    });
+    navigator.locks
+      .request(KEY, steal ? { steal } : { ifAvailable: true }, (held) => {
+        resolve(Boolean(held));
+        return held
+          ? new Promise((release) => {
+              releaseLock = release;
+            })
+          : null;
+      })
+      .catch(async () => {
+        await autosave.flush();
+        autosave.stop();
+        readOnly("Another tab writes on it.", "This one follows when you say so.", { here: true });
+      });
   });
 }
 
@@ -180,23 +274,59 @@ async function look() {
   let item;
   try {
     item = await call("GET", `/reading/items/${data.item}`, undefined, { isLive: true });
-  } catch { return; }
+  } catch {
+    return;
+  }
   if (before !== takes) return;
   if (isWriting && fence && item.lease && !item.lease.mine) await lost(item.lease.holder);
-  else if (isWriting && !fence && item.lease && !item.lease.mine) { if (autosave.isDirty) await lost(item.lease.holder); else heldBy(item.lease); }
+  else if (isWriting && !fence && item.lease && !item.lease.mine) {
+    if (autosave.isDirty) await lost(item.lease.holder);
+    else heldBy(item.lease);
+  }
   taken(item);
-  for (const part of document.querySelectorAll("[data-only-server]")) part.hidden = dictation.isHere(part.dataset.onlyServer);
-  const fresh = JSON.stringify([item.status, item.revision, item.report, item.lease?.holder, item.lease?.fence, item.presences, item.hold_reason, item.patient_question, item.images, item.dictations.map((one) => [one.state, one.segments > 0, one.typist])]);
+  for (const part of document.querySelectorAll("[data-only-server]"))
+    part.hidden = dictation.isHere(part.dataset.onlyServer);
+  const fresh = JSON.stringify([
+    item.status,
+    item.revision,
+    item.report,
+    item.lease?.holder,
+    item.lease?.fence,
+    item.presences,
+    item.hold_reason,
+    item.patient_question,
+    item.images,
+    item.dictations.map((one) => [one.state, one.segments > 0, one.typist]),
+  ]);
   changed(item);
-  if (stamp && fresh !== stamp) { refresh(); await follow(item); }
+  if (stamp && fresh !== stamp) {
+    refresh();
+    await follow(item);
+  }
   stamp = fresh;
 }
 
 function changed(item) {
-  if ((item.patient.id ?? "") !== data.patient.id) { readOnly("This item belongs to another patient now.", "Load the page anew before you go on; what you typed is kept.", {}); return; }
+  if ((item.patient.id ?? "") !== data.patient.id) {
+    readOnly(
+      "This item belongs to another patient now.",
+      "Load the page anew before you go on; what you typed is kept.",
+      {},
+    );
+    return;
+  }
   if (item.images === seen) return;
   const more = item.images - data.images;
-  if (more) say({ text: `${Math.abs(more)} image${Math.abs(more) === 1 ? "" : "s"} ${more > 0 ? "came" : "went"} since you opened this; look at them before you sign.`, url: data.path, link: "Show them" }, "warning");
+  const count = `${Math.abs(more)} image${Math.abs(more) === 1 ? "" : "s"}`;
+  if (more)
+    say(
+      {
+        text: `${count} ${more > 0 ? "came" : "went"} since you opened this; look at them before you sign.`,
+        url: data.path,
+        link: "Show them",
+      },
+      "warning",
+    );
   seen = item.images;
 }
 
@@ -210,11 +340,16 @@ async function follow(item) {
   write(theirs.sections);
   autosave.goOn(theirs.revision, theirs.sections);
   autosave.show("saved", `Saved ${clock(new Date(theirs.changed_at))}`);
-  say({ text: isSigned ? "The report was signed." : `${theirs.changed_by} changed the text; it is shown now.` }, "success");
+  say(
+    { text: isSigned ? "The report was signed." : `${theirs.changed_by} changed the text; it is shown now.` },
+    "success",
+  );
   if (isSigned) location.reload();
 }
 
-function refreshSoon() { setTimeout(() => refresh(), 300); }
+function refreshSoon() {
+  setTimeout(() => refresh(), 300);
+}
 
 // Text that a crash or a lost connection left on this device
 
@@ -222,7 +357,10 @@ async function restore() {
   const kept = await device.get("texts", KEY).catch(() => null);
   if (!kept || kept.user !== data.me.id) return;
   const now = read();
-  if (data.sections.every((name) => (kept.sections[name] ?? "") === now[name])) { device.remove("texts", KEY); return; }
+  if (data.sections.every((name) => (kept.sections[name] ?? "") === now[name])) {
+    device.remove("texts", KEY);
+    return;
+  }
   if (kept.revision === autosave.revision && isWriting) {
     write(kept.sections);
     autosave.touched();
@@ -236,10 +374,19 @@ async function restore() {
     if (target.matches("[data-mine]")) {
       bar.hidden = true;
       const conflicts = data.sections.filter((name) => (kept.sections[name] ?? "") !== now[name]);
-      write(await choose("The text on this device and that of the server.", conflicts, kept.sections, read(), ["This device", "The server"]));
+      write(
+        await choose("The text on this device and that of the server.", conflicts, kept.sections, read(), [
+          "This device",
+          "The server",
+        ]),
+      );
       autosave.touched();
     } else if (target.matches("[data-theirs]") && report) {
-      await call("POST", `/reports/${report.id}/kept`, { sections: kept.sections, revision: kept.revision, reason: "found on the author's device" });
+      await call("POST", `/reports/${report.id}/kept`, {
+        sections: kept.sections,
+        revision: kept.revision,
+        reason: "found on the author's device",
+      });
       await device.remove("texts", KEY);
       bar.hidden = true;
       refresh();
@@ -251,7 +398,8 @@ async function restore() {
 
 function shade(names = data.sections) {
   for (const name of names) {
-    const text = data.template?.sections[name] ?? "", area = areas[name];
+    const text = data.template?.sections[name] ?? "",
+      area = areas[name];
     const is = Boolean(text) && area.textLength === text.length && area.value === text;
     area.classList.toggle("is-template", is);
     document.querySelector(`[data-template-of="${name}"]`).hidden = !is;
@@ -264,28 +412,55 @@ by("text").addEventListener("input", ({ target }) => {
   inputAt = Date.now();
   autosave.touched();
   if (target.classList.contains("is-template")) shade([target.name]);
-  else shading ??= setTimeout(() => { shading = null; shade(); }, 500);
-  if (!fence && !isTaking) take().catch((problem) => { if (problem.status === 409) conflict(problem); });
+  else
+    shading ??= setTimeout(() => {
+      shading = null;
+      shade();
+    }, 500);
+  if (!fence && !isTaking)
+    take().catch((problem) => {
+      if (problem.status === 409) conflict(problem);
+    });
 });
-by("save").addEventListener("click", () => { autosave.isDirty = true; autosave.toServer(true); });
+by("save").addEventListener("click", () => {
+  autosave.isDirty = true;
+  autosave.toServer(true);
+});
 by("pane").addEventListener("click", () => {
-  const side = by("side"), isSide = side.contains(document.activeElement);
-  if (isSide) (areas.findings ?? by("editor")).focus(); else side.focus();
+  const side = by("side"),
+    isSide = side.contains(document.activeElement);
+  if (isSide) (areas.findings ?? by("editor")).focus();
+  else side.focus();
 });
-by("acts-of-item")?.addEventListener("click", (event) => { if (event.target.id === "release") leave().then((is) => is && location.assign(data.lists)); });
+by("acts-of-item")?.addEventListener("click", (event) => {
+  if (event.target.id === "release") leave().then((is) => is && location.assign(data.lists));
+});
 document.addEventListener("click", async ({ target }) => {
   if (target.closest?.("[data-take]")) takeOver().catch((problem) => say(problem.message));
-  if (target.closest?.("[data-here]")) { await lock(true); location.reload(); }
+  if (target.closest?.("[data-here]")) {
+    await lock(true);
+    location.reload();
+  }
   if (target.closest?.("[data-reclaim]")) {
-    await call("POST", `/dictations/${target.dataset.reclaim}/reclaim`).catch((problem) => say(problem.message));
+    await call("POST", `/dictations/${target.dataset.reclaim}/reclaim`).catch((problem) =>
+      say(problem.message),
+    );
     await refresh();
     if (isWriting) areas.findings.focus();
   }
-  if (target.closest?.("[data-hand-on]")) handOnServerPart(target.dataset.handOn).catch((problem) => say(problem.message));
+  if (target.closest?.("[data-hand-on]"))
+    handOnServerPart(target.dataset.handOn).catch((problem) => say(problem.message));
   if (target.closest?.("[data-park]")) park();
-  if (target.closest?.("[data-unpark]")) { const path = parked().pop(); if (path) { sessionStorage.setItem("parked", JSON.stringify(parked().slice(0, -1))); location.assign(path); } }
+  if (target.closest?.("[data-unpark]")) {
+    const path = parked().pop();
+    if (path) {
+      sessionStorage.setItem("parked", JSON.stringify(parked().slice(0, -1)));
+      location.assign(path);
+    }
+  }
   const link = target.closest?.("a[href]");
-  if (link && !link.target && !link.hash && fence && !autosave.isDirty && !dictation.isOpen()) call("POST", `/reading/items/${data.item}/release`, { fence }, { keepalive: true }).catch(() => {});
+  if (link && !link.target && !link.hash && fence && !autosave.isDirty && !dictation.isOpen())
+    call("POST", `/reading/items/${data.item}/release`, { fence }, { keepalive: true }).catch(() => {});
 });
 
 // A dictation that was begun on another device and never handed on.
@@ -296,7 +471,10 @@ async function handOnServerPart(uuid) {
 }
 
 async function leave() {
-  if (!(await autosave.flush()) && autosave.isDirty) { say("Some text is not on the server yet. It is kept on this device."); return false; }
+  if (!(await autosave.flush()) && autosave.isDirty) {
+    say("Some text is not on the server yet. It is kept on this device.");
+    return false;
+  }
   if (fence) await call("POST", `/reading/items/${data.item}/release`, { fence }).catch(() => {});
   return true;
 }
@@ -313,52 +491,94 @@ async function park() {
     if (fence) await call("POST", `/reading/items/${data.item}/park`, { fence });
     sessionStorage.setItem("parked", JSON.stringify([...parked(), data.path]));
     location.assign(`${data.lists}/${next.id}`);
-  } catch (problem) { say(problem.message); }
+  } catch (problem) {
+    say(problem.message);
+  }
 }
 
 async function lookForStat() {
-  const found = await call("GET", "/reading/items?priority=STAT&status=ready&limit=1", undefined, { isLive: true }).catch(() => null);
+  const found = await call("GET", "/reading/items?priority=STAT&status=ready&limit=1", undefined, {
+    isLive: true,
+  }).catch(() => null);
   const item = found?.results.find((one) => !one.lease && one.id !== data.item);
   by("stat-bar").hidden = !item;
-  if (item) by("stat-bar").querySelector("span").textContent = `${item.description || item.modality} waits to be read.`;
+  if (item)
+    by("stat-bar").querySelector("span").textContent =
+      `${item.description || item.modality} waits to be read.`;
 }
 
-addEventListener("session-resumed", () => { if (isWriting) take().catch(() => {}); });
+addEventListener("session-resumed", () => {
+  if (isWriting) take().catch(() => {});
+});
 
 async function speak() {
   if (!by("dictation")) return;
   by("dictation").hidden = false;
   if (isSpeaking) return;
   isSpeaking = true;
-  await dictation.init({ refusal, begun: () => look(), handedOn: () => { refresh(); say({ text: "Handed on to be typed." }, "success"); } });
+  await dictation.init({
+    refusal,
+    begun: () => look(),
+    handedOn: () => {
+      refresh();
+      say({ text: "Handed on to be typed." }, "success");
+    },
+  });
 }
 
 async function begin() {
   macros.init(data.macros);
   shade();
   lookAtMarks = marks(document.querySelector("[data-marks]"), Object.values(areas));
-  signing.init({ autosave, read, current: () => report, refusal, signed: () => { isWriting = false; setReadOnly(true); } });
-  if (document.querySelector("[data-unpark]")) document.querySelector("[data-unpark]").hidden = !parked().length;
+  signing.init({
+    autosave,
+    read,
+    current: () => report,
+    refusal,
+    signed: () => {
+      isWriting = false;
+      setReadOnly(true);
+    },
+  });
+  if (document.querySelector("[data-unpark]"))
+    document.querySelector("[data-unpark]").hidden = !parked().length;
   if (data.isOpen) {
     let isMine = await lock();
-    for (let tries = 0; !isMine && tries < 3; tries += 1) { await new Promise((go) => setTimeout(go, 150)); isMine = await lock(); }
-    if (isMine) writable(); else readOnly("Another tab of this browser writes on it.", "This one only shows it.", { here: true });
+    for (let tries = 0; !isMine && tries < 3; tries += 1) {
+      await new Promise((go) => setTimeout(go, 150));
+      isMine = await lock();
+    }
+    if (isMine) writable();
+    else readOnly("Another tab of this browser writes on it.", "This one only shows it.", { here: true });
   }
   if (isWriting) {
     await restore();
     await speak();
     guard.lead();
-    if (location.hash === "#dictate") { history.replaceState(null, "", location.pathname); dictation.toggle(); }
-    else if (document.activeElement === document.body) (areas.findings ?? areas.impression).focus({ preventScroll: true });
+    if (location.hash === "#dictate") {
+      history.replaceState(null, "", location.pathname);
+      dictation.toggle();
+    } else if (document.activeElement === document.body)
+      (areas.findings ?? areas.impression).focus({ preventScroll: true });
   }
   await look();
   setInterval(look, LIVE);
   setInterval(() => {
     const idle = Date.now() - inputAt;
     if (!fence || !isWriting || idle > LONGEST_IDLE) return;
-    call("POST", `/reading/items/${data.item}/renew`, { fence, idle_seconds: Math.round(idle / 1000) }, { isLive: true }).catch((problem) => { if (problem.code === "taken_over") look(); });
+    call(
+      "POST",
+      `/reading/items/${data.item}/renew`,
+      { fence, idle_seconds: Math.round(idle / 1000) },
+      { isLive: true },
+    ).catch((problem) => {
+      if (problem.code === "taken_over") look();
+    });
   }, HEARTBEAT);
-  if (data.mayWrite) { lookForStat(); setInterval(lookForStat, 15000); }
+  if (data.mayWrite) {
+    lookForStat();
+    setInterval(lookForStat, 15000);
+  }
   document.documentElement.dataset.editorReady = isWriting ? "writing" : "reading";
 }
 

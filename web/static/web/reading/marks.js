@@ -23,17 +23,28 @@ export function marks(list, areas, seek = null) {
     }
     place.hidden = !list.children.length;
   };
-  const later = () => { timer ??= setTimeout(look, 600); };
+  const later = () => {
+    timer ??= setTimeout(look, 600);
+  };
   document.addEventListener("input", later);
   look();
   return later;
 }
 
 function play(second, seek) {
-  if (seek) { seek(second); return; }
+  if (seek) {
+    seek(second);
+    return;
+  }
   const sound = document.querySelector("audio[data-sound]");
   if (!sound) return;
-  const from = () => { sound.currentTime = second; sound.play(); };
+  const from = () => {
+    sound.currentTime = second;
+    sound.play();
+  };
   if (sound.readyState) from();
-  else { sound.addEventListener("loadedmetadata", from, { once: true }); sound.load(); }
+  else {
+    sound.addEventListener("loadedmetadata", from, { once: true });
+    sound.load();
+  }
 }

@@ -1,14 +1,25 @@
 // The sound of a dictation: play, back on stop, speed with its pitch kept, a loop, and a waveform of our own.
 const by = (id) => document.getElementById(id);
-const COLUMNS = 800, HEADER = 44;
-let sound, peaks = new Float32Array(0), loop = [], isHeld = false;
+const COLUMNS = 800,
+  HEADER = 44;
+let sound,
+  peaks = new Float32Array(0),
+  loop = [],
+  isHeld = false;
 
 export const now = () => sound.currentTime;
-export function seek(second) { sound.currentTime = Math.max(0, second); }
-export function stop() { if (!sound.paused) toggle(); }
+export function seek(second) {
+  sound.currentTime = Math.max(0, second);
+}
+export function stop() {
+  if (!sound.paused) toggle();
+}
 
 function toggle() {
-  if (sound.paused) { sound.play().catch(() => {}); return; }
+  if (sound.paused) {
+    sound.play().catch(() => {});
+    return;
+  }
   sound.pause();
   seek(sound.currentTime - Number(by("step-back").value));
 }
@@ -16,11 +27,19 @@ function toggle() {
 export function init(data) {
   sound = by("player");
   sound.preservesPitch = true;
-  for (const [id, event] of [["step-back", "change"], ["hold-to-play", "change"], ["speed", "change"]]) {
-    const field = by(id), is = field.type === "checkbox" ? "checked" : "value";
+  for (const [id, event] of [
+    ["step-back", "change"],
+    ["hold-to-play", "change"],
+    ["speed", "change"],
+  ]) {
+    const field = by(id),
+      is = field.type === "checkbox" ? "checked" : "value";
     const kept = localStorage.getItem(`player:${id}`);
     if (kept !== null) field[is] = is === "checked" ? kept === "true" : kept;
-    field.addEventListener(event, () => { localStorage.setItem(`player:${id}`, String(field[is])); rate(); });
+    field.addEventListener(event, () => {
+      localStorage.setItem(`player:${id}`, String(field[is]));
+      rate();
+    });
   }
   rate();
   by("play").addEventListener("click", toggle);
@@ -28,26 +47,45 @@ export function init(data) {
   by("forward").addEventListener("click", () => seek(sound.currentTime + 5));
   by("loop").addEventListener("click", turnLoop);
   by("place").addEventListener("input", () => seek(Number(by("place").value)));
-  by("wave").addEventListener("click", (event) => seek((event.offsetX / event.target.clientWidth) * length(data)));
+  by("wave").addEventListener("click", (event) =>
+    seek((event.offsetX / event.target.clientWidth) * length(data)),
+  );
   // F2 is heard on its way down and up, so that a pedal that sends it can be held.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "F2") return;
     event.preventDefault();
     if (event.repeat || document.querySelector("dialog[open]")) return;
     if (!by("hold-to-play").checked) toggle();
-    else if (sound.paused) { isHeld = true; toggle(); }
+    else if (sound.paused) {
+      isHeld = true;
+      toggle();
+    }
   });
-  document.addEventListener("keyup", (event) => { if (event.key === "F2" && isHeld) { isHeld = false; stop(); } });
-  for (const kind of ["play", "pause", "seeked", "timeupdate"]) sound.addEventListener(kind, () => show(data));
-  sound.addEventListener("error", () => { by("sound-error").textContent = "The sound can't be played. The text stays; load the page anew, or give the dictation back: no audio."; by("sound-error").hidden = false; });
-  setInterval(() => { if (!sound.paused) show(data); }, 100);
+  document.addEventListener("keyup", (event) => {
+    if (event.key === "F2" && isHeld) {
+      isHeld = false;
+      stop();
+    }
+  });
+  for (const kind of ["play", "pause", "seeked", "timeupdate"])
+    sound.addEventListener(kind, () => show(data));
+  sound.addEventListener("error", () => {
+    by("sound-error").textContent =
+      "The sound can't be played. The text stays; load the page anew, or give the dictation back: no audio.";
+    by("sound-error").hidden = false;
+  });
+  setInterval(() => {
+    if (!sound.paused) show(data);
+  }, 100);
   wave(data);
   show(data);
 }
 
 const length = (data) => (Number.isFinite(sound.duration) && sound.duration) || data.seconds || 1;
 
-function rate() { sound.playbackRate = sound.defaultPlaybackRate = Number(by("speed").value); }
+function rate() {
+  sound.playbackRate = sound.defaultPlaybackRate = Number(by("speed").value);
+}
 
 function turnLoop() {
   loop = loop.length === 2 ? [] : [...loop, sound.currentTime];
@@ -58,7 +96,8 @@ function turnLoop() {
 
 function show(data) {
   if (loop.length === 2 && sound.currentTime >= loop[1]) seek(loop[0]);
-  const at = sound.currentTime, clock = (all) => `${Math.floor(all / 60)}:${String(Math.floor(all % 60)).padStart(2, "0")}`;
+  const at = sound.currentTime,
+    clock = (all) => `${Math.floor(all / 60)}:${String(Math.floor(all % 60)).padStart(2, "0")}`;
   by("time").textContent = `${clock(at)} / ${clock(length(data))}`;
   by("place").max = length(data);
   if (document.activeElement !== by("place")) by("place").value = at;
@@ -69,27 +108,40 @@ function show(data) {
 
 // Read the sound once as it comes in, and keep only its peaks.
 async function wave(data) {
-  const total = Math.max(1, data.seconds * data.sampleRate), found = new Float32Array(COLUMNS);
+  const total = Math.max(1, data.seconds * data.sampleRate),
+    found = new Float32Array(COLUMNS);
   try {
     const reader = (await fetch(sound.src, { headers: { Range: `bytes=${HEADER}-` } })).body.getReader();
-    let sample = 0, odd = null;
+    let sample = 0,
+      odd = null;
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       let bytes = part.value;
-      if (odd !== null) { bytes = new Uint8Array([odd, ...bytes]); odd = null; }
-      if (bytes.length % 2) { odd = bytes.at(-1); bytes = bytes.subarray(0, -1); }
+      if (odd !== null) {
+        bytes = new Uint8Array([odd, ...bytes]);
+        odd = null;
+      }
+      if (bytes.length % 2) {
+        odd = bytes.at(-1);
+        bytes = bytes.subarray(0, -1);
+      }
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       for (let at = 0; at < bytes.length; at += 2, sample += 1) {
         const column = Math.min(COLUMNS - 1, Math.floor((sample / total) * COLUMNS));
         found[column] = Math.max(found[column], Math.abs(view.getInt16(at, true)) / 32768);
       }
     }
-  } catch { return; }
+  } catch {
+    return;
+  }
   peaks = found;
   show(data);
 }
 
 function draw(share) {
-  const canvas = by("wave"), pen = canvas.getContext("2d"), { width, height } = canvas, style = getComputedStyle(canvas);
+  const canvas = by("wave"),
+    pen = canvas.getContext("2d"),
+    { width, height } = canvas,
+    style = getComputedStyle(canvas);
   const loudest = Math.max(0.05, ...peaks);
   pen.clearRect(0, 0, width, height);
   for (const [column, peak] of peaks.entries()) {

@@ -11,7 +11,10 @@ class Recorder extends AudioWorkletProcessor {
     this.power = this.count = this.peak = 0;
     this.port.onmessage = ({ data }) => {
       this.isOn = data.isOn;
-      if (!data.isOn) { this.give(); this.port.postMessage({ isPaused: true }); }
+      if (!data.isOn) {
+        this.give();
+        this.port.postMessage({ isPaused: true });
+      }
     };
   }
 

@@ -4,24 +4,38 @@ import "./asking.js";
 import { current } from "../list.js";
 import * as device from "./device.js";
 
-const EVERY = 5000, IDLE = 3000;
+const EVERY = 5000,
+  IDLE = 3000;
 const news = document.getElementById("news");
 const keys = (page) => [...page.querySelectorAll("#items tbody tr[id]")].map((row) => row.id);
-let activeAt = Date.now(), isOver = false, isWaiting = false;
+let activeAt = Date.now(),
+  isOver = false,
+  isWaiting = false;
 
-for (const kind of ["keydown", "pointerdown", "wheel", "pointermove"]) addEventListener(kind, () => { activeAt = Date.now(); }, { passive: true });
-document.addEventListener("pointerover", ({ target }) => { isOver = Boolean(target.closest?.("#items tbody")); });
+for (const kind of ["keydown", "pointerdown", "wheel", "pointermove"])
+  addEventListener(
+    kind,
+    () => {
+      activeAt = Date.now();
+    },
+    { passive: true },
+  );
+document.addEventListener("pointerover", ({ target }) => {
+  isOver = Boolean(target.closest?.("#items tbody"));
+});
 
 function inPlace(page) {
   for (const row of document.querySelectorAll("#items tbody tr[id]")) {
     const fresh = page.getElementById(row.id);
     if (!fresh || fresh.cells.length !== row.cells.length) continue;
     for (const [place, cell] of [...row.cells].entries()) {
-      if (!cell.contains(document.activeElement) && cell.innerHTML !== fresh.cells[place].innerHTML) cell.innerHTML = fresh.cells[place].innerHTML;
+      if (!cell.contains(document.activeElement) && cell.innerHTML !== fresh.cells[place].innerHTML)
+        cell.innerHTML = fresh.cells[place].innerHTML;
     }
   }
   for (const id of ["desk", "reading-counts"]) {
-    const old = document.getElementById(id), fresh = page.getElementById(id);
+    const old = document.getElementById(id),
+      fresh = page.getElementById(id);
     if (old && fresh && old.innerHTML !== fresh.innerHTML) old.innerHTML = fresh.innerHTML;
   }
 }
@@ -31,11 +45,18 @@ async function look() {
   let page;
   try {
     const response = await fetch(location.href, { headers: { "X-Live": "1" } });
-    if (!response.ok || new URL(response.url).pathname === "/sign-in") { refresh(); return; }
+    if (!response.ok || new URL(response.url).pathname === "/sign-in") {
+      refresh();
+      return;
+    }
     page = new DOMParser().parseFromString(await response.text(), "text/html");
-  } catch { refresh(); return; }
+  } catch {
+    refresh();
+    return;
+  }
   inPlace(page);
-  const before = keys(document), after = keys(page);
+  const before = keys(document),
+    after = keys(page);
   isWaiting = before.join() !== after.join();
   if (isWaiting) announce(page, before, after);
   else news.hidden = true;
@@ -55,7 +76,11 @@ function announce(page, before, after) {
 }
 
 async function settle(isAsked = false) {
-  if (!isAsked && (!isWaiting || isOver || Date.now() - activeAt < IDLE || document.querySelector("dialog[open]"))) return;
+  if (
+    !isAsked &&
+    (!isWaiting || isOver || Date.now() - activeAt < IDLE || document.querySelector("dialog[open]"))
+  )
+    return;
   isWaiting = false;
   news.hidden = true;
   await refresh();
@@ -70,7 +95,8 @@ setInterval(settle, 1000);
 document.addEventListener("click", ({ target }) => {
   const button = target.closest?.("[data-skip]");
   if (!button) return;
-  const dialog = document.getElementById("skip"), form = dialog.querySelector("form");
+  const dialog = document.getElementById("skip"),
+    form = dialog.querySelector("form");
   form.reset();
   form.action = button.dataset.skip;
   document.getElementById("skip-what").textContent = button.closest("tr").querySelector(".name").textContent;
@@ -86,11 +112,20 @@ document.getElementById("skip")?.addEventListener("change", ({ currentTarget }) 
 async function onDevice() {
   const box = document.getElementById("device");
   const user = box.dataset.user;
-  const [texts, spoken] = await Promise.all([device.all("texts"), device.all("dictations")]).catch(() => [[], []]);
-  const items = new Set([...texts.filter((one) => one.user === user && one.key.startsWith("report:")).map((one) => one.key.slice(7)), ...spoken.filter((one) => one.user === user).map((one) => one.item)]);
+  const [texts, spoken] = await Promise.all([device.all("texts"), device.all("dictations")]).catch(() => [
+    [],
+    [],
+  ]);
+  const items = new Set([
+    ...texts
+      .filter((one) => one.user === user && one.key.startsWith("report:"))
+      .map((one) => one.key.slice(7)),
+    ...spoken.filter((one) => one.user === user).map((one) => one.item),
+  ]);
   box.hidden = !items.size;
   for (const item of items) {
-    const line = document.createElement("p"), link = document.createElement("a");
+    const line = document.createElement("p"),
+      link = document.createElement("a");
     line.className = "banner amber";
     link.href = `/reading/${item}`;
     link.textContent = "Open it to save it.";

@@ -22,7 +22,26 @@ takes it that no viewer is open. */
 
 "use strict";
 
-window.PUBLIC_URL = document.currentScript.dataset.base;
+/**
+ * What we use of OHIF; its services are described at https://docs.ohif.org/platform/services.
+ * @typedef {{ instances?: Instance[], images?: Instance[], instance?: Instance, StudyInstanceUID: string }} DisplaySet
+ * @typedef {Record<string, unknown>} Instance
+ * @typedef {{
+ *   EVENTS: Record<string, string>,
+ *   subscribe(event: string, told: (what: any) => void): void,
+ *   getDisplaySetByUID(uid: string): DisplaySet | undefined,
+ *   getState(): { viewports: Map<string, { displaySetInstanceUIDs?: string[] }>, activeViewportId?: string },
+ *   getCornerstoneViewport(id: string): { getCurrentImageId?(): string } | undefined,
+ * }} Service
+ * @typedef {{
+ *   viewportGridService: Service,
+ *   displaySetService: Service,
+ *   cornerstoneViewportService?: Service,
+ * }} Services
+ * @typedef {{ runCommand(name: string, options: object): void }} Commands
+ */
+
+window.PUBLIC_URL = /** @type {HTMLScriptElement} */ (document.currentScript).dataset.base;
 window.browserImportFunction = (module) => import(module);
 
 const CHANNEL = "ris-pacs-viewer";
@@ -30,83 +49,124 @@ const UID = /^[0-9]+(\.[0-9]+)+$/;
 const IMAGE = /\/studies\/([0-9.]+)\/series\/([0-9.]+)\/instances\/([0-9.]+)(?:\/frames\/([0-9]+))?/;
 
 const STACK = "@ohif/extension-default.sopClassHandlerModule.stack";
-const RETIRED = ["3", "5", "6", "12.3", "77.1", "77.2"].map(
-  (end) => `1.2.840.10008.5.1.4.1.1.${end}`,
-);
+const RETIRED = ["3", "5", "6", "12.3", "77.1", "77.2"].map((end) => `1.2.840.10008.5.1.4.1.1.${end}`);
+
+/**
+ * What the viewports show, as a message.
+ * @param {Services} services
+ */
+function shown({ viewportGridService, displaySetService }) {
+  const studies = new Set();
+  const patients = new Set();
+  for (const viewport of viewportGridService.getState().viewports.values()) {
+    for (const uid of viewport.displaySetInstanceUIDs ?? []) {
+      const displaySet = displaySetService.getDisplaySetByUID(uid);
+      if (!displaySet) continue;
+      studies.add(displaySet.StudyInstanceUID);
+      const [instance] = displaySet.instances ?? displaySet.images ?? [displaySet.instance];
+      if (instance?.PatientID) patients.add(String(instance.PatientID));
+    }
+  }
+  return { type: "shown", studies: [...studies], patients: [...patients] };
+}
+
+/**
+ * The image under the active viewport, as a message; nothing if there is none.
+ * @param {Services} services
+ */
+function keyImage({ viewportGridService, cornerstoneViewportService }) {
+  const id = viewportGridService.getState().activeViewportId;
+  const viewport = id && cornerstoneViewportService?.getCornerstoneViewport(id);
+  const found = IMAGE.exec((viewport && viewport.getCurrentImageId?.()) || "");
+  if (!found) return null;
+  const [, study, series, instance, frame] = found;
+  return { type: "key-image", study, series, instance, frame: Number(frame ?? 1) };
+}
+
+/**
+ * Show studies, without loading the page again.
+ * @param {Commands} commands
+ * @param {unknown[]} studies
+ */
+function openStudies(commands, studies) {
+  const wanted = studies.filter((uid) => typeof uid === "string" && uid.length <= 64 && UID.test(uid));
+  const now = new URLSearchParams(location.search).get("StudyInstanceUIDs");
+  if (!wanted.length || wanted.join(",") === now) return;
+  commands.runCommand("navigateHistory", { to: `/viewer?StudyInstanceUIDs=${wanted.join(",")}` });
+}
+
+/**
+ * Some devices write a spacing of 0, with which nothing can be shown.
+ * @param {{ displaySetsAdded: DisplaySet[] }} event
+ */
+function dropSpacingOfZero({ displaySetsAdded }) {
+  for (const instance of displaySetsAdded.flatMap((displaySet) => displaySet.instances ?? [])) {
+    for (const name of ["PixelSpacing", "ImagerPixelSpacing"]) {
+      const spacing = /** @type {unknown[]} */ ([]).concat(instance[name] ?? []);
+      if (!spacing.every((value) => Number(value) > 0)) delete instance[name];
+    }
+  }
+}
+
+/**
+ * Join the viewer to the reading page.
+ * @param {Services} services
+ * @param {Commands} commands
+ */
+function joinReading(services, commands) {
+  const { viewportGridService, displaySetService } = services;
+  const channel = new BroadcastChannel(CHANNEL);
+  let last = "";
+
+  /** @param {boolean} always even if nothing else is shown than before */
+  const tell = (always) => {
+    const message = shown(services);
+    const text = JSON.stringify(message);
+    if (!always && text === last) return;
+    last = text;
+    channel.postMessage(message);
+  };
+
+  channel.onmessage = ({ data }) => {
+    if (data?.type === "who") tell(true);
+    else if (data?.type === "open") openStudies(commands, [].concat(data.studies ?? data.study ?? []));
+    else if (data?.type === "warn") warn(String(data.text ?? ""));
+  };
+  displaySetService.subscribe(displaySetService.EVENTS.DISPLAY_SETS_ADDED, dropSpacingOfZero);
+  for (const event of Object.values(viewportGridService.EVENTS)) {
+    viewportGridService.subscribe(event, () => tell(false));
+  }
+  displaySetService.subscribe(displaySetService.EVENTS.DISPLAY_SETS_CHANGED, () => tell(false));
+  addEventListener("pagehide", () => channel.postMessage({ type: "closed" }));
+  addEventListener("keydown", (event) => {
+    const isPlain = event.key === "k" && !event.ctrlKey && !event.altKey && !event.metaKey;
+    const isTyping =
+      event.target instanceof Element && event.target.closest("input, textarea, [contenteditable]");
+    const message = isPlain && !isTyping && keyImage(services);
+    if (message) channel.postMessage(message);
+  });
+}
 
 const readingRoom = {
   id: "ris-pacs.reading-room",
 
+  /** @param {{ extensionManager: { getModuleEntry(id: string): { sopClassUids: string[] } | undefined } }} managers */
   onModeEnter({ extensionManager }) {
     // Images of retired SOP classes (PS3.4 B.6) are images still.
     const known = extensionManager.getModuleEntry(STACK)?.sopClassUids;
     known?.push(...RETIRED.filter((uid) => !known.includes(uid)));
   },
 
+  /** @param {{ servicesManager: { services: Services }, commandsManager: Commands }} managers */
   preRegistration({ servicesManager, commandsManager }) {
-    const { viewportGridService, displaySetService, cornerstoneViewportService } = servicesManager.services;
-    const channel = new BroadcastChannel(CHANNEL);
-    let told = "";
-
-    const shown = () => {
-      const studies = new Set();
-      const patients = new Set();
-      for (const viewport of viewportGridService.getState().viewports.values()) {
-        for (const uid of viewport.displaySetInstanceUIDs ?? []) {
-          const displaySet = displaySetService.getDisplaySetByUID(uid);
-          if (!displaySet) continue;
-          studies.add(displaySet.StudyInstanceUID);
-          const [instance] = displaySet.instances ?? displaySet.images ?? [displaySet.instance];
-          if (instance?.PatientID) patients.add(String(instance.PatientID));
-        }
-      }
-      return { type: "shown", studies: [...studies], patients: [...patients] };
-    };
-    const tell = (always) => {
-      const message = shown();
-      const text = JSON.stringify(message);
-      if (!always && text === told) return;
-      told = text;
-      channel.postMessage(message);
-    };
-    const open = (studies) => {
-      const wanted = studies.filter((uid) => typeof uid === "string" && uid.length <= 64 && UID.test(uid));
-      const now = new URLSearchParams(location.search).get("StudyInstanceUIDs");
-      if (!wanted.length || wanted.join(",") === now) return;
-      commandsManager.runCommand("navigateHistory", { to: `/viewer?StudyInstanceUIDs=${wanted.join(",")}` });
-    };
-
-    channel.onmessage = ({ data }) => {
-      if (data?.type === "who") tell(true);
-      else if (data?.type === "open") open([].concat(data.studies ?? data.study ?? []));
-      else if (data?.type === "warn") warn(String(data.text ?? ""));
-    };
-    displaySetService.subscribe(displaySetService.EVENTS.DISPLAY_SETS_ADDED, ({ displaySetsAdded }) => {
-      // Some devices write a spacing of 0, with which nothing can be shown.
-      for (const instance of displaySetsAdded.flatMap((displaySet) => displaySet.instances ?? [])) {
-        for (const name of ["PixelSpacing", "ImagerPixelSpacing"]) {
-          if (instance[name] && ![].concat(instance[name]).every((value) => value > 0)) delete instance[name];
-        }
-      }
-    });
-    for (const event of Object.values(viewportGridService.EVENTS)) {
-      viewportGridService.subscribe(event, () => tell(false));
-    }
-    displaySetService.subscribe(displaySetService.EVENTS.DISPLAY_SETS_CHANGED, () => tell(false));
-    addEventListener("pagehide", () => channel.postMessage({ type: "closed" }));
-    addEventListener("keydown", (event) => {
-      const plain = event.key === "k" && !event.ctrlKey && !event.altKey && !event.metaKey;
-      if (!plain || event.target.closest?.("input, textarea, [contenteditable]")) return;
-      const id = viewportGridService.getState().activeViewportId;
-      const viewport = id && cornerstoneViewportService?.getCornerstoneViewport(id);
-      const found = IMAGE.exec(viewport?.getCurrentImageId?.() ?? "");
-      if (!found) return;
-      const [, study, series, instance, frame] = found;
-      channel.postMessage({ type: "key-image", study, series, instance, frame: Number(frame ?? 1) });
-    });
+    joinReading(servicesManager.services, commandsManager);
   },
 };
 
+/**
+ * Show a bar with a text; an empty text takes it away.
+ * @param {string} text
+ */
 function warn(text) {
   let bar = document.getElementById("warning");
   if (!bar) {
@@ -135,6 +195,7 @@ window.config = {
     ],
   },
   whiteLabeling: {
+    /** @param {{ createElement(name: string, properties: object, text: string): object }} React */
     createLogoComponentFn: (React) => React.createElement("a", { href: "/", className: "mark" }, "RIS/PACS"),
   },
   showStudyList: false,
@@ -172,6 +233,7 @@ window.config = {
       },
     },
   ],
+  /** @param {{ status?: number } | undefined} error */
   httpErrorHandler: (error) => {
     // The session has ended: the page goes by way of the sign-in and comes back.
     if (error?.status === 401) location.reload();

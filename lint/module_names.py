@@ -4,6 +4,8 @@ A name stands once in the domain packages. Elsewhere it may stand again where it
 below: `pages/orders`, `rest/orders` and `hl7/inbound/orders` all translate orders.
 """
 
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
@@ -48,3 +50,15 @@ def complaints(paths: Iterable[str]) -> Iterator[str]:
         in_interfaces = [place for place in places if place.startswith("interfaces/")]
         if len(places) > 1 and name not in nouns and len(in_interfaces) != 1:
             yield f"{name!r} stands more than once and mirrors no noun of the domain: {', '.join(places)}"
+
+
+def main() -> int:
+    """Print the complaints about what git knows; 1 if there are any."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], capture_output=True, text=True, check=True)
+    found = list(complaints(listed.stdout.splitlines()))
+    print("\n".join(found) or "Each module name stands where it may")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
