@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class WorklistConfig(AppConfig):
     name = "worklist"
     label = "worklist"
+
+    def ready(self) -> None:
+        """Listen to what happens to facilities."""
+        from accounts.signals import time_zone_changed
+        from worklist.schedule import wall_clock
+
+        time_zone_changed.connect(wall_clock.follow_time_zone, dispatch_uid="worklist.wall_clock")
