@@ -16,7 +16,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
-from ledger import clock, events, notifier
+from ledger import clock, events, notifier, write_lock
 from ledger.event_types import declare
 from ledger.models import Job, JobState
 
@@ -139,7 +139,7 @@ def run(job_id: int) -> bool:
     try:
         handler = _handlers[claim.kind]
         prepared = handler.prepare(claim)
-        with transaction.atomic():
+        with write_lock.doing(f"job {claim.kind}"), transaction.atomic():
             handler.apply(claim, prepared)
             _finish(claim)
     except ClaimLost:

@@ -24,7 +24,7 @@ from web.rest import authorization as door
 from worklist.models import Order
 
 MOST_SERIES: Final = 200
-REPORTS: Final = "web/parts/reports_of_study.html"
+REPORTS: Final = "web/reading/study_reports.html"
 
 _BANNERS: Final = {
     Outcome.MATCHED: ("green", "These images fit a scheduled exam."),

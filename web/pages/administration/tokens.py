@@ -78,4 +78,4 @@ def _page(
             User.objects.filter(is_active=True).order_by("username").values_list("username", flat=True)[:500]
         ),
     }
-    return tabs.page(request, "tokens", "web/administration_tokens.html", context, status)
+    return tabs.page(request, "tokens", "web/administration/tokens.html", context, status)

@@ -46,7 +46,7 @@ def listed(request: HttpRequest) -> HttpResponse:
         "roles": Role.choices,
         "is_narrowed": bool(text or role or state),
     }
-    return tabs.page(request, "users", "web/administration_users.html", context)
+    return tabs.page(request, "users", "web/administration/users.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -145,7 +145,7 @@ def _form(
         "tokens": list(tokens.listed(user=user)[:50]) if user else [],
         "timeline": timelines.of("user", user.public_id) if user else [],
     }
-    return tabs.page(request, "users", "web/administration_user.html", context, 422 if error else 200)
+    return tabs.page(request, "users", "web/administration/user.html", context, 422 if error else 200)
 
 
 def _said(request: HttpRequest) -> dict[str, Any]:
