@@ -277,6 +277,7 @@ def test_the_site_shows_what_is_in_force(
     Station.objects.create(ae_title="US9")
     Source.objects.create(name="HIS", facility=facility, options={"processing_ids": ["P", "T"]})
     Destination.objects.create(name="OUT", host="h", port=1)
+    Destination.objects.create(name="EHR", host="h", port=2, options={"messages": ["results"]})
     SiteSection.objects.create(name="archive", content={"quiet_seconds": 5, "reconcile": {"a": {"b": True}}})
     client = signed_in(admin)
     state = site_sync.FileState("/x/site.yaml", changes=[site_sync.Change("station CT1", "change", "name")])
@@ -289,6 +290,8 @@ def test_the_site_shows_what_is_in_force(
         "processing ids: P, T",
         "reconcile.a.b",
         "in 1 place",
+        '<td class="quiet">order_status, results</td>',
+        '<td class="quiet">results</td>',
     ):
         assert part in text, part
     broken = site_sync.FileState("/x/site.yaml", problems=["line 3: worklist.stations: <b> is no list"])
