@@ -21,6 +21,7 @@ from interfaces.hl7.inbound.ack import escape
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.syntax.er7 import DEFAULT_DELIMITERS
 from ledger import clock, events, jobs
+from ledger.errors import Conflict, Invalid
 
 JOB: Final = "hl7.deliver"
 APPLICATION: Final = "RISPACS"
@@ -44,10 +45,6 @@ Listener = Callable[[OutboundMessage], None]
 
 _writers: dict[str, Writer] = {}
 _listeners: dict[str, Listener] = {}
-
-
-class OutboxError(ValueError):
-    """A message can't be written, or what is asked of it doesn't fit the state that it is in."""
 
 
 def register(message_type: str, writer: Writer, on_delivered: Listener | None = None) -> None:
@@ -145,7 +142,7 @@ def _step(name: str, message: OutboundMessage, by: str, reason: str) -> None:
     with transaction.atomic():
         row = OutboundMessage.objects.select_for_update().get(pk=message.pk)
         if row.status not in step.before:
-            raise OutboxError(f"can't {name} a message that is {row.status}")
+            raise Conflict(f"can't {name} a message that is {row.status}")
         row.status = step.after
         if step.after == OutboundStatus.WAITING:
             row.attempts, row.not_before = 0, clock.now()
@@ -177,18 +174,18 @@ class _Shape:
 def write(message: OutboundMessage, destination: Destination) -> bytes:
     """The bytes of a message, which follow from its row and its destination alone.
 
-    Raises `OutboxError` for a type that nobody writes, and where the destination's version lacks a segment or
+    Raises `Invalid` for a type that nobody writes, and where the destination's version lacks a segment or
     a required field stays empty.
     """
     writer = _writers.get(message.message_type)
     if writer is None:
-        raise OutboxError(f"nobody writes {message.message_type}")
+        raise Invalid(f"nobody writes {message.message_type}")
     segments = [_header(message, destination), *writer({**message.facts, "options": destination.options})]
     try:
         _check_order(message.message_type, destination.version, [name for name, _ in segments])
         lines = [_segment(name, fields, destination.version) for name, fields in segments]
     except HL7apyException as error:
-        raise OutboxError(f"HL7 {destination.version}: {error}") from error
+        raise Invalid(f"HL7 {destination.version}: {error}") from error
     return "".join(line + "\r" for line in lines).encode("utf-8")
 
 
@@ -214,7 +211,7 @@ def _check_order(message_type: str, version: str, names: Sequence[str]) -> None:
     structure = iter(_structure(message_type, version))
     known = [name for name in dict.fromkeys(names) if not name.startswith("Z")]
     if not all(name in structure for name in known):  # each found behind the one before
-        raise OutboxError(f"{message_type} of HL7 {version} can't hold {' '.join(known)}")
+        raise Invalid(f"{message_type} of HL7 {version} can't hold {' '.join(known)}")
 
 
 @lru_cache(maxsize=64)
@@ -255,7 +252,7 @@ def _segment(name: str, fields: Fields, version: str) -> str:
             continue
         text = _field(fields.get(n, ""), shape) if shape else ""
         if shape and shape.required and not text and not (name == "MSH" and n <= 2):
-            raise OutboxError(f"{name}-{n} is required in HL7 {version}, and there is no value for it")
+            raise Invalid(f"{name}-{n} is required in HL7 {version}, and there is no value for it")
         texts.append(text)
     if name == "MSH":
         texts[:2] = [DEFAULT_DELIMITERS.encoding_characters]
