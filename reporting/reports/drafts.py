@@ -9,6 +9,7 @@ from accounts import access
 from accounts.models import User
 from ledger import clock, events
 from ledger.errors import Forbidden, Invalid
+from reporting import reporting_events
 from reporting.errors import StateConflict
 from reporting.models import (
     SECTIONS,
@@ -78,7 +79,7 @@ def begin(
         changed_at=now,
     )
     events.record(
-        "report.begun",
+        reporting_events.BEGUN,
         about=[("report", report.public_id), *reading_status.things(item)],
         occurred_at=now,
         actor=str(by)[:200],

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-
 from django.test import RequestFactory
 
 from interfaces.hl7.inbound import error_codes

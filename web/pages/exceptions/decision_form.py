@@ -160,7 +160,7 @@ def _confirm(
         "procedures": _procedures(row) if action.kind == DecisionKind.CREATE_ORDER else (),
     }
     with timezone.override(layout.zone_of(request)):
-        return layout.page(request, "web/exception_decision.html", context, status)
+        return layout.page(request, "web/exceptions/decision_form.html", context, status)
 
 
 def _procedures(row: StudyException) -> list[ProcedureCode]:
