@@ -10,6 +10,7 @@ from hl7apy.exceptions import HL7apyException
 
 from interfaces.hl7.inbound.ack import escape
 from interfaces.hl7.syntax.er7 import DEFAULT_DELIMITERS
+from ledger.errors import Invalid
 
 
 class Formatted(str):
@@ -24,10 +25,6 @@ Fields = dict[int, Value]
 Segment = tuple[str, Fields]
 
 
-class OutboxError(ValueError):
-    """A message can't be written, or what is asked of it doesn't fit the state that it is in."""
-
-
 @dataclass(frozen=True)
 class _Shape:
     """A field in a version of HL7: whether it is required, how often, and its components' subcomponents."""
@@ -40,13 +37,13 @@ class _Shape:
 def write(segments: Sequence[Segment], *, message_type: str, version: str) -> bytes:
     """The bytes of a message, its MSH first.
 
-    Raises `OutboxError` where the version lacks a segment, or a field that it requires stays empty.
+    Raises `Invalid` where the version lacks a segment, or a field that it requires stays empty.
     """
     try:
         _check_order(message_type, version, [name for name, _ in segments])
         lines = [_segment(name, fields, version) for name, fields in segments]
     except HL7apyException as error:
-        raise OutboxError(f"HL7 {version}: {error}") from error
+        raise Invalid(f"HL7 {version}: {error}") from error
     return "".join(line + "\r" for line in lines).encode("utf-8")
 
 
@@ -55,7 +52,7 @@ def _check_order(message_type: str, version: str, names: Sequence[str]) -> None:
     structure = iter(_structure(message_type, version))
     known = [name for name in dict.fromkeys(names) if not name.startswith("Z")]
     if not all(name in structure for name in known):  # each found behind the one before
-        raise OutboxError(f"{message_type} of HL7 {version} can't hold {' '.join(known)}")
+        raise Invalid(f"{message_type} of HL7 {version} can't hold {' '.join(known)}")
 
 
 @lru_cache(maxsize=64)
@@ -96,7 +93,7 @@ def _segment(name: str, fields: Fields, version: str) -> str:
             continue
         text = _field(fields.get(n, ""), shape) if shape else ""
         if shape and shape.required and not text and not (name == "MSH" and n <= 2):
-            raise OutboxError(f"{name}-{n} is required in HL7 {version}, and there is no value for it")
+            raise Invalid(f"{name}-{n} is required in HL7 {version}, and there is no value for it")
         texts.append(text)
     if name == "MSH":
         texts[:2] = [DEFAULT_DELIMITERS.encoding_characters]

@@ -17,8 +17,9 @@ from interfaces.hl7.inbound import message_index
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.outbound import message_types, message_writer
 from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
-from interfaces.hl7.outbound.message_writer import OutboxError, Segment
+from interfaces.hl7.outbound.message_writer import Segment
 from ledger import clock, events, jobs
+from ledger.errors import Conflict, Invalid
 from ledger.event_types import EventType
 
 JOB: Final = "hl7.deliver"
@@ -109,7 +110,7 @@ def _step(name: str, message: OutboundMessage, by: str, reason: str) -> None:
     with transaction.atomic():
         row = OutboundMessage.objects.select_for_update().get(pk=message.pk)
         if row.status not in step.before:
-            raise OutboxError(f"can't {name} a message that is {row.status}")
+            raise Conflict(f"can't {name} a message that is {row.status}")
         row.status = step.after
         if step.after == OutboundStatus.WAITING:
             row.attempts, row.not_before = 0, clock.now()
@@ -132,11 +133,11 @@ def subjects(message: OutboundMessage, destination: Destination) -> list[events.
 def write(message: OutboundMessage, destination: Destination) -> bytes:
     """The bytes of a message, which follow from its row and its destination alone.
 
-    Raises `OutboxError` for a type that nobody writes, and for what the destination's version can't hold.
+    Raises `Invalid` for a type that nobody writes, and for what the destination's version can't hold.
     """
     message_type = message_types.of(message)
     if message_type is None:
-        raise OutboxError(f"nobody writes {message.message_type}")
+        raise Invalid(f"nobody writes {message.message_type}")
     segments = [
         _header(message, destination),
         *message_type.segments(message.facts, destination_options.of(destination)),
