@@ -11,12 +11,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from ledger import clock, events, notifier, write_lock
+from ledger.errors import Conflict
+from ledger.event_types import declare
 from ledger.models import Job, JobState
 
 logger = logging.getLogger(__name__)
@@ -41,10 +43,6 @@ class ClaimLost(Exception):
     """Another worker has claimed the job in the meantime; what was done is rolled back."""
 
 
-class NotFailed(Exception):
-    """The job needs no person: it waits, runs, or is done."""
-
-
 @dataclass(frozen=True)
 class Claim:
     """A job, as taken by this worker."""
@@ -66,6 +64,8 @@ class Handler:
     apply: Callable[[Claim, Any], None]
     prepare: Callable[[Claim], Any] = lambda claim: None
 
+
+TRIED_AGAIN: Final = declare("job.tried_again", "Job {kind_of_job} started again", short="job started again")
 
 _handlers: dict[str, Handler] = {}
 
@@ -106,14 +106,17 @@ def enqueue(kind: str, key: str, *, not_before: datetime | None = None, **payloa
 
 
 def try_again(job: Job, *, by: str) -> None:
-    """Have a job done anew that ended in an error, in the caller's transaction. Raises `NotFailed`."""
+    """Have a job done anew that ended in an error, in the caller's transaction.
+
+    Raises `Conflict` for one that needs no person: it waits, runs, or is done.
+    """
     assert connection.in_atomic_block
     row = Job.objects.select_for_update().get(pk=job.pk)
     if row.state not in STUCK:
-        raise NotFailed(f"it is {row.get_state_display().lower()} by now")
+        raise Conflict(f"it is {row.get_state_display().lower()} by now")
     enqueue(row.kind, row.key, **row.payload)
     events.record(
-        "job.tried_again",
+        TRIED_AGAIN,
         about=[("job", row.public_id)],
         actor=by,
         kind_of_job=row.kind,

@@ -2,7 +2,7 @@
 
 A decision leaves the study's verdict alone and pins its patient and procedures until it is undone; a split
 pins nothing, but has both parts judged anew. Nothing on disk is rewritten. Of two people who decide at once,
-the second gets a `StateConflict`: an exception that is resolved takes a further decision only from someone
+the second gets a `Conflict`: an exception that is resolved takes a further decision only from someone
 who names its `revision`, and so has seen the first.
 """
 

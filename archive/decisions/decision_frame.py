@@ -6,7 +6,7 @@ from typing import Any, Final
 from django.db import connection
 
 from accounts.models import User
-from archive.errors import BadValue, RequiredMissing, StateConflict
+from archive import archive_events
 from archive.models import (
     Decision,
     DecisionKind,
@@ -20,6 +20,8 @@ from archive.models import (
 from archive.reconcile import apply_verdict
 from archive.signals import study_reconciled, study_settled
 from ledger import audit, events
+from ledger.errors import Conflict, Invalid, Missing
+from ledger.event_types import EventType
 from worklist.models import Patient, RequestedProcedure
 
 _LINKING: Final = frozenset({DecisionKind.LINK, DecisionKind.CORRECT, DecisionKind.CREATE_ORDER})
@@ -58,7 +60,7 @@ def decide(
         before=before,
         after=snapshot(study, row),
     )
-    record(study, f"study.decision.{kind}", reason, by, decision)
+    record(study, archive_events.DECIDED[kind], reason, by, decision)
     origin = f"decision:{decision.public_id}"
     apply_verdict.tell_withdrawn(study, procedures, origin)
     if kind in _LINKING:
@@ -71,9 +73,9 @@ def locked(study: Study, reason: str) -> Study:
     """The study, locked for a decision with this reason."""
     assert connection.in_atomic_block
     if not reason.strip():
-        raise RequiredMissing("a decision needs a reason", "reason")
+        raise Missing("a decision needs a reason", "reason")
     if len(reason) > 500:
-        raise BadValue(f"the reason has {len(reason)} characters, 500 fit", "reason")
+        raise Invalid(f"the reason has {len(reason)} characters, 500 fit", "reason")
     rows = Study.objects.select_for_update(of=("self",)).select_related("facility", "patient")
     return rows.get(pk=study.pk)
 
@@ -82,21 +84,21 @@ def _exception(study: Study, expected: int | None) -> StudyException | None:
     """The study's exception, if it takes a decision now."""
     exception = StudyException.objects.filter(study=study).first()
     if not Verdict.objects.filter(study=study).exists():
-        raise StateConflict("the study has no verdict yet", "verdict")
+        raise Conflict("the study has no verdict yet", "verdict")
     check_revision(study, expected)
     if expected is None and (exception is None or exception.status == ExceptionStatus.CLOSED):
-        raise StateConflict("nothing is open on this study", "status")
+        raise Conflict("nothing is open on this study", "status")
     if expected is None and exception is not None and exception.status == ExceptionStatus.RESOLVED:
-        raise StateConflict(f"it is resolved already{by_whom(study)}", "status")
+        raise Conflict(f"it is resolved already{by_whom(study)}", "status")
     if study.hidden:
-        raise StateConflict(f"the study is hidden, {Hidden(study.hidden).label}: undo that first", "status")
+        raise Conflict(f"the study is hidden, {Hidden(study.hidden).label}: undo that first", "status")
     return exception
 
 
 def check_revision(study: Study, expected: int | None) -> None:
     """Refuse who has not seen the newest decision; nothing is checked of one who names no revision."""
     if expected is not None and expected != (now := revision(study)):
-        raise StateConflict(f"it was decided on meanwhile{by_whom(study)}: revision {now}", "revision")
+        raise Conflict(f"it was decided on meanwhile{by_whom(study)}: revision {now}", "revision")
 
 
 def by_whom(study: Study) -> str:
@@ -108,13 +110,13 @@ def by_whom(study: Study) -> str:
 def refuse_if_written_on(study: Study) -> None:
     """What was said of a study as one patient's isn't moved to another one, or hidden, silently."""
     if study.reading_status in _SIGNED:
-        raise StateConflict(
+        raise Conflict(
             f"the study is {study.reading_status}: its report is signed for this patient. This takes a second"
             " person: whoever may sign has to retract the report first; then decide again",
             "reading_status",
         )
     if study.reading_status in _SAID:
-        raise StateConflict(
+        raise Conflict(
             f"the study is {study.reading_status}: words on it wait for their author, who has to sign or to"
             " discard them first; nothing of them is lost",
             "reading_status",
@@ -153,13 +155,13 @@ def procedures_of(study: Study) -> Iterable[RequestedProcedure]:
     return study.procedures.select_related("order__patient__survivor")
 
 
-def record(study: Study, kind: str, reason: str, by: User, decision: Decision) -> None:
+def record(study: Study, event: EventType, reason: str, by: User, decision: Decision) -> None:
     """Write a decision, or the undo of one, to the timelines that it touches and to the audit trail."""
     about = [("study", study.public_id)]
     about += [("patient", key) for key in {decision.before["patient"], decision.after["patient"]} - {None}]
     about += [("order", procedure.order.public_id) for procedure in procedures_of(study)]
     source = f"decision:{decision.public_id}"
-    events.record(kind, about=about, actor=str(by)[:200], source=source, reason=reason)
+    events.record(event, about=about, actor=str(by)[:200], source=source, reason=reason)
     audit.record(
         audit.INSTANCES_ACCESSED,
         audit.UPDATE,

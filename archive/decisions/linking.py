@@ -5,9 +5,9 @@ from typing import Any
 
 from accounts.models import User
 from archive.decisions.decision_frame import decide, is_person, procedures_of, refuse_if_written_on, revision
-from archive.errors import BadValue, StateConflict, UnknownKey
 from archive.models import Decision, DecisionKind, Study
 from archive.reconcile import apply_verdict
+from ledger.errors import Conflict, Invalid, Unknown
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure, ScheduledProcedureStep
 from worklist.orders import order_application
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
@@ -19,14 +19,14 @@ def link(
 ) -> Decision:
     """Link a study to the requested procedure of a step, and to its patient.
 
-    Raises `RequiredMissing` without a reason, `StateConflict` where the study, its exception or its reading
+    Raises `Missing` without a reason, `Conflict` where the study, its exception or its reading
     do not allow it.
     """
     order = step.procedure.order
     if order.facility_id != study.facility_id:
-        raise UnknownKey("the step is of another facility", "scheduled_procedure_step")
+        raise Unknown("the step is of another facility", "scheduled_procedure_step")
     if order.patient is None:
-        raise StateConflict("the order of this step has no patient yet", "scheduled_procedure_step")
+        raise Conflict("the order of this step has no patient yet", "scheduled_procedure_step")
     patient, procedure = order.patient, step.procedure
     return _decide(
         DecisionKind.LINK,
@@ -51,7 +51,7 @@ def reassign(
 ) -> Decision:
     """Give the study to another patient; procedures of anybody else are unlinked."""
     if patient.facility_id != study.facility_id:
-        raise UnknownKey("the patient is of another facility", "patient")
+        raise Unknown("the patient is of another facility", "patient")
 
     def act(locked: Study) -> dict[str, Any]:
         kept = [one for one in procedures_of(locked) if is_person(one.order.patient, patient)]
@@ -79,7 +79,7 @@ def create_order(
     The order is for `patient`, else for the one that the study is linked to or that its patient ID names.
     """
     if not ProcedureCode.objects.filter(code=procedure_code).exists():
-        raise BadValue(f"the procedure code {procedure_code!r} is not in the catalogue", "procedure_code")
+        raise Invalid(f"the procedure code {procedure_code!r} is not in the catalogue", "procedure_code")
 
     def act(locked: Study) -> dict[str, Any]:
         whose = patient or locked.patient or _identified(locked)
@@ -111,15 +111,15 @@ def _corrected(study: Study) -> dict[str, Any]:
         return {"patient": study.patient.public_id}
     candidates = apply_verdict.newest(study).candidates
     if not candidates or not (record := candidates[0]["patient"]["record"]):
-        raise StateConflict("no candidate has demographics to take over", "patient")
+        raise Conflict("no candidate has demographics to take over", "patient")
     best = candidates[0]
     rivals = {one["patient"]["id"] for one in candidates if one["score"] == best["score"]}
     if study.verdict == "ambiguous" or len(rivals) > 1:
-        raise StateConflict("several candidates are as good; link the study to one of them", "patient")
+        raise Conflict("several candidates are as good; link the study to one of them", "patient")
     procedures = list(RequestedProcedure.objects.filter(public_id=best["procedure"]))
     patient = Patient.objects.filter(public_id=record).first()
     if patient is None or not procedures:
-        raise StateConflict("the candidate is there no longer", "patient")
+        raise Conflict("the candidate is there no longer", "patient")
     return _linked(study, patient, procedures, {"patient": record, "scheduled_procedure_step": best["step"]})
 
 
@@ -130,7 +130,7 @@ def _identified(study: Study) -> Patient:
         rows = rows.filter(authority__namespace=study.issuer_of_patient_id)
     people = {row.current.pk: row for row in rows.select_related("survivor")[:20]}
     if not study.header_patient_id or len(people) != 1:
-        raise StateConflict("the header's patient ID names no single patient here; name one", "patient")
+        raise Conflict("the header's patient ID names no single patient here; name one", "patient")
     return next(iter(people.values()))
 
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from accounts.models import User
 from archive.decisions.decision_frame import decide, refuse_if_written_on
-from archive.errors import BadValue, RequiredMissing
 from archive.models import Decision, DecisionKind, Hidden, Study
 from archive.reconcile import apply_verdict
+from ledger.errors import Invalid, Missing
 
 REJECTION_CODES: Final[Mapping[str, str]] = {
     "113001": "Rejected for Quality Reasons",
@@ -21,14 +21,14 @@ no person to say."""
 def reject(*, study: Study, code: str, reason: str, by: User, expected: int | None = None) -> Decision:
     """Hide a study from lists, doors, viewer and reading; its orders are told that it is gone.
 
-    Raises `RequiredMissing` and `BadValue` for a code that is none of `REJECTION_CODES`, `StateConflict`
+    Raises `Missing` and `Invalid` for a code that is none of `REJECTION_CODES`, `Conflict`
     where something has been said of the study already.
     """
     if not code:
-        raise RequiredMissing("a rejection needs a code", "rejection_code")
+        raise Missing("a rejection needs a code", "rejection_code")
     if code not in REJECTION_CODES:
         allowed = ", ".join(f"{number} {meaning}" for number, meaning in REJECTION_CODES.items())
-        raise BadValue(f"{code!r} is none of {allowed}", "rejection_code")
+        raise Invalid(f"{code!r} is none of {allowed}", "rejection_code")
 
     def act(locked: Study) -> dict[str, Any]:
         refuse_if_written_on(locked)

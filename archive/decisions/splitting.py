@@ -11,8 +11,8 @@ from django.db.models import Case, F, Max, Min, Value, When
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
+from archive import archive_events
 from archive.decisions.decision_frame import by_whom, decide, refuse_if_written_on
-from archive.errors import BadValue, RequiredMissing, StateConflict, UnknownKey
 from archive.index import indexer
 from archive.models import Decision, DecisionKind, ExceptionStatus, Hidden, Series, Study
 from archive.models import StudyException as Row
@@ -20,6 +20,7 @@ from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_settled
 from archive.storage import generated_objects
 from ledger import events, jobs
+from ledger.errors import Conflict, Invalid, Missing, Unknown
 from worklist.orders import generated_ids
 
 MOST_SERIES: Final = 1000
@@ -28,22 +29,22 @@ MOST_SERIES: Final = 1000
 def split(*, study: Study, series: list[str], reason: str, by: User, expected: int | None = None) -> Decision:
     """Make a study of its own of some, not all, of a study's series; both are judged anew at once.
 
-    Raises `RequiredMissing` without series, `UnknownKey` for one that the study has not, `BadValue` where
-    none would stay, `StateConflict` where something has been said of the study already.
+    Raises `Missing` without series, `Unknown` for one that the study has not, `Invalid` where
+    none would stay, `Conflict` where something has been said of the study already.
     """
     uids = sorted(set(series))
     if not uids:
-        raise RequiredMissing("name the series that become a study of their own", "series")
+        raise Missing("name the series that become a study of their own", "series")
     if len(uids) > MOST_SERIES:
-        raise BadValue(f"{len(uids)} series are named, {MOST_SERIES} fit", "series")
+        raise Invalid(f"{len(uids)} series are named, {MOST_SERIES} fit", "series")
 
     def act(locked: Study) -> dict[str, Any]:
         refuse_if_written_on(locked)
         there = set(Series.objects.filter(study=locked).values_list("series_instance_uid", flat=True))
         if unknown := [uid for uid in uids if uid not in there]:
-            raise UnknownKey(f"the study has no series {unknown[0]}", "series")
+            raise Unknown(f"the study has no series {unknown[0]}", "series")
         if len(uids) == len(there):
-            raise BadValue("at least one series has to stay where it is", "series")
+            raise Invalid("at least one series has to stay where it is", "series")
         part = _part(locked, uids)
         rows = Series.objects.filter(study=locked, series_instance_uid__in=uids)
         rows.update(study=part, moved_from=Coalesce(F("moved_from"), Value(locked.pk)))
@@ -53,7 +54,7 @@ def split(*, study: Study, series: list[str], reason: str, by: User, expected: i
     whole, decision = decide(DecisionKind.SPLIT, study, reason, by, expected, act)
     part = part_of(decision)
     events.record(
-        "study.split",
+        archive_events.STUDY_SPLIT,
         about=[("study", part.public_id), ("study", whole.public_id)],
         actor=str(by)[:200],
         source=f"decision:{decision.public_id}",
@@ -67,11 +68,11 @@ def split(*, study: Study, series: list[str], reason: str, by: User, expected: i
 def take_back(*, decision: Decision, study: Study) -> None:
     """Bring the series of a split back into the locked study, and hide the study that it had made.
 
-    Raises `StateConflict` where somebody has decided on that study, or said something of it, since.
+    Raises `Conflict` where somebody has decided on that study, or said something of it, since.
     """
     part = part_of(decision)
     if apply_verdict.live_decisions(part).exists():
-        raise StateConflict(
+        raise Conflict(
             f"a decision on the study that it made depends on it{by_whom(part)}; undo that first", "decision"
         )
     refuse_if_written_on(part)

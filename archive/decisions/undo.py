@@ -6,13 +6,13 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
+from archive import archive_events
 from archive.decisions.decision_frame import check_revision, locked, record, refuse_if_written_on
 from archive.decisions.splitting import take_back
-from archive.errors import StateConflict
 from archive.models import Decision, DecisionKind, ExceptionStatus, Outcome, Study, StudyException, Verdict
 from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_reconciled, study_settled
-from worklist.errors import StateConflict as WorklistConflict
+from ledger.errors import Conflict
 from worklist.models import Order, Patient, RequestedProcedure
 from worklist.provenance import Provenance
 from worklist.schedule import step_actions
@@ -48,22 +48,20 @@ def undo(
     )
     target.refresh_from_db()
     _restore(study, target, live[:-1])
-    record(study, f"study.decision.undone.{target.kind}", reason, by, target)
+    record(study, archive_events.DECISION_UNDONE[DecisionKind(target.kind)], reason, by, target)
     _tell(study, before, f"decision:{target.public_id}")
     return target
 
 
 def _target(live: list[Decision], wanted: Decision | None) -> Decision:
     if not live:
-        raise StateConflict("no decision on this study stands", "decision")
+        raise Conflict("no decision on this study stands", "decision")
     newest = live[-1]
     if wanted is None or wanted.pk == newest.pk:
         return newest
     if wanted.pk not in {one.pk for one in live}:
-        raise StateConflict("the decision is undone already", "decision")
-    raise StateConflict(
-        f"{newest.kind} by {newest.by} at {newest.at:%Y-%m-%d %H:%M} depends on it", "decision"
-    )
+        raise Conflict("the decision is undone already", "decision")
+    raise Conflict(f"{newest.kind} by {newest.by} at {newest.at:%Y-%m-%d %H:%M} depends on it", "decision")
 
 
 def _restore(study: Study, target: Decision, live: list[Decision]) -> None:
@@ -109,8 +107,8 @@ def _withdraw_order(decision: Decision, study: Study, reason: str, by: User) -> 
         return
     try:
         step_actions.cancel(order=order, origin=Provenance.of_person(by, study.facility), reason=reason)
-    except WorklistConflict as error:
-        raise StateConflict(f"the order that it placed stands in the way: {error.text}", "order") from error
+    except Conflict as error:
+        raise Conflict(f"the order that it placed stands in the way: {error.text}", "order") from error
 
 
 def _tell(study: Study, before: frozenset[int], origin: str) -> None:

@@ -17,9 +17,9 @@ from interfaces.dicom.message_exchange.dimse_service import Peer
 from interfaces.dicom.upper_layer.acceptor_config import AssociationRequest
 from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import Destination, Source
+from ledger.errors import UnknownCode
 from ris_pacs import site
 from ris_pacs.management.commands import run
-from worklist.errors import NotInTable
 from worklist.models import AssigningAuthority
 from worklist.patients import identity
 from worklist.patients.identity import Authority, Identifier
@@ -199,7 +199,7 @@ def test_whom_another_site_file_let_in_is_not_let_in_by_this_one(lax: None, stri
 
 def test_where_no_site_was_applied_nothing_unknown_is_accepted(origin: Callable[..., Provenance]) -> None:
     assert SiteSection.read("worklist") == {}
-    with pytest.raises(NotInTable):
+    with pytest.raises(UnknownCode):
         identity.register(
             origin=origin(policy={}), identifiers=[Identifier("1", Authority("X"), "MR")], demographics={}
         )

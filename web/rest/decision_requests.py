@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 from accounts import access as policy
 from accounts.models import User
 from archive import decisions
-from archive.errors import RequiredMissing, UnknownKey
 from archive.models import Decision, DecisionKind, Study
+from ledger.errors import Missing, Unknown
 from web.rest.schemas.exceptions import Resolution
 from worklist.models import Order, Patient, ScheduledProcedureStep
 
@@ -43,7 +43,7 @@ def _reassign(body: Resolution, user: User, **act: Any) -> Decision:
 
 def _create_order(body: Resolution, user: User, **act: Any) -> Decision:
     if not body.procedure_code:
-        raise RequiredMissing("the order needs a procedure code", "procedure_code")
+        raise Missing("the order needs a procedure code", "procedure_code")
     patient = _patient(body, user) if body.patient else None
     return decisions.create_order(procedure_code=body.procedure_code, patient=patient, **act)
 
@@ -80,8 +80,8 @@ def _patient(body: Resolution, user: User) -> Patient:
 def _named(rows: "QuerySet[Any]", public_id: str | None, field: str) -> Any:
     """The row that a body names; raises the archive's errors."""
     if not public_id:
-        raise RequiredMissing(f"{field} is missing", field)
+        raise Missing(f"{field} is missing", field)
     row = rows.filter(public_id=public_id).first()
     if row is None:
-        raise UnknownKey(f"{field} names nothing here", field)
+        raise Unknown(f"{field} names nothing here", field)
     return row

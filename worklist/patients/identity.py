@@ -12,7 +12,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from ledger import events, stamps
-from worklist.errors import DuplicateKey, NotInTable, RequiredMissing
+from ledger.errors import Duplicate, Missing, UnknownCode
+from worklist import worklist_events
 from worklist.models import AssigningAuthority, LinkKind, Patient, PatientLink, Visit
 from worklist.patients import person_names
 from worklist.provenance import Provenance, check_lengths
@@ -51,13 +52,13 @@ def register(
 
     `tell` is False where an order of the patient follows in the same transaction, which tells as much.
     Several trusted identifiers in one message say that their records are one person. Raises
-    `RequiredMissing` where no identifier names a record, `NotInTable` for an authority that the site does
-    not accept, `BadValue` for what is too long.
+    `Missing` where no identifier names a record, `UnknownCode` for an authority that the site does
+    not accept, `Invalid` for what is too long.
     """
     assert connection.in_atomic_block
     naming, others = _split(identifiers, origin)
     if not naming:
-        raise RequiredMissing("no identifier of a known assigning authority names the patient", "identifiers")
+        raise Missing("no identifier of a known assigning authority names the patient", "identifiers")
     values = {**demographics, **({"other_identifiers": others} if others else {})}
     check_lengths(Patient, values)
     records = _records(naming, origin)
@@ -74,21 +75,21 @@ def register(
 def merge(*, origin: Provenance, survivor: Identifier, retired: Identifier) -> Patient:
     """Merge the record `retired` into `survivor` (HL7 v2.5.1 3.3.40); an unknown one is made.
 
-    Raises `DuplicateKey` for a merge of a record with itself.
+    Raises `Duplicate` for a merge of a record with itself.
     """
     assert connection.in_atomic_block
     naming, _ = _split([survivor, retired], origin)
     if len({(value.value, value.authority) for value in (survivor, retired)}) < 2:
-        raise DuplicateKey("a record can't be merged into itself", "retired")
+        raise Duplicate("a record can't be merged into itself", "retired")
     if len(naming) < 2:
-        raise RequiredMissing("both records must be named by a known assigning authority", "retired")
+        raise Missing("both records must be named by a known assigning authority", "retired")
     by_key = {(record.authority_id, record.value): record for record in _records(naming, origin)}
     keep, gone = (by_key[authority.pk, identifier.value] for identifier, authority in naming)
     if keep.pk == gone.pk:
-        raise DuplicateKey("a record can't be merged into itself", "retired")
+        raise Duplicate("a record can't be merged into itself", "retired")
     if _link(gone, keep, LinkKind.MERGE, origin):
         events.record(
-            "patient.merged",
+            worklist_events.PATIENT_MERGED,
             about=[("patient", gone.public_id), ("patient", keep.public_id)],
             occurred_at=origin.stamp.made_at,
             actor=origin.actor,
@@ -105,7 +106,7 @@ def unmerge(*, origin: Provenance, link: PatientLink) -> None:
     assert connection.in_atomic_block
     PatientLink.objects.filter(pk=link.pk, closed_by="").update(closed_by=origin.source)
     events.record(
-        "patient.unmerged",
+        worklist_events.PATIENT_UNMERGED,
         about=[("patient", link.retired.public_id), ("patient", link.survivor.public_id)],
         actor=origin.actor,
         source=origin.source,
@@ -173,10 +174,10 @@ def _authority(named: Authority, origin: Provenance) -> AssigningAuthority:
     if found:
         return found
     if origin.policy.get("unknown_authorities") != "accept":
-        raise NotInTable(f"the assigning authority {named.namespace!r} is not known here", "identifiers")
+        raise UnknownCode(f"the assigning authority {named.namespace!r} is not known here", "identifiers")
     namespace = named.namespace or named.universal_id
     if not namespace:
-        raise RequiredMissing("the identifier names no assigning authority", "identifiers")
+        raise Missing("the identifier names no assigning authority", "identifiers")
     check_lengths(AssigningAuthority, {"namespace": namespace})
     made = AssigningAuthority(
         namespace=namespace, universal_id=named.universal_id, universal_id_type=named.universal_id_type
@@ -220,7 +221,7 @@ def _update(record: Patient, values: Mapping[str, Any], origin: Provenance) -> b
     record.save()
     if changed:
         events.record(
-            "patient.updated",
+            worklist_events.PATIENT_UPDATED,
             about=[("patient", record.public_id)],
             occurred_at=origin.stamp.made_at,
             actor=origin.actor,
@@ -269,7 +270,7 @@ def _note_conflict(link: PatientLink, conflict: str, origin: Provenance) -> None
     PatientLink.objects.filter(pk=link.pk).update(conflict=conflict)
     if conflict:
         events.record(
-            "patient.identity_conflict",
+            worklist_events.IDENTITY_CONFLICT,
             about=[("patient", link.retired.public_id), ("patient", link.survivor.public_id)],
             actor=origin.actor,
             source=origin.source,

@@ -8,9 +8,9 @@ from django.db import transaction
 
 from accounts.models import User
 from archive import decisions
-from archive.errors import RequiredMissing, StateConflict
 from archive.models import Decision, Study, StudyException
 from archive.signals import study_reconciled
+from ledger.errors import Conflict, Missing
 from ledger.models import AuditEvent, Event
 from tests.archive.hospital import NOW, Hospital
 from worklist.models import Order, Patient, ProcedureCode, ScheduledProcedureStep
@@ -113,9 +113,9 @@ def test_an_undo_after_the_verdict_changed_leaves_what_the_verdict_says(
 def test_the_second_of_two_deciders_gets_a_conflict(hospital: Hospital, mismatch: Study, user: User) -> None:
     seen = decisions.revision(mismatch)
     decide(decisions.accept, mismatch, user, expected=seen)
-    with pytest.raises(StateConflict, match="accept by Anna"):
+    with pytest.raises(Conflict, match="accept by Anna"):
         decide(decisions.accept, mismatch, user, expected=seen)
-    with pytest.raises(StateConflict, match="resolved already"):
+    with pytest.raises(Conflict, match="resolved already"):
         decide(decisions.link, mismatch, user, step=step_of(Order.objects.get()))
     assert Decision.objects.count() == 1
 
@@ -134,19 +134,19 @@ def test_only_the_last_decision_can_be_undone_and_the_later_one_is_named(
         step=step_of(Order.objects.get()),
         expected=decisions.revision(mismatch),
     )
-    with pytest.raises(StateConflict, match="link by Anna"):
+    with pytest.raises(Conflict, match="link by Anna"):
         undo(mismatch, user, decision=first)
     undo(mismatch, user)
     assert rows(mismatch) == between
     undo(mismatch, user, decision=first)
     assert rows(mismatch) == start
-    with pytest.raises(StateConflict, match="no decision"):
+    with pytest.raises(Conflict, match="no decision"):
         undo(mismatch, user)
 
 
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_a_decision_needs_a_reason(mismatch: Study, user: User, reason: str) -> None:
-    with pytest.raises(RequiredMissing) as caught:
+    with pytest.raises(Missing) as caught:
         decide(decisions.accept, mismatch, user, reason=reason)
     assert caught.value.field == "reason"
     assert not Decision.objects.exists()
@@ -165,7 +165,7 @@ def test_correct_takes_over_the_best_candidates_demographics(hospital: Hospital,
 
 def test_correct_needs_someone_to_take_over_from(hospital: Hospital, user: User) -> None:
     study = hospital.study("A1")
-    with pytest.raises(StateConflict, match="no candidate"):
+    with pytest.raises(Conflict, match="no candidate"):
         decide(decisions.correct, study, user)
 
 
@@ -173,10 +173,10 @@ def test_a_study_with_words_about_it_is_not_given_to_another(hospital: Hospital,
     hospital.order("A1", hospital.patient())
     study = hospital.study("A1")
     other = hospital.patient("P2", "REAL^RITA")
-    with pytest.raises(StateConflict, match="nothing is open"):
+    with pytest.raises(Conflict, match="nothing is open"):
         decide(decisions.reassign, study, user, patient=other)
     Study.objects.filter(pk=study.pk).update(reading_status="dictated")
-    with pytest.raises(StateConflict, match="dictated"):
+    with pytest.raises(Conflict, match="dictated"):
         decide(decisions.reassign, study, user, patient=other, expected=0)
     Study.objects.filter(pk=study.pk).update(reading_status="ready")
     decide(decisions.reassign, study, user, patient=other, expected=0)

@@ -8,8 +8,9 @@ from django.db import transaction
 from accounts.models import User
 from archive import decisions
 from archive.models import Study, StudyException
+from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage
-from interfaces.hl7.outbound import order_status
+from interfaces.hl7.outbound.messages import order_status
 from tests.archive.hospital import Hospital
 from worklist.models import ScheduledProcedureStep
 
@@ -51,7 +52,7 @@ def test_ip_and_sc_are_told_in_turn(mismatch: Study, user: User) -> None:
         undo(mismatch, user)
     assert told() == [("A1", "IP"), ("A1", "SC")] * 2
     facts = OutboundMessage.objects.order_by("-pk")[0].facts
-    orc = dict(order_status.segments(facts))["ORC"]
+    orc = dict(order_status.segments(facts, DestinationOptions()))["ORC"]
     assert (orc[1], orc[5]) == ("SC", "SC")
     assert facts["study_instance_uid"] == mismatch.study_instance_uid
 

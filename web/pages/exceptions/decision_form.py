@@ -13,14 +13,13 @@ from pydantic import ValidationError
 from accounts.models import User
 from archive import decisions
 from archive.decisions import REJECTION_CODES, Effect
-from archive.errors import ArchiveError, RequiredMissing, StateConflict
 from archive.models import DecisionKind, StudyException
+from ledger.errors import Conflict, Missing, Refused
 from web.kernel import layout
 from web.pages.exceptions.decision_actions import BY_KIND, TAKE_BACK, UNDO, Action
 from web.pages.exceptions.exception import find
 from web.rest import decision_requests
 from web.rest.schemas.exceptions import Resolution
-from worklist.errors import WorklistError
 from worklist.models import ProcedureCode
 
 _MOST_CODES: Final = 500
@@ -44,9 +43,9 @@ def preview(request: HttpRequest, public_id: str) -> HttpResponse:
     try:
         with transaction.atomic():
             effects = _foretell(request, row, action)
-    except RequiredMissing as error:
+    except Missing as error:
         return _confirm(request, row, action, refused=_explained(error))
-    except (ArchiveError, WorklistError) as error:
+    except Refused as error:
         return _confirm(request, row, action, refused=_explained(error), status=422)
     except ValidationError:
         return _unreadable(request, row)
@@ -64,10 +63,10 @@ def decide(request: HttpRequest, public_id: str) -> HttpResponse:
     try:
         with transaction.atomic():
             _act(request, row, action)
-    except StateConflict as error:
+    except Conflict as error:
         text = f"{_sentence(error.text)} Nothing was changed. Look at the exception as it stands now."
         return layout.refuse(request, 409, f"{action.name} was not done", text, back)
-    except (ArchiveError, WorklistError) as error:
+    except Refused as error:
         return _confirm(request, row, action, refused=_explained(error), status=422)
     except ValidationError:
         return _unreadable(request, row)
@@ -171,7 +170,7 @@ def _procedures(row: StudyException) -> list[ProcedureCode]:
 
 
 def _explained(error: Any) -> str:
-    missing = _CHOOSE.get(error.field) if isinstance(error, RequiredMissing) else None
+    missing = _CHOOSE.get(error.field) if isinstance(error, Missing) else None
     return missing or _sentence(error.text)
 
 
