@@ -6,8 +6,8 @@ class ArchiveConfig(AppConfig):
     label = "archive"
 
     def ready(self) -> None:
-        """Register the standing work, the jobs and the decisions."""
-        from archive import decisions, reconcile
+        """Declare the kinds of events; register the recurring work, the jobs and the decisions."""
+        from archive import archive_events, decisions, reconcile  # noqa: F401
         from archive.index import indexer
         from ledger import recurring
 

@@ -13,6 +13,7 @@ from archive.models import Decision, ExceptionStatus, Hidden, ReadingStatus, Stu
 from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_reconciled, study_settled
 from ledger import audit, events
+from ledger.event_types import EventType
 from worklist.models import Patient, RequestedProcedure
 
 _SAID: Final = frozenset({ReadingStatus.DICTATED, ReadingStatus.TRANSCRIBED})
@@ -52,7 +53,7 @@ def decide(
         before=before.to_json(),
         after=Snapshot.take(study, exception).to_json(),
     )
-    record(study, f"study.decision.{decision.kind}", reason, by, row)
+    record(study, decision.decided, reason, by, row)
     origin = f"decision:{row.public_id}"
     apply_verdict.tell_withdrawn(study, procedures, origin)
     if decision.links is Links.ORDER:
@@ -136,13 +137,13 @@ def procedures_of(study: Study) -> Iterable[RequestedProcedure]:
     return study.procedures.select_related("order__patient__survivor")
 
 
-def record(study: Study, kind: str, reason: str, by: User, decision: Decision) -> None:
+def record(study: Study, event: EventType, reason: str, by: User, decision: Decision) -> None:
     """Write a decision, or the undo of one, to the timelines that it touches and to the audit trail."""
     about = [("study", study.public_id)]
     about += [("patient", key) for key in {decision.before["patient"], decision.after["patient"]} - {None}]
     about += [("order", procedure.order.public_id) for procedure in procedures_of(study)]
     source = f"decision:{decision.public_id}"
-    events.record(kind, about=about, actor=str(by)[:200], source=source, reason=reason)
+    events.record(event, about=about, actor=str(by)[:200], source=source, reason=reason)
     audit.record(
         audit.INSTANCES_ACCESSED,
         audit.UPDATE,

@@ -14,6 +14,7 @@ from accounts.models import User
 from archive.decisions.effects import Effect
 from archive.decisions.needs import Need
 from archive.models import Decision, Study
+from ledger.event_types import EventType, declare
 
 Named = Mapping[str, str | Sequence[str] | None]
 """The members of a body, or the fields of a form, by the names of the needs."""
@@ -61,6 +62,9 @@ class DecisionType(ABC):
     """Whether it keeps patient and procedures against later verdicts; if not, the study is judged anew."""
     example_reason: ClassVar[str] = ""
     """The reason in the example of a body; without one there is no example of it."""
+    decided: ClassVar[EventType]
+    undone: ClassVar[EventType]
+    """The events of timelines; `register` declares them."""
     do_not_call_in_templates: ClassVar[bool] = True
 
     def check(self, study: Study) -> None:
@@ -124,6 +128,9 @@ def register(decision: _Type) -> _Type:
     """Make a decision known; raises ValueError if another one has its kind or its key."""
     if any(decision.kind == one.kind or decision.key == one.key for one in _types.values()):
         raise ValueError(f"{decision.kind} ({decision.key}) is another decision's kind or key")
+    words = decision.title.lower()
+    decision.decided = declare(f"study.decision.{decision.kind}", f"Decided: {words}")
+    decision.undone = declare(f"study.decision.undone.{decision.kind}", f"Decision undone: {words}")
     _types[decision.kind] = decision
     return decision
 

@@ -12,6 +12,7 @@ from django.db.models import Case, F, Max, Min, Value, When
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
+from archive import archive_events
 from archive.decisions.decision_frame import by_whom, refuse_if_written_on
 from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.effects import Effect, seen
@@ -89,7 +90,7 @@ class Split(DecisionType):
         """Judge the part at once; the study itself is, since nothing pins it."""
         part = _part_of(decision)
         events.record(
-            "study.split",
+            archive_events.STUDY_SPLIT,
             about=[("study", part.public_id), ("study", study.public_id)],
             actor=decision.by,
             source=f"decision:{decision.public_id}",

@@ -54,7 +54,7 @@ def undo(
     )
     target.refresh_from_db()
     _restore(study, target, live[:-1])
-    record(study, f"study.decision.undone.{target.kind}", reason, by, target)
+    record(study, decision_type.of(target).undone, reason, by, target)
     _tell(study, before, f"decision:{target.public_id}")
     return target
 

@@ -32,7 +32,7 @@ def queues(request: HttpRequest) -> HttpResponse:
         "signs": [(sign, _figures(sign.details)) for sign in ledger_queues.signs_of_life()],
         "queues": outgoing.queues(),
     }
-    return tabs.page(request, "queues", "web/administration_queues.html", context)
+    return tabs.page(request, "queues", "web/administration/queues.html", context)
 
 
 @require_POST
@@ -70,7 +70,7 @@ def quarantine(request: HttpRequest) -> HttpResponse:
         "text": text,
         "is_narrowed": bool(reason or text),
     }
-    return tabs.page(request, "quarantine", "web/administration_quarantine.html", context)
+    return tabs.page(request, "quarantine", "web/administration/quarantine.html", context)
 
 
 @require_safe  # type: ignore[type-var]  # what streams is no HttpResponse

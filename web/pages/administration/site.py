@@ -38,7 +38,7 @@ def site(request: HttpRequest) -> HttpResponse:
         "volumes": [_volume(volume) for volume in Volume.objects.order_by("id")],
         "policies": [(section.name, _flat(section.content)) for section in sections],
     }
-    return tabs.page(request, "site", "web/administration_site.html", context)
+    return tabs.page(request, "site", "web/administration/site.html", context)
 
 
 def _volume(volume: Volume) -> dict[str, Any]:

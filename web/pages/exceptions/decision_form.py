@@ -164,7 +164,7 @@ def _confirm(
         "fields": [] if issubclass(action, Undo) else _fields(request, row, action),
     }
     with timezone.override(layout.zone_of(request)):
-        return layout.page(request, "web/exception_decision.html", context, status)
+        return layout.page(request, "web/exceptions/decision_form.html", context, status)
 
 
 def _fields(request: HttpRequest, row: StudyException, action: type[DecisionType]) -> list[Field]:

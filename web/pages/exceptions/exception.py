@@ -60,7 +60,7 @@ def exception(request: HttpRequest, public_id: str) -> HttpResponse:
         exception_viewers.look(exception=row, user=user)
     door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study.study_instance_uid))
     with timezone.override(layout.zone_of(request)):
-        return layout.page(request, "web/exception.html", _context(request, row))
+        return layout.page(request, "web/exceptions/exception.html", _context(request, row))
 
 
 def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:

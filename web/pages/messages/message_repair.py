@@ -29,7 +29,7 @@ def repair(request: HttpRequest, public_id: str) -> HttpResponse:
     text = _posted(request) if request.method == "POST" else original
     rows = max(8, min(24, text.count("\n") + 3))
     context = {"row": row, "text": text, "rows": rows, **_checked(row, text)}
-    return layout.page(request, "web/message_repair.html", context)
+    return layout.page(request, "web/messages/message_repair.html", context)
 
 
 @require_POST
@@ -37,7 +37,7 @@ def repair(request: HttpRequest, public_id: str) -> HttpResponse:
 def check(request: HttpRequest, public_id: str) -> HttpResponse:
     """What can be said of a text while it is typed: what would be read, and what differs."""
     row = _find(public_id)
-    return render(request, "web/message_check.html", {"row": row, **_checked(row, _posted(request))})
+    return render(request, "web/messages/check.html", {"row": row, **_checked(row, _posted(request))})
 
 
 @require_POST

@@ -104,4 +104,4 @@ def destination(request: HttpRequest, name: str) -> HttpResponse:
         "paging": cut.with_rows(listed(cut.rows)),
         "timeline": timelines.of("destination", row.name, 50),
     }
-    return layout.page(request, "web/destination.html", context)
+    return layout.page(request, "web/messages/destination.html", context)

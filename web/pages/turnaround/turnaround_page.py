@@ -72,7 +72,7 @@ def turnaround(request: HttpRequest) -> HttpResponse:
         "until": question.end.astimezone(zone),
         "is_earlier": "as_of" in request.GET and not problem,
     }
-    return layout.page(request, "web/turnaround.html", context)
+    return layout.page(request, "web/turnaround/turnaround.html", context)
 
 
 @require_safe
