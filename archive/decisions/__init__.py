@@ -4,7 +4,7 @@ Each decision is a module here: a `DecisionType` says what it needs, links and p
 undone, and what its effects are in words. REST, pages, preview, undo and keyboard read all of that there.
 
 A decision leaves the study's verdict alone. Nothing on disk is rewritten. Of two people who decide at once,
-the second gets a `StateConflict`: an exception that is resolved takes a further decision only from someone
+the second gets a `Conflict`: an exception that is resolved takes a further decision only from someone
 who names its `revision`, and so has seen the first.
 """
 

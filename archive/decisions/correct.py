@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from accounts.models import User
 from archive.decisions.decision_frame import link_to
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
-from archive.errors import StateConflict
 from archive.models import Outcome, Study
 from archive.reconcile import apply_verdict
+from ledger.errors import Conflict
 from worklist.models import Patient, RequestedProcedure
 
 
@@ -37,14 +37,14 @@ class Correct(DecisionType):
             return CorrectParameters(study.patient.public_id)
         candidates = apply_verdict.newest(study).candidates
         if not candidates or not (record := candidates[0]["patient"]["record"]):
-            raise StateConflict("no candidate has demographics to take over", "patient")
+            raise Conflict("no candidate has demographics to take over", "patient")
         best = candidates[0]
         rivals = {one["patient"]["id"] for one in candidates if one["score"] == best["score"]}
         if study.verdict == Outcome.AMBIGUOUS or len(rivals) > 1:
-            raise StateConflict("several candidates are as good; link the study to one of them", "patient")
+            raise Conflict("several candidates are as good; link the study to one of them", "patient")
         procedures = list(RequestedProcedure.objects.filter(public_id=best["procedure"]))
         patient = Patient.objects.filter(public_id=record).first()
         if patient is None or not procedures:
-            raise StateConflict("the candidate is there no longer", "patient")
+            raise Conflict("the candidate is there no longer", "patient")
         link_to(study, patient, procedures)
         return CorrectParameters(record, best["step"])

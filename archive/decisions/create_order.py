@@ -10,10 +10,9 @@ from archive.decisions.decision_frame import link_to, revision
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
 from archive.decisions.effects import Effect
 from archive.decisions.needs import PATIENT, Choice, ChosenFrom, Need
-from archive.errors import BadValue, StateConflict
 from archive.models import Decision, Study
 from archive.reconcile import apply_verdict
-from worklist.errors import StateConflict as WorklistConflict
+from ledger.errors import Conflict, Invalid
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure
 from worklist.orders import order_application
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
@@ -73,7 +72,7 @@ class CreateOrder(DecisionType):
     def check(self, study: Study) -> None:
         """The code is in the catalogue."""
         if not ProcedureCode.objects.filter(code=self.procedure_code).exists():
-            raise BadValue(
+            raise Invalid(
                 f"the procedure code {self.procedure_code!r} is not in the catalogue", PROCEDURE_CODE.name
             )
 
@@ -92,10 +91,8 @@ class CreateOrder(DecisionType):
             return
         try:
             step_actions.cancel(order=order, origin=Provenance.of_person(by, study.facility), reason=reason)
-        except WorklistConflict as error:
-            raise StateConflict(
-                f"the order that it placed stands in the way: {error.text}", "order"
-            ) from error
+        except Conflict as error:
+            raise Conflict(f"the order that it placed stands in the way: {error.text}", "order") from error
 
     @classmethod
     def effects(cls, decision: Decision) -> list[Effect]:
@@ -113,7 +110,7 @@ def _identified(study: Study) -> Patient:
         rows = rows.filter(authority__namespace=study.issuer_of_patient_id)
     people = {row.current.pk: row for row in rows.select_related("survivor")[:20]}
     if not study.header_patient_id or len(people) != 1:
-        raise StateConflict("the header's patient ID names no single patient here; name one", PATIENT.name)
+        raise Conflict("the header's patient ID names no single patient here; name one", PATIENT.name)
     return next(iter(people.values()))
 
 

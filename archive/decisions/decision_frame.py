@@ -8,11 +8,11 @@ from django.db import connection
 from accounts.models import User
 from archive.decisions.decision_type import DecisionType, Links
 from archive.decisions.snapshot import Snapshot
-from archive.errors import BadValue, RequiredMissing, StateConflict
 from archive.models import Decision, ExceptionStatus, Hidden, ReadingStatus, Study, StudyException, Verdict
 from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_reconciled, study_settled
 from ledger import audit, events
+from ledger.errors import Conflict, Invalid, Missing
 from ledger.event_types import EventType
 from worklist.models import Patient, RequestedProcedure
 
@@ -31,8 +31,8 @@ def decide(
 ) -> Decision:
     """Decide on a study, and record it with all that was before and after.
 
-    Who names no `expected` revision decides on what is open. Raises `RequiredMissing` without a reason,
-    `StateConflict` where the study, its exception or its reading do not allow it, and what the decision does.
+    Who names no `expected` revision decides on what is open. Raises `Missing` without a reason,
+    `Conflict` where the study, its exception or its reading do not allow it, and what the decision does.
     """
     decision.check(study)
     study = locked(study, reason)
@@ -69,9 +69,9 @@ def locked(study: Study, reason: str) -> Study:
     """The study, locked for a decision with this reason."""
     assert connection.in_atomic_block
     if not reason.strip():
-        raise RequiredMissing("a decision needs a reason", "reason")
+        raise Missing("a decision needs a reason", "reason")
     if len(reason) > 500:
-        raise BadValue(f"the reason has {len(reason)} characters, 500 fit", "reason")
+        raise Invalid(f"the reason has {len(reason)} characters, 500 fit", "reason")
     rows = Study.objects.select_for_update(of=("self",)).select_related("facility", "patient")
     return rows.get(pk=study.pk)
 
@@ -80,21 +80,21 @@ def _exception(study: Study, expected: int | None) -> StudyException | None:
     """The study's exception, if it takes a decision now."""
     exception = StudyException.objects.filter(study=study).first()
     if not Verdict.objects.filter(study=study).exists():
-        raise StateConflict("the study has no verdict yet", "verdict")
+        raise Conflict("the study has no verdict yet", "verdict")
     check_revision(study, expected)
     if expected is None and (exception is None or exception.status == ExceptionStatus.CLOSED):
-        raise StateConflict("nothing is open on this study", "status")
+        raise Conflict("nothing is open on this study", "status")
     if expected is None and exception is not None and exception.status == ExceptionStatus.RESOLVED:
-        raise StateConflict(f"it is resolved already{by_whom(study)}", "status")
+        raise Conflict(f"it is resolved already{by_whom(study)}", "status")
     if study.hidden:
-        raise StateConflict(f"the study is hidden, {Hidden(study.hidden).label}: undo that first", "status")
+        raise Conflict(f"the study is hidden, {Hidden(study.hidden).label}: undo that first", "status")
     return exception
 
 
 def check_revision(study: Study, expected: int | None) -> None:
     """Refuse who has not seen the newest decision; nothing is checked of one who names no revision."""
     if expected is not None and expected != (now := revision(study)):
-        raise StateConflict(f"it was decided on meanwhile{by_whom(study)}: revision {now}", "revision")
+        raise Conflict(f"it was decided on meanwhile{by_whom(study)}: revision {now}", "revision")
 
 
 def by_whom(study: Study) -> str:
@@ -106,13 +106,13 @@ def by_whom(study: Study) -> str:
 def refuse_if_written_on(study: Study) -> None:
     """What was said of a study as one patient's isn't moved to another one, or hidden, silently."""
     if study.reading_status in _SIGNED:
-        raise StateConflict(
+        raise Conflict(
             f"the study is {study.reading_status}: its report is signed for this patient. This takes a second"
             " person: whoever may sign has to retract the report first; then decide again",
             "reading_status",
         )
     if study.reading_status in _SAID:
-        raise StateConflict(
+        raise Conflict(
             f"the study is {study.reading_status}: words on it wait for their author, who has to sign or to"
             " discard them first; nothing of them is lost",
             "reading_status",

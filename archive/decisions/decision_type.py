@@ -68,7 +68,7 @@ class DecisionType(ABC):
     do_not_call_in_templates: ClassVar[bool] = True
 
     def check(self, study: Study) -> None:
-        """Refuse what can't be decided on this study, before it is locked; raises the archive's errors."""
+        """Refuse what can't be decided on this study, before it is locked; raises `Refused`."""
         return
 
     @abstractmethod
@@ -81,7 +81,7 @@ class DecisionType(ABC):
 
     @classmethod
     def take_back(cls, decision: Decision, study: Study, *, reason: str, by: User) -> None:
-        """Undo what no row before the decision tells; raises `StateConflict` where that can't be."""
+        """Undo what no row before the decision tells; raises `Conflict` where that can't be."""
         return
 
     @classmethod
@@ -100,7 +100,7 @@ class DecisionType(ABC):
     def named(cls, names: Named, user: User) -> Self:
         """The decision whose things these names stand for, looked up among what `user` may see.
 
-        Raises `RequiredMissing` and `UnknownKey`.
+        Raises `Missing` and `Unknown`.
         """
         found: dict[str, Any] = {}
         for needed in cls.needs():

@@ -6,8 +6,8 @@ from accounts.models import User
 from archive.decisions.decision_frame import link_to
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
 from archive.decisions.needs import STEP
-from archive.errors import StateConflict, UnknownKey
 from archive.models import Study
+from ledger.errors import Conflict, Unknown
 from worklist.models import ScheduledProcedureStep
 
 
@@ -37,9 +37,9 @@ class Link(DecisionType):
         """The step is one of the study's facility, and its patient is known."""
         order = self.scheduled_procedure_step.procedure.order
         if order.facility_id != study.facility_id:
-            raise UnknownKey("the step is of another facility", STEP.name)
+            raise Unknown("the step is of another facility", STEP.name)
         if order.patient is None:
-            raise StateConflict("the order of this step has no patient yet", STEP.name)
+            raise Conflict("the order of this step has no patient yet", STEP.name)
 
     def act(self, study: Study, by: User) -> LinkParameters:
         """Link it to the procedure and the patient."""

@@ -9,8 +9,8 @@ from django.db.models import Model, QuerySet
 
 from accounts import access
 from accounts.models import User
-from archive.errors import RequiredMissing, UnknownKey
 from archive.models import Study
+from ledger.errors import Missing, Unknown
 from worklist.models import Order, Patient, ScheduledProcedureStep
 
 _Row = TypeVar("_Row", bound=Model)
@@ -54,16 +54,16 @@ class Need:
     label: str = ""
     choices: Callable[[Study], Sequence[Choice]] = lambda study: ()
     find: Callable[[Any, User], Any] = _as_named
-    """From a name to the thing, among what a user may see; raises `UnknownKey`."""
+    """From a name to the thing, among what a user may see; raises `Unknown`."""
     most: int | None = None
     """How many can be named; None where it is one."""
     field: str = ""
     """What errors call it, if not by its name."""
     if_missing: str = ""
 
-    def missing(self) -> RequiredMissing:
+    def missing(self) -> Missing:
         """What is raised where it is not named."""
-        return RequiredMissing(self.if_missing or f"{self.name} is missing", self.field or self.name)
+        return Missing(self.if_missing or f"{self.name} is missing", self.field or self.name)
 
 
 def _step(public_id: str, user: User) -> ScheduledProcedureStep:
@@ -83,7 +83,7 @@ def _patient(public_id: str, user: User) -> Patient:
 def _named(rows: "QuerySet[_Row]", public_id: str, field: str) -> _Row:
     row = rows.filter(public_id=public_id).first()
     if row is None:
-        raise UnknownKey(f"{field} names nothing here", field)
+        raise Unknown(f"{field} names nothing here", field)
     return row
 
 

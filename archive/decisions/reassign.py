@@ -6,8 +6,8 @@ from accounts.models import User
 from archive.decisions.decision_frame import is_person, link_to, procedures_of
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
 from archive.decisions.needs import PATIENT
-from archive.errors import UnknownKey
 from archive.models import Study
+from ledger.errors import Unknown
 from worklist.models import Patient
 
 
@@ -35,7 +35,7 @@ class Reassign(DecisionType):
     def check(self, study: Study) -> None:
         """The patient is one of the study's facility."""
         if self.patient.facility_id != study.facility_id:
-            raise UnknownKey("the patient is of another facility", PATIENT.name)
+            raise Unknown("the patient is of another facility", PATIENT.name)
 
     def act(self, study: Study, by: User) -> ReassignParameters:
         """Keep of its procedures those of this patient."""

@@ -8,9 +8,9 @@ from accounts.models import User
 from archive.decisions.decision_frame import refuse_if_written_on
 from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.needs import Choice, ChosenFrom, Need
-from archive.errors import BadValue
 from archive.models import Hidden, Study
 from archive.reconcile import apply_verdict
+from ledger.errors import Invalid
 
 REJECTION_CODES: Final[Mapping[str, str]] = {
     "113001": "Rejected for Quality Reasons",
@@ -61,7 +61,7 @@ class Reject(DecisionType):
             raise CODE.missing()
         if self.code not in REJECTION_CODES:
             allowed = ", ".join(f"{number} {meaning}" for number, meaning in REJECTION_CODES.items())
-            raise BadValue(f"{self.code!r} is none of {allowed}", CODE.field)
+            raise Invalid(f"{self.code!r} is none of {allowed}", CODE.field)
 
     def act(self, study: Study, by: User) -> RejectParameters:
         """Hide and unlink it, unless something has been said of it already."""

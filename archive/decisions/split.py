@@ -17,7 +17,6 @@ from archive.decisions.decision_frame import by_whom, refuse_if_written_on
 from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.effects import Effect, seen
 from archive.decisions.needs import ChosenFrom, Need
-from archive.errors import BadValue, StateConflict, UnknownKey
 from archive.index import indexer
 from archive.models import Decision, ExceptionStatus, Hidden, Series, Study
 from archive.models import StudyException as Row
@@ -25,6 +24,7 @@ from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_settled
 from archive.storage import generated_objects
 from ledger import events, jobs
+from ledger.errors import Conflict, Invalid, Unknown
 from worklist.orders import generated_ids
 
 MOST_SERIES: Final = 1000
@@ -69,7 +69,7 @@ class Split(DecisionType):
         if not self.series:
             raise SERIES.missing()
         if (count := len(set(self.series))) > MOST_SERIES:
-            raise BadValue(f"{count} series are named, {MOST_SERIES} fit", SERIES.name)
+            raise Invalid(f"{count} series are named, {MOST_SERIES} fit", SERIES.name)
 
     def act(self, study: Study, by: User) -> SplitParameters:
         """Move the series, unless something has been said of the study already."""
@@ -77,9 +77,9 @@ class Split(DecisionType):
         uids = sorted(set(self.series))
         there = set(Series.objects.filter(study=study).values_list("series_instance_uid", flat=True))
         if unknown := [uid for uid in uids if uid not in there]:
-            raise UnknownKey(f"the study has no series {unknown[0]}", SERIES.name)
+            raise Unknown(f"the study has no series {unknown[0]}", SERIES.name)
         if len(uids) == len(there):
-            raise BadValue("at least one series has to stay where it is", SERIES.name)
+            raise Invalid("at least one series has to stay where it is", SERIES.name)
         part = _part(study, uids)
         rows = Series.objects.filter(study=study, series_instance_uid__in=uids)
         rows.update(study=part, moved_from=Coalesce(F("moved_from"), Value(study.pk)))
@@ -102,11 +102,11 @@ class Split(DecisionType):
     def take_back(cls, decision: Decision, study: Study, *, reason: str, by: User) -> None:
         """Bring the series back into the locked study, and hide the study that was made of them.
 
-        Raises `StateConflict` where somebody has decided on that study, or said something of it, since.
+        Raises `Conflict` where somebody has decided on that study, or said something of it, since.
         """
         part = _part_of(decision)
         if apply_verdict.live_decisions(part).exists():
-            raise StateConflict(
+            raise Conflict(
                 f"a decision on the study that it made depends on it{by_whom(part)}; undo that first",
                 "decision",
             )

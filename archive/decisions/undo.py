@@ -8,10 +8,10 @@ from accounts.models import User
 from archive.decisions import decision_type
 from archive.decisions.decision_frame import check_revision, locked, record, refuse_if_written_on
 from archive.decisions.snapshot import ExceptionState, Snapshot
-from archive.errors import StateConflict
 from archive.models import Decision, ExceptionStatus, Outcome, Study, StudyException, Verdict
 from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_reconciled, study_settled
+from ledger.errors import Conflict
 from worklist.models import Patient, RequestedProcedure
 
 
@@ -61,15 +61,13 @@ def undo(
 
 def _target(live: list[Decision], wanted: Decision | None) -> Decision:
     if not live:
-        raise StateConflict("no decision on this study stands", "decision")
+        raise Conflict("no decision on this study stands", "decision")
     newest = live[-1]
     if wanted is None or wanted.pk == newest.pk:
         return newest
     if wanted.pk not in {one.pk for one in live}:
-        raise StateConflict("the decision is undone already", "decision")
-    raise StateConflict(
-        f"{newest.kind} by {newest.by} at {newest.at:%Y-%m-%d %H:%M} depends on it", "decision"
-    )
+        raise Conflict("the decision is undone already", "decision")
+    raise Conflict(f"{newest.kind} by {newest.by} at {newest.at:%Y-%m-%d %H:%M} depends on it", "decision")
 
 
 def _restore(study: Study, target: Decision, live: list[Decision]) -> None:

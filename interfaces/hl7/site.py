@@ -1,13 +1,14 @@
 """The site file's section `hl7`: who sends to us and how it is read, and whom we send to."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from accounts.models import Facility
 from accounts.site_sync import Change, sync_rows, sync_section
+from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, Source
-from interfaces.hl7.outbound import outbox
+from interfaces.hl7.outbound import message_types, outbox
 from ledger import jobs
 
 
@@ -35,21 +36,24 @@ class SourceEntry(_Strict):
     order_status: dict[str, str] = {}
 
 
-class DestinationEntry(_Strict):
-    """A receiver of our messages.
+def _known_message(name: str) -> str:
+    if name not in message_types.names():
+        raise ValueError(f"{name!r} is none of the messages that go out: {', '.join(message_types.names())}")
+    return name
 
-    `text` is the data type in which it takes the text of reports, `pdf` whether they come with it, `required`
-    whether a report counts as delivered only when it has accepted it.
-    """
+
+MessageName = Annotated[str, AfterValidator(_known_message)]
+
+
+class DestinationEntry(DestinationOptions):
+    """A receiver of our messages: who it is, and what it takes and how."""
 
     name: str = Field(max_length=64)
     address: str
     version: str = "2.5.1"
     application: str = ""
     facility: str = ""
-    text: Literal["FT", "TX"] = "FT"
-    pdf: bool = False
-    required: bool = True
+    messages: list[MessageName] | None = Field(None, min_length=1)
 
     @field_validator("address")
     @classmethod
@@ -104,5 +108,5 @@ def _destination(entry: DestinationEntry) -> dict[str, Any]:
         "version": entry.version,
         "application": entry.application,
         "facility_name": entry.facility,
-        "options": entry.model_dump(include={"text", "pdf", "required"}, exclude_defaults=True),
+        "options": entry.model_dump(include=set(DestinationOptions.model_fields), exclude_defaults=True),
     }

@@ -20,7 +20,7 @@ from django.db import connections
 
 from accounts.first_administrator import ensure_administrator
 from ris_pacs import demo, preflight, site
-from ris_pacs.preflight import Door, Refused
+from ris_pacs.preflight import Door, Unfit
 from ris_pacs.site import SiteFileError
 from ris_pacs.supervisor import Child, Supervisor
 
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             login = _prepare()
             hospital = demo.prepare() if options["demo"] else None
             connections.close_all()
-        except Refused as refusal:
+        except Unfit as refusal:
             self.stderr.write(f"RIS/PACS doesn't start: {refusal}")
             sys.exit(EX_CONFIG)
         except KeyboardInterrupt:
@@ -59,7 +59,7 @@ def _names(only: str | None) -> list[str]:
     names = list(dict.fromkeys(only.split(","))) if only else list(PROCESSES)
     for name in names:
         if name not in PROCESSES:
-            raise Refused(f"--only knows {', '.join(PROCESSES)}, not {name!r}")
+            raise Unfit(f"--only knows {', '.join(PROCESSES)}, not {name!r}")
     return names
 
 
@@ -84,7 +84,7 @@ def _prepare() -> str | None:
         try:
             site.apply_if_changed()
         except SiteFileError as error:
-            raise Refused(f"the site file can't be used: {error}") from error
+            raise Unfit(f"the site file can't be used: {error}") from error
         password = ensure_administrator()
         settings.STATIC_ROOT.mkdir(exist_ok=True)
     connections.close_all()

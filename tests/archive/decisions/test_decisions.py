@@ -16,9 +16,9 @@ from archive.decisions.decision_type import DecisionType
 from archive.decisions.link import Link
 from archive.decisions.reassign import Reassign
 from archive.decisions.undo import undo as undo_decision
-from archive.errors import RequiredMissing, StateConflict
 from archive.models import Decision, Study, StudyException
 from archive.signals import study_reconciled
+from ledger.errors import Conflict, Missing
 from ledger.models import AuditEvent, Event
 from tests.archive.hospital import NOW, Hospital
 from worklist.models import Order, Patient, ProcedureCode, ScheduledProcedureStep
@@ -123,9 +123,9 @@ def test_an_undo_after_the_verdict_changed_leaves_what_the_verdict_says(
 def test_the_second_of_two_deciders_gets_a_conflict(hospital: Hospital, mismatch: Study, user: User) -> None:
     seen = revision(mismatch)
     decide(Accept(), mismatch, user, expected=seen)
-    with pytest.raises(StateConflict, match="accept by Anna"):
+    with pytest.raises(Conflict, match="accept by Anna"):
         decide(Accept(), mismatch, user, expected=seen)
-    with pytest.raises(StateConflict, match="resolved already"):
+    with pytest.raises(Conflict, match="resolved already"):
         decide(Link(step_of(Order.objects.get())), mismatch, user)
     assert Decision.objects.count() == 1
 
@@ -138,19 +138,19 @@ def test_only_the_last_decision_can_be_undone_and_the_later_one_is_named(
     first = decide(Reassign(patient), mismatch, user)
     between = rows(mismatch)
     decide(Link(step_of(Order.objects.get())), mismatch, user, expected=revision(mismatch))
-    with pytest.raises(StateConflict, match="link by Anna"):
+    with pytest.raises(Conflict, match="link by Anna"):
         undo(mismatch, user, decision=first)
     undo(mismatch, user)
     assert rows(mismatch) == between
     undo(mismatch, user, decision=first)
     assert rows(mismatch) == start
-    with pytest.raises(StateConflict, match="no decision"):
+    with pytest.raises(Conflict, match="no decision"):
         undo(mismatch, user)
 
 
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_a_decision_needs_a_reason(mismatch: Study, user: User, reason: str) -> None:
-    with pytest.raises(RequiredMissing) as caught:
+    with pytest.raises(Missing) as caught:
         decide(Accept(), mismatch, user, reason=reason)
     assert caught.value.field == "reason"
     assert not Decision.objects.exists()
@@ -169,7 +169,7 @@ def test_correct_takes_over_the_best_candidates_demographics(hospital: Hospital,
 
 def test_correct_needs_someone_to_take_over_from(hospital: Hospital, user: User) -> None:
     study = hospital.study("A1")
-    with pytest.raises(StateConflict, match="no candidate"):
+    with pytest.raises(Conflict, match="no candidate"):
         decide(Correct(), study, user)
 
 
@@ -177,10 +177,10 @@ def test_a_study_with_words_about_it_is_not_given_to_another(hospital: Hospital,
     hospital.order("A1", hospital.patient())
     study = hospital.study("A1")
     other = hospital.patient("P2", "REAL^RITA")
-    with pytest.raises(StateConflict, match="nothing is open"):
+    with pytest.raises(Conflict, match="nothing is open"):
         decide(Reassign(other), study, user)
     Study.objects.filter(pk=study.pk).update(reading_status="dictated")
-    with pytest.raises(StateConflict, match="dictated"):
+    with pytest.raises(Conflict, match="dictated"):
         decide(Reassign(other), study, user, expected=0)
     Study.objects.filter(pk=study.pk).update(reading_status="ready")
     decide(Reassign(other), study, user, expected=0)

@@ -17,10 +17,10 @@ from archive.decisions.preview import preview
 from archive.decisions.reject import Reject
 from archive.decisions.split import Split
 from archive.decisions.undo import undo as undo_decision
-from archive.errors import BadValue, RequiredMissing, StateConflict, UnknownKey
 from archive.models import Decision, Instance, Series, Study, StudyException, Verdict
 from archive.search import study_search
 from archive.signals import study_settled, study_withdrawn
+from ledger.errors import Conflict, Invalid, Missing, Unknown
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import files_in, indexed, received
 
@@ -150,7 +150,7 @@ def test_where_a_part_does_not_fit_it_is_an_exception_of_its_own(
     assert (part.verdict, part.exception.status) == ("mismatch", "open")
     inner = split(part, user, "1.2.3.3")
     assert (inner.split_from, Study.objects.get(pk=part.pk).verdict) == (part, "matched")
-    with pytest.raises(StateConflict, match="split by Anna"):
+    with pytest.raises(Conflict, match="split by Anna"):
         undo(two, user)
     undo(part, user)
     undo(two, user)
@@ -161,10 +161,10 @@ def test_where_a_part_does_not_fit_it_is_an_exception_of_its_own(
 @pytest.mark.parametrize(
     ("series", "error"),
     [
-        ([], RequiredMissing),
-        (["1.2.3.7"], UnknownKey),
-        (["1.2.3.1", "1.2.3.2"], BadValue),
-        (["1.2.3.2"] * 3 + ["\0"], UnknownKey),
+        ([], Missing),
+        (["1.2.3.7"], Unknown),
+        (["1.2.3.1", "1.2.3.2"], Invalid),
+        (["1.2.3.2"] * 3 + ["\0"], Unknown),
     ],
 )
 def test_a_split_names_some_of_the_series(two: Study, user: User, series: list[str], error: Any) -> None:
@@ -217,7 +217,7 @@ def test_a_rejected_study_is_hidden_until_the_undo(two: Study, user: User) -> No
     study = Study.objects.get(pk=two.pk)
     assert (study.hidden, study.exception.resolution) == ("rejected", "reject")
     assert Instance.objects.count() == len(files_in("volumes")) == 3
-    with pytest.raises(StateConflict, match="undo that first"):
+    with pytest.raises(Conflict, match="undo that first"):
         decide(Accept(), two, user, expected=revision(two))
     undo(two, user)
     assert rows(two) == before
@@ -226,7 +226,7 @@ def test_a_rejected_study_is_hidden_until_the_undo(two: Study, user: User) -> No
 
 @pytest.mark.parametrize("code", ["113039", "113001 ", "1", "x"])
 def test_a_rejection_has_a_code_that_a_person_may_give(two: Study, user: User, code: str) -> None:
-    with pytest.raises(BadValue, match="113001 Rejected for Quality Reasons"):
+    with pytest.raises(Invalid, match="113001 Rejected for Quality Reasons"):
         decide(Reject(code), two, user)
 
 
@@ -234,7 +234,7 @@ def test_a_rejection_has_a_code_that_a_person_may_give(two: Study, user: User, c
 def test_what_is_written_on_is_neither_split_nor_rejected(two: Study, user: User, status: str) -> None:
     Study.objects.update(reading_status=status)
     for decision in (Reject("113001"), Split(["1.2.3.2"])):
-        with pytest.raises(StateConflict, match=status) as caught:
+        with pytest.raises(Conflict, match=status) as caught:
             decide(decision, two, user)
         assert caught.value.field == "reading_status"
 

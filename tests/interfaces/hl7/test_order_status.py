@@ -11,8 +11,9 @@ from archive.decisions.preview import preview, preview_undo
 from archive.decisions.reject import Reject
 from archive.decisions.undo import undo as undo_decision
 from archive.models import Study, StudyException
+from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage
-from interfaces.hl7.outbound import order_status
+from interfaces.hl7.outbound.messages import order_status
 from tests.archive.hospital import Hospital
 from worklist.models import ScheduledProcedureStep
 
@@ -54,7 +55,7 @@ def test_ip_and_sc_are_told_in_turn(mismatch: Study, user: User) -> None:
         undo(mismatch, user)
     assert told() == [("A1", "IP"), ("A1", "SC")] * 2
     facts = OutboundMessage.objects.order_by("-pk")[0].facts
-    orc = dict(order_status.segments(facts))["ORC"]
+    orc = dict(order_status.segments(facts, DestinationOptions()))["ORC"]
     assert (orc[1], orc[5]) == ("SC", "SC")
     assert facts["study_instance_uid"] == mismatch.study_instance_uid
 

@@ -18,11 +18,10 @@ from archive.decisions.needs import Choice, ChosenFrom, Need
 from archive.decisions.preview import preview as effects_of
 from archive.decisions.preview import preview_undo
 from archive.decisions.undo import Undo, undo
-from archive.errors import ArchiveError, RequiredMissing, StateConflict
 from archive.models import StudyException
+from ledger.errors import Conflict, Missing, Refused
 from web.kernel import layout
 from web.pages.exceptions.exception import find
-from worklist.errors import WorklistError
 
 Action = type[DecisionType] | type[Undo]
 """What a button of the exception does."""
@@ -52,9 +51,9 @@ def preview(request: HttpRequest, public_id: str) -> HttpResponse:
     try:
         with transaction.atomic():
             effects = _preview(request, row, action)
-    except RequiredMissing as error:
+    except Missing as error:
         return _confirm(request, row, action, refused=_explained(error, action))
-    except (ArchiveError, WorklistError) as error:
+    except Refused as error:
         return _confirm(request, row, action, refused=_explained(error, action), status=422)
     return _confirm(request, row, action, effects=effects)
 
@@ -70,10 +69,10 @@ def decide(request: HttpRequest, public_id: str) -> HttpResponse:
     try:
         with transaction.atomic():
             _act(request, row, action)
-    except StateConflict as error:
+    except Conflict as error:
         text = f"{_sentence(error.text)} Nothing was changed. Look at the exception as it stands now."
         return layout.refuse(request, 409, f"{action.title} was not done", text, back)
-    except (ArchiveError, WorklistError) as error:
+    except Refused as error:
         return _confirm(request, row, action, refused=_explained(error, action), status=422)
     layout.flash(request, f"The study is {action.done}.")
     return HttpResponseRedirect(back)
@@ -176,7 +175,7 @@ def _fields(request: HttpRequest, row: StudyException, action: type[DecisionType
 
 
 def _explained(error: Any, action: Action) -> str:
-    if isinstance(error, RequiredMissing) and not issubclass(action, Undo):
+    if isinstance(error, Missing) and not issubclass(action, Undo):
         for needed in action.needs():
             if error.field == needed.need.missing().field:
                 return needed.need.prompt
