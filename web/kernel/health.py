@@ -8,6 +8,7 @@ from django.db.models import Min
 from django.urls import reverse
 
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
+from interfaces.hl7.outbound import message_status
 from ledger import clock, heartbeat, jobs, readiness
 from ledger.models import Job, JobState
 
@@ -104,7 +105,7 @@ def _out() -> Light:
     """Red where a queue stands or a message was refused; amber where the oldest waits for too long."""
     now = clock.now()
     messages = OutboundMessage.objects.filter(destination__is_active=True)
-    count = messages.filter(status__in=[OutboundStatus.HELD, OutboundStatus.STOPPED]).count()
+    count = messages.filter(status__in=message_status.STUCK).count()
     if count:
         return Light("out", DOWN, f"{count} refused by the receiver")
     standing = Destination.objects.filter(is_active=True).aggregate(since=Min("standing_since"))["since"]
