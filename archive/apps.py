@@ -6,8 +6,8 @@ class ArchiveConfig(AppConfig):
     label = "archive"
 
     def ready(self) -> None:
-        """Register the standing work and the jobs."""
-        from archive import reconcile
+        """Declare the kinds of events; register the recurring work and the jobs."""
+        from archive import archive_events, reconcile  # noqa: F401
         from archive.index import indexer
         from ledger import recurring
 

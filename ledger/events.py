@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
+from ledger.event_types import EventType
 from ledger.models import Event, EventSubject
 
 Thing = tuple[str, str]
@@ -15,7 +16,7 @@ Thing = tuple[str, str]
 
 
 def record(
-    kind: str,
+    event_type: EventType,
     *,
     about: Iterable[Thing],
     occurred_at: datetime | None = None,
@@ -23,10 +24,18 @@ def record(
     source: str = "",
     **details: Any,
 ) -> Event:
-    """Record that `kind` happened to the things that it is `about`, in the caller's transaction."""
+    """Record what happened to the things that it is `about`, in the caller's transaction.
+
+    Raises `UnknownEvent` for a type that nobody has declared, or without the details that its words need.
+    """
     assert connection.in_atomic_block, "an event is part of the act's own transaction"
+    event_type.check(details)
     event = Event.objects.create(
-        kind=kind, occurred_at=occurred_at or timezone.now(), actor=actor, source=source, details=details
+        kind=event_type.kind,
+        occurred_at=occurred_at or timezone.now(),
+        actor=actor,
+        source=source,
+        details=details,
     )
     EventSubject.objects.bulk_create(
         EventSubject(event=event, type=type_, key=key) for type_, key in dict.fromkeys(about)

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
-from ledger import clock, events, notifier
+from ledger import clock, events, notifier, write_lock
+from ledger.event_types import declare
 from ledger.models import Job, JobState
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,8 @@ class Handler:
     prepare: Callable[[Claim], Any] = lambda claim: None
 
 
+TRIED_AGAIN: Final = declare("job.tried_again", "Job {kind_of_job} started again", short="job started again")
+
 _handlers: dict[str, Handler] = {}
 
 
@@ -113,7 +116,7 @@ def try_again(job: Job, *, by: str) -> None:
         raise NotFailed(f"it is {row.get_state_display().lower()} by now")
     enqueue(row.kind, row.key, **row.payload)
     events.record(
-        "job.tried_again",
+        TRIED_AGAIN,
         about=[("job", row.public_id)],
         actor=by,
         kind_of_job=row.kind,
@@ -136,7 +139,7 @@ def run(job_id: int) -> bool:
     try:
         handler = _handlers[claim.kind]
         prepared = handler.prepare(claim)
-        with transaction.atomic():
+        with write_lock.doing(f"job {claim.kind}"), transaction.atomic():
             handler.apply(claim, prepared)
             _finish(claim)
     except ClaimLost:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.db import connection
 
 from accounts.models import User
+from archive import archive_events
 from archive.errors import BadValue, RequiredMissing, StateConflict
 from archive.models import (
     Decision,
@@ -20,6 +21,7 @@ from archive.models import (
 from archive.reconcile import apply_verdict
 from archive.signals import study_reconciled, study_settled
 from ledger import audit, events
+from ledger.event_types import EventType
 from worklist.models import Patient, RequestedProcedure
 
 _LINKING: Final = frozenset({DecisionKind.LINK, DecisionKind.CORRECT, DecisionKind.CREATE_ORDER})
@@ -58,7 +60,7 @@ def decide(
         before=before,
         after=snapshot(study, row),
     )
-    record(study, f"study.decision.{kind}", reason, by, decision)
+    record(study, archive_events.DECIDED[kind], reason, by, decision)
     origin = f"decision:{decision.public_id}"
     apply_verdict.tell_withdrawn(study, procedures, origin)
     if kind in _LINKING:
@@ -153,13 +155,13 @@ def procedures_of(study: Study) -> Iterable[RequestedProcedure]:
     return study.procedures.select_related("order__patient__survivor")
 
 
-def record(study: Study, kind: str, reason: str, by: User, decision: Decision) -> None:
+def record(study: Study, event: EventType, reason: str, by: User, decision: Decision) -> None:
     """Write a decision, or the undo of one, to the timelines that it touches and to the audit trail."""
     about = [("study", study.public_id)]
     about += [("patient", key) for key in {decision.before["patient"], decision.after["patient"]} - {None}]
     about += [("order", procedure.order.public_id) for procedure in procedures_of(study)]
     source = f"decision:{decision.public_id}"
-    events.record(kind, about=about, actor=str(by)[:200], source=source, reason=reason)
+    events.record(event, about=about, actor=str(by)[:200], source=source, reason=reason)
     audit.record(
         audit.INSTANCES_ACCESSED,
         audit.UPDATE,

@@ -11,6 +11,7 @@ from django.db.models import Case, F, Max, Min, Value, When
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
+from archive import archive_events
 from archive.decisions.decision_frame import by_whom, decide, refuse_if_written_on
 from archive.errors import BadValue, RequiredMissing, StateConflict, UnknownKey
 from archive.index import indexer
@@ -53,7 +54,7 @@ def split(*, study: Study, series: list[str], reason: str, by: User, expected: i
     whole, decision = decide(DecisionKind.SPLIT, study, reason, by, expected, act)
     part = part_of(decision)
     events.record(
-        "study.split",
+        archive_events.STUDY_SPLIT,
         about=[("study", part.public_id), ("study", whole.public_id)],
         actor=str(by)[:200],
         source=f"decision:{decision.public_id}",

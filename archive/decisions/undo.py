@@ -6,6 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
+from archive import archive_events
 from archive.decisions.decision_frame import check_revision, locked, record, refuse_if_written_on
 from archive.decisions.splitting import take_back
 from archive.errors import StateConflict
@@ -48,7 +49,7 @@ def undo(
     )
     target.refresh_from_db()
     _restore(study, target, live[:-1])
-    record(study, f"study.decision.undone.{target.kind}", reason, by, target)
+    record(study, archive_events.DECISION_UNDONE[DecisionKind(target.kind)], reason, by, target)
     _tell(study, before, f"decision:{target.public_id}")
     return target
 

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Q
 
 from accounts.models import Facility, SiteSection
+from archive import archive_events
 from archive.dataset.header import Header, read_header
 from archive.dataset.walk import DatasetError
 from archive.index import header_mapping
@@ -166,7 +167,7 @@ def _lock_studies(read: Sequence[Read], facility: Facility) -> dict[str, Study]:
     studies = {row.study_instance_uid: row for row in rows.order_by("study_instance_uid")}
     for uid in new:
         events.record(
-            "study.received",
+            archive_events.STUDY_RECEIVED,
             about=[("study", studies[uid].public_id)],
             occurred_at=received[uid][0],
             source=received[uid][1],

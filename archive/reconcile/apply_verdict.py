@@ -7,6 +7,7 @@ from typing import Final
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from archive import archive_events
 from archive.models import (
     TARGET,
     TARGET_STAT,
@@ -21,11 +22,17 @@ from archive.models import (
 )
 from archive.signals import study_reconciled, study_settled, study_withdrawn
 from ledger import events
+from ledger.event_types import EventType
 from worklist.models import Order, Patient, RequestedProcedure
 from worklist.models.order import Priority
 
 MATCHES: Final = frozenset({Outcome.MATCHED, Outcome.CORRECTED})
 NOT_BEGUN: Final = frozenset({ReadingStatus.NOT_READY, ReadingStatus.READY})
+_EVENTS: Final = {
+    ExceptionStatus.OPEN: archive_events.EXCEPTION_OPENED,
+    ExceptionStatus.RESOLVED: archive_events.EXCEPTION_RESOLVED,
+    ExceptionStatus.CLOSED: archive_events.EXCEPTION_CLOSED,
+}
 
 
 def take_effect(study: Study, verdict: Verdict, *, is_new: bool) -> None:
@@ -88,7 +95,7 @@ def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> N
             opened_at = timezone.now()
             due_at = opened_at + _target(verdict)
             StudyException.objects.create(study=study, opened_at=opened_at, due_at=due_at)
-            _tell(study, "study.exception.opened", verdict)
+            _tell(study, archive_events.EXCEPTION_OPENED, verdict)
         return
     wanted = _wanted(row, verdict, live, fits)
     is_news = row.status != wanted
@@ -99,8 +106,7 @@ def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> N
         row.due_at = row.opened_at + _target(verdict)
     row.save(update_fields=["status", "opened_at", "due_at"])
     if is_news:
-        name = "opened" if wanted == ExceptionStatus.OPEN else wanted.value
-        _tell(study, f"study.exception.{name}", verdict)
+        _tell(study, _EVENTS[wanted], verdict)
 
 
 def _wanted(row: StudyException, verdict: Verdict, live: Decision | None, fits: bool) -> ExceptionStatus:
@@ -127,9 +133,9 @@ def _is_news(verdict: Verdict, live: Decision) -> bool:
     return verdict.outcome == Outcome.MISMATCH and live.before.get("outcome") != Outcome.MISMATCH
 
 
-def _tell(study: Study, kind: str, verdict: Verdict) -> None:
+def _tell(study: Study, event: EventType, verdict: Verdict) -> None:
     about = [("study", study.public_id)]
-    events.record(kind, about=about, source=f"verdict:{verdict.public_id}", outcome=verdict.outcome)
+    events.record(event, about=about, source=f"verdict:{verdict.public_id}", outcome=verdict.outcome)
 
 
 def live_decisions(study: Study) -> QuerySet[Decision]:

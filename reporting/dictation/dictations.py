@@ -9,6 +9,8 @@ from django.db import connection
 from accounts import access
 from accounts.models import User
 from ledger import clock, events
+from ledger.event_types import EventType
+from reporting import reporting_events
 from reporting.dictation import audio
 from reporting.errors import BadValue, NotAllowed, StateConflict
 from reporting.models import Dictation, DictationState, ReadingItem, Segment
@@ -52,7 +54,7 @@ def begin(
     dictation = Dictation.objects.create(
         uuid=uuid, item=item, author=by, sample_rate=sample_rate, patient_public_id=current
     )
-    tell(dictation, "dictation.begun", by)
+    tell(dictation, reporting_events.DICTATION_BEGUN, by)
     return dictation
 
 
@@ -100,9 +102,9 @@ def finish(*, dictation: Dictation, segments: int, sha256: str, by: User) -> Dic
     dictation.state, dictation.sha256, dictation.finished_at = DictationState.QUEUED, whole, now
     dictation.save()
     if item.status in (S.READING, S.TRANSCRIBED, S.PRELIMINARY):
-        reading_status.change(item, S.DICTATED, at=now, actor=str(by), kind="report.dictated")
+        reading_status.change(item, S.DICTATED, at=now, actor=str(by), event=reporting_events.DICTATED)
     else:
-        tell(dictation, "report.dictated", by)
+        tell(dictation, reporting_events.DICTATED, by)
     return dictation
 
 
@@ -115,11 +117,11 @@ def discard(*, dictation: Dictation, by: User, reason: str) -> Dictation:
         raise StateConflict(f"the dictation is {dictation.state}", "state")
     dictation.state, dictation.note = DictationState.DISCARDED, reason[:500]
     dictation.save()
-    tell(dictation, "dictation.discarded", by, reason=reason[:500])
+    tell(dictation, reporting_events.DICTATION_DISCARDED, by, reason=reason[:500])
     item = reading_status.lock(dictation.item)
     waiting = Dictation.objects.filter(item=item, state__in=("queued", "in_typing")).exists()
     if item.status == S.DICTATED and not waiting:
-        reading_status.change(item, S.READING, actor=str(by), kind="reading.opened")
+        reading_status.change(item, S.READING, actor=str(by), event=reporting_events.OPENED)
     return dictation
 
 
@@ -130,10 +132,10 @@ def reclaim(*, dictation: Dictation, by: User) -> Dictation:
         raise StateConflict(f"the dictation is {dictation.state}; ask its typist", "state")
     dictation.state = DictationState.CLOSED
     dictation.save()
-    tell(dictation, "dictation.reclaimed", by)
+    tell(dictation, reporting_events.DICTATION_RECLAIMED, by)
     item = reading_status.lock(dictation.item)
     if item.status == S.DICTATED:
-        reading_status.change(item, S.READING, actor=str(by), kind="reading.opened")
+        reading_status.change(item, S.READING, actor=str(by), event=reporting_events.OPENED)
     return dictation
 
 
@@ -166,6 +168,6 @@ def _locked(dictation: Dictation, by: User) -> Dictation:
     return dictation
 
 
-def tell(dictation: Dictation, kind: str, by: User, **details: Any) -> None:
+def tell(dictation: Dictation, event: EventType, by: User, **details: Any) -> None:
     """Note in the timeline what happened to a dictation."""
-    events.record(kind, about=things(dictation), occurred_at=clock.now(), actor=str(by)[:200], **details)
+    events.record(event, about=things(dictation), occurred_at=clock.now(), actor=str(by)[:200], **details)

@@ -10,6 +10,7 @@ from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from accounts import access
 from accounts.models import User
 from ledger import clock
+from reporting import reporting_events
 from reporting.dictation import dictations
 from reporting.errors import BadValue, NotAllowed, StateConflict
 from reporting.models import Dictation, DictationState, Report, ReturnReason
@@ -72,7 +73,7 @@ def take(*, dictation: Dictation, by: User) -> Dictation:
     dictation.typing_began_at = dictation.typing_began_at or now
     dictation.save()
     if began:
-        dictations.tell(dictation, "dictation.typing", by)
+        dictations.tell(dictation, reporting_events.TYPING, by)
     return dictation
 
 
@@ -116,9 +117,9 @@ def finish(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, 
     _add_to_report(dictation, item, by)
     more = Dictation.objects.filter(item=item, state__in=WAITING).exists()
     if item.status == S.DICTATED and not more:
-        reading_status.change(item, S.TRANSCRIBED, at=now, actor=str(by), kind="report.typed")
+        reading_status.change(item, S.TRANSCRIBED, at=now, actor=str(by), event=reporting_events.TYPED)
     else:
-        dictations.tell(dictation, "report.typed", by)
+        dictations.tell(dictation, reporting_events.TYPED, by)
     return dictation
 
 
@@ -136,12 +137,18 @@ def give_back(*, dictation: Dictation, reason: str, note: str, by: User) -> Dict
         item.patient_question = f"{by} suspects that the dictation is about another patient."[:200]
         item.revision += 1
         item.save()
+    event = reporting_events.DICTATION_RETURNED
     if item.status == S.DICTATED and not Dictation.objects.filter(item=item, state__in=WAITING).exists():
         reading_status.change(
-            item, S.READING, actor=str(by), kind="dictation.returned", reason=reason, note=note[:500]
+            item,
+            S.READING,
+            actor=str(by),
+            event=reporting_events.DICTATION_RETURNED,
+            reason=reason,
+            note=note[:500],
         )
     else:
-        dictations.tell(dictation, "dictation.returned", by, reason=reason, note=note[:500])
+        dictations.tell(dictation, event, by, reason=reason, note=note[:500])
     return dictation
 
 

@@ -8,6 +8,7 @@ from django.db import connection
 from accounts import access
 from accounts.models import User
 from ledger import clock, events
+from reporting import reporting_events
 from reporting.errors import BadValue, NotAllowed, StateConflict
 from reporting.models import (
     SECTIONS,
@@ -77,7 +78,7 @@ def begin(
         changed_at=now,
     )
     events.record(
-        "report.begun",
+        reporting_events.BEGUN,
         about=[("report", report.public_id), *reading_status.things(item)],
         occurred_at=now,
         actor=str(by)[:200],

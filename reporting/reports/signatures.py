@@ -12,6 +12,7 @@ from typing import Any, Final
 from accounts import access
 from accounts.models import SiteSection, User
 from ledger import clock, events, jobs
+from reporting import reporting_events
 from reporting.errors import BadValue, Block, NotAllowed, StateConflict
 from reporting.models import (
     SECTIONS,
@@ -116,7 +117,9 @@ def undo(*, version: ReportVersion, by: User) -> Report:
         Dictation.objects.filter(public_id=public_id).update(state=state)
     item = reading_status.lock(report.item)
     _undo_successor(item, before)
-    reading_status.restore(item, before["item"], actor=str(by), kind="report.undone", version=version.number)
+    reading_status.restore(
+        item, before["item"], actor=str(by), event=reporting_events.SIGNATURE_UNDONE, version=version.number
+    )
     return report
 
 
@@ -145,7 +148,7 @@ def release(claim: jobs.Claim, prepared: Any) -> None:
         return
     version.released_at = clock.now()
     version.save(update_fields=["released_at"])
-    events.record("report.released", about=things(version), source=f"version:{version.public_id}")
+    events.record(reporting_events.RELEASED, about=things(version), source=f"version:{version.public_id}")
     jobs.enqueue(RENDER, version.public_id)
     version_released.send(sender=None, version=version)
 
@@ -176,7 +179,7 @@ def _close_recheck(item: ReadingItem, recheck: Recheck, outcome: str, by: User, 
     recheck.closed_by, recheck.note = str(by)[:200], note[:500]
     recheck.save()
     events.record(
-        "recheck.closed",
+        reporting_events.RECHECK_CLOSED,
         about=reading_status.things(item),
         actor=str(by)[:200],
         outcome=outcome,
@@ -311,7 +314,7 @@ def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, 
     Dictation.objects.filter(item=item, state__in=_DONE_WITH).update(state=DictationState.CLOSED)
     item.seen_images = reading_items.image_count(item)
     item.patient_question = item.hold_reason = item.hold_note = ""
-    kind = f"report.{version.kind}"
+    event = reporting_events.SIGNED[VersionKind(version.kind)]
     details: dict[str, Any] = {
         "version": version.number,
         "sha256": version.sha256,
@@ -321,9 +324,9 @@ def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, 
         item.revision += 1
         item.save()
         about = [("report", report.public_id), *reading_status.things(item)]
-        events.record(kind, about=about, occurred_at=version.signed_at, actor=str(by)[:200], **details)
+        events.record(event, about=about, occurred_at=version.signed_at, actor=str(by)[:200], **details)
     else:
-        reading_status.change(item, item_status, at=version.signed_at, actor=str(by), kind=kind, **details)
+        reading_status.change(item, item_status, at=version.signed_at, actor=str(by), event=event, **details)
     if version.kind == VersionKind.RETRACTION:
         _succeed(item)
     elif lease := assignment.lease_of(item):
@@ -357,7 +360,7 @@ def _succeed(item: ReadingItem) -> None:
     new.studies.set(item.studies.all())
     new.procedures.set(item.procedures.all())
     reading_status.note_owner(new, clock.now())
-    events.record("reading.ready", about=reading_status.things(new), reason="the report was retracted")
+    events.record(reporting_events.READY, about=reading_status.things(new), reason="the report was retracted")
     reading_status.settle_studies(new)
 
 
@@ -378,7 +381,7 @@ def _undo_successor(item: ReadingItem, before: Mapping[str, Any]) -> None:
         successor.withdrawn_reason, successor.retracted = "the retraction was undone", True
         successor.save()
         reading_status.change(
-            successor, S.WITHDRAWN, kind="report.withdrawn", reason="the retraction was undone"
+            successor, S.WITHDRAWN, event=reporting_events.WITHDRAWN, reason="the retraction was undone"
         )
     item.key, item.retracted, item.withdrawn_reason = before["key"], False, ""
     item.save()

@@ -14,7 +14,7 @@ from interfaces.hl7.inspect.message_search import Row
 from interfaces.hl7.models import InboundMessage, OutboundMessage
 from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax import message_text as texts
-from ledger import audit
+from ledger import audit, event_types
 from ledger.models import Event
 from web.rest import authorization
 from web.rest.limit_offset import Page
@@ -133,6 +133,7 @@ def _effects(public_ids: Iterable[str]) -> dict[str, list[Effect]]:
         effects[sources[row.source]].append(
             Effect(
                 kind=row.kind,
+                words=event_types.of(row.kind).say(row.details, row.source),
                 at=row.occurred_at,
                 about=[About(type=subject.type, id=subject.key) for subject in row.subjects.all()],
                 details=row.details,

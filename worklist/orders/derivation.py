@@ -3,6 +3,7 @@
 from zoneinfo import ZoneInfo
 
 from ledger import events
+from worklist import worklist_events
 from worklist.models import (
     Order,
     ProcedureCode,
@@ -84,7 +85,7 @@ def _note_status(step: ScheduledProcedureStep, new: StepStatus, order: Order, or
     if step.status == new:
         return
     events.record(
-        "step.status",
+        worklist_events.STEP_STATUS,
         about=[("step", step.public_id), ("order", order.public_id)],
         occurred_at=origin.stamp.made_at,
         actor=origin.actor,

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from ledger import events, stamps
+from worklist import worklist_events
 from worklist.errors import NotInTable, RequiredMissing
 from worklist.models import (
     Order,
@@ -46,7 +47,7 @@ def apply(*, statement: OrderUpdate, origin: Provenance) -> Order:
     derivation.settle(content, origin)
     content.save()
     events.record(
-        f"order.{statement.act or 'stated'}",
+        worklist_events.ORDER_CHANGED[statement.act] if statement.act else worklist_events.ORDER_STATED,
         about=[("order", order.public_id)],
         occurred_at=origin.stamp.made_at,
         actor=origin.actor,

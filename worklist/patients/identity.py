@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from ledger import events, stamps
+from worklist import worklist_events
 from worklist.errors import DuplicateKey, NotInTable, RequiredMissing
 from worklist.models import AssigningAuthority, LinkKind, Patient, PatientLink, Visit
 from worklist.patients import person_names
@@ -88,7 +89,7 @@ def merge(*, origin: Provenance, survivor: Identifier, retired: Identifier) -> P
         raise DuplicateKey("a record can't be merged into itself", "retired")
     if _link(gone, keep, LinkKind.MERGE, origin):
         events.record(
-            "patient.merged",
+            worklist_events.PATIENT_MERGED,
             about=[("patient", gone.public_id), ("patient", keep.public_id)],
             occurred_at=origin.stamp.made_at,
             actor=origin.actor,
@@ -105,7 +106,7 @@ def unmerge(*, origin: Provenance, link: PatientLink) -> None:
     assert connection.in_atomic_block
     PatientLink.objects.filter(pk=link.pk, closed_by="").update(closed_by=origin.source)
     events.record(
-        "patient.unmerged",
+        worklist_events.PATIENT_UNMERGED,
         about=[("patient", link.retired.public_id), ("patient", link.survivor.public_id)],
         actor=origin.actor,
         source=origin.source,
@@ -220,7 +221,7 @@ def _update(record: Patient, values: Mapping[str, Any], origin: Provenance) -> b
     record.save()
     if changed:
         events.record(
-            "patient.updated",
+            worklist_events.PATIENT_UPDATED,
             about=[("patient", record.public_id)],
             occurred_at=origin.stamp.made_at,
             actor=origin.actor,
@@ -269,7 +270,7 @@ def _note_conflict(link: PatientLink, conflict: str, origin: Provenance) -> None
     PatientLink.objects.filter(pk=link.pk).update(conflict=conflict)
     if conflict:
         events.record(
-            "patient.identity_conflict",
+            worklist_events.IDENTITY_CONFLICT,
             about=[("patient", link.retired.public_id), ("patient", link.survivor.public_id)],
             actor=origin.actor,
             source=origin.source,

@@ -5,6 +5,8 @@ from typing import Any
 from django.db import connection
 
 from ledger import events
+from ledger.event_types import EventType
+from worklist import worklist_events
 from worklist.errors import RequiredMissing, StateConflict, UnknownKey
 from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent, StepStatus
 from worklist.orders import derivation, generated_ids, order_application, step_status
@@ -46,7 +48,7 @@ def change_step(
         names = ", ".join(sorted(allowed))
         raise StateConflict(f"the step is {step.status}; {kind} needs one that is {names}", "status")
     order_application.act(content=content, kind=kind, origin=origin, step=step, reason=reason)
-    _settle(content, origin, f"step.{kind}", ("step", step.public_id), reason)
+    _settle(content, origin, worklist_events.STEP_CHANGED[kind], ("step", step.public_id), reason)
     return step
 
 
@@ -59,7 +61,13 @@ def cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
     if order.status in _ENDED_ORDERS:
         raise StateConflict(f"the order is {order.status} already", "status")
     order_application.act(content=content, kind=StatusEvent.Kind.CANCEL, origin=origin, reason=reason)
-    _settle(content, origin, "order.cancel", ("order", order.public_id), reason)
+    _settle(
+        content,
+        origin,
+        worklist_events.ORDER_CHANGED[StatusEvent.Kind.CANCEL],
+        ("order", order.public_id),
+        reason,
+    )
     return order
 
 
@@ -69,7 +77,13 @@ def undo(*, act: StatusEvent, origin: Provenance) -> Order:
     if not StatusEvent.objects.filter(pk=act.pk, undone_by="").update(undone_by=origin.source):
         raise UnknownKey("the act is undone already", "act")
     content = _locked(act.order_id)
-    _settle(content, origin, f"order.undo.{act.kind}", ("order", content.order.public_id), "")
+    _settle(
+        content,
+        origin,
+        worklist_events.UNDONE[StatusEvent.Kind(act.kind)],
+        ("order", content.order.public_id),
+        "",
+    )
     return content.order
 
 
@@ -80,13 +94,13 @@ def _locked(key: int) -> OrderAggregate:
 
 
 def _settle(
-    content: OrderAggregate, origin: Provenance, kind: str, thing: tuple[str, str], reason: str
+    content: OrderAggregate, origin: Provenance, event: EventType, thing: tuple[str, str], reason: str
 ) -> None:
     derivation.settle(content, origin)
     content.save()
     order = content.order
     events.record(
-        kind,
+        event,
         about=[thing, ("order", order.public_id)],
         occurred_at=origin.stamp.made_at,
         actor=origin.actor,

@@ -27,6 +27,7 @@ from django.db import (
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
+from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import ack, context, error_codes, message_index, sources, triggers
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.syntax import character_sets, er7
@@ -225,10 +226,10 @@ def _note_flags(message: InboundMessage, read: context.InboundContext) -> None:
     """What a person should know of a message that was applied all the same."""
     about = [("message", message.public_id)]
     if read.clock_was_ahead:
-        events.record("hl7.clock_ahead", about=about, source=read.origin.source)
+        events.record(hl7_events.CLOCK_AHEAD, about=about, source=read.origin.source)
     if read.replaced:
         events.record(
-            "hl7.characters_replaced", about=about, source=read.origin.source, locations=read.replaced
+            hl7_events.CHARACTERS_REPLACED, about=about, source=read.origin.source, locations=read.replaced
         )
 
 

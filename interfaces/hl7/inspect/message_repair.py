@@ -10,6 +10,7 @@ from typing import Final
 
 from django.db import transaction
 
+from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import inbox, sources, triggers
 from interfaces.hl7.models import InboundMessage
 from interfaces.hl7.syntax import er7
@@ -103,7 +104,7 @@ def replay(
     root = original.replay_of or original
     with transaction.atomic():
         about = dict.fromkeys([("message", original.public_id), ("message", root.public_id)])
-        events.record("hl7.message_replayed", about=about, actor=by, reason=reason, changed=changed)
+        events.record(hl7_events.REPLAYED, about=about, actor=by, reason=reason, changed=changed)
         about_it = [("message", original.public_id)]
         audit.record(audit.IMPORT, audit.EXECUTE, actor=by, address=address, objects=about_it)
     return inbox.replay(original, raw)

@@ -27,12 +27,14 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import Exists, F, Max, Min, OuterRef, QuerySet
 
+from interfaces.hl7 import hl7_events
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.outbound import outbox
 from interfaces.hl7.syntax import er7
 from interfaces.hl7.wire import framing
 from ledger import clock, events, jobs
 from ledger.crashpoint import crashpoint
+from ledger.event_types import EventType
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ _STATUS_OF_REFUSAL: Final = {
     **dict.fromkeys(range(200, 204), OutboundStatus.STOPPED),
     **dict.fromkeys((204, 205, *range(100, 104)), OutboundStatus.HELD),
 }
+_REFUSED: Final = {OutboundStatus.HELD: hl7_events.HELD, OutboundStatus.STOPPED: hl7_events.STOPPED}
 _jitter: Final = random.SystemRandom()
 
 
@@ -201,7 +204,7 @@ def _begin(message: OutboundMessage, destination: Destination, lease: "_Lease") 
         rows = OutboundMessage.objects.filter(pk=message.pk, status=OutboundStatus.WAITING)
         hit = rows.update(raw=raw or None, attempts=F("attempts") + 1, status=status, last_error=error[:500])
         if hit and not raw:
-            _tell("hl7.message_held", message, destination, error=error[:500])
+            _tell(hl7_events.HELD, message, destination, error=error[:500])
     message.attempts += 1
     crashpoint("oru.before_send")
     return raw if hit and raw else None
@@ -215,16 +218,16 @@ def _answered(message: OutboundMessage, destination: Destination, answer: Answer
     with transaction.atomic():
         if status == OutboundStatus.DELIVERED:
             rows.update(**values | {"last_error": "", "status": status, "delivered_at": now})
-            _tell("hl7.message_delivered", message, destination)
+            _tell(hl7_events.DELIVERED, message, destination)
             outbox.delivered(message)
             _moves(destination)
         elif status == OutboundStatus.WAITING:
             rows.update(**values, not_before=now + pause)
             if message.attempts == ATTEMPTS_UNTIL_TOLD:
-                _tell("hl7.message_waits", message, destination, error=str(answer)[:500])
+                _tell(hl7_events.WAITS, message, destination, error=str(answer)[:500])
         else:
             rows.filter(status=OutboundStatus.WAITING).update(**values, status=status)
-            _tell(f"hl7.message_{status}", message, destination, error=str(answer)[:500])
+            _tell(_REFUSED[status], message, destination, error=str(answer)[:500])
             _moves(destination)
     return pause
 
@@ -252,20 +255,22 @@ def _stands(destination: Destination, reason: str) -> None:
     rows = Destination.objects.filter(pk=destination.pk, standing_since=None)
     if rows.update(standing_since=clock.now()):
         about = [("destination", destination.name)]
-        events.record("hl7.queue_standing", about=about, source=destination.name, reason=reason[:500])
+        events.record(hl7_events.QUEUE_STOPPED, about=about, source=destination.name, reason=reason[:500])
 
 
 def _moves(destination: Destination) -> None:
     """Tell once that the queue that stood moves again."""
     rows = Destination.objects.filter(pk=destination.pk).exclude(standing_since=None)
     if rows.update(standing_since=None):
-        events.record("hl7.queue_moving", about=[("destination", destination.name)], source=destination.name)
+        events.record(
+            hl7_events.QUEUE_RESUMED, about=[("destination", destination.name)], source=destination.name
+        )
 
 
-def _tell(kind: str, message: OutboundMessage, destination: Destination, **details: Any) -> None:
+def _tell(event: EventType, message: OutboundMessage, destination: Destination, **details: Any) -> None:
     about = outbox.subjects(message, destination)
     details |= {"control_id": message.control_id, "message_type": message.message_type}
-    events.record(kind, about=about, source=destination.name, **details)
+    events.record(event, about=about, source=destination.name, **details)
 
 
 class _Lease:

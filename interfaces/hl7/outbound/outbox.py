@@ -16,11 +16,13 @@ from django.db import connection, transaction
 from hl7apy import load_reference
 from hl7apy.exceptions import HL7apyException
 
+from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import message_index
 from interfaces.hl7.inbound.ack import escape
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.syntax.er7 import DEFAULT_DELIMITERS
 from ledger import clock, events, jobs
+from ledger.event_types import EventType
 
 JOB: Final = "hl7.deliver"
 APPLICATION: Final = "RISPACS"
@@ -102,7 +104,7 @@ def _new_control_id() -> str:
 
 @dataclass(frozen=True)
 class _Step:
-    event: str
+    event: EventType
     before: frozenset[str]
     after: OutboundStatus
 
@@ -110,13 +112,13 @@ class _Step:
 _STUCK: Final = frozenset({OutboundStatus.HELD, OutboundStatus.STOPPED})
 _STEPS: Final = {
     "resend": _Step(
-        "hl7.message_resent",
+        hl7_events.RESENT,
         frozenset({OutboundStatus.DELIVERED, OutboundStatus.SKIPPED}),
         OutboundStatus.WAITING,
     ),
-    "hold": _Step("hl7.message_held", frozenset({OutboundStatus.WAITING}), OutboundStatus.HELD),
-    "release": _Step("hl7.message_released", _STUCK, OutboundStatus.WAITING),
-    "skip": _Step("hl7.message_skipped", _STUCK | {OutboundStatus.WAITING}, OutboundStatus.SKIPPED),
+    "hold": _Step(hl7_events.HELD, frozenset({OutboundStatus.WAITING}), OutboundStatus.HELD),
+    "release": _Step(hl7_events.RELEASED, _STUCK, OutboundStatus.WAITING),
+    "skip": _Step(hl7_events.SKIPPED, _STUCK | {OutboundStatus.WAITING}, OutboundStatus.SKIPPED),
 }
 
 

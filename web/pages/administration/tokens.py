@@ -5,7 +5,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import tokens
+from accounts import account_events, tokens
 from accounts.errors import AccountError
 from accounts.models import Token, User
 from web.kernel import layout, paging
@@ -30,7 +30,7 @@ def issue(request: HttpRequest) -> HttpResponse:
         with transaction.atomic():
             token, text = tokens.issue(user=user, name=request.POST.get("name", ""))
             things = ("user", user.public_id), ("token", token.public_id)
-            tabs.note(request, "token.issued", *things, name=token.name)
+            tabs.note(request, account_events.TOKEN_ISSUED, *things, name=token.name)
     except AccountError as error:
         return _page(request, error=error, status=422)
     return _page(request, token=token, text=text)
@@ -48,7 +48,7 @@ def revoke(request: HttpRequest, public_id: str) -> HttpResponse:
         with transaction.atomic():
             tokens.revoke(token)
             things = ("user", token.user.public_id), ("token", token.public_id)
-            tabs.note(request, "token.revoked", *things, name=token.name)
+            tabs.note(request, account_events.TOKEN_REVOKED, *things, name=token.name)
     except AccountError as error:
         return layout.refuse(request, 409, "Nothing to revoke", str(error), here)
     layout.flash(request, f"The token {token.name} of {token.user.username} lets nobody in any more.")

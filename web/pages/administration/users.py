@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import tokens, users
+from accounts import account_events, tokens, users
 from accounts.errors import AccountError
 from accounts.models import Facility, Role, User
 from web.kernel import layout, paging
@@ -67,7 +67,11 @@ def make(request: HttpRequest) -> HttpResponse:
                 password=request.POST.get("password", ""),
             )
             tabs.note(
-                request, "user.made", ("user", user.public_id), username=user.username, roles=user.roles
+                request,
+                account_events.USER_CREATED,
+                ("user", user.public_id),
+                username=user.username,
+                roles=user.roles,
             )
     except AccountError as error:
         return _form(request, None, said, error)
@@ -97,7 +101,7 @@ def change(request: HttpRequest, public_id: str) -> HttpResponse:
             if changes:
                 changed = [name.replace("_", " ") for name in changes]
                 about = ("user", user.public_id)
-                tabs.note(request, "user.changed", about, changed=changed, changes=changes)
+                tabs.note(request, account_events.USER_CHANGED, about, changed=changed, changes=changes)
     except AccountError as error:
         return _form(request, user, said, error)
     layout.flash(
@@ -115,7 +119,7 @@ def set_password(request: HttpRequest, public_id: str) -> HttpResponse:
     try:
         with transaction.atomic():
             users.set_password(user, password=request.POST.get("password", ""))
-            tabs.note(request, "user.password_set", ("user", user.public_id))
+            tabs.note(request, account_events.PASSWORD_SET, ("user", user.public_id))
     except AccountError as error:
         facilities = [facility.public_id for facility in user.facilities.all()]
         said = {"full_name": user.full_name, "roles": user.roles, "facilities": facilities}
