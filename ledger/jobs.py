@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from ledger import clock, events, notifier, write_lock
+from ledger.errors import Conflict
 from ledger.event_types import declare
 from ledger.models import Job, JobState
 
@@ -40,10 +41,6 @@ class Retry(Exception):
 
 class ClaimLost(Exception):
     """Another worker has claimed the job in the meantime; what was done is rolled back."""
-
-
-class NotFailed(Exception):
-    """The job needs no person: it waits, runs, or is done."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +106,14 @@ def enqueue(kind: str, key: str, *, not_before: datetime | None = None, **payloa
 
 
 def try_again(job: Job, *, by: str) -> None:
-    """Have a job done anew that ended in an error, in the caller's transaction. Raises `NotFailed`."""
+    """Have a job done anew that ended in an error, in the caller's transaction.
+
+    Raises `Conflict` for one that needs no person: it waits, runs, or is done.
+    """
     assert connection.in_atomic_block
     row = Job.objects.select_for_update().get(pk=job.pk)
     if row.state not in STUCK:
-        raise NotFailed(f"it is {row.get_state_display().lower()} by now")
+        raise Conflict(f"it is {row.get_state_display().lower()} by now")
     enqueue(row.kind, row.key, **row.payload)
     events.record(
         TRIED_AGAIN,

@@ -9,8 +9,8 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models import Facility, SiteSection, User
+from ledger.errors import Invalid
 from ledger.stamps import Stamp
-from worklist.errors import BadValue
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Provenance:
 
 
 def check_lengths(model: type[models.Model], values: Mapping[str, Any]) -> None:
-    """Raise `BadValue` for a text that its column would cut: nothing is ever cut silently."""
+    """Raise `Invalid` for a text that its column would cut: nothing is ever cut silently."""
     for name, value in values.items():
         if not isinstance(value, str):
             continue
         longest = getattr(model._meta.get_field(name), "max_length", None)
         if longest and len(value) > longest:
-            raise BadValue(f"{name} has {len(value)} characters, {longest} fit", name)
+            raise Invalid(f"{name} has {len(value)} characters, {longest} fit", name)

@@ -12,8 +12,9 @@ from typing import Any, Final
 from accounts import access
 from accounts.models import SiteSection, User
 from ledger import clock, events, jobs
+from ledger.errors import Forbidden, Invalid
 from reporting import reporting_events
-from reporting.errors import BadValue, Block, NotAllowed, StateConflict
+from reporting.errors import Block, StateConflict
 from reporting.models import (
     SECTIONS,
     AddendumDraft,
@@ -67,7 +68,7 @@ def sign(
 
     The caller has checked the password. Asking again under the same idempotency key gives the same version.
     Raises `StateConflict` with all `blocks` where something stands in the way, "stale_revision" where the
-    text is another by now, "held" where another person writes on it; `NotAllowed` without the right.
+    text is another by now, "held" where another person writes on it; `Forbidden` without the right.
     """
     report = drafts.locked(report)
     if idempotency_key:
@@ -75,7 +76,7 @@ def sign(
         if there is not None:
             return there
     if kind not in (VersionKind.PRELIMINARY, VersionKind.FINAL):
-        raise BadValue("a report is signed as preliminary or as final", "kind")
+        raise Invalid("a report is signed as preliminary or as final", "kind")
     draft = _open_draft(report, by)
     kind = draft.kind if draft else kind
     _may_sign(by, kind)
@@ -96,7 +97,7 @@ def undo(*, version: ReportVersion, by: User) -> Report:
     report = drafts.locked(version.report)
     version = ReportVersion.objects.select_for_update().get(pk=version.pk)
     if version.signed_by_id != by.pk:
-        raise NotAllowed("only its signer can take a signature back")
+        raise Forbidden("only its signer can take a signature back")
     if version.undone_at is not None:
         raise StateConflict("the signature is taken back already", "undone")
     if version.released_at is not None or version.release_at <= clock.now():
@@ -166,7 +167,7 @@ def still_valid(*, recheck: Recheck, by: User, note: str = "") -> None:
     item = reading_status.lock(recheck.item)
     recheck = Recheck.objects.select_for_update().get(pk=recheck.pk)
     if not access.can(by, "report.sign"):
-        raise NotAllowed("your roles don't allow signing")
+        raise Forbidden("your roles don't allow signing")
     if recheck.closed_at is not None:
         raise StateConflict("it is closed already", "status")
     _close_recheck(item, recheck, RecheckOutcome.STILL_VALID, by, note)
@@ -202,7 +203,7 @@ def _open_draft(report: Report, by: User) -> AddendumDraft | None:
 def _may_sign(by: User, kind: str) -> None:
     action = "report.sign_preliminary" if kind == VersionKind.PRELIMINARY else "report.sign"
     if not access.can(by, action):
-        raise NotAllowed(f"your roles don't allow signing as {kind}")
+        raise Forbidden(f"your roles don't allow signing as {kind}")
 
 
 def _check_state(report: Report, draft: AddendumDraft | None, by: User, revision: int) -> None:

@@ -17,9 +17,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import access
 from accounts.models import Facility, Role, User
+from ledger.errors import Forbidden
 from web.kernel.health import lights
 from web.rest import authorization as door
-from web.rest.problems import Refused
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 
@@ -91,7 +91,7 @@ def may(action: str) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
                 door.allow(request, action)
-            except Refused:
+            except Forbidden:
                 text = "Your roles don't allow it; an administrator can change them. Nothing was changed."
                 return refuse(request, 403, "You may not do this", text)
             return view(request, *args, **kwargs)

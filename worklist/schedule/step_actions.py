@@ -5,9 +5,9 @@ from typing import Any
 from django.db import connection
 
 from ledger import events
+from ledger.errors import Conflict, Missing, Unknown
 from ledger.event_types import EventType
 from worklist import worklist_events
-from worklist.errors import RequiredMissing, StateConflict, UnknownKey
 from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent, StepStatus
 from worklist.orders import derivation, generated_ids, order_application, step_status
 from worklist.orders.order_aggregate import OrderAggregate
@@ -40,26 +40,26 @@ def place(
 def change_step(
     *, step: ScheduledProcedureStep, kind: StatusEvent.Kind, origin: Provenance, reason: str = ""
 ) -> ScheduledProcedureStep:
-    """Do an act to a step, if its state allows it; raises `StateConflict` otherwise."""
+    """Do an act to a step, if its state allows it; raises `Conflict` otherwise."""
     content = _locked(step.procedure.order_id)
     step = next(row for row in content.steps if row.pk == step.pk)
     allowed = step_status.MAY[kind]
     if StepStatus(step.status) not in allowed:
         names = ", ".join(sorted(allowed))
-        raise StateConflict(f"the step is {step.status}; {kind} needs one that is {names}", "status")
+        raise Conflict(f"the step is {step.status}; {kind} needs one that is {names}", "status")
     order_application.act(content=content, kind=kind, origin=origin, step=step, reason=reason)
     _settle(content, origin, worklist_events.STEP_CHANGED[kind], ("step", step.public_id), reason)
     return step
 
 
 def cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
-    """Cancel an order; one whose exam began is discontinued. Raises `StateConflict` for one that ended."""
+    """Cancel an order; one whose exam began is discontinued. Raises `Conflict` for one that ended."""
     if not reason.strip():
-        raise RequiredMissing("a cancellation needs a reason", "reason")
+        raise Missing("a cancellation needs a reason", "reason")
     content = _locked(order.pk)
     order = content.order
     if order.status in _ENDED_ORDERS:
-        raise StateConflict(f"the order is {order.status} already", "status")
+        raise Conflict(f"the order is {order.status} already", "status")
     order_application.act(content=content, kind=StatusEvent.Kind.CANCEL, origin=origin, reason=reason)
     _settle(
         content,
@@ -72,10 +72,10 @@ def cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
 
 
 def undo(*, act: StatusEvent, origin: Provenance) -> Order:
-    """Undo an act: the status is what the other acts come to. Raises `UnknownKey` if undone already."""
+    """Undo an act: the status is what the other acts come to. Raises `Unknown` if undone already."""
     assert connection.in_atomic_block
     if not StatusEvent.objects.filter(pk=act.pk, undone_by="").update(undone_by=origin.source):
-        raise UnknownKey("the act is undone already", "act")
+        raise Unknown("the act is undone already", "act")
     content = _locked(act.order_id)
     _settle(
         content,

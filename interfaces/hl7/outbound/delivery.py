@@ -29,7 +29,7 @@ from django.db.models import Exists, F, Max, Min, OuterRef, QuerySet
 
 from interfaces.hl7 import hl7_events
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
-from interfaces.hl7.outbound import outbox
+from interfaces.hl7.outbound import message_types, outbox
 from interfaces.hl7.syntax import er7
 from interfaces.hl7.wire import framing
 from ledger import clock, events, jobs
@@ -219,7 +219,7 @@ def _answered(message: OutboundMessage, destination: Destination, answer: Answer
         if status == OutboundStatus.DELIVERED:
             rows.update(**values | {"last_error": "", "status": status, "delivered_at": now})
             _tell(hl7_events.DELIVERED, message, destination)
-            outbox.delivered(message)
+            _note_delivered(message)
             _moves(destination)
         elif status == OutboundStatus.WAITING:
             rows.update(**values, not_before=now + pause)
@@ -230,6 +230,12 @@ def _answered(message: OutboundMessage, destination: Destination, answer: Answer
             _tell(_REFUSED[status], message, destination, error=str(answer)[:500])
             _moves(destination)
     return pause
+
+
+def _note_delivered(message: OutboundMessage) -> None:
+    """Let the message's type do what follows from its delivery."""
+    if message_type := message_types.of(message):
+        message_type.on_delivered(message)
 
 
 def _no_answer(message: OutboundMessage, destination: Destination, reason: str) -> timedelta:

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Facility, Role, User
-from archive import decisions
+from archive.decisions import decision_frame
 from archive.models import Decision, Series, Study, StudyException
 from interfaces.hl7.models import Destination, OutboundMessage
 from ledger.models import AuditEvent
@@ -55,7 +55,7 @@ def words(answer: Any) -> str:
 
 
 def form(study: Study, action: str, **values: Any) -> dict[str, Any]:
-    return {"action": action, "revision": decisions.revision(study), "reason": "seen both", **values}
+    return {"action": action, "revision": decision_frame.revision(study), "reason": "seen both", **values}
 
 
 def target() -> str:

@@ -14,6 +14,7 @@ from archive.storage import quarantine as quarantines
 from interfaces.hl7.outbound import delivery_queues as outgoing
 from ledger import audit, jobs
 from ledger import queues as ledger_queues
+from ledger.errors import Conflict
 from ledger.models import Job
 from web.kernel import layout, paging
 from web.kernel.list_filters import text_of
@@ -47,7 +48,7 @@ def try_again(request: HttpRequest, public_id: str) -> HttpResponse:
         with transaction.atomic():
             jobs.try_again(job, by=request.user.get_username())
             door.note_change(request, audit.APPLICATION_ACTIVITY, audit.EXECUTE, ("job", job.public_id))
-    except jobs.NotFailed as error:
+    except Conflict as error:
         text = f"This work needs nobody: {error}. Nothing was changed."
         return layout.refuse(request, 409, "It is in another state by now", text, here)
     layout.flash(request, f"{job.kind} is begun anew.")

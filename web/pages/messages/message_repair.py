@@ -13,6 +13,7 @@ from interfaces.hl7.inspect.message_tree import Place
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.syntax import message_text as texts
 from ledger import audit
+from ledger.errors import Invalid
 from web.kernel import layout
 from web.rest import authorization as door
 
@@ -55,7 +56,7 @@ def replay(request: HttpRequest, public_id: str) -> HttpResponse:
     who = {"by": request.user.get_username(), "address": door.address(request)}
     try:
         again = repairs.replay(row, text, reason=reason, **who)
-    except repairs.ReplayRefused as error:
+    except Invalid as error:
         words = f"{error} Nothing was applied; the message is as it was."
         back = reverse("message-repair", args=[public_id])
         return layout.refuse(request, 422, "This can't be applied", words, back)

@@ -13,6 +13,7 @@ from interfaces.hl7.inspect import message_search
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.outbound import delivery_queues, outbox
 from ledger import audit
+from ledger.errors import Conflict
 from web.kernel import layout, paging
 from web.pages import timelines
 from web.pages.messages.message_rows import listed
@@ -81,7 +82,7 @@ def act(request: HttpRequest, public_id: str, act: str) -> HttpResponse:
         with transaction.atomic():
             do(row, by=request.user.get_username(), reason=reason)
             door.note_change(request, audit.EXPORT, audit.EXECUTE, ("message", row.public_id))
-    except outbox.OutboxError as error:
+    except Conflict as error:
         text = f"{title} is not possible: {error}. Somebody, or the sender, was quicker. Nothing was changed."
         return layout.refuse(request, 409, "The message is in another state by now", text, here)
     layout.flash(request, _DONE[act])

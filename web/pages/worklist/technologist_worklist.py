@@ -15,11 +15,11 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import access
 from accounts.models import User
 from ledger import audit
+from ledger.errors import Refused
 from web.kernel import formats, layout, paging
 from web.pages import patients
 from web.pages.worklist import worklist_filters, worklist_rows
 from web.rest import authorization as door
-from worklist.errors import WorklistError
 from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent
 from worklist.provenance import Provenance
 from worklist.schedule import day_schedule, step_actions
@@ -143,7 +143,7 @@ def _do(
                 )
                 things = [("step", step.public_id), ("order", order.public_id)]
                 door.note_change(request, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
-        except WorklistError as error:
+        except Refused as error:
             refused.append(f"{name}: {error.text}")
             continue
         done.append(name)
@@ -187,7 +187,7 @@ def undo(request: HttpRequest) -> HttpResponse:
             for one in acts:
                 step_actions.undo(act=one, origin=Provenance.of_person(user, one.order.facility))
                 door.note_change(request, audit.ORDER_RECORD, audit.UPDATE, ("order", one.order.public_id))
-    except WorklistError as error:
+    except Refused as error:
         text = f"{error.text.capitalize()}. Nothing was changed."
         return layout.refuse(request, 409, "It can't be undone", text, back)
     if acts:

@@ -5,31 +5,25 @@ Of a study and an order IP and SC are told in turn, each only where the other wa
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from archive.models import Study
-from archive.signals import study_previewing, study_reconciled, study_withdrawn
+from archive.signals import study_reconciled, study_withdrawn
+from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound import outbox, segment_data
+from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
+from interfaces.hl7.outbound.message_writer import Segment
 from ledger import clock
 from worklist.models import Order, OrderNumber, OrderStatus, Patient, RequestedProcedure
 
-MESSAGE_TYPE: Final = "ORM^O01^ORM_O01"
 STATUS_CHANGED: Final = "SC"  # HL70119
 IN_PROCESS: Final = "IP"  # HL70038
 SCHEDULED: Final = "SC"  # HL70038
 CANCELLED: Final = "CA"  # HL70038
 _MOST_TOLD: Final = 100
 """How often at most one order is told of one study."""
-
-
-def register() -> None:
-    """Listen to the archive, and write these messages; called from `AppConfig.ready()`."""
-    study_reconciled.connect(tell_in_process, dispatch_uid="hl7.order_status")
-    study_withdrawn.connect(tell_withdrawn, dispatch_uid="hl7.order_status.withdrawn")
-    study_previewing.connect(foretell, dispatch_uid="hl7.order_status.foretell")
-    outbox.register(MESSAGE_TYPE, segments)
 
 
 def tell_in_process(
@@ -51,26 +45,6 @@ def tell_withdrawn(
             _tell(study, order, lost, CANCELLED if order.status == OrderStatus.CANCELLED else SCHEDULED)
 
 
-def foretell(sender: object, *, study: Study, **others: Any) -> Callable[[], list[str]]:
-    """A function that says which messages were asked for since now; for the preview of a decision."""
-    newest = OutboundMessage.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-
-    def told() -> list[str]:
-        rows = OutboundMessage.objects.filter(pk__gt=newest).select_related("destination").order_by("pk")
-        return [_foretold(row) for row in rows]
-
-    return told
-
-
-def _foretold(row: OutboundMessage) -> str:
-    kind, facts = row.message_type.split("^")[0], row.facts
-    codes = "/".join(filter(None, (facts.get("control"), facts.get("status"))))
-    status = _WORDS.get(facts.get("status", ""), "")
-    number = facts.get("accession_number") or "without a number"
-    told = f": order {number} is {status}" if status else ""
-    return f"Sends {kind} {codes} to {row.destination.name}".replace("  ", " ") + told
-
-
 _PEOPLE: Final = ("order__facility", "order__patient__authority", "order__patient__survivor__authority")
 _WORDS: Final = {IN_PROCESS: "in process", SCHEDULED: "scheduled again", CANCELLED: "cancelled"}
 
@@ -90,8 +64,8 @@ def _tell(study: Study, order: Order, procedures: Sequence[RequestedProcedure], 
     if patient is None or not is_next or count >= _MOST_TOLD:
         return
     outbox.enqueue(
+        message_type=ORDER_STATUS,
         key=_key(study, order, count + 1),
-        message_type=MESSAGE_TYPE,
         facts=_facts(study, order, patient.current, procedures, status),
         lane=patient.current.public_id,
     )
@@ -130,7 +104,7 @@ def _facts(
     }
 
 
-def segments(facts: Mapping[str, Any]) -> Iterator[outbox.Segment]:
+def segments(facts: Facts, options: DestinationOptions) -> Iterator[Segment]:
     """PID, then ORC and OBR for each requested procedure, then ZDS (IHE RAD TF-2 4.4.4.1.2) with the UID."""
     yield "PID", segment_data.pid(facts["patient"])
     for number, procedure in enumerate(facts["procedures"], start=1):
@@ -147,3 +121,18 @@ def segments(facts: Mapping[str, Any]) -> Iterator[outbox.Segment]:
         )
         yield "OBR", segment_data.obr(facts, procedure, number)
     yield "ZDS", {1: (facts["study_instance_uid"], outbox.APPLICATION, "Application", "DICOM")}
+
+
+def in_words(facts: Facts) -> tuple[str, str]:
+    """ORC-1 and ORC-5, and what they say of the order."""
+    number = facts["accession_number"] or "without a number"
+    return f"{facts['control']}/{facts['status']}", f"order {number} is {_WORDS[facts['status']]}"
+
+
+ORDER_STATUS: Final = OutboundMessageType(
+    name="order_status",
+    structure="ORM^O01^ORM_O01",
+    segments=segments,
+    in_words=in_words,
+    made_by={study_reconciled: tell_in_process, study_withdrawn: tell_withdrawn},
+)

@@ -19,9 +19,12 @@ from typing import Any, Final
 
 from archive.models import Study
 from archive.signals import study_settled
+from interfaces.hl7 import destination_options
+from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.outbound import outbox, segment_data
-from interfaces.hl7.outbound.outbox import Components, Formatted
+from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
+from interfaces.hl7.outbound.message_writer import Components, Fields, Formatted, Segment, Value
 from reporting.models import Report, ReportVersion, VersionKind
 from reporting.rendering import pdf
 from reporting.rendering.composition import Document, Signature, compose
@@ -30,7 +33,6 @@ from reporting.reports import distribution
 from reporting.signals import version_released
 from worklist.models import Order, OrderNumber, RequestedProcedure, Visit
 
-MESSAGE_TYPE: Final = "ORU^R01^ORU_R01"
 PRELIMINARY: Final = "P"
 FINAL: Final = "F"
 CORRECTED: Final = "C"
@@ -42,13 +44,6 @@ _NOT_YOURS: Final = "This report does not belong to this order. It is withdrawn 
 
 Part = dict[str, str]
 """A section as it is told: code, scheme, meaning, sub, text, status, at, signer, signer_name."""
-
-
-def register() -> None:
-    """Listen to reporting and the archive, and write these messages; called from `AppConfig.ready()`."""
-    version_released.connect(tell_released, dispatch_uid="hl7.results.released")
-    study_settled.connect(tell_linked, dispatch_uid="hl7.results.linked")
-    outbox.register(MESSAGE_TYPE, segments, on_delivered=note_delivered)
 
 
 # Who is told what
@@ -104,12 +99,12 @@ def note_delivered(message: OutboundMessage) -> None:
 
 
 def _is_needed(destination: Destination) -> bool:
-    return destination.is_active and bool(destination.options.get("required", True))
+    return destination.is_active and destination_options.of(destination).required
 
 
 def _messages(report: Report) -> Any:
     rows = OutboundMessage.objects.filter(keys__kind="report", keys__value=report.public_id)
-    return rows.filter(message_type=MESSAGE_TYPE).order_by("pk")
+    return rows.filter(kind=RESULTS.name).order_by("pk")
 
 
 def _told(report: Report) -> dict[str, dict[str, Any]]:
@@ -128,7 +123,7 @@ def _why_not(version: ReportVersion) -> str:
         return "Nothing of the report went out before."
     if not distribution.orders_of(version):
         return "No order of its studies is known."
-    return "It was signed for another patient than the order's, or there is no destination."
+    return "It was signed for another patient than the order's, or no destination takes reports."
 
 
 # Facts
@@ -145,7 +140,7 @@ def _enqueue(
     """Ask for the message; whether there is anybody to send it to."""
     key = f"version:{version.public_id}:order:{order.public_id}"
     facts = _facts(document, version, order, procedures, parts, _status(document, before))
-    outbox.enqueue(key=key, message_type=MESSAGE_TYPE, facts=facts, lane=_lane(version, order))
+    outbox.enqueue(message_type=RESULTS, key=key, facts=facts, lane=_lane(version, order))
     return OutboundMessage.objects.filter(key=key, keys__value=version.report.public_id).exists()
 
 
@@ -270,22 +265,22 @@ def _is_withdrawn(before: Mapping[str, Any]) -> bool:
 # Segments
 
 
-def segments(facts: Mapping[str, Any]) -> Iterator[outbox.Segment]:
+def segments(facts: Facts, options: DestinationOptions) -> Iterator[Segment]:
     """PID, PV1, then ORC, OBR and the OBX with the whole report for each requested procedure."""
     if facts["patient"]:
         yield "PID", segment_data.pid(facts["patient"])
     if facts["visit"]:
         yield "PV1", _pv1(facts["visit"])
-    observations = list(_observations(facts))
+    observations = list(_observations(facts, options))
     for number, procedure in enumerate(facts["procedures"], start=1):
-        numbers: outbox.Fields = {2: tuple(facts["placer"]), 3: tuple(facts["filler"])}
+        numbers: Fields = {2: tuple(facts["placer"]), 3: tuple(facts["filler"])}
         yield "ORC", {1: "RE", **numbers, 7: ("1", "", "", procedure["start"]), 9: facts["when"]}
         yield "OBR", _obr(facts, procedure, number)
         for place, fields in enumerate(observations, start=1):
             yield "OBX", {1: str(place), **fields}
 
 
-def _obr(facts: Mapping[str, Any], procedure: Mapping[str, str], number: int) -> outbox.Fields:
+def _obr(facts: Mapping[str, Any], procedure: Mapping[str, str], number: int) -> Fields:
     """OBR (4.5.3); OBR-32 is an NDL (2.A.45), whose name has its parts as subcomponents."""
     return {
         **segment_data.obr(facts, procedure, number),
@@ -296,7 +291,7 @@ def _obr(facts: Mapping[str, Any], procedure: Mapping[str, str], number: int) ->
     }
 
 
-def _pv1(visit: Mapping[str, Any]) -> outbox.Fields:
+def _pv1(visit: Mapping[str, Any]) -> Fields:
     return {
         2: visit["class"] or "U",
         3: tuple(visit["location"].split("^")),
@@ -306,23 +301,21 @@ def _pv1(visit: Mapping[str, Any]) -> outbox.Fields:
     }
 
 
-def _observations(facts: Mapping[str, Any]) -> Iterator[outbox.Fields]:
+def _observations(facts: Facts, options: DestinationOptions) -> Iterator[Fields]:
     """OBX (7.4.2) but for its set ID."""
-    options = facts.get("options", {})
-    data_type = options.get("text", "FT")
     for part in facts["parts"]:
         yield {
-            2: data_type,
+            2: options.text,
             3: (part["code"], part["meaning"], part["scheme"]),
             4: part["sub"] or "1",
-            5: _written(part["text"], data_type),
+            5: _written(part["text"], options.text),
             11: part["status"],
             14: part["at"],
             16: (part["signer"], part["signer_name"]),
         }
     is_wrong = any(part["status"] == WRONG for part in facts["parts"])
     status = WRONG if is_wrong else facts["status"]
-    if options.get("pdf") and not is_wrong:
+    if options.pdf and not is_wrong:
         yield {
             **_coded(REPORT),
             2: "ED",
@@ -335,11 +328,11 @@ def _observations(facts: Mapping[str, Any]) -> Iterator[outbox.Fields]:
         yield {**_coded(_STUDY), 2: "ST", 4: str(place), 5: uid, 11: status, 14: facts["when"]}
 
 
-def _coded(code: Code) -> outbox.Fields:
+def _coded(code: Code) -> Fields:
     return {3: (code.value, code.meaning, code.scheme)}
 
 
-def _written(text: str, data_type: str) -> outbox.Value:
+def _written(text: str, data_type: str) -> Value:
     """FT with line breaks, or TX with a repetition for each line (2.A.78)."""
     if data_type == "FT":
         return Formatted(text)
@@ -353,8 +346,23 @@ def _embedded(version_id: str) -> Components:
     return ("", "application", "pdf", "Base64", data)
 
 
-def _xcn(person_name: str) -> outbox.Value:
+def _xcn(person_name: str) -> Value:
     """XCN (2.A.86) of the first component group of a PN; empty for no name."""
     if not person_name.strip("^= "):
         return ""
     return ("", *tuple(segment_data.names(person_name)[0])[:5])
+
+
+def in_words(facts: Facts) -> tuple[str, str]:
+    """OBR-25, and of which order the report is."""
+    return facts["status"], f"report of order {facts['accession_number'] or 'without a number'}"
+
+
+RESULTS: Final = OutboundMessageType(
+    name="results",
+    structure="ORU^R01^ORU_R01",
+    segments=segments,
+    in_words=in_words,
+    made_by={version_released: tell_released, study_settled: tell_linked},
+    on_delivered=note_delivered,
+)
