@@ -18,8 +18,8 @@ from django.db.models import Count, Q
 
 from accounts.models import Facility, SiteSection
 from archive import archive_events
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.header import Header, read_header
-from archive.dataset.walk import DatasetError
 from archive.index import header_mapping
 from archive.models import Instance, Series, StoredFile, Study
 from archive.models.study import PATIENT_NAME_KEYS, REFERRER_KEYS

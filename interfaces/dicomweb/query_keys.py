@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.http import QueryDict
 
-from archive.dataset.walk import valid_uid
+from archive.dataset.uid import valid_uid
 from archive.search.study_search import Range
 from interfaces.dicomweb.attributes import BadAttribute, path_of
 from ledger import wildcards

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.dicom_json import Metadata, bulk_data, metadata, to_bytes
 from archive.dataset.part10 import build_preamble_and_meta, open_part10
-from archive.dataset.walk import (
+from archive.dataset.transfer_syntax import (
     DEFLATED,
     EXPLICIT_BIG_ENDIAN,
     EXPLICIT_LITTLE_ENDIAN,
     IMPLICIT_LITTLE_ENDIAN,
-    DatasetError,
 )
 from tests.archive.dataset.builders import (
     CT,
