@@ -20,7 +20,7 @@ from web.kernel import layout
 from web.pages.timelines import path
 from web.rest import authorization as door
 from worklist.models import ScheduledProcedureStep, Station
-from worklist.mwl.explanation import Exclusion
+from worklist.mwl.criteria import Exclusion
 
 SHOWN = 30
 STEPS = 10
