@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +16,8 @@ from accounts import access
 from accounts.models import User
 from archive import archive_events
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
+from archive.reconcile import verdict_record
+from archive.reconcile.finding import Finding
 from ledger import audit, events
 from reporting.turnaround import current_stage
 from web.kernel import formats, layout
@@ -94,24 +96,22 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
 
 def findings(verdict: Verdict) -> list[FindingRow]:
     """The evidence of a verdict, field by field, what speaks against it first."""
-    rows = [_finding(found) for found in verdict.findings]
+    rows = [_finding(found) for found in verdict_record.findings(verdict)]
     return sorted((row for row in rows if row.seen or row.expected), key=lambda row: not row.differs)
 
 
-def _finding(found: dict[str, Any]) -> FindingRow:
-    agreement = found.get("agreement")
-    name = str(found.get("field", ""))
+def _finding(found: Finding) -> FindingRow:
+    name, agreement = found.field, found.agreement
     return FindingRow(
         field=name.replace("_", " "),
-        seen=_value(name, found.get("seen")),
-        expected=_value(name, found.get("expected")),
+        seen=_value(name, found.seen),
+        expected=_value(name, found.expected),
         differs=agreement is not None and agreement < 0.5 and name != "study_instance_uid",
-        agreement=_agreement(agreement, str(found.get("normaliser", ""))),
+        agreement=_agreement(agreement, found.normaliser),
     )
 
 
-def _value(name: str, value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value if value is not None else "")
+def _value(name: str, text: str) -> str:
     if name.endswith("name") or "physician" in name:
         return formats.shown(text) if text else ""
     if name == "patient_id":
