@@ -40,7 +40,7 @@ _NUMBERS = {"FD": "d", "FL": "f", "SL": "l", "SS": "h", "SV": "q", "UL": "L", "U
 _WHERE = re.compile(r"(?:[0-9A-F]{8}/[0-9]{1,6}/)*[0-9A-F]{8}", re.ASCII)
 _VALUES = _TEXTS | _SINGLE_TEXT | _NUMBERS.keys() | {"PN", "IS", "DS", "AT"}  # the others are binary
 _IS = re.compile(r"[+-]?[0-9]{1,16}", re.ASCII)
-_DS = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_DS = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
 
 @dataclass(slots=True)
