@@ -6,7 +6,7 @@ Each is a claim; all claims have to come to the same orders of the same patient.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from archive.reconcile import identity_match, order_evidence
+from archive.reconcile import order_evidence
 from archive.reconcile.identity_match import PLAUSIBLE, IdentityMatch
 from archive.reconcile.reconcile_policy import NAMES_FROM, Policy
 from archive.reconcile.scored_candidate import Scored
@@ -115,7 +115,7 @@ def choose(
     picked = these(scored, chosen)
     if len({one.candidate.patient.id for one in picked}) > 1 or _is_shared(claims, picked):
         return picked, "several patients have an order of this number"
-    return (picked, "") if by_item else _narrow(study, picked, policy)
+    return (picked, "") if by_item else _narrow(study, picked)
 
 
 def _of_items(claims: Sequence[Claim]) -> tuple[list[str], str]:
@@ -140,17 +140,15 @@ def _is_shared(claims: Sequence[Claim], picked: Sequence[Scored]) -> bool:
     return all(len({one.candidate.patient.id for one in claim.named} - {""}) > 1 for claim in naming)
 
 
-def _narrow(
-    study: StudyEvidence, picked: tuple[Scored, ...], policy: Policy
-) -> tuple[tuple[Scored, ...], str]:
+def _narrow(study: StudyEvidence, picked: tuple[Scored, ...]) -> tuple[tuple[Scored, ...], str]:
     """Of several procedures under one number, those that modality, side and body part leave."""
     if len({one.candidate.procedure for one in picked}) < 2:
         return picked, ""
     if len({one.candidate.study_instance_uid for one in picked}) > 1 and not study.modalities:
         return picked, "several procedures have this number and the modality is unknown"
-    left = [one for one in picked if identity_match.agrees(one.by_field["modality"], policy)] or list(picked)
-    left = [one for one in left if not identity_match.contradicts(one.by_field["laterality"], policy)] or left
-    there = [one for one in left if identity_match.agrees(one.by_field["body_part"], policy)]
+    left = [one for one in picked if one.by_field["modality"].agrees] or list(picked)
+    left = [one for one in left if not one.by_field["laterality"].contradicts] or left
+    there = [one for one in left if one.by_field["body_part"].agrees]
     return tuple(there or left), ""
 
 

@@ -15,7 +15,5 @@ def findings(study: StudyEvidence, candidate: Candidate, policy: Policy) -> tupl
     """All findings on a candidate, identity first."""
     found = identity(study.identities, candidate.patient, policy)
     for name, compare in COMPARED.items():
-        seen, expected, (agreement, normaliser) = compare(study, candidate)
-        weight = policy.weight(name, agreement)
-        found.append(Finding(name, seen, expected, normaliser, agreement, weight))
+        found.append(policy.finding(name, *compare(study, candidate)))
     return tuple(found)

@@ -26,8 +26,8 @@ def _identity(seen: Identity, person: Person, policy: Policy) -> list[Finding]:
     if not person.records:
         nobody = [("patient_id", seen.patient_id), ("patient_name", seen.name)]
         nobody += [("birth_date", seen.birth_date), ("sex", seen.sex)]
-        return [Finding(name, text, "", "", None, 0.0) for name, text in nobody]
-    number = _finding("patient_id", _cx(seen), *patient_id(seen, person, policy), policy)
+        return [policy.finding(name, text, "", (None, "")) for name, text in nobody]
+    number = policy.finding("patient_id", _cx(seen), *patient_id(seen, person, policy))
     options = [_demographics(seen, record, policy) for record in person.records]
     best = max(options, key=lambda found: _agreement_of(found, policy))
     if best is not options[0] and _agreement_of(best, policy) > _agreement_of(options[0], policy):
@@ -38,31 +38,19 @@ def _identity(seen: Identity, person: Person, policy: Policy) -> list[Finding]:
 
 
 def _demographics(seen: Identity, record: Identity, policy: Policy) -> list[Finding]:
+    compared = (
+        ("patient_name", seen.name, record.name, name_agreement.compare),
+        ("birth_date", seen.birth_date, record.birth_date, birth_date),
+        ("sex", seen.sex, record.sex, sex),
+    )
     return [
-        _finding(
-            "patient_name", seen.name, record.name, name_agreement.compare(seen.name, record.name), policy
-        ),
-        _finding(
-            "birth_date",
-            seen.birth_date,
-            record.birth_date,
-            birth_date(seen.birth_date, record.birth_date),
-            policy,
-        ),
-        _finding("sex", seen.sex, record.sex, sex(seen.sex, record.sex), policy),
+        policy.finding(name, ours, theirs, compare(ours, theirs)) for name, ours, theirs, compare in compared
     ]
 
 
 def _of_merged(finding: Finding) -> Finding:
     exact = finding.agreement == 1 and not finding.normaliser
     return replace(finding, normaliser="merged record") if exact else finding
-
-
-def _finding(name: str, seen: str, expected: str, compared: Agreement, policy: Policy) -> Finding:
-    agreement, normaliser = compared
-    return Finding(
-        name, seen, expected, normaliser, agreement, policy.weights[name] if agreement is not None else 0.0
-    )
 
 
 def _agreement_of(found: Iterable[Finding], policy: Policy) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from archive.reconcile.finding import Finding
+from archive.reconcile.finding import Agreement, Concordance, Finding
 
 RULES: Final = 1
 """Raised whenever the rules in the code change, so that a verdict names the rules that made it."""
@@ -98,6 +98,20 @@ class Policy(BaseModel):
     @classmethod
     def _beside_the_defaults(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
         return ALLOWED | value
+
+    def concordance(self, agreement: float | None) -> Concordance:
+        """What an agreement from 0 to 1 comes to; without one, a side says nothing."""
+        if agreement is None:
+            return Concordance.SILENT
+        if agreement <= self.contradicts_to:
+            return Concordance.CONTRADICTS
+        return Concordance.AGREES if agreement >= self.agrees_from else Concordance.UNCLEAR
+
+    def finding(self, field: str, seen: str, expected: str, compared: Agreement) -> Finding:
+        """What a comparison of a field comes to, and what it counts."""
+        agreement, normaliser = compared
+        concordance, weight = self.concordance(agreement), self.weight(field, agreement)
+        return Finding(field, seen, expected, normaliser, agreement, concordance, weight)
 
     def weight(self, field: str, agreement: float | None) -> float:
         """What a finding counts; nothing where one side is silent."""

@@ -121,7 +121,7 @@ def _weigh(
     """The outcome for orders that are named and whose patient isn't contradicted."""
     if doubt := _doubt(chosen, unresolved, policy):
         return _Ruling(Outcome.PROBABLE, doubt, chosen)
-    used = {finding.normaliser for one in chosen for finding in _normalised(one, policy)}
+    used = {finding.normaliser for one in chosen for finding in _normalised(one)}
     if late := _late(study, chosen):
         return _Ruling(Outcome.LATE_ORDER, f"order {late} came after the study was quiet", chosen)
     if used:
@@ -137,18 +137,18 @@ def _doubt(chosen: Sequence[Scored], unresolved: Sequence[Claim], policy: Policy
         if one.identity_match not in SURE:
             return f"the patient is {one.identity_match.value}"
         for name in ("modality", "laterality", "order_status"):
-            if identity_match.contradicts(one.by_field[name], policy):
+            if one.by_field[name].contradicts:
                 return f"{name.replace('_', ' ')} contradicts the order"
         # All that is forgiven has to be allowed, together: a slip in the name and one in the number are two.
-        if identity_match.normalised(_normalised(one, policy), policy) not in SURE:
+        if identity_match.normalised(_normalised(one), policy) not in SURE:
             return "agrees only by more than what the policy allows"
     return ""
 
 
-def _normalised(one: Scored, policy: Policy) -> list[Finding]:
+def _normalised(one: Scored) -> list[Finding]:
     """The findings by which a candidate agrees, but only after a normalisation."""
     findings = (one.by_field[name] for name in _FORGIVEN)
-    return [f for f in findings if identity_match.agrees(f, policy) and f.normaliser not in PLAIN]
+    return [f for f in findings if f.agrees and f.normaliser not in PLAIN]
 
 
 def _late(study: StudyEvidence, chosen: Iterable[Scored]) -> str:
@@ -168,7 +168,7 @@ def _unnamed(study: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> 
     near = [one for one in plausible if (one.by_field["accession_number"].agreement or 0) >= NEAR_FROM]
     plausible = near or plausible
     if not plausible:
-        return _nobody(scored, policy)
+        return _nobody(scored)
     best = tuple(one for one in plausible if _go_together(one, plausible[0]))
     others = [one for one in plausible if one not in best]
     if others and plausible[0].score - others[0].score < policy.clear_lead:
@@ -181,8 +181,8 @@ def _unnamed(study: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> 
 def _can_be_meant(study: StudyEvidence, one: Scored, policy: Policy) -> bool:
     return (
         one.identity_match in PLAUSIBLE
-        and identity_match.agrees(one.by_field["modality"], policy)
-        and not identity_match.contradicts(one.by_field["laterality"], policy)
+        and one.by_field["modality"].agrees
+        and not one.by_field["laterality"].contradicts
         and one.candidate.status not in _NEVER_DONE
         and order_evidence.hours_apart(study, one.candidate) <= policy.window_hours
     )
@@ -193,8 +193,8 @@ def _go_together(one: Scored, other: Scored) -> bool:
     return one.candidate.study_instance_uid == other.candidate.study_instance_uid
 
 
-def _nobody(scored: Sequence[Scored], policy: Policy) -> _Ruling:
-    identified = [one for one in scored if identity_match.agrees(one.by_field["patient_id"], policy)]
+def _nobody(scored: Sequence[Scored]) -> _Ruling:
+    identified = [one for one in scored if one.by_field["patient_id"].agrees]
     for one in identified:
         if all(other.identity_match == IdentityMatch.CONTRADICTS for other in identified):
             return _Ruling(Outcome.MISMATCH, "the patient ID is that of another patient", (one,))

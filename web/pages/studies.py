@@ -17,7 +17,7 @@ from accounts.models import User
 from archive import archive_events
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
 from archive.reconcile import verdict_record
-from archive.reconcile.finding import Finding
+from archive.reconcile.finding import Concordance, Finding
 from ledger import audit, events
 from reporting.turnaround import current_stage
 from web.kernel import formats, layout
@@ -101,13 +101,13 @@ def findings(verdict: Verdict) -> list[FindingRow]:
 
 
 def _finding(found: Finding) -> FindingRow:
-    name, agreement = found.field, found.agreement
+    name = found.field
     return FindingRow(
         field=name.replace("_", " "),
         seen=_value(name, found.seen),
         expected=_value(name, found.expected),
-        differs=agreement is not None and agreement < 0.5 and name != "study_instance_uid",
-        agreement=_agreement(agreement, found.normaliser),
+        differs=found.contradicts and name != "study_instance_uid",
+        agreement=_agreement(found),
     )
 
 
@@ -119,13 +119,19 @@ def _value(name: str, text: str) -> str:
     return formats.date(text) if name.endswith("date") else text
 
 
-def _agreement(agreement: float | None, normaliser: str) -> str:
-    if agreement is None:
-        return "one side says nothing"
-    if agreement >= 1 and not normaliser:
+_SAYS: Final = {
+    Concordance.AGREES: "alike",
+    Concordance.UNCLEAR: "unclear",
+    Concordance.CONTRADICTS: "differs",
+    Concordance.SILENT: "one side says nothing",
+}
+
+
+def _agreement(found: Finding) -> str:
+    if found.agreement == 1 and not found.normaliser:
         return "the same"
-    said = "differs" if agreement < 0.5 else "alike"
-    return f"{said}: {normaliser}" if normaliser else said
+    said = _SAYS[found.concordance]
+    return f"{said}: {found.normaliser}" if found.agreement is not None and found.normaliser else said
 
 
 def _find(request: HttpRequest, user: User, uid: str) -> Study:

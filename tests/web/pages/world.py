@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Facility, Role, User
 from archive.models import Study, StudyException, Verdict
 from archive.reconcile import verdict_record
-from archive.reconcile.finding import Finding
+from archive.reconcile.finding import Concordance, Finding
 from interfaces.hl7.models import InboundMessage
 from worklist.models import Order, Patient, ScheduledProcedureStep
 from worklist.orders import order_application
@@ -84,7 +84,7 @@ def make_study(facility: Facility, number: int, verdict: str = "mismatch", **val
             **values,
         }
     )
-    finding = Finding("patient_id", f"H{number}", "P1", "", 0.0, 5.0)
+    finding = Finding("patient_id", f"H{number}", "P1", "", 0.0, Concordance.CONTRADICTS, 5.0)
     Verdict.objects.create(
         study=study,
         number=1,
