@@ -141,7 +141,7 @@ def test_a_match_that_took_a_correction_goes_out_corrected(hospital: Hospital, g
     assert [door["00100010"] for door in doors(get)] == [{"Alphabetic": "BARS^ANNA"}] * 3
     sent = dcmread(BytesIO(body(get(INSTANCE, ONE))))
     assert sent.OriginalAttributesSequence[0].ReasonForTheAttributeModification == "COERCE"
-    SiteSection.objects.update(content={"amend": "never"})
+    SiteSection.objects.update_or_create(name="archive", defaults={"content": {"amend": "never"}})
     assert body(get(INSTANCE, ONE)) == stored()
 
 
@@ -153,7 +153,7 @@ def test_a_change_of_the_record_shows_at_every_door(hospital: Hospital, get: Get
     named = {"00100010": {"Alphabetic": "BARS-KLEIN^ANNA"}, "00100020": "P7"}
     for door in doors(get):
         assert named.items() <= door.items()
-    SiteSection.objects.update(content={"amend": "decisions"})
+    SiteSection.objects.update_or_create(name="archive", defaults={"content": {"amend": "decisions"}})
     assert body(get(INSTANCE, ONE)) == stored()
     assert get("studies?PatientID=P1").status_code == get("studies?PatientID=P7").status_code == 200
 

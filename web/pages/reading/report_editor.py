@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts import access
-from accounts.models import SiteSection, User
+from accounts.models import User
 from archive.models import Study, StudyException
 from ledger import audit, clock
 from reporting.models import (
@@ -24,6 +24,7 @@ from reporting.models import (
     ReportVersion,
 )
 from reporting.reading_worklist import assignment, reader_inbox, reading_items, reading_status
+from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts, signatures
 from web.kernel import layout
 from web.pages import patients, timelines
@@ -157,7 +158,6 @@ def _data(
     is_open: bool,
 ) -> dict[str, Any]:
     """What the page's scripts begin with."""
-    policy = SiteSection.read("reporting")
     addendum = reader_inbox.addendum_of(report, user) if report else None
     return {
         "item": item.public_id,
@@ -188,7 +188,7 @@ def _data(
         if addendum
         else None,
         "template": {"name": template.name, "sections": template.sections} if template else None,
-        "macros": policy.get("macros", {}),
+        "macros": ReportingSection.current().macros,
         "sections": list(SECTIONS),
         "titles": TITLES,
         "viewer": viewer_path(),

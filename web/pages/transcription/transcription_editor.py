@@ -8,10 +8,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts import access
-from accounts.models import SiteSection, User
+from accounts.models import User
 from ledger import audit, clock
 from reporting.dictation import transcription
 from reporting.models import SECTIONS, Dictation, ReadingItem, Report, ReturnReason
+from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts
 from web.kernel import layout
 from web.pages import patients
@@ -45,7 +46,6 @@ def _context(request: HttpRequest, user: User, row: Dictation) -> dict[str, Any]
     report = Report.objects.filter(item=item).first()
     held = row.typing_until is not None and row.typing_until > now and row.typist_id != user.pk
     is_open = row.state in transcription.WAITING and not held
-    policy = SiteSection.read("reporting")
     template = drafts.template_for(item) if report is None else None
     return {
         "dictation": row,
@@ -75,7 +75,7 @@ def _context(request: HttpRequest, user: User, row: Dictation) -> dict[str, Any]
             },
             "sections": list(SECTIONS),
             "titles": TITLES,
-            "macros": policy.get("macros", {}),
+            "macros": ReportingSection.current().macros,
             "me": {"id": user.public_id, "name": str(user), "username": user.username},
             "zone": layout.zone_of(request).key,
             "list": reverse("transcription"),
