@@ -6,6 +6,7 @@ The site file's `archive.reconcile` overrides it key by key.
 import hashlib
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -50,6 +51,15 @@ ALLOWED: Final[dict[str, list[str]]] = {
     "accession_number": ["leading zeros", "prefix"],
 }
 """Normalisations by which a field may agree without a person, by default."""
+
+
+class Concordance(StrEnum):
+    """What the agreement of a field comes to under a policy."""
+
+    AGREES = "agrees"
+    UNCLEAR = "unclear"
+    CONTRADICTS = "contradicts"
+    SILENT = "silent"
 
 
 class Policy(BaseModel):
@@ -98,6 +108,14 @@ class Policy(BaseModel):
             if value != default:
                 found[name] = value
         return found
+
+    def concordance(self, agreement: float | None) -> Concordance:
+        """What an agreement from 0 to 1 comes to; without one, a side says nothing."""
+        if agreement is None:
+            return Concordance.SILENT
+        if agreement <= self.contradicts_to:
+            return Concordance.CONTRADICTS
+        return Concordance.AGREES if agreement >= self.agrees_from else Concordance.UNCLEAR
 
     @property
     def version(self) -> str:
