@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive import archive_events
 from archive.models import (
     Decision,
@@ -39,9 +39,10 @@ def revision(study: Study) -> int:
 
 
 def decide(
-    kind: DecisionKind, study: Study, reason: str, by: User, expected: int | None, act: Act
+    kind: DecisionKind, study: Study, reason: str, by: Actor, expected: int | None, act: Act
 ) -> tuple[Study, Decision]:
     """Do a decision to the locked study, and record it with all that was before and after."""
+    by.require("exception.decide", study)
     study = locked(study, reason)
     exception = _exception(study, expected)
     before = snapshot(study, exception)
@@ -155,16 +156,12 @@ def procedures_of(study: Study) -> Iterable[RequestedProcedure]:
     return study.procedures.select_related("order__patient__survivor")
 
 
-def record(study: Study, event: EventType, reason: str, by: User, decision: Decision) -> None:
+def record(study: Study, event: EventType, reason: str, by: Actor, decision: Decision) -> None:
     """Write a decision, or the undo of one, to the timelines that it touches and to the audit trail."""
     about = [("study", study.public_id)]
     about += [("patient", key) for key in {decision.before["patient"], decision.after["patient"]} - {None}]
     about += [("order", procedure.order.public_id) for procedure in procedures_of(study)]
     source = f"decision:{decision.public_id}"
-    events.record(event, about=about, actor=str(by)[:200], source=source, reason=reason)
-    audit.record(
-        audit.INSTANCES_ACCESSED,
-        audit.UPDATE,
-        actor=str(by)[:200],
-        objects=[("study", study.study_instance_uid), *about[1:]],
-    )
+    events.record(event, about=about, actor=by, source=source, reason=reason)
+    things = [("study", study.study_instance_uid), *about[1:]]
+    audit.note(by, audit.INSTANCES_ACCESSED, audit.UPDATE, *things)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions.decision_frame import decide, is_person, procedures_of, refuse_if_written_on, revision
 from archive.models import Decision, DecisionKind, Study
 from archive.reconcile import apply_verdict
@@ -15,7 +15,7 @@ from worklist.provenance import Provenance
 
 
 def link(
-    *, study: Study, step: ScheduledProcedureStep, reason: str, by: User, expected: int | None = None
+    *, study: Study, step: ScheduledProcedureStep, reason: str, by: Actor, expected: int | None = None
 ) -> Decision:
     """Link a study to the requested procedure of a step, and to its patient.
 
@@ -38,7 +38,7 @@ def link(
     )
 
 
-def correct(*, study: Study, reason: str, by: User, expected: int | None = None) -> Decision:
+def correct(*, study: Study, reason: str, by: Actor, expected: int | None = None) -> Decision:
     """Show the study under the demographics that the HIS has of its patient, and with the order.
 
     The patient is the one that the study is linked to, else that of the newest verdict's best candidate.
@@ -47,7 +47,7 @@ def correct(*, study: Study, reason: str, by: User, expected: int | None = None)
 
 
 def reassign(
-    *, study: Study, patient: Patient, reason: str, by: User, expected: int | None = None
+    *, study: Study, patient: Patient, reason: str, by: Actor, expected: int | None = None
 ) -> Decision:
     """Give the study to another patient; procedures of anybody else are unlinked."""
     if patient.facility_id != study.facility_id:
@@ -60,7 +60,7 @@ def reassign(
     return _decide(DecisionKind.REASSIGN, study, reason, by, expected, act)
 
 
-def accept(*, study: Study, reason: str, by: User, expected: int | None = None) -> Decision:
+def accept(*, study: Study, reason: str, by: Actor, expected: int | None = None) -> Decision:
     """Leave the study as it is, under its own header's identity where it is linked to nobody."""
     return _decide(DecisionKind.ACCEPT, study, reason, by, expected, lambda locked: {})
 
@@ -70,7 +70,7 @@ def create_order(
     study: Study,
     procedure_code: str,
     reason: str,
-    by: User,
+    by: Actor,
     patient: Patient | None = None,
     expected: int | None = None,
 ) -> Decision:
@@ -134,7 +134,7 @@ def _identified(study: Study) -> Patient:
     return next(iter(people.values()))
 
 
-def _place(study: Study, patient: Patient, procedure_code: str, by: User) -> Order:
+def _place(study: Study, patient: Patient, procedure_code: str, by: Actor) -> Order:
     label = study.accession_number
     is_free = 0 < len(label) <= 16 and not Order.objects.filter(accession_number=label).exists()
     facts = apply_verdict.newest(study).facts

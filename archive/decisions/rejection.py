@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions.decision_frame import decide, refuse_if_written_on
 from archive.models import Decision, DecisionKind, Hidden, Study
 from archive.reconcile import apply_verdict
@@ -18,7 +18,7 @@ REJECTION_CODES: Final[Mapping[str, str]] = {
 no person to say."""
 
 
-def reject(*, study: Study, code: str, reason: str, by: User, expected: int | None = None) -> Decision:
+def reject(*, study: Study, code: str, reason: str, by: Actor, expected: int | None = None) -> Decision:
     """Hide a study from lists, doors, viewer and reading; its orders are told that it is gone.
 
     Raises `Missing` and `Invalid` for a code that is none of `REJECTION_CODES`, `Conflict`

@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db.models import Case, F, Max, Min, Value, When
 from django.db.models.functions import Coalesce
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive import archive_events
 from archive.decisions.decision_frame import by_whom, decide, refuse_if_written_on
 from archive.index import indexer
@@ -26,7 +26,9 @@ from worklist.orders import generated_ids
 MOST_SERIES: Final = 1000
 
 
-def split(*, study: Study, series: list[str], reason: str, by: User, expected: int | None = None) -> Decision:
+def split(
+    *, study: Study, series: list[str], reason: str, by: Actor, expected: int | None = None
+) -> Decision:
     """Make a study of its own of some, not all, of a study's series; both are judged anew at once.
 
     Raises `Missing` without series, `Unknown` for one that the study has not, `Invalid` where
@@ -56,7 +58,7 @@ def split(*, study: Study, series: list[str], reason: str, by: User, expected: i
     events.record(
         archive_events.STUDY_SPLIT,
         about=[("study", part.public_id), ("study", whole.public_id)],
-        actor=str(by)[:200],
+        actor=by,
         source=f"decision:{decision.public_id}",
         reason=reason,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive import archive_events
 from archive.decisions.decision_frame import check_revision, locked, record, refuse_if_written_on
 from archive.decisions.splitting import take_back
@@ -14,7 +14,6 @@ from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_reconciled, study_settled
 from ledger.errors import Conflict
 from worklist.models import Order, Patient, RequestedProcedure
-from worklist.provenance import Provenance
 from worklist.schedule import step_actions
 
 
@@ -22,7 +21,7 @@ def undo(
     *,
     exception: StudyException,
     reason: str,
-    by: User,
+    by: Actor,
     decision: Decision | None = None,
     expected: int | None = None,
 ) -> Decision:
@@ -33,6 +32,7 @@ def undo(
     If the verdict is still that which the decision was made on, everything is as it was before it; otherwise
     it is as the newest verdict has it.
     """
+    by.require("exception.decide", exception.study)
     study = locked(exception.study, reason)
     check_revision(study, expected)
     live = list(apply_verdict.live_decisions(study))
@@ -40,7 +40,7 @@ def undo(
     if target.after.get("patient") != target.before.get("patient"):
         refuse_if_written_on(study)
     before = apply_verdict.linked(study)
-    _withdraw_order(target, study, reason, by)
+    _withdraw_order(target, reason, by)
     if target.kind == DecisionKind.SPLIT:
         take_back(decision=target, study=study)
     Decision.objects.filter(pk=target.pk).update(
@@ -98,7 +98,7 @@ def _follow(study: Study, verdict: Verdict) -> bool:
     return True
 
 
-def _withdraw_order(decision: Decision, study: Study, reason: str, by: User) -> None:
+def _withdraw_order(decision: Decision, reason: str, by: Actor) -> None:
     """Cancel the order that a decision placed; refused once it has ended otherwise."""
     if decision.kind != DecisionKind.CREATE_ORDER:
         return
@@ -106,7 +106,7 @@ def _withdraw_order(decision: Decision, study: Study, reason: str, by: User) -> 
     if order is None:
         return
     try:
-        step_actions.cancel(order=order, origin=Provenance.of_person(by, study.facility), reason=reason)
+        step_actions.cancel(by=by, order=order, reason=reason)
     except Conflict as error:
         raise Conflict(f"the order that it placed stands in the way: {error.text}", "order") from error
 

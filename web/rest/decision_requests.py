@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.db.models import QuerySet
 
 from accounts import access as policy
+from accounts.actor import Actor
 from accounts.models import User
 from archive import decisions
 from archive.models import Decision, DecisionKind, Study
@@ -14,16 +15,16 @@ from web.rest.schemas.exceptions import Resolution
 from worklist.models import Order, Patient, ScheduledProcedureStep
 
 
-def decide(body: Resolution, user: User, study: Study) -> Decision:
+def decide(body: Resolution, by: Actor, study: Study) -> Decision:
     """Decide in the caller's transaction; raises the archive's errors."""
     act = _DECIDE[body.action]
-    return act(body, user, study=study, reason=body.reason, by=user, expected=body.revision)
+    return act(body, by.person, study=study, reason=body.reason, by=by, expected=body.revision)
 
 
-def preview(body: Resolution, user: User, study: Study) -> list[decisions.Effect]:
+def preview(body: Resolution, by: Actor, study: Study) -> list[decisions.Effect]:
     """What `decide` would do. It needs no reason yet."""
     tried = body if body.reason.strip() else body.model_copy(update={"reason": "preview"})
-    return decisions.preview(study=study, act=lambda: decide(tried, user, study))
+    return decisions.preview(study=study, act=lambda: decide(tried, by, study))
 
 
 def _link(body: Resolution, user: User, **act: Any) -> Decision:

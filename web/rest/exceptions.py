@@ -9,12 +9,14 @@ from django.http import HttpRequest
 from ninja import Query, Router
 
 from accounts import access as policy
+from accounts.actor import actor_of
 from accounts.models import User
 from archive import decisions
 from archive.models import ExceptionStatus, Study, Verdict
 from archive.models import StudyException as Row
 from ledger import audit
-from web.rest import authorization, decision_requests
+from web.kernel import authorization
+from web.rest import decision_requests
 from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date
 from web.rest.schemas import Reason
@@ -65,7 +67,7 @@ def resolve_exception(request: HttpRequest, id: str, body: Resolution) -> Except
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        decision_requests.decide(body, user, row.study)
+        decision_requests.decide(body, actor_of(request), row.study)
     return _with_history(_rows().get(pk=row.pk))
 
 
@@ -75,7 +77,11 @@ def preview_decision(request: HttpRequest, id: str, body: Resolution) -> dict[st
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        return {"effects": [vars(effect) for effect in decision_requests.preview(body, user, row.study)]}
+        return {
+            "effects": [
+                vars(effect) for effect in decision_requests.preview(body, actor_of(request), row.study)
+            ]
+        }
 
 
 @router.post("/{id}/undo", response=ExceptionWithHistory, summary="Undo the newest decision")
@@ -84,7 +90,7 @@ def undo_decision(request: HttpRequest, id: str, body: Reason) -> ExceptionWithH
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        decisions.undo(exception=row, reason=body.reason, by=user)
+        decisions.undo(exception=row, reason=body.reason, by=actor_of(request))
     return _with_history(_rows().get(pk=row.pk))
 
 

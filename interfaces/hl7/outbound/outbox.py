@@ -12,13 +12,14 @@ from typing import Final
 
 from django.db import connection, transaction
 
+from accounts.actor import Actor
 from interfaces.hl7 import destination_options, hl7_events
 from interfaces.hl7.inbound import message_index
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.outbound import message_types, message_writer
 from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
 from interfaces.hl7.outbound.message_writer import Segment
-from ledger import clock, events, jobs
+from ledger import audit, clock, events, jobs
 from ledger.errors import Conflict, Invalid
 from ledger.event_types import EventType
 
@@ -85,27 +86,28 @@ _STEPS: Final = {
 }
 
 
-def resend(message: OutboundMessage, by: str, reason: str) -> None:
+def resend(message: OutboundMessage, *, by: Actor, reason: str) -> None:
     """Send a delivered or skipped message again: the same bytes under the same MSH-10."""
     _step("resend", message, by, reason)
 
 
-def hold(message: OutboundMessage, by: str, reason: str) -> None:
+def hold(message: OutboundMessage, *, by: Actor, reason: str) -> None:
     """Keep back a message that waits; its lane waits with it."""
     _step("hold", message, by, reason)
 
 
-def release(message: OutboundMessage, by: str, reason: str) -> None:
+def release(message: OutboundMessage, *, by: Actor, reason: str) -> None:
     """Let a held or stopped message go on, and its lane with it."""
     _step("release", message, by, reason)
 
 
-def skip(message: OutboundMessage, by: str, reason: str) -> None:
+def skip(message: OutboundMessage, *, by: Actor, reason: str) -> None:
     """Give a message up, so that its lane goes on without it."""
     _step("skip", message, by, reason)
 
 
-def _step(name: str, message: OutboundMessage, by: str, reason: str) -> None:
+def _step(name: str, message: OutboundMessage, by: Actor, reason: str) -> None:
+    by.require("message.replay")
     step = _STEPS[name]
     with transaction.atomic():
         row = OutboundMessage.objects.select_for_update().get(pk=message.pk)
@@ -117,6 +119,7 @@ def _step(name: str, message: OutboundMessage, by: str, reason: str) -> None:
         row.save(update_fields=["status", "attempts", "not_before"])
         destination = Destination.objects.get(pk=row.destination_id)
         events.record(step.event, about=subjects(row, destination), actor=by, reason=reason)
+        audit.note(by, audit.EXPORT, audit.EXECUTE, ("message", row.public_id))
         jobs.enqueue(JOB, destination.name)
     message.refresh_from_db()
 

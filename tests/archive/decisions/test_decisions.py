@@ -12,6 +12,7 @@ from archive.models import Decision, Study, StudyException
 from archive.signals import study_reconciled
 from ledger.errors import Conflict, Missing
 from ledger.models import AuditEvent, Event
+from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from worklist.models import Order, Patient, ProcedureCode, ScheduledProcedureStep
 
@@ -32,13 +33,13 @@ def rows(study: Study) -> dict[str, Any]:
 
 def decide(act: Any, study: Study, by: User, reason: str = "looked at both", **values: Any) -> Decision:
     with transaction.atomic():
-        return act(study=study, reason=reason, by=by, **values)
+        return act(study=study, reason=reason, by=acting(by), **values)
 
 
 def undo(study: Study, by: User, **values: Any) -> Decision:
     with transaction.atomic():
         return decisions.undo(
-            exception=StudyException.objects.get(study=study), reason="was wrong", by=by, **values
+            exception=StudyException.objects.get(study=study), reason="was wrong", by=acting(by), **values
         )
 
 

@@ -14,6 +14,7 @@ from archive.models import Decision, Instance, Series, Study, StudyException, Ve
 from archive.search import study_search
 from archive.signals import study_settled, study_withdrawn
 from ledger.errors import Conflict, Invalid, Missing, Unknown
+from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import files_in, indexed, received
 
@@ -68,7 +69,7 @@ def two(hospital: Hospital) -> Study:
 
 def decide(act: Any, study: Study, by: User, reason: str = "looked at both", **values: Any) -> Decision:
     with transaction.atomic():
-        return act(study=study, reason=reason, by=by, **values)
+        return act(study=study, reason=reason, by=acting(by), **values)
 
 
 def split(study: Study, by: User, *series: str, **values: Any) -> Study:
@@ -78,7 +79,9 @@ def split(study: Study, by: User, *series: str, **values: Any) -> Study:
 
 def undo(study: Study, by: User) -> Decision:
     with transaction.atomic():
-        return decisions.undo(exception=StudyException.objects.get(study=study), reason="was wrong", by=by)
+        return decisions.undo(
+            exception=StudyException.objects.get(study=study), reason="was wrong", by=acting(by)
+        )
 
 
 def rows(study: Study) -> dict[str, Any]:
@@ -282,7 +285,7 @@ def test_a_preview_says_what_the_act_then_does_and_changes_nothing(two: Study, u
     with transaction.atomic():
         effects = decisions.preview(
             study=two,
-            act=lambda: decisions.split(study=two, series=["1.2.3.2"], reason="preview", by=user),
+            act=lambda: decisions.split(study=two, series=["1.2.3.2"], reason="preview", by=acting(user)),
         )
     assert rows(two) == before and Decision.objects.count() == made and Study.objects.count() == 1
     told = {effect.about: effect for effect in effects}

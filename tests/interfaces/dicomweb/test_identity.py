@@ -13,6 +13,7 @@ from accounts.models import Facility, SiteSection, User
 from archive import decisions
 from archive.models import StoredFile, Study
 from archive.storage.volumes import path_of
+from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import indexed, received
 from worklist.models import Patient, ScheduledProcedureStep
@@ -64,7 +65,7 @@ def doors(get: Get) -> list[dict[str, Any]]:
 
 def decide(act: Any, study: Study, user: User, **more: Any) -> Any:
     with transaction.atomic():
-        return act(study=study, reason="seen", by=user, **more)
+        return act(study=study, reason="seen", by=acting(user), **more)
 
 
 def test_all_doors_show_the_patient_whom_a_person_gave_the_study_to(
@@ -98,7 +99,7 @@ def test_all_doors_show_the_patient_whom_a_person_gave_the_study_to(
     assert sent.PixelData == dcmread(BytesIO(stored())).PixelData
     assert get(f"{INSTANCE}/bulkdata/00100010").status_code == 404
     with transaction.atomic():
-        decisions.undo(exception=study.exception, reason="no", by=user)
+        decisions.undo(exception=study.exception, reason="no", by=acting(user))
     undone = get(INSTANCE, ONE)
     assert undone["ETag"] == before["ETag"] and body(undone) == stored()
     assert get(f"{INSTANCE}/bulkdata/00100010").status_code == 200

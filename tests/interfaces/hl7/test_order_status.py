@@ -11,6 +11,7 @@ from archive.models import Study, StudyException
 from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound.messages import order_status
+from tests.actors import acting
 from tests.archive.hospital import Hospital
 from worklist.models import ScheduledProcedureStep
 
@@ -37,12 +38,14 @@ def told() -> list[tuple[str, str]]:
 def link(study: Study, user: User) -> None:
     step = ScheduledProcedureStep.objects.get(procedure__order__accession_number="A1")
     with transaction.atomic():
-        decisions.link(study=study, step=step, reason="seen", by=user, expected=decisions.revision(study))
+        decisions.link(
+            study=study, step=step, reason="seen", by=acting(user), expected=decisions.revision(study)
+        )
 
 
 def undo(study: Study, user: User) -> None:
     with transaction.atomic():
-        decisions.undo(exception=StudyException.objects.get(study=study), reason="no", by=user)
+        decisions.undo(exception=StudyException.objects.get(study=study), reason="no", by=acting(user))
 
 
 def test_ip_and_sc_are_told_in_turn(mismatch: Study, user: User) -> None:
@@ -65,10 +68,10 @@ def test_nothing_is_taken_back_that_was_not_said_or_that_other_images_still_say(
     one, other = hospital.study("A1"), hospital.study("A1")
     assert told() == [("A1", "IP")] * 2
     with transaction.atomic():
-        decisions.reject(study=one, code="113001", reason="moved", by=user, expected=0)
+        decisions.reject(study=one, code="113001", reason="moved", by=acting(user), expected=0)
     assert told() == [("A1", "IP")] * 2
     with transaction.atomic():
-        decisions.reject(study=other, code="113001", reason="moved", by=user, expected=0)
+        decisions.reject(study=other, code="113001", reason="moved", by=acting(user), expected=0)
     assert told()[2:] == [("A1", "SC")]
 
 
@@ -82,7 +85,7 @@ def test_of_an_order_that_was_placed_here_and_cancelled_the_end_is_told(
     hospital.patient()
     study = hospital.study("N5")
     with transaction.atomic():
-        decisions.create_order(study=study, procedure_code="71260", reason="emergency", by=user)
+        decisions.create_order(study=study, procedure_code="71260", reason="emergency", by=acting(user))
     undo(study, user)
     assert [status for _, status in told()] == ["IP", "CA"]
 
@@ -94,11 +97,11 @@ def test_a_preview_names_the_messages_and_sends_none(mismatch: Study, user: User
         with transaction.atomic():
             return [effect.text for effect in decisions.preview(study=mismatch, act=act)]
 
-    said = effects(lambda: decisions.link(study=mismatch, step=step, reason="preview", by=user))
+    said = effects(lambda: decisions.link(study=mismatch, step=step, reason="preview", by=acting(user)))
     assert "Sends ORM SC/IP to HIS: order A1 is in process" in said
     assert told() == []
     link(mismatch, user)
     row = StudyException.objects.get()
-    said = effects(lambda: decisions.undo(exception=row, reason="preview", by=user))
+    said = effects(lambda: decisions.undo(exception=row, reason="preview", by=acting(user)))
     assert "Sends ORM SC/SC to HIS: order A1 is scheduled again" in said
     assert told() == [("A1", "IP")]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 from pydantic import ValidationError
 
-from accounts.models import User
+from accounts.actor import actor_of
 from archive import decisions
 from archive.decisions import REJECTION_CODES, Effect
 from archive.models import DecisionKind, StudyException
@@ -80,22 +80,22 @@ def _action(request: HttpRequest) -> Action | None:
 
 
 def _foretell(request: HttpRequest, row: StudyException, action: Action) -> list[Effect]:
-    user, reason = layout.user_of(request), _reason(request) or "preview"
+    reason = _reason(request) or "preview"
     if action.kind != UNDO:
-        return decision_requests.preview(_body(request, action), user, row.study)
-    return decisions.preview(study=row.study, act=lambda: _undo(request, row, user, reason))
+        return decision_requests.preview(_body(request, action), actor_of(request), row.study)
+    return decisions.preview(study=row.study, act=lambda: _undo(request, row, reason))
 
 
 def _act(request: HttpRequest, row: StudyException, action: Action) -> None:
-    user = layout.user_of(request)
     if action.kind == UNDO:
-        _undo(request, row, user, _reason(request))
+        _undo(request, row, _reason(request))
     else:
-        decision_requests.decide(_body(request, action), user, row.study)
+        decision_requests.decide(_body(request, action), actor_of(request), row.study)
 
 
-def _undo(request: HttpRequest, row: StudyException, user: User, reason: str) -> Any:
-    return decisions.undo(exception=row, reason=reason, by=user, expected=_revision(request))
+def _undo(request: HttpRequest, row: StudyException, reason: str) -> Any:
+    by = actor_of(request)
+    return decisions.undo(exception=row, reason=reason, by=by, expected=_revision(request))
 
 
 def _body(request: HttpRequest, action: Action) -> Resolution:
