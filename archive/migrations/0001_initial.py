@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.CharField(default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True)),
-                ('kind', models.CharField(choices=[('link', 'Link'), ('correct', 'Correct'), ('create_order', 'Create Order'), ('reassign', 'Reassign'), ('split', 'Split'), ('reject', 'Reject'), ('accept', 'Accept')], max_length=16)),
+                ('kind', models.CharField(max_length=16)),
                 ('reason', models.CharField(max_length=500)),
                 ('by', models.CharField(max_length=200)),
                 ('at', models.DateTimeField(auto_now_add=True)),
