@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Facility, Role, User
+from accounts.models import Facility, Presence, Role, User
 from archive.decisions import decision_frame
 from archive.models import Decision, Series, Study, StudyException
 from interfaces.hl7.models import Destination, OutboundMessage
@@ -223,7 +223,7 @@ def test_others_who_look_are_named(browser: Client, employ: Employ, path: str) -
     assert "berta has had this open since" in words(browser.get(path))
     assert "berta" in words(browser.get("/exceptions"))
     assert "anna has had" not in words(browser.get(path)).lower()
-    StudyException.objects.get().viewers.update(until=timezone.now() - timedelta(seconds=1))
+    Presence.objects.update(until=timezone.now() - timedelta(seconds=1))
     assert "berta" not in words(browser.get(path))
 
 

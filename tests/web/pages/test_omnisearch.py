@@ -159,3 +159,10 @@ def test_a_name_has_few_spellings(db: None, django_assert_max_num_queries: Any) 
     with django_assert_max_num_queries(1):
         assert list(patient_search.by_name("Müller-Lüdenscheidt Anna Maria")) == []
     assert not Patient.objects.exists()
+
+
+@pytest.mark.timeout(20)
+def test_a_text_of_many_words_keeps_nobody() -> None:
+    """Which of n words are the family name has 2 n answers: only as many are written as are asked for."""
+    words = " ".join(f"{number:x}ae" for number in range(5000))
+    assert len(patient_search.spellings(words)) == 96
