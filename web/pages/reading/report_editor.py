@@ -26,10 +26,9 @@ from reporting.models import (
 from reporting.reading_worklist import reader_inbox, reading_items, reading_status
 from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts, signatures
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.reading import reading_rows as listing
-from web.rest import authorization as door
 
 TITLES: Final = {name: name.capitalize() for name in SECTIONS}
 
@@ -92,14 +91,14 @@ def find(request: HttpRequest, user: User, key: str) -> ReadingItem:
         "reserved_for",
         "report__author",
     )
-    return door.find(rows, access.visible(rows, user), request, public_id=key)
+    return authorization.find(rows, access.visible(rows, user), request, public_id=key)
 
 
 def note(request: HttpRequest, item: ReadingItem) -> None:
     """Write to the audit trail that an item and its patient were looked at."""
     things = [("reading_item", item.public_id)]
     things += [("patient", item.patient.current.public_id)] if item.patient else []
-    door.note_reading(request, audit.PATIENT_RECORD, *things)
+    authorization.note_reading(request, audit.PATIENT_RECORD, *things)
 
 
 def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report | None) -> dict[str, Any]:

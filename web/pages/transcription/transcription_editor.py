@@ -14,11 +14,10 @@ from reporting.dictation import transcription
 from reporting.models import SECTIONS, Dictation, ReadingItem, Report, ReturnReason
 from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.pages import patients
 from web.pages.reading import reading_rows
 from web.pages.reading.report_editor import TITLES
-from web.rest import authorization as door
 
 
 @require_safe
@@ -30,10 +29,10 @@ def dictation(request: HttpRequest, key: str) -> HttpResponse:
         "item__facility", "item__patient__authority", "item__patient__survivor__authority", "author", "typist"
     )
     mine = rows.filter(item__in=access.visible(ReadingItem.objects.all(), user))
-    row = door.find(rows, mine, request, uuid=key)
+    row = authorization.find(rows, mine, request, uuid=key)
     patient = row.item.patient
     things = [("dictation", row.uuid)] + ([("patient", patient.current.public_id)] if patient else [])
-    door.note_reading(request, audit.PATIENT_RECORD, *things)
+    authorization.note_reading(request, audit.PATIENT_RECORD, *things)
     with timezone.override(layout.zone_of(request)):
         context = _context(request, user, row)
     return layout.page(request, "web/transcription/transcription_editor.html", context)
