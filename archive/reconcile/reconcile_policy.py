@@ -99,6 +99,18 @@ class Policy(BaseModel):
     def _beside_the_defaults(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
         return ALLOWED | value
 
+    def overrides(self) -> dict[str, Any]:
+        """What differs from the default policy, key by key."""
+        usual, found = Policy(), {}
+        for name in Policy.model_fields:
+            value, default = getattr(self, name), getattr(usual, name)
+            if isinstance(value, dict):
+                value = {key: one for key, one in value.items() if default.get(key) != one}
+                default = {}
+            if value != default:
+                found[name] = value
+        return found
+
     def concordance(self, agreement: float | None) -> Concordance:
         """What an agreement from 0 to 1 comes to; without one, a side says nothing."""
         if agreement is None:
@@ -130,8 +142,3 @@ class Policy(BaseModel):
         """A hash that names these rules and settings."""
         text = json.dumps([RULES, self.model_dump(mode="json")], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def of(overrides: Mapping[str, Any]) -> Policy:
-    """The default policy with `overrides`, key by key."""
-    return Policy(**overrides)

@@ -20,9 +20,8 @@ from archive.reconcile import verdict_record
 from archive.reconcile.finding import Concordance, Finding
 from ledger import audit, events
 from reporting.turnaround import current_stage
-from web.kernel import formats, layout
+from web.kernel import authorization, formats, layout
 from web.pages import patients, timelines
-from web.rest import authorization as door
 from worklist.models import Order
 
 MOST_SERIES: Final = 200
@@ -63,9 +62,9 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
     """One study, by its Study Instance UID."""
     user = layout.user_of(request)
     row = _find(request, user, uid)
-    door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study_instance_uid))
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study_instance_uid))
     if row.patient is not None:
-        door.note_reading(request, audit.PATIENT_RECORD, ("patient", row.patient.current.public_id))
+        authorization.note_reading(request, audit.PATIENT_RECORD, ("patient", row.patient.current.public_id))
     verdict = Verdict.objects.filter(study=row).order_by("-number").first()
     exception = StudyException.objects.filter(study=row).first()
     series = list(row.series.order_by("id")[: MOST_SERIES + 1])
@@ -136,7 +135,7 @@ def _agreement(found: Finding) -> str:
 
 def _find(request: HttpRequest, user: User, uid: str) -> Study:
     rows: QuerySet[Study] = Study.objects.select_related("patient__authority", "patient__survivor__authority")
-    return door.find(rows, access.visible(rows, user), request, study_instance_uid=uid)
+    return authorization.find(rows, access.visible(rows, user), request, study_instance_uid=uid)
 
 
 def _in_images(row: Study) -> patients.Header | None:

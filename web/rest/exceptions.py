@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Body, Query, Router
 
+from accounts.actor import actor_of
 from accounts.models import User
 from archive.decisions import decision_type
 from archive.decisions.decision_frame import decide
@@ -18,7 +19,7 @@ from archive.models import StudyException as Row
 from archive.reconcile import exception_list, verdict_record
 from archive.reconcile.verdict_record import CandidateRecord
 from ledger import audit
-from web.rest import authorization
+from web.kernel import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date
 from web.rest.schemas import Reason
@@ -66,7 +67,7 @@ def resolve_exception(request: HttpRequest, id: str, body: Body[Resolution]) -> 
     row = _find(request, user, id)
     with transaction.atomic():
         decision = decision_type.named(body.action, body.names, user)
-        decide(decision, study=row.study, reason=body.reason, by=user, expected=body.revision)
+        decide(decision, study=row.study, reason=body.reason, by=actor_of(request), expected=body.revision)
     return _with_history(_whole(Row.objects.all()).get(pk=row.pk))
 
 
@@ -77,7 +78,9 @@ def preview_decision(request: HttpRequest, id: str, body: Body[Resolution]) -> d
     row = _find(request, user, id)
     with transaction.atomic():
         decision = decision_type.named(body.action, body.names, user)
-        effects = preview(decision, study=row.study, reason=body.reason, by=user, expected=body.revision)
+        effects = preview(
+            decision, study=row.study, reason=body.reason, by=actor_of(request), expected=body.revision
+        )
         return {"effects": [vars(effect) for effect in effects]}
 
 
@@ -87,7 +90,7 @@ def undo_decision(request: HttpRequest, id: str, body: Reason) -> ExceptionWithH
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        undo(exception=row, reason=body.reason, by=user)
+        undo(exception=row, reason=body.reason, by=actor_of(request))
     return _with_history(_whole(Row.objects.all()).get(pk=row.pk))
 
 
