@@ -12,8 +12,8 @@ from archive.reconcile import name_agreement
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity, StudyEvidence, moment
 from worklist.models import Order, OrderNumber, Patient, ScheduledProcedureStep, StatusEvent
-from worklist.mwl import query
 from worklist.patients import identity, person_names
+from worklist.schedule import station_groups
 
 _LONGEST_ACCESSION: Final = 16
 _UNUSED: Final = (
@@ -200,7 +200,7 @@ def described(rows: QuerySet[ScheduledProcedureStep]) -> list[Candidate]:
     steps = list(rows.order_by("public_id"))
     orders = {step.procedure.order_id for step in steps}
     people = _people(step.procedure.order.patient for step in steps)
-    groups = query.stations_of_groups() if any(step.station_group for step in steps) else {}
+    groups = station_groups.titles() if any(step.station_group for step in steps) else {}
     numbers: dict[int, list[str]] = {}
     for number in OrderNumber.objects.filter(order__in=orders).order_by("kind", "value", "namespace"):
         numbers.setdefault(number.order_id, []).append(f"{number.value}^{number.namespace}".rstrip("^"))
