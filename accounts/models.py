@@ -136,6 +136,15 @@ class SiteSection(models.Model):
         return dict(row.content) if row else {}
 
 
+class SiteVersion(models.Model):
+    """A token that is another whenever what the site says has changed (`accounts.site_version`)."""
+
+    NAME: ClassVar = "site"
+
+    name = models.CharField(max_length=8, unique=True, default=NAME)
+    token = models.CharField(max_length=32)
+
+
 class FailedSignIn(models.Model):
     """A sign-in that failed: what was typed as the name, and where it came from. Kept for minutes only."""
 
@@ -148,3 +157,17 @@ class FailedSignIn(models.Model):
             models.Index(fields=["address", "at"], name="failed_sign_in_by_address"),
             models.Index(fields=["at"], name="failed_sign_in_at"),
         ]
+
+
+class Presence(models.Model):
+    """A person has a thing before them, named by its type and public ID; it blocks nobody."""
+
+    type = models.CharField(max_length=32)
+    key = models.CharField(max_length=100)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["type", "key", "user"], name="presence_once")]
+        indexes = [models.Index(fields=["until"], name="presence_until")]

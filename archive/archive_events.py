@@ -1,10 +1,9 @@
-"""What happens to studies and their files, in words."""
+"""What happens to studies and their files, in words; each decision declares its own events."""
 
-from collections.abc import Mapping
 from typing import Final
 
-from archive.models import DecisionKind, Outcome
-from ledger.event_types import EventType, declare, labels
+from archive.models import Outcome
+from ledger.event_types import declare, labels
 
 _OUTCOME: Final = {"outcome": labels(Outcome)}
 
@@ -26,13 +25,6 @@ EXCEPTION_CLOSED: Final = declare(
     labels=_OUTCOME,
 )
 EXCEPTION_RESOLVED: Final = declare("study.exception.resolved", "Exception resolved")
-DECIDED: Final[Mapping[DecisionKind, EventType]] = {
-    kind: declare(f"study.decision.{kind}", f"Decided: {kind.label.lower()}") for kind in DecisionKind
-}
-DECISION_UNDONE: Final[Mapping[DecisionKind, EventType]] = {
-    kind: declare(f"study.decision.undone.{kind}", f"Decision undone: {kind.label.lower()}")
-    for kind in DecisionKind
-}
 
 OBJECT_QUARANTINED: Final = declare(
     "object.quarantined", "Object quarantined: {text}", short="object quarantined", tone="bad"

@@ -16,7 +16,8 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
-from ledger import clock, events, notifier, write_lock
+from ledger import audit, clock, events, notifier, write_lock
+from ledger.errors import Conflict
 from ledger.event_types import declare
 from ledger.models import Job, JobState
 
@@ -40,10 +41,6 @@ class Retry(Exception):
 
 class ClaimLost(Exception):
     """Another worker has claimed the job in the meantime; what was done is rolled back."""
-
-
-class NotFailed(Exception):
-    """The job needs no person: it waits, runs, or is done."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +105,16 @@ def enqueue(kind: str, key: str, *, not_before: datetime | None = None, **payloa
         transaction.on_commit(lambda: notifier.notify(job_id))
 
 
-def try_again(job: Job, *, by: str) -> None:
-    """Have a job done anew that ended in an error, in the caller's transaction. Raises `NotFailed`."""
+def try_again(job: Job, *, by: audit.Actor) -> None:
+    """Have a job done anew that ended in an error, in the caller's transaction.
+
+    Raises `Conflict` for one that needs no person: it waits, runs, or is done.
+    """
     assert connection.in_atomic_block
+    by.require("job.retry")
     row = Job.objects.select_for_update().get(pk=job.pk)
     if row.state not in STUCK:
-        raise NotFailed(f"it is {row.get_state_display().lower()} by now")
+        raise Conflict(f"it is {row.get_state_display().lower()} by now")
     enqueue(row.kind, row.key, **row.payload)
     events.record(
         TRIED_AGAIN,
@@ -122,6 +123,7 @@ def try_again(job: Job, *, by: str) -> None:
         kind_of_job=row.kind,
         error=row.last_error,
     )
+    audit.note(by, audit.APPLICATION_ACTIVITY, audit.EXECUTE, ("job", row.public_id))
 
 
 def due(at: datetime) -> QuerySet[Job]:

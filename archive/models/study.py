@@ -1,5 +1,7 @@
 """Studies, series and instances as received: nothing in them is corrected."""
 
+from typing import Final
+
 from django.db import models
 
 from accounts.models import Facility
@@ -28,6 +30,11 @@ class Hidden(models.TextChoices):
     JOINED = "joined", "its series are back in the study that they came in"
 
 
+PATIENT_NAME_KEYS: Final = ("patient_name_key", "patient_ideographic_key", "patient_phonetic_key")
+REFERRER_KEYS: Final = ("referrer_key", "referrer_ideographic_key", "referrer_phonetic_key")
+"""What the names in a study's header are found by: their component groups, folded."""
+
+
 class Study(PublicModel):
     """A study, as its own header tells of it, and what reconcile makes of it.
 
@@ -48,6 +55,8 @@ class Study(PublicModel):
 
     patient_name = models.CharField(max_length=320, blank=True)
     patient_name_key = models.CharField(max_length=320, blank=True, db_index=True)
+    patient_ideographic_key = models.CharField(max_length=320, blank=True)
+    patient_phonetic_key = models.CharField(max_length=320, blank=True)
     header_patient_id = models.CharField(max_length=64, blank=True, db_index=True)
     issuer_of_patient_id = models.CharField(max_length=64, blank=True)
     birth_date = models.CharField(max_length=18, blank=True)
@@ -58,8 +67,11 @@ class Study(PublicModel):
     study_time = models.CharField(max_length=28, blank=True)
     description = models.CharField(max_length=255, blank=True)
     referring_physician = models.CharField(max_length=320, blank=True)
+    referrer_key = models.CharField(max_length=320, blank=True, help_text="alphabetic, folded")
+    referrer_ideographic_key = models.CharField(max_length=320, blank=True)
+    referrer_phonetic_key = models.CharField(max_length=320, blank=True)
     modalities = models.JSONField(default=list, blank=True)
-    header = models.JSONField(default=dict, blank=True, help_text="other study facts, as received")
+    header = models.JSONField(default=dict, blank=True, help_text="what else its headers say of it")
     series_count = models.PositiveIntegerField(default=0)
     instance_count = models.PositiveIntegerField(default=0)
 
@@ -98,8 +110,8 @@ class Series(PublicModel):
     laterality = models.CharField(max_length=16, blank=True)
     station_name = models.CharField(max_length=64, blank=True)
     station_ae_title = models.CharField(max_length=64, blank=True, help_text="the AE title that sent it")
-    header = models.JSONField(default=dict, blank=True, help_text="other series facts, as received")
-    told = models.JSONField(
+    header = models.JSONField(default=dict, blank=True, help_text="what else its headers say of it")
+    header_values = models.JSONField(
         default=dict, blank=True, help_text="what its objects say of their patient and study"
     )
     instance_count = models.PositiveIntegerField(default=0)
@@ -124,7 +136,7 @@ class Instance(PublicModel):
     rows = models.PositiveIntegerField(null=True, blank=True)
     columns = models.PositiveIntegerField(null=True, blank=True)
     frames = models.PositiveIntegerField(default=1)
-    header = models.JSONField(default=dict, blank=True, help_text="other instance facts, as received")
+    header = models.JSONField(default=dict, blank=True, help_text="what else its header says of it")
     calling_ae_title = models.CharField(max_length=16, blank=True)
     received_at = models.DateTimeField()
     times_received = models.PositiveIntegerField(default=1)

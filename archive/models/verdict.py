@@ -6,7 +6,6 @@ from typing import Final
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import User
 from archive.models.study import Study
 from ledger.public_id import PublicModel
 
@@ -30,7 +29,7 @@ class Verdict(PublicModel):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="verdicts")
     number = models.PositiveIntegerField()
     outcome = models.CharField(max_length=12, choices=Outcome)
-    facts = models.JSONField(help_text="what was seen of the study")
+    study_evidence = models.JSONField(help_text="what was seen of the study")
     candidates = models.JSONField(
         default=list,
         help_text="[{scheduled_procedure_step_id, accession_number, patient, score, findings}], best first",
@@ -81,35 +80,14 @@ class StudyException(PublicModel):
         ]
 
 
-class ExceptionViewer(models.Model):
-    """That a person has an exception before them: presence, which blocks nobody."""
-
-    exception = models.ForeignKey(StudyException, on_delete=models.CASCADE, related_name="viewers")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    since = models.DateTimeField()
-    until = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["exception", "user"], name="exception_viewer_once")]
-
-
-class DecisionKind(models.TextChoices):
-    """The closed set of what a person may decide."""
-
-    LINK = "link"
-    CORRECT = "correct"
-    CREATE_ORDER = "create_order"
-    REASSIGN = "reassign"
-    SPLIT = "split"
-    REJECT = "reject"
-    ACCEPT = "accept"
-
-
 class Decision(PublicModel):
-    """A person's act on a study: kind, reason, before, after, and what undid it."""
+    """A person's act on a study: kind, reason, before, after, and what undid it.
+
+    What kinds there are is said by `archive.decisions`.
+    """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="decisions")
-    kind = models.CharField(max_length=16, choices=DecisionKind)
+    kind = models.CharField(max_length=16)
     reason = models.CharField(max_length=500)
     by = models.CharField(max_length=200)
     at = models.DateTimeField(auto_now_add=True)

@@ -8,11 +8,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from archive import archive_events
+from archive.decisions import decision_type
 from archive.models import (
     TARGET,
     TARGET_STAT,
     Decision,
-    DecisionKind,
     ExceptionStatus,
     Outcome,
     ReadingStatus,
@@ -20,6 +20,7 @@ from archive.models import (
     StudyException,
     Verdict,
 )
+from archive.reconcile import verdict_record
 from archive.signals import study_reconciled, study_settled, study_withdrawn
 from ledger import events
 from ledger.event_types import EventType
@@ -57,9 +58,9 @@ def follow(study: Study, verdict: Verdict) -> bool:
     """
     if verdict.outcome not in MATCHES and study.reading_status not in NOT_BEGUN:
         return False
-    chosen = [entry for entry in verdict.candidates if entry["chosen"]]
-    procedures = RequestedProcedure.objects.filter(public_id__in=[entry["procedure"] for entry in chosen])
-    record = chosen[0]["patient"]["record"] if chosen else None
+    chosen = [one for one in verdict_record.candidates(verdict) if one.chosen]
+    procedures = RequestedProcedure.objects.filter(public_id__in=[one.procedure for one in chosen])
+    record = chosen[0].patient.record if chosen else None
     return set_links(study, Patient.objects.filter(public_id=record).first(), list(procedures))
 
 
@@ -89,15 +90,14 @@ def tell_withdrawn(study: Study, before: frozenset[int], origin_text: str) -> No
 def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> None:
     """Open, close or leave alone the study's exception; `live` is the decision that pins it."""
     row = StudyException.objects.filter(study=study).first()
-    fits = verdict.outcome in MATCHES
     if row is None:
-        if not fits:
+        if verdict.outcome not in MATCHES:
             opened_at = timezone.now()
             due_at = opened_at + _target(verdict)
             StudyException.objects.create(study=study, opened_at=opened_at, due_at=due_at)
             _tell(study, archive_events.EXCEPTION_OPENED, verdict)
         return
-    wanted = _wanted(row, verdict, live, fits)
+    wanted = _wanted(study, row, verdict, live)
     is_news = row.status != wanted
     if is_news and wanted == ExceptionStatus.OPEN:
         row.opened_at = timezone.now()
@@ -109,28 +109,26 @@ def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> N
         _tell(study, _EVENTS[wanted], verdict)
 
 
-def _wanted(row: StudyException, verdict: Verdict, live: Decision | None, fits: bool) -> ExceptionStatus:
+def _wanted(study: Study, row: StudyException, verdict: Verdict, live: Decision | None) -> ExceptionStatus:
     if live is not None:
-        return ExceptionStatus.OPEN if _is_news(verdict, live) else ExceptionStatus(row.status)
-    if not fits:
+        is_news = not study.hidden and _is_news(verdict, live)
+        return ExceptionStatus.OPEN if is_news else ExceptionStatus(row.status)
+    if verdict.outcome not in MATCHES:
         return ExceptionStatus.OPEN
-    # A split has resolved it, and what is left fits.
-    is_split = row.resolution == DecisionKind.SPLIT and live_decisions(row.study).exists()
-    return ExceptionStatus.RESOLVED if is_split else ExceptionStatus.CLOSED
+    # Decisions that pin nothing, such as a split, have resolved it, and what is left fits.
+    return ExceptionStatus.RESOLVED if live_decisions(study).exists() else ExceptionStatus.CLOSED
 
 
 def _target(verdict: Verdict) -> timedelta:
     """Within what time a person should decide: an order that could be meant and is STAT is urgent."""
-    orders = {entry["order"] for entry in verdict.candidates}
+    orders = {one.order for one in verdict_record.candidates(verdict)}
     is_stat = Order.objects.filter(public_id__in=orders, priority=Priority.STAT).exists()
     return TARGET_STAT if is_stat else TARGET
 
 
 def _is_news(verdict: Verdict, live: Decision) -> bool:
     """Whether the images are a wrong-patient suspect now, but were not when the decision was made."""
-    if live.kind == DecisionKind.REJECT:
-        return False
-    return verdict.outcome == Outcome.MISMATCH and live.before.get("outcome") != Outcome.MISMATCH
+    return verdict.outcome == Outcome.MISMATCH and live.before["outcome"] != Outcome.MISMATCH
 
 
 def _tell(study: Study, event: EventType, verdict: Verdict) -> None:
@@ -144,8 +142,9 @@ def live_decisions(study: Study) -> QuerySet[Decision]:
 
 
 def pinning(study: Study) -> Decision | None:
-    """The newest decision that keeps a study's patient and procedures as they are: any but a split."""
-    return live_decisions(study).exclude(kind=DecisionKind.SPLIT).last()
+    """The newest decision that keeps a study's patient and procedures as they are."""
+    pinning_kinds = decision_type.kinds(lambda decided: decided.pins)
+    return live_decisions(study).filter(kind__in=pinning_kinds).last()
 
 
 def newest(study: Study) -> Verdict:

@@ -4,15 +4,12 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Final
 
-from archive.reconcile.evidence import Finding
-from archive.reconcile.reconcile_policy import GUESSES, PLAIN, Policy
-
-_SAYS: Final[Mapping[str, float]] = {"patient_name": 1.0, "birth_date": 1.0, "sex": 0.5}
-"""What the demographics count against each other: one sex is that of every second patient."""
+from archive.reconcile.finding import Finding
+from archive.reconcile.reconcile_policy import DEMOGRAPHICS, GUESSES, PLAIN, Policy
 
 
 class IdentityMatch(Enum):
-    """How a study's identity stands to a person's."""
+    """What a study's identity is to a person's."""
 
     SAME = "same"
     CORRECTED = "the same after a normalisation that needs no person"
@@ -23,18 +20,6 @@ class IdentityMatch(Enum):
 
 SURE: Final = frozenset({IdentityMatch.SAME, IdentityMatch.CORRECTED})
 PLAUSIBLE: Final = SURE | {IdentityMatch.UNCLEAR}
-
-
-def agrees(finding: Finding | None, policy: Policy) -> bool:
-    """Whether a finding speaks for the candidate."""
-    return finding is not None and finding.agreement is not None and finding.agreement >= policy.agrees_from
-
-
-def contradicts(finding: Finding | None, policy: Policy) -> bool:
-    """Whether a finding speaks against the candidate."""
-    if finding is None or finding.agreement is None:
-        return False
-    return finding.agreement <= policy.contradicts_to
 
 
 def normalised(findings: Iterable[Finding], policy: Policy) -> IdentityMatch:
@@ -48,30 +33,28 @@ def normalised(findings: Iterable[Finding], policy: Policy) -> IdentityMatch:
 
 
 def of(found: Mapping[str, Finding], policy: Policy) -> IdentityMatch:
-    """The standing that the identity findings, by field, come to."""
+    """What the identity findings, by field, come to."""
     number = found["patient_id"]
-    speaking = {name: found[name] for name in _SAYS if found[name].agreement is not None}
-    pro = sum(_SAYS[name] for name, finding in speaking.items() if agrees(finding, policy))
-    contra = sum(_SAYS[name] for name, finding in speaking.items() if contradicts(finding, policy))
-    named, born = (agrees(found[name], policy) for name in ("patient_name", "birth_date"))
-    if contradicts(number, policy):
+    speaking = {name: found[name] for name in DEMOGRAPHICS if found[name].agreement is not None}
+    pro = sum(DEMOGRAPHICS[name] for name, finding in speaking.items() if finding.agrees)
+    contra = sum(DEMOGRAPHICS[name] for name, finding in speaking.items() if finding.contradicts)
+    named, born = (found[name].agrees for name in ("patient_name", "birth_date"))
+    if number.contradicts:
         spared = policy.other_id_same_demographics == "probable" and named and born and not contra
         return IdentityMatch.UNCLEAR if spared else IdentityMatch.CONTRADICTS
     if number.agreement is None:
-        return _without_number(found, policy, named and born, contra)
+        return _without_number(found, named and born, contra)
     if contra > pro:
         return IdentityMatch.CONTRADICTS
-    if not agrees(number, policy):
+    if not number.agrees:
         return IdentityMatch.UNCLEAR if named and born else IdentityMatch.CONTRADICTS
-    if contra or not (named or born) or not all(agrees(finding, policy) for finding in speaking.values()):
+    if contra or not (named or born) or not all(finding.agrees for finding in speaking.values()):
         return IdentityMatch.UNCLEAR
     return normalised([number, *speaking.values()], policy)
 
 
-def _without_number(
-    found: Mapping[str, Finding], policy: Policy, called: bool, contra: float
-) -> IdentityMatch:
-    if contradicts(found["patient_name"], policy) or contradicts(found["birth_date"], policy):
+def _without_number(found: Mapping[str, Finding], called: bool, contra: float) -> IdentityMatch:
+    if found["patient_name"].contradicts or found["birth_date"].contradicts:
         return IdentityMatch.CONTRADICTS
     if called:
         return IdentityMatch.UNCLEAR

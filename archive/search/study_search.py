@@ -5,8 +5,7 @@ identifier of the patient whom it was matched to, retired ones included. A peer 
 studies does not want those that a person took from that patient: it searches `as_decided`.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +14,13 @@ from django.db.models.functions import Coalesce
 
 from accounts import access
 from archive.coercion import patient_coercion
+from archive.index.header_values import SeriesValues
 from archive.models import ExceptionStatus, Instance, Series, Study, StudyException
+from archive.models.study import PATIENT_NAME_KEYS, REFERRER_KEYS
+from ledger.wildcards import fits, fits_all, fits_any, matches
 from worklist.models import Patient
 from worklist.patients import person_names
+from worklist.patients.person_names import PATIENT_KEYS
 
 ORDER = ("-last_received_at", "-id")
 
@@ -88,24 +91,24 @@ def studies(
     another.
     """
     rows = shown(user)
-    told = Q(~Exists(patient_coercion.given().filter(study=OuterRef("pk")))) if as_decided else Q()
+    undecided = Q(~Exists(patient_coercion.given().filter(study=OuterRef("pk")))) if as_decided else Q()
     rows = rows.filter(
-        any_of("study_instance_uid", study_instance_uids),
-        any_of("verdict", verdicts),
-        any_of("reading_status", reading_statuses),
-        like("study_id", study_id),
-        like("description", study_description, ignore_case=True),
-        _in_name("referring_physician", referring_physician),
+        fits_any("study_instance_uid", study_instance_uids),
+        fits_any("verdict", verdicts),
+        fits_any("reading_status", reading_statuses),
+        fits("study_id", study_id),
+        fits("description", study_description, ignore_case=True),
+        person_names.fits(REFERRER_KEYS, referring_physician),
         (study_date or Range()).condition("study_date"),
         (study_time or Range()).condition("study_time"),
-        _by_patient(patient_id, issuer_of_patient_id, told),
-        _by_name(patient_name, told),
-        _own_or_patients("birth_date", patient_birth_date, told),
-        _own_or_patients("sex", patient_sex, told),
+        _by_patient(patient_id, issuer_of_patient_id, undecided),
+        _by_name(patient_name, undecided),
+        _own_or_patients("birth_date", patient_birth_date, undecided),
+        _own_or_patients("sex", patient_sex, undecided),
         _by_accession(accession_number),
     )
     if modalities_in_study:
-        of_modality = Series.objects.filter(any_of("modality", modalities_in_study), study=OuterRef("pk"))
+        of_modality = Series.objects.filter(fits_any("modality", modalities_in_study), study=OuterRef("pk"))
         rows = rows.filter(Exists(of_modality))
     return rows.select_related("patient__authority", "patient__survivor__authority").order_by(*ORDER)
 
@@ -125,11 +128,11 @@ def series(
 ) -> QuerySet[Series]:
     """The series of studies that fit every key, in the order of their studies."""
     rows = Series.objects.filter(
-        any_of("series_instance_uid", series_instance_uids),
-        any_of("modality", modalities),
-        like("number", number),
-        like("description", description, ignore_case=True),
-        like("body_part", body_part),
+        fits_any("series_instance_uid", series_instance_uids),
+        fits_any("modality", modalities),
+        fits("number", number),
+        fits("description", description, ignore_case=True),
+        fits("body_part", body_part),
         study__in=of.order_by().values("pk"),
     )
     wanted = _Performed(
@@ -140,7 +143,9 @@ def series(
     )
     if wanted != _Performed(Range(), Range(), "", ""):
         headers = rows.order_by().values_list("pk", "header")
-        rows = rows.filter(pk__in=[pk for pk, header in headers if wanted.fits(header)])
+        rows = rows.filter(
+            pk__in=[pk for pk, header in headers if wanted.fits(SeriesValues.from_json(header))]
+        )
     related = ("study__patient__authority", "study__patient__survivor__authority")
     return rows.select_related(*related).order_by("-study__last_received_at", "-study_id", "id")
 
@@ -154,9 +159,9 @@ def instances(
 ) -> QuerySet[Instance]:
     """The instances of series that fit every key, in the order of their studies and series."""
     rows = Instance.objects.filter(
-        any_of("sop_instance_uid", sop_instance_uids),
-        any_of("sop_class_uid", sop_class_uids),
-        like("number", number),
+        fits_any("sop_instance_uid", sop_instance_uids),
+        fits_any("sop_class_uid", sop_class_uids),
+        fits("number", number),
         series__in=of.order_by().values("pk"),
     )
     related = ("series__study__patient__authority", "series__study__patient__survivor__authority")
@@ -168,55 +173,15 @@ def instances(
 # Keys
 
 
-def any_of(column: str, values: Sequence[str]) -> Q:
-    """A condition: equal to, or like, one of `values`; no values fit all."""
-    condition = Q()
-    exact = [value for value in values if not _has_wildcard(value)]
-    if exact:
-        condition |= Q(**{f"{column}__in": exact})
-    for value in values:
-        if _has_wildcard(value):
-            if not value.strip("*"):
-                return Q()
-            condition |= like(column, value)
-    return condition
-
-
-def like(column: str, pattern: str, *, ignore_case: bool = False) -> Q:
-    """A condition for a text that may hold wildcards; what comes before the first may use an index."""
-    if not pattern.strip("*"):
-        return Q()
-    if not _has_wildcard(pattern):
-        return Q(**{f"{column}__iexact" if ignore_case else column: pattern})
-    if ignore_case:
-        return Q(**{f"{column}__iregex": _regex(pattern)})
-    condition = Q(**{f"{column}__regex": _regex(pattern)})
-    prefix = re.split(r"[*?]", pattern, maxsplit=1)[0]
-    return Q(**{f"{column}__startswith": prefix}) & condition if prefix else condition
-
-
-def _has_wildcard(text: str) -> bool:
-    return "*" in text or "?" in text
-
-
-def _regex(pattern: str) -> str:
-    return f"^{_inner_regex(pattern)}$"
-
-
-def _inner_regex(pattern: str, any_character: str = ".") -> str:
-    wild = {"*": f"{any_character}*", "?": any_character}
-    return "".join(wild.get(letter) or re.escape(letter) for letter in pattern)
-
-
-def _by_patient(patient_id: str, issuer: str, told: Q) -> Q:
+def _by_patient(patient_id: str, issuer: str, undecided: Q) -> Q:
     if not patient_id.strip("*"):
-        own = Q(issuer_of_patient_id=issuer) & told
+        own = Q(issuer_of_patient_id=issuer) & undecided
         return own | _patients(Q(authority__namespace=issuer)) if issuer else Q()
-    own, record = like("header_patient_id", patient_id), like("value", patient_id)
+    own, record = fits("header_patient_id", patient_id), fits("value", patient_id)
     if issuer:
         own &= Q(issuer_of_patient_id__in=["", issuer])
         record &= Q(authority__namespace=issuer)
-    return own & told | _patients(record)
+    return own & undecided | _patients(record)
 
 
 def _patients(condition: Q) -> Q:
@@ -225,31 +190,17 @@ def _patients(condition: Q) -> Q:
     return Q(patient__in=roots) | Q(patient__survivor__in=roots)
 
 
-def _by_name(pattern: str, told: Q) -> Q:
+def _by_name(pattern: str, undecided: Q) -> Q:
     """Any component group of the key in any group of the name (PS3.4 C.2.2.2.1)."""
-    condition = Q()
-    for group in person_names.keys(pattern):
-        if not group.strip("*^"):
-            continue
-        named = like("name_key", group) | like("ideographic_key", group) | like("phonetic_key", group)
-        own = like("patient_name_key", group) | _in_name("patient_name", group)
-        condition |= own & told | _patients(named)
-    return condition
+    own = person_names.fits(PATIENT_NAME_KEYS, pattern)
+    return own & undecided | _patients(person_names.fits(PATIENT_KEYS, pattern)) if own else own
 
 
-def _in_name(column: str, pattern: str) -> Q:
-    """A condition on a PN as received: the pattern fits one of its groups, trailing `^` apart."""
-    if not pattern.strip("*^"):
-        return Q()
-    inner = _inner_regex(pattern.rstrip("^"), "[^=]")
-    return Q(**{f"{column}__iregex": rf"(^|=)\s*{inner}[\^ ]*(=|$)"})
-
-
-def _own_or_patients(column: str, value: str, told: Q) -> Q:
+def _own_or_patients(column: str, value: str, undecided: Q) -> Q:
     if not value.strip("*"):
         return Q()
-    records = like(f"patient__{column}", value) | like(f"patient__survivor__{column}", value)
-    return like(column, value) & told | records
+    records = fits(f"patient__{column}", value) | fits(f"patient__survivor__{column}", value)
+    return fits(column, value) & undecided | records
 
 
 def _by_accession(pattern: str) -> Q:
@@ -257,10 +208,10 @@ def _by_accession(pattern: str) -> Q:
     if not pattern.strip("*"):
         return Q()
     linked = Study.procedures.through.objects.filter(study=OuterRef("pk")).filter(
-        like("requestedprocedure__accession_number", pattern)
-        | like("requestedprocedure__order__accession_number", pattern)
+        fits("requestedprocedure__accession_number", pattern)
+        | fits("requestedprocedure__order__accession_number", pattern)
     )
-    return like("accession_number", pattern) | Q(Exists(linked))
+    return fits("accession_number", pattern) | Q(Exists(linked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,16 +223,16 @@ class _Performed:
     scheduled_step_id: str
     requested_procedure_id: str
 
-    def fits(self, header: Mapping[str, Any]) -> bool:
-        requests = header.get("requests", [])
+    def fits(self, values: SeriesValues) -> bool:
+        step_ids = [request.get("scheduled_step_id", "") for request in values.requests]
+        procedure_ids = [request.get("requested_procedure_id", "") for request in values.requests]
         return (
-            self.start_date.includes(header.get("performed_start_date", ""))
-            and self.start_time.includes(header.get("performed_start_time", ""))
-            and _any_like(requests, "scheduled_step_id", self.scheduled_step_id)
-            and _any_like(requests, "requested_procedure_id", self.requested_procedure_id)
+            self.start_date.includes(values.performed_start_date)
+            and self.start_time.includes(values.performed_start_time)
+            and _any_fits(step_ids, self.scheduled_step_id)
+            and _any_fits(procedure_ids, self.requested_procedure_id)
         )
 
 
-def _any_like(requests: Sequence[Mapping[str, str]], name: str, pattern: str) -> bool:
-    wanted = re.compile(_regex(pattern), re.DOTALL)
-    return not pattern.strip("*") or any(wanted.match(request.get(name, "")) for request in requests)
+def _any_fits(texts: Sequence[str], pattern: str) -> bool:
+    return fits_all(pattern) or any(matches(pattern, text) for text in texts)

@@ -9,10 +9,11 @@ from django.db import connection
 from accounts import access
 from accounts.models import User
 from ledger import clock, events
+from ledger.errors import Forbidden, Invalid
 from ledger.event_types import EventType
 from reporting import reporting_events
 from reporting.dictation import audio
-from reporting.errors import BadValue, NotAllowed, StateConflict
+from reporting.errors import StateConflict
 from reporting.models import Dictation, DictationState, ReadingItem, Segment
 from reporting.reading_worklist import assignment, reading_status
 
@@ -32,11 +33,11 @@ def begin(
     is another's by now.
     """
     if not access.can(by, "report.write"):
-        raise NotAllowed("your roles don't allow dictating")
+        raise Forbidden("your roles don't allow dictating")
     if not _UUID.fullmatch(uuid):
-        raise BadValue(f"{uuid[:40]!r} is not a UUID", "id")
+        raise Invalid(f"{uuid[:40]!r} is not a UUID", "id")
     if sample_rate not in RATES:
-        raise BadValue(f"the sample rate is one of {RATES}", "sample_rate")
+        raise Invalid(f"the sample rate is one of {RATES}", "sample_rate")
     there = Dictation.objects.select_related("item").filter(uuid=uuid).first()
     if there is not None:
         if there.item_id != item.pk or there.author_id != by.pk:
@@ -75,7 +76,7 @@ def add_segment(*, dictation: Dictation, seq: int, name: str, data: bytes, by: U
         raise StateConflict(f"the dictation is {dictation.state}", "state")
     samples = len(data) // 2
     if dictation.sample_count + samples > MOST_SECONDS * dictation.sample_rate:
-        raise BadValue("a dictation lasts an hour at most; begin another one", "audio")
+        raise Invalid("a dictation lasts an hour at most; begin another one", "audio")
     dictation.sample_count += samples
     dictation.save(update_fields=["sample_count"])
     return Segment.objects.create(dictation=dictation, seq=seq, name=name, size=len(data), sha256=digest)
@@ -93,7 +94,7 @@ def finish(*, dictation: Dictation, segments: int, sha256: str, by: User) -> Dic
     if missing or len(rows) != segments:
         raise StateConflict("segments are missing", "missing", changed={"missing": missing[:100]})
     if not rows:
-        raise BadValue("there is no sound in it", "segments")
+        raise Invalid("there is no sound in it", "segments")
     whole = audio.sha256_of(row.name for row in rows)
     if sha256 and sha256 != whole:
         raise StateConflict("what is here is not what was recorded", "sha256", changed={"sha256": whole})
@@ -111,7 +112,7 @@ def finish(*, dictation: Dictation, segments: int, sha256: str, by: User) -> Dic
 def discard(*, dictation: Dictation, by: User, reason: str) -> Dictation:
     """The author gives a dictation up before it is typed; the sound is kept for 30 days."""
     if not reason.strip():
-        raise BadValue("say why it is discarded", "reason")
+        raise Invalid("say why it is discarded", "reason")
     dictation = _locked(dictation, by)
     if dictation.state not in (DictationState.RECORDING, DictationState.QUEUED, DictationState.RETURNED):
         raise StateConflict(f"the dictation is {dictation.state}", "state")
@@ -146,9 +147,9 @@ def things(dictation: Dictation) -> list[events.Thing]:
 
 def _check_sound(data: bytes) -> None:
     if not data or len(data) % 2:
-        raise BadValue("a segment is PCM of 16 bit: a whole number of samples, one at least", "audio")
+        raise Invalid("a segment is PCM of 16 bit: a whole number of samples, one at least", "audio")
     if len(data) > MOST_BYTES_OF_SEGMENT:
-        raise BadValue(f"a segment has {MOST_BYTES_OF_SEGMENT} bytes at most", "audio")
+        raise Invalid(f"a segment has {MOST_BYTES_OF_SEGMENT} bytes at most", "audio")
 
 
 def locked(dictation: Dictation) -> Dictation:
@@ -164,7 +165,7 @@ def locked(dictation: Dictation) -> Dictation:
 def _locked(dictation: Dictation, by: User) -> Dictation:
     dictation = locked(dictation)
     if dictation.author_id != by.pk:
-        raise NotAllowed("the dictation is another person's")
+        raise Forbidden("the dictation is another person's")
     return dictation
 
 

@@ -10,9 +10,10 @@ from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from accounts import access
 from accounts.models import User
 from ledger import clock
+from ledger.errors import Forbidden, Invalid
 from reporting import reporting_events
 from reporting.dictation import dictations
-from reporting.errors import BadValue, NotAllowed, StateConflict
+from reporting.errors import StateConflict
 from reporting.models import Dictation, DictationState, Report, ReturnReason
 from reporting.models import ReadingItem as Item
 from reporting.reading_worklist import reading_status
@@ -109,7 +110,7 @@ def finish(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, 
     """Hand the typed text to the author: it is added to the report, which waits for its signature."""
     dictation = save(dictation=dictation, sections=sections, revision=revision, by=by)
     if not any(text.strip() for text in dictation.sections.values()):
-        raise BadValue("nothing is typed yet", "sections")
+        raise Invalid("nothing is typed yet", "sections")
     now = clock.now()
     dictation.state, dictation.typed_at, dictation.typing_until = DictationState.TYPED, now, None
     dictation.save()
@@ -127,7 +128,7 @@ def give_back(*, dictation: Dictation, reason: str, note: str, by: User) -> Dict
     """Give a dictation back to its author; a suspected wrong patient stops the item until that is settled."""
     _may_type(by)
     if reason not in ReturnReason.values:
-        raise BadValue(f"the reason is one of: {', '.join(ReturnReason.values)}", "reason")
+        raise Invalid(f"the reason is one of: {', '.join(ReturnReason.values)}", "reason")
     dictation = take(dictation=dictation, by=by)
     dictation.state, dictation.typing_until = DictationState.RETURNED, None
     dictation.return_reason, dictation.note = reason, note[:500]
@@ -183,4 +184,4 @@ def _add_to_report(dictation: Dictation, item: Item, by: User) -> None:
 
 def _may_type(by: User) -> None:
     if not access.can(by, "transcription.type"):
-        raise NotAllowed("your roles don't allow typing dictations")
+        raise Forbidden("your roles don't allow typing dictations")

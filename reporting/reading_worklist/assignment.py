@@ -16,10 +16,11 @@ from accounts import access
 from accounts.models import User
 from archive.models import ExceptionStatus, Outcome, StudyException
 from ledger import clock, events
+from ledger.errors import Forbidden, Invalid
 from ledger.event_types import EventType
 from reporting import reporting_events
-from reporting.errors import BadValue, NotAllowed, StateConflict
-from reporting.models import HoldReason, Presence, ReadingItem, ReadingLease, Skip
+from reporting.errors import StateConflict
+from reporting.models import HoldReason, ReadingItem, ReadingLease, Skip
 from reporting.reading_worklist import reading_items, reading_status
 
 S = reading_status.S
@@ -147,19 +148,11 @@ def let_go(*, item: ReadingItem, by: User, fence: int) -> None:
     _to_queue(item, str(by))
 
 
-def look(*, item: ReadingItem, by: User) -> list[Presence]:
-    """Note that `by` looks at an item, for two minutes; return who else does."""
-    now = clock.now()
-    Presence.objects.update_or_create(item=item, user=by, defaults={"until": now + LEASE})
-    rows = Presence.objects.filter(item=item, until__gt=now).exclude(user=by)
-    return list(rows.select_related("user"))
-
-
 def skip(*, item: ReadingItem, by: User, reason: str) -> None:
     """Pass an item over; it is not handed to this reader again."""
     _may_write(by)
     if not reason.strip():
-        raise BadValue("say why it is passed over", "reason")
+        raise Invalid("say why it is passed over", "reason")
     item = reading_status.lock(item)
     Skip.objects.update_or_create(item=item, user=by, defaults={"reason": reason[:500], "at": clock.now()})
     _tell(item, reporting_events.SKIPPED, by, reason=reason[:500])
@@ -186,7 +179,7 @@ def hold(*, item: ReadingItem, by: User, reason: str, note: str = "") -> None:
     """Let an item wait for information or images; the time counts as somebody else's."""
     _may_write(by)
     if reason not in HoldReason.values:
-        raise BadValue(f"a hold is for one of: {', '.join(HoldReason.values)}", "reason")
+        raise Invalid(f"a hold is for one of: {', '.join(HoldReason.values)}", "reason")
     item = reading_status.lock(item)
     if item.status not in reading_status.OPEN:
         raise StateConflict(f"it is {item.status}", "status")
@@ -208,7 +201,7 @@ def withdraw(*, item: ReadingItem, by: User, reason: str) -> None:
     """No report is needed; what was written or said is kept."""
     _may_write(by)
     if not reason.strip():
-        raise BadValue("say why no report is needed", "reason")
+        raise Invalid("say why no report is needed", "reason")
     item = reading_status.lock(item)
     item.withdrawn_reason = reason[:200]
     reading_status.change(
@@ -322,4 +315,4 @@ def _matches(text: str) -> Q:
 
 def _may_write(by: User) -> None:
     if not access.can(by, "report.write"):
-        raise NotAllowed("your roles don't allow writing reports")
+        raise Forbidden("your roles don't allow writing reports")

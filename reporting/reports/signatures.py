@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from accounts import access
-from accounts.models import SiteSection, User
+from accounts.models import User
 from ledger import clock, events, jobs
+from ledger.errors import Forbidden, Invalid
 from reporting import reporting_events
-from reporting.errors import BadValue, Block, NotAllowed, StateConflict
+from reporting.errors import Block, StateConflict
 from reporting.models import (
     SECTIONS,
     AddendumDraft,
@@ -28,6 +29,7 @@ from reporting.models import (
     VersionKind,
 )
 from reporting.reading_worklist import assignment, reading_items, reading_status
+from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts, report_versions, signing_checks
 from reporting.reports.signing_checks import NOTHING_TOLD, Shown
 from reporting.signals import version_released
@@ -36,7 +38,6 @@ from worklist.models import Patient
 S = reading_status.S
 RELEASE: Final = "reporting.release"
 RENDER: Final = "reporting.render"
-UNDO_SECONDS: Final = 60
 _STATUS_AFTER: Final[Mapping[str, tuple[str, str]]] = {
     VersionKind.PRELIMINARY: (ReportStatus.PRELIMINARY, S.PRELIMINARY),
     VersionKind.FINAL: (ReportStatus.FINAL, S.FINAL),
@@ -67,7 +68,7 @@ def sign(
 
     The caller has checked the password. Asking again under the same idempotency key gives the same version.
     Raises `StateConflict` with all `blocks` where something stands in the way, "stale_revision" where the
-    text is another by now, "held" where another person writes on it; `NotAllowed` without the right.
+    text is another by now, "held" where another person writes on it; `Forbidden` without the right.
     """
     report = drafts.locked(report)
     if idempotency_key:
@@ -75,7 +76,7 @@ def sign(
         if there is not None:
             return there
     if kind not in (VersionKind.PRELIMINARY, VersionKind.FINAL):
-        raise BadValue("a report is signed as preliminary or as final", "kind")
+        raise Invalid("a report is signed as preliminary or as final", "kind")
     draft = _open_draft(report, by)
     kind = draft.kind if draft else kind
     _may_sign(by, kind)
@@ -96,7 +97,7 @@ def undo(*, version: ReportVersion, by: User) -> Report:
     report = drafts.locked(version.report)
     version = ReportVersion.objects.select_for_update().get(pk=version.pk)
     if version.signed_by_id != by.pk:
-        raise NotAllowed("only its signer can take a signature back")
+        raise Forbidden("only its signer can take a signature back")
     if version.undone_at is not None:
         raise StateConflict("the signature is taken back already", "undone")
     if version.released_at is not None or version.release_at <= clock.now():
@@ -166,7 +167,7 @@ def still_valid(*, recheck: Recheck, by: User, note: str = "") -> None:
     item = reading_status.lock(recheck.item)
     recheck = Recheck.objects.select_for_update().get(pk=recheck.pk)
     if not access.can(by, "report.sign"):
-        raise NotAllowed("your roles don't allow signing")
+        raise Forbidden("your roles don't allow signing")
     if recheck.closed_at is not None:
         raise StateConflict("it is closed already", "status")
     _close_recheck(item, recheck, RecheckOutcome.STILL_VALID, by, note)
@@ -202,7 +203,7 @@ def _open_draft(report: Report, by: User) -> AddendumDraft | None:
 def _may_sign(by: User, kind: str) -> None:
     action = "report.sign_preliminary" if kind == VersionKind.PRELIMINARY else "report.sign"
     if not access.can(by, action):
-        raise NotAllowed(f"your roles don't allow signing as {kind}")
+        raise Forbidden(f"your roles don't allow signing as {kind}")
 
 
 def _check_state(report: Report, draft: AddendumDraft | None, by: User, revision: int) -> None:
@@ -299,7 +300,7 @@ def _undo_window(item: ReadingItem, kind: str) -> timedelta:
     """How long a signature can be taken back: not at all where somebody waits for it."""
     if kind == VersionKind.PRELIMINARY or item.band == 0:
         return timedelta(0)
-    return timedelta(seconds=SiteSection.read("reporting").get("undo_seconds", UNDO_SECONDS))
+    return timedelta(seconds=ReportingSection.current().undo_seconds)
 
 
 def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, by: User) -> None:

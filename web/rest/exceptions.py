@@ -4,29 +4,33 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Body, Query, Router
 
-from accounts import access as policy
+from accounts.actor import actor_of
 from accounts.models import User
-from archive import decisions
-from archive.models import ExceptionStatus, Study, Verdict
+from archive.decisions import decision_type
+from archive.decisions.decision_frame import decide
+from archive.decisions.preview import preview
+from archive.decisions.undo import undo
+from archive.models import ExceptionStatus, Verdict
 from archive.models import StudyException as Row
+from archive.reconcile import exception_list, verdict_record
+from archive.reconcile.verdict_record import CandidateRecord
 from ledger import audit
-from web.rest import authorization, decision_requests
+from web.kernel import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date
 from web.rest.schemas import Reason
+from web.rest.schemas.decisions import Effects, Resolution
 from web.rest.schemas.exceptions import (
     Candidate,
-    Effects,
     ExceptionFilters,
     Exceptions,
     ExceptionWithHistory,
     Finding,
     Happening,
-    Resolution,
     StudyException,
 )
 from web.rest.schemas.patients import Identifier, Patient
@@ -38,13 +42,10 @@ router = Router(tags=["exceptions"])
 def find_exceptions(
     request: HttpRequest, filters: Annotated[ExceptionFilters, Query()], paging: Page
 ) -> dict[str, Any]:
-    """Those opened last first."""
+    """In the order of the page: what is due first comes first."""
     user = authorization.allow(request, "exception.view")
-    rows = _visible(user).order_by("-opened_at", "-id")
-    if filters.status is None:
-        rows = rows.exclude(status=ExceptionStatus.CLOSED)
-    else:
-        rows = rows.filter(status=filters.status)
+    statuses = (filters.status,) if filters.status else (ExceptionStatus.OPEN, ExceptionStatus.RESOLVED)
+    rows = _whole(exception_list.exceptions(exception_list.Keys(statuses=statuses), user=user))
     found = page(rows, paging, _shown)
     _note(request, found["results"])
     return found
@@ -60,22 +61,27 @@ def read_exception(request: HttpRequest, id: str) -> ExceptionWithHistory:
 
 
 @router.post("/{id}/resolve", response=ExceptionWithHistory, summary="Decide")
-def resolve_exception(request: HttpRequest, id: str, body: Resolution) -> ExceptionWithHistory:
+def resolve_exception(request: HttpRequest, id: str, body: Body[Resolution]) -> ExceptionWithHistory:
     """The decision leaves the verdict and sets status and resolution. 409 where another was first."""
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        decision_requests.decide(body, user, row.study)
-    return _with_history(_rows().get(pk=row.pk))
+        decision = decision_type.named(body.action, body.names, user)
+        decide(decision, study=row.study, reason=body.reason, by=actor_of(request), expected=body.revision)
+    return _with_history(_whole(Row.objects.all()).get(pk=row.pk))
 
 
 @router.post("/{id}/preview", response=Effects, summary="Preview a decision")
-def preview_decision(request: HttpRequest, id: str, body: Resolution) -> dict[str, Any]:
+def preview_decision(request: HttpRequest, id: str, body: Body[Resolution]) -> dict[str, Any]:
     """All effects of the decision, in words; nothing is changed. It is tried out and taken back."""
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        return {"effects": [vars(effect) for effect in decision_requests.preview(body, user, row.study)]}
+        decision = decision_type.named(body.action, body.names, user)
+        effects = preview(
+            decision, study=row.study, reason=body.reason, by=actor_of(request), expected=body.revision
+        )
+        return {"effects": [vars(effect) for effect in effects]}
 
 
 @router.post("/{id}/undo", response=ExceptionWithHistory, summary="Undo the newest decision")
@@ -84,22 +90,17 @@ def undo_decision(request: HttpRequest, id: str, body: Reason) -> ExceptionWithH
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        decisions.undo(exception=row, reason=body.reason, by=user)
-    return _with_history(_rows().get(pk=row.pk))
+        undo(exception=row, reason=body.reason, by=actor_of(request))
+    return _with_history(_whole(Row.objects.all()).get(pk=row.pk))
 
 
-def _rows() -> QuerySet[Row]:
-    newest = Verdict.objects.filter(study=OuterRef("study")).order_by("-number").values("pk")[:1]
-    rows = Row.objects.select_related("study").prefetch_related("study__decisions")
-    return rows.annotate(newest_verdict=Subquery(newest))
-
-
-def _visible(user: User) -> QuerySet[Row]:
-    return _rows().filter(study__in=policy.visible(Study.objects.all(), user))
+def _whole(rows: QuerySet[Row]) -> QuerySet[Row]:
+    return exception_list.whole(rows).prefetch_related("study__decisions")
 
 
 def _find(request: HttpRequest, user: User, id: str) -> Row:
-    return authorization.find(Row.objects.all(), _visible(user), request, public_id=id)
+    mine = _whole(exception_list.of_user(user))
+    return authorization.find(Row.objects.all(), mine, request, public_id=id)
 
 
 def _shown(rows: Sequence[Row]) -> list[StudyException]:
@@ -113,8 +114,8 @@ def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
         "id": row.public_id,
         "study_instance_uid": row.study.study_instance_uid,
         "verdict": row.study.verdict,
-        "findings": [Finding(**finding) for finding in (verdict.findings if verdict else ())],
-        "candidates": [_candidate(one) for one in (verdict.candidates if verdict else ())],
+        "findings": [Finding(**vars(one)) for one in verdict_record.findings(verdict)],
+        "candidates": [_candidate(one) for one in verdict_record.candidates(verdict)],
         "status": row.status,
         "resolution": row.resolution,
         "revision": len(decisions_taken) + sum(one.undone_at is not None for one in decisions_taken),
@@ -122,19 +123,29 @@ def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
     }
 
 
-def _candidate(kept: dict[str, Any]) -> Candidate:
+def _candidate(kept: CandidateRecord) -> Candidate:
     """A candidate as the verdict saw it."""
-    patient = kept["patient"]
+    patient = kept.patient
     shown = Patient(
-        id=patient["id"] or None,
-        name=patient["name"],
-        birth_date=iso_date(patient["birth_date"]),
-        sex=patient["sex"],
-        identifiers=[Identifier(**identifier) for identifier in patient["identifiers"]],
+        id=patient.id or None,
+        name=patient.name,
+        birth_date=iso_date(patient.birth_date),
+        sex=patient.sex,
+        identifiers=[Identifier(**vars(one)) for one in patient.identifiers],
         merged_into=None,
     )
-    members = {name: kept[name] for name in Candidate.model_fields if name in kept}
-    return Candidate(**members | {"patient": shown})
+    return Candidate(
+        scheduled_procedure_step_id=kept.scheduled_procedure_step_id,
+        accession_number=kept.accession_number,
+        patient=shown,
+        score=kept.score,
+        step=kept.step,
+        order=kept.order,
+        description=kept.description,
+        modality=kept.modality,
+        due=kept.due,
+        findings=[Finding(**vars(one)) for one in kept.findings],
+    )
 
 
 def _with_history(row: Row) -> ExceptionWithHistory:

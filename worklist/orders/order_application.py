@@ -11,8 +11,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from ledger import events, stamps
+from ledger.errors import Missing, UnknownCode
 from worklist import worklist_events
-from worklist.errors import NotInTable, RequiredMissing
 from worklist.models import (
     Order,
     OrderNumber,
@@ -33,8 +33,8 @@ Named = Sequence[tuple[OrderNumber.Kind, Number]]
 def apply(*, statement: OrderUpdate, origin: Provenance) -> Order:
     """Apply what is said of an order, and return the order.
 
-    Raises `RequiredMissing` without any number, `NotInTable` for an unknown procedure code where no modality
-    is named, `BadValue` for what is too long.
+    Raises `Missing` without any number, `UnknownCode` for an unknown procedure code where no modality
+    is named, `Invalid` for what is too long.
     """
     assert connection.in_atomic_block
     _check(statement, origin)
@@ -75,7 +75,7 @@ def act(
         defaults={
             "occurred_at": origin.stamp.made_at,
             "reason": reason[:500],
-            "actor": origin.actor,
+            "actor": str(origin.actor),
             "source": origin.source,
         },
     )
@@ -85,12 +85,12 @@ def act(
 
 def _check(statement: OrderUpdate, origin: Provenance) -> None:
     if statement.placer is None and statement.filler is None:
-        raise RequiredMissing("the order has neither a placer nor a filler order number", "placer")
+        raise Missing("the order has neither a placer nor a filler order number", "placer")
     for name, number in (("placer", statement.placer), ("filler", statement.filler)):
         if number is not None:
             check_lengths(OrderNumber, {"value": number.value, "namespace": number.namespace})
             if not number.value:
-                raise RequiredMissing(f"the {name} order number is empty", name)
+                raise Missing(f"the {name} order number is empty", name)
     check_lengths(Order, statement.values)
     for procedure in statement.procedures:
         check_lengths(RequestedProcedure, {**procedure.values, "requested_procedure_id": procedure.id})
@@ -100,14 +100,14 @@ def _check(statement: OrderUpdate, origin: Provenance) -> None:
 
 
 def _check_code(procedure: ProcedureUpdate, origin: Provenance) -> None:
-    accepts = origin.policy.get("unknown_procedure_codes", "accept_with_modality") == "accept_with_modality"
+    accepts = origin.policy.get("unknown_procedure_codes") == "accept_with_modality"
     if accepts and all(step.values.get("modality") for step in procedure.steps):
         return
     code = procedure.values.get("code")
     if not code or not isinstance(code, str):
-        raise RequiredMissing("the order names no procedure code and no modality", "code")
+        raise Missing("the order names no procedure code and no modality", "code")
     if not ProcedureCode.objects.filter(code=code).exists():
-        raise NotInTable(f"the procedure code {code!r} is not known and no modality is named", "code")
+        raise UnknownCode(f"the procedure code {code!r} is not known and no modality is named", "code")
 
 
 def _named_content(statement: OrderUpdate, origin: Provenance) -> OrderAggregate:

@@ -12,8 +12,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from ledger import events, stamps
+from ledger.errors import Duplicate, Missing, UnknownCode
 from worklist import worklist_events
-from worklist.errors import DuplicateKey, NotInTable, RequiredMissing
 from worklist.models import AssigningAuthority, LinkKind, Patient, PatientLink, Visit
 from worklist.patients import person_names
 from worklist.provenance import Provenance, check_lengths
@@ -52,13 +52,13 @@ def register(
 
     `tell` is False where an order of the patient follows in the same transaction, which tells as much.
     Several trusted identifiers in one message say that their records are one person. Raises
-    `RequiredMissing` where no identifier names a record, `NotInTable` for an authority that the site does
-    not accept, `BadValue` for what is too long.
+    `Missing` where no identifier names a record, `UnknownCode` for an authority that the site does
+    not accept, `Invalid` for what is too long.
     """
     assert connection.in_atomic_block
     naming, others = _split(identifiers, origin)
     if not naming:
-        raise RequiredMissing("no identifier of a known assigning authority names the patient", "identifiers")
+        raise Missing("no identifier of a known assigning authority names the patient", "identifiers")
     values = {**demographics, **({"other_identifiers": others} if others else {})}
     check_lengths(Patient, values)
     records = _records(naming, origin)
@@ -75,18 +75,18 @@ def register(
 def merge(*, origin: Provenance, survivor: Identifier, retired: Identifier) -> Patient:
     """Merge the record `retired` into `survivor` (HL7 v2.5.1 3.3.40); an unknown one is made.
 
-    Raises `DuplicateKey` for a merge of a record with itself.
+    Raises `Duplicate` for a merge of a record with itself.
     """
     assert connection.in_atomic_block
     naming, _ = _split([survivor, retired], origin)
     if len({(value.value, value.authority) for value in (survivor, retired)}) < 2:
-        raise DuplicateKey("a record can't be merged into itself", "retired")
+        raise Duplicate("a record can't be merged into itself", "retired")
     if len(naming) < 2:
-        raise RequiredMissing("both records must be named by a known assigning authority", "retired")
+        raise Missing("both records must be named by a known assigning authority", "retired")
     by_key = {(record.authority_id, record.value): record for record in _records(naming, origin)}
     keep, gone = (by_key[authority.pk, identifier.value] for identifier, authority in naming)
     if keep.pk == gone.pk:
-        raise DuplicateKey("a record can't be merged into itself", "retired")
+        raise Duplicate("a record can't be merged into itself", "retired")
     if _link(gone, keep, LinkKind.MERGE, origin):
         events.record(
             worklist_events.PATIENT_MERGED,
@@ -173,11 +173,11 @@ def _authority(named: Authority, origin: Provenance) -> AssigningAuthority:
         ).first()
     if found:
         return found
-    if origin.policy.get("unknown_authorities", "accept") != "accept":
-        raise NotInTable(f"the assigning authority {named.namespace!r} is not known here", "identifiers")
+    if origin.policy.get("unknown_authorities") != "accept":
+        raise UnknownCode(f"the assigning authority {named.namespace!r} is not known here", "identifiers")
     namespace = named.namespace or named.universal_id
     if not namespace:
-        raise RequiredMissing("the identifier names no assigning authority", "identifiers")
+        raise Missing("the identifier names no assigning authority", "identifiers")
     check_lengths(AssigningAuthority, {"namespace": namespace})
     made = AssigningAuthority(
         namespace=namespace, universal_id=named.universal_id, universal_id_type=named.universal_id_type

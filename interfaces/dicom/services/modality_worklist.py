@@ -25,8 +25,11 @@ from interfaces.dicom.services.worklist_item import (
     Read,
 )
 from interfaces.dicom.services.worklist_keys import SELECTED, STEP_SEQUENCE, element_text, read, step_item
+from ledger import wildcards
 from worklist.models import Station
 from worklist.mwl import query
+from worklist.patients import person_names
+from worklist.schedule import station_groups
 
 PENDING: Final = 0xFF00
 PENDING_WITHOUT_SOME_KEYS: Final = 0xFF01
@@ -89,12 +92,12 @@ class Question:
         return sorted(plan, key=lambda entry: entry[0])
 
     def _add_matcher(self, keyword: str, wanted: str, read_value: Read) -> None:
-        if keyword in SELECTED or not wanted.strip("*"):
+        if keyword in SELECTED or wildcards.fits_all(wanted):
             return
         if TAGS[keyword][1] == "PN":
-            self.matchers.append(Matcher(keyword, wanted, read_value, query.name_matches))
+            self.matchers.append(Matcher(keyword, wanted, read_value, person_names.matches))
         elif TAGS[keyword][1] not in ("US", "DS"):
-            self.matchers.append(Matcher(keyword, wanted, read_value, query.matches))
+            self.matchers.append(Matcher(keyword, wanted, read_value, wildcards.matches))
 
 
 def find(request: QueryRequest) -> Iterator[QueryResult]:
@@ -110,7 +113,7 @@ def find(request: QueryRequest) -> Iterator[QueryResult]:
     steps = query.select(question.keys, station=station)
     if question.needs_numbers:
         steps = steps.prefetch_related("procedure__order__numbers")
-    groups = query.stations_of_groups()
+    groups = station_groups.titles()
     status = PENDING if question.is_complete else PENDING_WITHOUT_SOME_KEYS
     writers = _Writers(request.transfer_syntax, station.character_set if station else "")
     for step in steps.iterator(chunk_size=CHUNK):

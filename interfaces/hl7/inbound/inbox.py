@@ -34,7 +34,7 @@ from interfaces.hl7.syntax import character_sets, er7
 from interfaces.hl7.syntax.er7 import Er7Error, Header
 from ledger import events, recurring
 from ledger.crashpoint import crashpoint
-from worklist.errors import WorklistError
+from ledger.errors import Refused
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def process(message: InboundMessage) -> bytes | None:
         return _again(lambda: _apply(message, header, raw))
     except Er7Error as error:
         problem = Problem(error.code, error.location, error.text)
-    except WorklistError as error:
+    except Refused as error:
         problem = Problem(*error_codes.explain(error))
     except DatabaseError as error:
         logger.error("message %s could not be applied: %s", message.public_id, type(error).__name__)

@@ -11,8 +11,8 @@ from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.er7 import Er7Error, Segment, Segments, parse_path
+from ledger.errors import Refused
 from ledger.stamps import NONE
-from worklist.errors import WorklistError
 from worklist.models import Patient, Visit
 from worklist.orders import order_application
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
@@ -202,7 +202,7 @@ def apply(context: InboundContext) -> None:
     for order in orders.values():
         try:
             order_application.apply(statement=_statement(order, patient, visit), origin=context.origin)
-        except WorklistError as error:
+        except Refused as error:
             raise Er7Error(*error_codes.explain(error, order.index)) from error
 
 

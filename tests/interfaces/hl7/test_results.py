@@ -13,13 +13,14 @@ from hl7apy.parser import parse_message
 from accounts.models import Facility, User
 from archive.signals import study_settled
 from interfaces.hl7.models import Destination, OutboundMessage
-from interfaces.hl7.outbound import delivery, outbox, results
+from interfaces.hl7.outbound import delivery, outbox
 from interfaces.hl7.syntax import er7
 from ledger import jobs
 from ledger.models import Event, Job
 from reporting.models import ReportVersion
 from reporting.reports import signatures
 from reporting.signals import version_released
+from tests.actors import integrator
 from tests.conftest import EIGHT
 from tests.interfaces.hl7.test_delivery import Receiver
 from tests.reporting.rendering.builders import SECTIONS, World
@@ -31,7 +32,6 @@ IMPRESSION, ADDENDUM = "19005-8", "55107-7"
 
 @pytest.fixture
 def world(facility: Facility, user: User) -> Iterator[World]:
-    results.register()
     Destination.objects.create(name="HIS", host="127.0.0.1", port=1, application="HIS")
     return World(facility, user)
 
@@ -279,7 +279,7 @@ def test_a_message_that_was_given_up_is_not_delivered(world: World) -> None:
     Destination.objects.create(name="EMR", host="127.0.0.1", port=1)
     version = released(world)
     row = OutboundMessage.objects.get(destination__name="EMR")
-    outbox.skip(row, by="anna", reason="they know")
+    outbox.skip(row, by=integrator("anna"), reason="they know")
     accept(version)
     version.refresh_from_db()
     assert version.delivered_at is None

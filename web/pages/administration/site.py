@@ -11,7 +11,9 @@ from accounts import site_sync
 from accounts.models import Facility, SiteSection
 from archive.models import Volume
 from archive.storage import volumes
+from interfaces.hl7 import destination_options
 from interfaces.hl7.models import Destination, Source
+from interfaces.hl7.outbound import message_types
 from web.kernel import layout
 from web.pages.administration import tabs
 from worklist.models import AssigningAuthority, ProcedureCode, Station
@@ -21,8 +23,8 @@ from worklist.models import AssigningAuthority, ProcedureCode, Station
 @layout.may("site.change")
 def site(request: HttpRequest) -> HttpResponse:
     """All that the site file says, as it is in force."""
-    sections = SiteSection.objects.exclude(name="site file").order_by("name")
-    applied = SiteSection.objects.filter(name="site file").first()
+    sections = SiteSection.objects.exclude(name=site_sync.FILE).order_by("name")
+    applied = SiteSection.objects.filter(name=site_sync.FILE).first()
     context = {
         "file": site_sync.file_state(),
         "applied_at": applied.applied_at if applied else None,
@@ -34,7 +36,10 @@ def site(request: HttpRequest) -> HttpResponse:
             (source, _flat(source.options))
             for source in Source.objects.select_related("facility").order_by("name")
         ],
-        "destinations": list(Destination.objects.order_by("name")),
+        "destinations": [
+            (row, destination_options.of(row).messages or message_types.names())
+            for row in Destination.objects.order_by("name")
+        ],
         "volumes": [_volume(volume) for volume in Volume.objects.order_by("id")],
         "policies": [(section.name, _flat(section.content)) for section in sections],
     }

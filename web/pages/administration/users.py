@@ -11,8 +11,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import account_events, tokens, users
-from accounts.errors import AccountError
 from accounts.models import Facility, Role, User
+from ledger.errors import Refused
 from web.kernel import layout, paging
 from web.kernel.list_filters import text_of
 from web.pages import timelines
@@ -73,7 +73,7 @@ def make(request: HttpRequest) -> HttpResponse:
                 username=user.username,
                 roles=user.roles,
             )
-    except AccountError as error:
+    except Refused as error:
         return _form(request, None, said, error)
     layout.flash(request, f"{user.username} can sign in now.")
     return HttpResponseRedirect(reverse("administration-users"))
@@ -102,7 +102,7 @@ def change(request: HttpRequest, public_id: str) -> HttpResponse:
                 changed = [name.replace("_", " ") for name in changes]
                 about = ("user", user.public_id)
                 tabs.note(request, account_events.USER_CHANGED, about, changed=changed, changes=changes)
-    except AccountError as error:
+    except Refused as error:
         return _form(request, user, said, error)
     layout.flash(
         request, f"{user.username} is changed." if changes else "Nothing differed; nothing was changed."
@@ -120,7 +120,7 @@ def set_password(request: HttpRequest, public_id: str) -> HttpResponse:
         with transaction.atomic():
             users.set_password(user, password=request.POST.get("password", ""))
             tabs.note(request, account_events.PASSWORD_SET, ("user", user.public_id))
-    except AccountError as error:
+    except Refused as error:
         facilities = [facility.public_id for facility in user.facilities.all()]
         said = {"full_name": user.full_name, "roles": user.roles, "facilities": facilities}
         return _form(request, user, {**said, "is_active": user.is_active}, error)
@@ -131,7 +131,7 @@ def set_password(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _form(
-    request: HttpRequest, user: User | None, said: Mapping[str, Any], error: AccountError | None = None
+    request: HttpRequest, user: User | None, said: Mapping[str, Any], error: Refused | None = None
 ) -> HttpResponse:
     context = {
         "person": user,

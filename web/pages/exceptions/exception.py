@@ -11,17 +11,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts import access
-from archive import decisions
+from accounts import access, presence
+from archive.decisions import decision_type
+from archive.decisions.decision_frame import revision
+from archive.decisions.needs import ChosenFrom
+from archive.decisions.undo import Undo
+from archive.index.header_values import HeaderValues
 from archive.models import Decision, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
-from archive.reconcile import exception_list, exception_viewers, step_comparison
+from archive.reconcile import exception_list, step_comparison, verdict_record
 from ledger import audit
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.exceptions import evidence, target_search
-from web.pages.exceptions.decision_actions import ACTIONS
 from web.pages.exceptions.exception_list import clock_of
-from web.rest import authorization as door
 from worklist.models import Order, ScheduledProcedureStep
 from worklist.patients import person_names
 
@@ -46,7 +48,7 @@ def find(request: HttpRequest, public_id: str) -> StudyException:
     """The exception that a path names, if it is one of the person's; raises Http404."""
     rows = StudyException.objects.select_related("study__facility", "study__patient__survivor__authority")
     mine = rows.filter(pk__in=exception_list.of_user(request.user).values("pk"))
-    return door.find(rows, mine, request, public_id=public_id)
+    return authorization.find(rows, mine, request, public_id=public_id)
 
 
 @require_safe
@@ -55,8 +57,8 @@ def exception(request: HttpRequest, public_id: str) -> HttpResponse:
     """The page."""
     row, user = find(request, public_id), layout.user_of(request)
     with transaction.atomic():
-        exception_viewers.look(exception=row, user=user)
-    door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study.study_instance_uid))
+        presence.look(row, user=user)
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study.study_instance_uid))
     with timezone.override(layout.zone_of(request)):
         return layout.page(request, "web/exceptions/exception.html", _context(request, row))
 
@@ -72,7 +74,9 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
     )
     _note_hits(request, hits)
     taken = list(Decision.objects.filter(study=study).order_by("pk"))
+    in_force = next((one for one in reversed(taken) if one.undone_at is None), None)
     is_doubtful = study.verdict in _DOUBTFUL
+    proposed = found[0].step if found and not is_doubtful else ""
     return {
         "exception": row,
         "study": study,
@@ -80,24 +84,35 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "patient": patients.header(study.patient, study=study),
         "candidates": found,
         "compared": compared,
-        "lines": compared.lines if compared else evidence.lines(newest.findings if newest else ()),
-        "proposed": found[0].step if found and not is_doubtful else "",
+        "lines": compared.lines if compared else evidence.lines(verdict_record.findings(newest)),
+        "proposed": proposed,
         "is_doubtful": is_doubtful,
         "query": request.GET.get("q", "")[:200],
         "hits": hits,
         "series": _series(study),
         "links": _links(study),
-        "lookers": exception_viewers.lookers([row], but=user).get(row.pk, []),
-        "actions": ACTIONS,
+        "lookers": presence.others(row, user=user),
+        "actions": decision_type.registered(),
+        "undo": Undo,
+        "keys": {decided.kind: decided.key for decided in decision_type.registered()},
+        "primary": _of_step() if proposed and not in_force else "",
         "can_decide": access.can(user, "exception.decide"),
-        "can_undo": any(one.undone_at is None for one in taken),
+        "can_undo": in_force is not None,
         "is_open": row.status == ExceptionStatus.OPEN,
-        "standing": next((one for one in reversed(taken) if one.undone_at is None), None),
-        "revision": decisions.revision(study),
+        "in_force": in_force,
+        "revision": revision(study),
         "history": _history(verdicts, taken),
         "timeline": timelines.of("study", study.public_id),
         "next": _next(row, user),
     }
+
+
+def _of_step() -> str:
+    """The decision for which a candidate is proposed: the first that needs a step."""
+    for decided in decision_type.registered():
+        if any(needed.need.chosen_from is ChosenFrom.STEPS for needed in decided.needs()):
+            return decided.kind
+    return ""
 
 
 def _compared(
@@ -118,22 +133,21 @@ def _compared(
 
 def _note_hits(request: HttpRequest, hits: target_search.Hits) -> None:
     people = {one.record for one in [*hits.steps, *hits.patients]} - {""}
-    door.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in sorted(people)))
+    authorization.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in sorted(people)))
 
 
 def _series(study: Study) -> list[dict[str, Any]]:
     rows = Series.objects.filter(study=study).select_related("moved_from").order_by("pk")[:MOST_SERIES]
-    return [
-        {
-            "row": row,
-            "patient": person_names.readable(row.told["patient_name"])
-            if row.told.get("patient_name")
-            else "",
-            "patient_id": row.told.get("header_patient_id", ""),
-            "others": row.told.get("header", {}).get("conflicts", {}),
-        }
-        for row in rows
-    ]
+    return [_one_series(row, HeaderValues.from_json(row.header_values)) for row in rows]
+
+
+def _one_series(row: Series, values: HeaderValues) -> dict[str, Any]:
+    return {
+        "row": row,
+        "patient": person_names.readable(values.patient_name) if values.patient_name else "",
+        "patient_id": values.header_patient_id,
+        "others": values.conflicts,
+    }
 
 
 def _links(study: Study) -> list[timelines.Link]:
