@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test import TransactionTestCase
 
+from accounts import site_version
 from accounts.models import Facility, Role, User
 from ledger.stamps import Stamp
 from worklist.provenance import Provenance
@@ -21,6 +22,12 @@ Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2Password
 
 EIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 """Eight in the morning of a Monday, when the tests' hospital opens."""
+
+
+@pytest.fixture(autouse=True)
+def no_site_is_kept() -> None:
+    """What another test's site said is forgotten, as its rows are."""
+    site_version.forget()
 
 
 @pytest.fixture

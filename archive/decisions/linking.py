@@ -10,6 +10,7 @@ from archive.models import Decision, DecisionKind, Study
 from archive.reconcile import apply_verdict
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure, ScheduledProcedureStep
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.provenance import Provenance
 
@@ -140,11 +141,11 @@ def _place(study: Study, patient: Patient, procedure_code: str, by: User) -> Ord
     facts = apply_verdict.newest(study).facts
     statement = OrderUpdate(
         placer=Number(f"{study.public_id}.{revision(study)}", "RISPACS"),
-        values={"patient_id": patient.pk, **({"accession_number": label} if is_free else {})},
+        content=OrderContent(patient_id=patient.pk, accession_number=label if is_free else None),
         procedures=[
             ProcedureUpdate(
-                values={"code": procedure_code, "study_instance_uid": study.study_instance_uid},
-                steps=[StepUpdate(values={"start": _moment(facts.get("acquired_at", ""))})],
+                content=ProcedureContent(study.study_instance_uid, code=procedure_code),
+                steps=[StepUpdate(content=StepContent(start=_moment(facts.get("acquired_at", ""))))],
             )
         ],
     )

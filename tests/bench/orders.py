@@ -65,7 +65,9 @@ def run(system: System, folder: Path) -> Iterator[str]:
     baseline = os.environ.get("RIS_PACS_BENCH_BASELINE", "")
     roots = {"ours": ROOT, **({"before": Path(baseline)} if baseline else {})}
     with ExitStack() as stack:
-        listeners = {name: stack.enter_context(_listener(root, folder / name)) for name, root in roots.items()}
+        listeners = {
+            name: stack.enter_context(_listener(root, folder / name)) for name, root in roots.items()
+        }
         for connections in CONNECTIONS:
             rounds: dict[str, list[Rate]] = {name: [] for name in listeners}
             for _ in range(ROUNDS):
@@ -73,7 +75,8 @@ def run(system: System, folder: Path) -> Iterator[str]:
                     rounds[name].append(listener.rate(connections))
             medians = {name: _median(rates) for name, rates in rounds.items()}
             for name, rate in medians.items():
-                yield f"{name}: {rate.a_second:.0f} orders/s, {rate.cpu:.1f} ms of CPU each, {connections} connections"
+                figures = f"{rate.a_second:.0f} orders/s, {rate.cpu:.1f} ms of CPU each"
+                yield f"{name}: {figures}, {connections} connections"
             if "before" in medians:
                 ratio = medians["ours"].a_second / medians["before"].a_second
                 yield f"{ratio:.1f} times as many on {connections} connections"

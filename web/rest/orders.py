@@ -23,8 +23,9 @@ from worklist.models import Order as OrderRow
 from worklist.models import OrderNumber, RequestedProcedure, ScheduledProcedureStep
 from worklist.models import Patient as PatientRecord
 from worklist.orders import generated_ids
+from worklist.orders.order_content import OrderContent, StepContent
 from worklist.patients import identity, person_names
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 from worklist.schedule import step_actions
 
@@ -67,10 +68,10 @@ def place_order(request: HttpRequest, body: NewOrder) -> Status[Order]:
             demographics=demographics,
         )
         order = step_actions.place(
-            patient_id=patient.pk,
             procedure_code=body.procedure_code,
             number=generated_ids.number("order", new_public_id()),
-            values={"start": body.start, "priority": body.priority, "reason": body.reason},
+            content=OrderContent(patient_id=patient.pk, priority=body.priority, reason=body.reason),
+            step=StepContent(start=body.start),
             origin=origin,
         )
         things = [("order", order.public_id), ("patient", patient.public_id)]

@@ -1,35 +1,35 @@
 """What people do to scheduled procedure steps and to orders: arrive, start, complete, no-show, cancel."""
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 from django.db import connection
 
-from ledger import events
+from worklist import catalogue
+from worklist.batches import batch
+from worklist.batches.named_rows import Loader
 from worklist.errors import RequiredMissing, StateConflict, UnknownKey
-from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent, StepStatus
-from worklist.orders import derivation, generated_ids, order_application, step_status
+from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent
+from worklist.orders import generated_ids, order_application, step_status
 from worklist.orders.order_aggregate import OrderAggregate
+from worklist.orders.order_book import OrderBook
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.provenance import Provenance
-from worklist.signals import order_changed
 
 _ENDED_ORDERS = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
 
 
 def place(
-    *, patient_id: int, procedure_code: str, number: str, values: dict[str, Any], origin: Provenance
+    *, procedure_code: str, number: str, content: OrderContent, step: StepContent, origin: Provenance
 ) -> Order:
-    """Place an order here; we are its placer, and `number` names it. `values` may hold `start`."""
-    start = values.pop("start", None)
+    """Place an order here; we are its placer, and `number` names it."""
+    accession_number = generated_ids.number("accession", number)
     statement = OrderUpdate(
         placer=Number(number, "RISPACS"),
-        values={
-            **values,
-            "patient_id": patient_id,
-            "accession_number": generated_ids.number("accession", number),
-        },
+        content=replace(content, accession_number=accession_number),
         procedures=[
-            ProcedureUpdate(values={"code": procedure_code}, steps=[StepUpdate(values={"start": start})])
+            ProcedureUpdate(content=ProcedureContent(code=procedure_code), steps=[StepUpdate(content=step)])
         ],
     )
     return order_application.apply(statement=statement, origin=origin)
@@ -39,58 +39,57 @@ def change_step(
     *, step: ScheduledProcedureStep, kind: StatusEvent.Kind, origin: Provenance, reason: str = ""
 ) -> ScheduledProcedureStep:
     """Do an act to a step, if its state allows it; raises `StateConflict` otherwise."""
-    content = _locked(step.procedure.order_id)
-    step = next(row for row in content.steps if row.pk == step.pk)
-    allowed = step_status.MAY[kind]
-    if StepStatus(step.status) not in allowed:
-        names = ", ".join(sorted(allowed))
-        raise StateConflict(f"the step is {step.status}; {kind} needs one that is {names}", "status")
-    order_application.act(content=content, kind=kind, origin=origin, step=step, reason=reason)
-    _settle(content, origin, f"step.{kind}", ("step", step.public_id), reason)
-    return step
+
+    def act(orders: OrderBook, order: OrderAggregate) -> None:
+        row = next(row for row in order.steps if row.id == step.pk)
+        allowed = step_status.MAY[kind]
+        if row.status not in allowed:
+            names = ", ".join(sorted(allowed))
+            raise StateConflict(f"the step is {row.status}; {kind} needs one that is {names}", "status")
+        orders.add_event(order, kind, origin, step=row, reason=reason)
+        orders.derive(order, origin)
+        about = [("step", row.public_id), ("order", order.order.public_id)]
+        orders.note(f"step.{kind}", about, origin, reason)
+
+    _on_order(step.procedure.order_id, act)
+    return ScheduledProcedureStep.objects.select_related("procedure__order__facility").get(pk=step.pk)
 
 
 def cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
     """Cancel an order; one whose exam began is discontinued. Raises `StateConflict` for one that ended."""
     if not reason.strip():
         raise RequiredMissing("a cancellation needs a reason", "reason")
-    content = _locked(order.pk)
-    order = content.order
-    if order.status in _ENDED_ORDERS:
-        raise StateConflict(f"the order is {order.status} already", "status")
-    order_application.act(content=content, kind=StatusEvent.Kind.CANCEL, origin=origin, reason=reason)
-    _settle(content, origin, "order.cancel", ("order", order.public_id), reason)
-    return order
+
+    def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
+        row = aggregate.order
+        if row.status in _ENDED_ORDERS:
+            raise StateConflict(f"the order is {row.status} already", "status")
+        orders.add_event(aggregate, StatusEvent.Kind.CANCEL, origin, reason=reason)
+        orders.derive(aggregate, origin)
+        orders.note("order.cancel", [("order", row.public_id)], origin, reason)
+
+    return _on_order(order.pk, act)
 
 
 def undo(*, act: StatusEvent, origin: Provenance) -> Order:
     """Undo an act: the status is what the other acts come to. Raises `UnknownKey` if undone already."""
+
+    def undone(orders: OrderBook, aggregate: OrderAggregate) -> None:
+        event = next((event for event in aggregate.events if event.id == act.pk), None)
+        if event is None or event.undone_by:
+            raise UnknownKey("the act is undone already", "act")
+        event.undone_by = origin.source
+        orders.derive(aggregate, origin)
+        orders.note(f"order.undo.{event.kind}", [("order", aggregate.order.public_id)], origin)
+
+    return _on_order(act.order_id, undone)
+
+
+def _on_order(key: int, act: Callable[[OrderBook, OrderAggregate], None]) -> Order:
+    """Do something to a locked order, in the caller's transaction."""
     assert connection.in_atomic_block
-    if not StatusEvent.objects.filter(pk=act.pk, undone_by="").update(undone_by=origin.source):
-        raise UnknownKey("the act is undone already", "act")
-    content = _locked(act.order_id)
-    _settle(content, origin, f"order.undo.{act.kind}", ("order", content.order.public_id), "")
-    return content.order
-
-
-def _locked(key: int) -> OrderAggregate:
-    assert connection.in_atomic_block
-    rows = Order.objects.select_for_update(of=("self",)).select_related("facility")
-    return OrderAggregate.of(rows.get(pk=key))
-
-
-def _settle(
-    content: OrderAggregate, origin: Provenance, kind: str, thing: tuple[str, str], reason: str
-) -> None:
-    derivation.settle(content, origin)
-    content.save()
-    order = content.order
-    events.record(
-        kind,
-        about=[thing, ("order", order.public_id)],
-        occurred_at=origin.stamp.made_at,
-        actor=origin.actor,
-        source=origin.source,
-        reason=reason,
-    )
-    order_changed.send(sender=None, order=order, origin=origin)
+    loader = Loader(catalogue.current())
+    orders = loader.order(key)
+    act(orders, orders.aggregates[key])
+    batch.Batch(loader.snapshot, None, orders).save()
+    return Order.objects.select_related("facility").get(pk=key)
