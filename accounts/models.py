@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.db import DatabaseError, models, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
+from ledger import write_lock
 from ledger.public_id import PublicModel
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,8 @@ class Token(PublicModel):
         """Remember the use, in a write every few minutes; a database that can't take it hinders nobody."""
         now = timezone.now()
         if self.last_used_at is not None and now - self.last_used_at < NOTED_EVERY:
+            return
+        if write_lock.long_holder(connection) is not None:
             return
         try:
             with transaction.atomic():

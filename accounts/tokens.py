@@ -7,8 +7,8 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.errors import AccountError
 from accounts.models import Token, User
+from ledger.errors import Conflict, Missing
 
 
 def listed(*, user: User | None = None, revoked: bool = False) -> QuerySet[Token]:
@@ -18,20 +18,20 @@ def listed(*, user: User | None = None, revoked: bool = False) -> QuerySet[Token
 
 
 def issue(*, user: User, name: str) -> tuple[Token, str]:
-    """Make a token; return it with its text. Raises `AccountError` for a user who may not sign in."""
+    """Make a token; return it with its text. Raises `Conflict` for a user who may not sign in."""
     assert connection.in_atomic_block
     name = "".join(letter for letter in name if letter.isprintable()).strip()[:100]
     if not name:
-        raise AccountError("name", "Name the token after what will use it, such as the program's name.")
+        raise Missing("Name the token after what will use it, such as the program's name.", "name")
     if not user.is_active:
-        raise AccountError("user", f"{user.username} is not active, so a token would not work.")
+        raise Conflict(f"{user.username} is not active, so a token would not work.", "user")
     text = Token.issue(user=user, name=name)
     return Token.objects.get(digest=Token.digest_of(text)), text
 
 
 def revoke(token: Token) -> None:
-    """End a token; from now on nobody gets in with it. Raises `AccountError` if it has ended already."""
+    """End a token; from now on nobody gets in with it. Raises `Conflict` if it has ended already."""
     assert connection.in_atomic_block
     if not Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
-        raise AccountError("token", "This token was revoked already.")
+        raise Conflict("This token was revoked already.", "token")
     token.refresh_from_db()

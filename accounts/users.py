@@ -12,8 +12,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import Count, Q
 
-from accounts.errors import AccountError
 from accounts.models import Facility, Role, User
+from ledger.errors import Conflict, Duplicate, Invalid, Missing, Unknown
 
 
 def listed(*, text: str = "", role: str = "", active: bool | None = None) -> list[User]:
@@ -37,7 +37,7 @@ def make(
     facilities: Iterable[Facility],
     password: str,
 ) -> User:
-    """Make a user who can sign in with `password`. Raises `AccountError`."""
+    """Make a user who can sign in with `password`. Raises `Refused`."""
     assert connection.in_atomic_block
     username = User.normalize_username(username.strip())
     _check_username(username)
@@ -52,7 +52,7 @@ def make(
 def change(
     user: User, *, full_name: str, roles: Iterable[str], facilities: Iterable[Facility], is_active: bool
 ) -> dict[str, list[Any]]:
-    """Change a user; return what changed as `{field: [before, after]}`. Raises `AccountError`.
+    """Change a user; return what changed as `{field: [before, after]}`. Raises `Refused`.
 
     Who is no longer active is signed out at the next request, and its tokens stop to work.
     """
@@ -68,10 +68,9 @@ def change(
         and not any(_administers(other) for other in active if other.pk != row.pk)
     ):
         field = "roles" if is_active else "is_active"
-        raise AccountError(
+        raise Conflict(
+            "This is the last administrator who can sign in. Make another one first; nothing was changed.",
             field,
-            "This is the last administrator who can sign in.",
-            "Make another one first; nothing was changed.",
         )
     changes: dict[str, list[Any]] = {
         name: [getattr(row, name), value] for name, value in wanted.items() if getattr(row, name) != value
@@ -88,7 +87,7 @@ def change(
 
 
 def set_password(user: User, *, password: str) -> None:
-    """Give a user another password; its sessions end. Raises `AccountError`."""
+    """Give a user another password; its sessions end. Raises `Invalid`."""
     assert connection.in_atomic_block
     _check_password(password, user)
     user.set_password(password)
@@ -102,29 +101,29 @@ def _administers(user: User) -> bool:
 def _roles(roles: Iterable[str]) -> list[str]:
     wanted = set(roles)
     if unknown := wanted - set(Role.values):
-        raise AccountError("roles", f"There is no role {min(unknown)}.")
+        raise Unknown(f"There is no role {min(unknown)}.", "roles")
     return [role for role in Role.values if role in wanted]
 
 
 def _check_username(username: str) -> None:
     if not username:
-        raise AccountError("username", "A user needs a user name.")
+        raise Missing("A user needs a user name.", "username")
     if len(username) > 150:
-        raise AccountError("username", "A user name has at most 150 characters.")
+        raise Invalid("A user name has at most 150 characters.", "username")
     if not username.isprintable() or username != username.strip():
-        raise AccountError("username", "A user name has no control characters and no space at its ends.")
+        raise Invalid("A user name has no control characters and no space at its ends.", "username")
     folded = username.casefold()
     if any(name.casefold() == folded for name in User.objects.values_list("username", flat=True)):
-        raise AccountError("username", "Somebody has this user name already.")
+        raise Duplicate("Somebody has this user name already.", "username")
 
 
 def _check_password(password: str, user: User) -> None:
     if "\0" in password:
-        raise AccountError("password", "A password can't hold the character NUL.")
+        raise Invalid("A password can't hold the character NUL.", "password")
     try:
         validate_password(password, user)
     except ValidationError as error:
-        raise AccountError("password", *error.messages) from error
+        raise Invalid(" ".join(error.messages), "password") from error
 
 
 def _clean(text: str) -> str:

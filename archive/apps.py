@@ -6,10 +6,11 @@ class ArchiveConfig(AppConfig):
     label = "archive"
 
     def ready(self) -> None:
-        """Register the standing work and the jobs."""
-        from archive import reconcile
+        """Declare the kinds of events; register the recurring work, the jobs and the decisions."""
+        from archive import archive_events, decisions, reconcile  # noqa: F401
         from archive.index import indexer
         from ledger import recurring
 
         recurring.register("archive.index", recurring.Work(batch=indexer.batch, waits=indexer.waits))
         reconcile.jobs_register()
+        decisions.load()

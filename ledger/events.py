@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ledger import row_sets
+from ledger.event_types import EventType
 from ledger.models import Event, EventSubject
 from ledger.public_id import new_public_id
 
@@ -18,7 +19,7 @@ Thing = tuple[str, str]
 
 
 def record(
-    kind: str,
+    event_type: EventType,
     *,
     about: Iterable[Thing],
     occurred_at: datetime | None = None,
@@ -26,10 +27,18 @@ def record(
     source: str = "",
     **details: Any,
 ) -> Event:
-    """Record that `kind` happened to the things that it is `about`, in the caller's transaction."""
+    """Record what happened to the things that it is `about`, in the caller's transaction.
+
+    Raises `UnknownEvent` for a type that nobody has declared, or without the details that its words need.
+    """
     assert connection.in_atomic_block, "an event is part of the act's own transaction"
+    event_type.check(details)
     event = Event.objects.create(
-        kind=kind, occurred_at=occurred_at or timezone.now(), actor=actor, source=source, details=details
+        kind=event_type.kind,
+        occurred_at=occurred_at or timezone.now(),
+        actor=actor,
+        source=source,
+        details=details,
     )
     EventSubject.objects.bulk_create(
         EventSubject(event=event, type=type_, key=key) for type_, key in dict.fromkeys(about)
@@ -41,7 +50,7 @@ def record(
 class Entry:
     """An event that is to be recorded."""
 
-    kind: str
+    event_type: EventType
     about: Sequence[Thing]
     occurred_at: datetime | None = None
     actor: str = ""
@@ -72,15 +81,16 @@ _SUBJECTS: Final = row_sets.Table(EventSubject, _SubjectRow)
 
 
 def record_all(entries: Sequence[Entry]) -> None:
-    """Record many events in the caller's transaction."""
+    """Record many events in the caller's transaction, as `record` does one."""
     assert connection.in_atomic_block, "an event is part of the act's own transaction"
     if not entries:
         return
     now = timezone.now()
-    rows = [
-        _EventRow(one.kind, one.occurred_at or now, now, one.actor, one.source, one.details)
-        for one in entries
-    ]
+    rows = []
+    for one in entries:
+        one.event_type.check(one.details)
+        at = one.occurred_at or now
+        rows.append(_EventRow(one.event_type.kind, at, now, one.actor, one.source, one.details))
     keys = {public_id: key for key, public_id in _EVENTS.insert_returning("RETURNING id, public_id", rows)}
     _SUBJECTS.insert(
         [

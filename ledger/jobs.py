@@ -17,7 +17,9 @@ from django.db import connection, transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from ledger import clock, events, notifier
+from ledger import clock, events, notifier, write_lock
+from ledger.errors import Conflict
+from ledger.event_types import declare
 from ledger.models import Job, JobState
 from ledger.row_sets import Table
 
@@ -43,10 +45,6 @@ class ClaimLost(Exception):
     """Another worker has claimed the job in the meantime; what was done is rolled back."""
 
 
-class NotFailed(Exception):
-    """The job needs no person: it waits, runs, or is done."""
-
-
 @dataclass(frozen=True)
 class Claim:
     """A job, as taken by this worker."""
@@ -68,6 +66,8 @@ class Handler:
     apply: Callable[[Claim, Any], None]
     prepare: Callable[[Claim], Any] = lambda claim: None
 
+
+TRIED_AGAIN: Final = declare("job.tried_again", "Job {kind_of_job} started again", short="job started again")
 
 _handlers: dict[str, Handler] = {}
 _JOBS: Final = Table(Job, Job)
@@ -127,14 +127,17 @@ def _notify(ids: Iterable[tuple[int]]) -> None:
 
 
 def try_again(job: Job, *, by: str) -> None:
-    """Have a job done anew that ended in an error, in the caller's transaction. Raises `NotFailed`."""
+    """Have a job done anew that ended in an error, in the caller's transaction.
+
+    Raises `Conflict` for one that needs no person: it waits, runs, or is done.
+    """
     assert connection.in_atomic_block
     row = Job.objects.select_for_update().get(pk=job.pk)
     if row.state not in STUCK:
-        raise NotFailed(f"it is {row.get_state_display().lower()} by now")
+        raise Conflict(f"it is {row.get_state_display().lower()} by now")
     enqueue(row.kind, row.key, **row.payload)
     events.record(
-        "job.tried_again",
+        TRIED_AGAIN,
         about=[("job", row.public_id)],
         actor=by,
         kind_of_job=row.kind,
@@ -157,7 +160,7 @@ def run(job_id: int) -> bool:
     try:
         handler = _handlers[claim.kind]
         prepared = handler.prepare(claim)
-        with transaction.atomic():
+        with write_lock.doing(f"job {claim.kind}"), transaction.atomic():
             handler.apply(claim, prepared)
             _finish(claim)
     except ClaimLost:

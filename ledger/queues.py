@@ -8,7 +8,7 @@ from django.db.models import Count, Min, QuerySet
 
 from ledger import clock, heartbeat, recurring
 from ledger.jobs import STUCK
-from ledger.models import Heartbeat, Job, JobState, Lease
+from ledger.models import Job, JobState, Lease
 
 RUNNING = (JobState.NEW, JobState.RETRY, JobState.CLAIMED)
 
@@ -101,9 +101,8 @@ class Sign:
 
 
 def signs_of_life() -> list[Sign]:
-    """Each process that was alive within the last hour, by name; stale ones are dead or hang."""
+    """Each process that runs or should, by name; stale ones are dead or hang."""
     now = clock.now()
-    rows = Heartbeat.objects.filter(at__gt=now - timedelta(hours=1)).order_by("process", "-at")
     return [
         Sign(
             row.process,
@@ -113,5 +112,5 @@ def signs_of_life() -> list[Sign]:
             now - row.at >= heartbeat.STALE,
             dict(row.details),
         )
-        for row in rows
+        for row in heartbeat.signs()
     ]

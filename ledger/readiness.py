@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
-from ledger import clock
+from ledger import clock, write_lock
 from ledger.models import Heartbeat
 
 PROCESSES: Final = ("dicom", "hl7", "worker", "sweeper")
@@ -32,6 +32,14 @@ def database() -> str:
     except Exception as error:
         return f"can't be reached: {type(error).__name__}"
     return "ok"
+
+
+def writers() -> str:
+    """`ok`, or who has kept all others from writing for longer than a moment. Never waits."""
+    holder = write_lock.long_holder(connection)
+    if holder is None:
+        return "ok"
+    return f"{holder} has been writing for {holder.seconds:.0f} s, and nobody else can write"
 
 
 def free_bytes() -> int:

@@ -6,9 +6,10 @@ class ReportingConfig(AppConfig):
     label = "reporting"
 
     def ready(self) -> None:
-        """Listen to what happens to studies, orders and patients; register the jobs and standing work."""
+        """Declare the kinds of events; listen to the packages below; register the jobs and recurring work."""
         from archive.signals import study_previewing, study_settled
         from ledger import jobs, recurring
+        from reporting import reporting_events  # noqa: F401
         from reporting.reading_worklist import assignment, decision_effects, reading_items
         from reporting.rendering import render_job
         from reporting.reports import signatures

@@ -1,25 +1,10 @@
-"""What reporting refuses, and why. Doors translate these into HTTP problems and pages."""
+"""What reporting adds to a refusal: what is different now, and all that stands in the way of a signature."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
-class ReportingError(Exception):
-    """A request that can't be carried out; nothing was changed. `field` names what is wrong."""
-
-    def __init__(self, text: str, field: str = "") -> None:
-        super().__init__(text)
-        self.text = text
-        self.field = field
-
-
-class BadValue(ReportingError):
-    """A value is missing, or can't be what it should be."""
-
-
-class NotAllowed(ReportingError):
-    """The person's roles, or the password, don't allow it."""
+from ledger.errors import Conflict
 
 
 @dataclass(frozen=True)
@@ -31,7 +16,7 @@ class Block:
     overridable: bool = False
 
 
-class StateConflict(ReportingError):
+class StateConflict(Conflict):
     """Somebody or something was first. `code` names what, `changed` says what is different now."""
 
     def __init__(

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from accounts.models import Facility
 from accounts.site_sync import Change, sync_section
-from reporting.errors import BadValue
+from ledger.errors import Invalid
 from reporting.models import ReportTemplate
 from reporting.reading_worklist.reading_items import TARGET_MINUTES
 from reporting.reports import drafts
@@ -30,7 +30,7 @@ class TemplateEntry(_Strict):
     def _known(cls, value: dict[str, str]) -> dict[str, str]:
         try:
             return drafts.checked(value)
-        except BadValue as error:
+        except Invalid as error:
             raise ValueError(error.text) from error
 
 

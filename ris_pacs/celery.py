@@ -4,41 +4,33 @@ Nothing is lost when the broker is: every piece of work is a row in the database
 what nobody took.
 """
 
-import contextlib
 import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ris_pacs.settings")
 
 from django.conf import settings
 
+from ris_pacs import file_broker
 
-def _transport_options(url: str) -> dict[str, Any]:
-    if url.startswith("filesystem:"):
-        folder = settings.HOME / "broker"
-        # A home that can't be written is told of by those who start.
-        with contextlib.suppress(OSError):
-            (folder / "queue").mkdir(parents=True, exist_ok=True)
-            (folder / "control").mkdir(parents=True, exist_ok=True)
-        return {
-            "data_folder_in": str(folder / "queue"),
-            "data_folder_out": str(folder / "queue"),
-            "control_folder": str(folder / "control"),
-            "polling_interval": 0.05,
-        }
+IN_FILES = settings.CELERY_BROKER_URL == "filesystem://"
+
+
+def _transport_options() -> dict[str, Any]:
+    if IN_FILES:
+        return {"folder": str(settings.HOME / "broker" / "queue"), "polling_interval": 0.05}
     # The time-out of a lost claim exceeds the task time limit. Sockets never block a publisher for long.
     return {"visibility_timeout": 120, "socket_connect_timeout": 1}
 
 
 app = Celery("ris_pacs")
 app.conf.update(
-    broker_url="filesystem://localhost/"
-    if settings.CELERY_BROKER_URL == "filesystem://"
-    else settings.CELERY_BROKER_URL,
-    broker_transport_options=_transport_options(settings.CELERY_BROKER_URL),
+    broker_url="filesystem://localhost/" if IN_FILES else settings.CELERY_BROKER_URL,
+    broker_transport="ris_pacs.file_broker:Transport" if IN_FILES else None,
+    broker_transport_options=_transport_options(),
     broker_connection_retry_on_startup=True,
     task_acks_late=True,
     task_reject_on_worker_lost=False,
@@ -61,4 +53,5 @@ app.autodiscover_tasks(["ledger"])
 def _show_life(**_: Any) -> None:
     from ledger import heartbeat
 
-    heartbeat.start("worker")
+    beats = heartbeat.start("worker", file_broker.counters.snapshot)
+    worker_shutdown.connect(lambda **_: beats.end(), weak=False)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from ledger import heartbeat, readiness
+from ledger import heartbeat, queues, readiness
 from ledger.models import Job
 
 
@@ -34,6 +34,8 @@ def ready(request: HttpRequest) -> HttpResponse:
     database = readiness.database()
     for process in readiness.PROCESSES:
         parts[process] = heartbeat.state(process) if database == "ok" else "unknown"
+    if database == "ok":
+        database = readiness.writers()
     parts |= {"database": database, "storage": readiness.storage()}
     response = JsonResponse(parts, status=200 if set(parts.values()) == {"ok"} else 503)
     # Asked for twice a second while the system starts.
@@ -47,6 +49,22 @@ def metrics(request: HttpRequest) -> HttpResponse:
     lines = ["# TYPE ris_pacs_jobs gauge"]
     for state in ("new", "claimed", "retry", "held", "error"):
         lines.append(f'ris_pacs_jobs{{state="{state}"}} {Job.objects.filter(state=state).count()}')
+    lines += _processes()
     lines.append("# TYPE ris_pacs_free_bytes gauge")
     lines.append(f"ris_pacs_free_bytes {readiness.free_bytes()}")
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4")
+
+
+def _processes() -> list[str]:
+    """How many of each kind live, and what each has counted since it began."""
+    alive = [sign for sign in queues.signs_of_life() if not sign.is_stale]
+    lines = ["# TYPE ris_pacs_processes gauge"]
+    for process in readiness.PROCESSES:
+        number = sum(sign.process == process for sign in alive)
+        lines.append(f'ris_pacs_processes{{process="{process}"}} {number}')
+    lines.append("# TYPE ris_pacs_counted_total counter")
+    for sign in alive:
+        labels = f'process="{sign.process}",instance="{sign.instance}"'
+        for name, value in sign.details.items():
+            lines.append(f'ris_pacs_counted_total{{{labels},what="{name}"}} {value}')
+    return lines

@@ -28,7 +28,7 @@ PATIENCE = 3.0
 """Seconds that a lock or port of an instance that is just ending may take to come free."""
 
 
-class Refused(Exception):
+class Unfit(Exception):
     """Something isn't right; the text tells the operator what and how to mend it."""
 
 
@@ -53,11 +53,11 @@ def check_home(home: Path) -> None:
         if free >= MIN_FREE_BYTES:
             tempfile.TemporaryFile(dir=home).close()
     except OSError as error:
-        raise Refused(
+        raise Unfit(
             f"{home} can't be written ({error.strerror}); set RIS_PACS_HOME to a folder that can"
         ) from error
     if free < MIN_FREE_BYTES:
-        raise Refused(
+        raise Unfit(
             f"only {free // 2**20} MiB are free at {home}; free at least {MIN_FREE_BYTES // 2**20} MiB there,"
             " or set RIS_PACS_HOME to a folder on another disk"
         )
@@ -71,7 +71,7 @@ def check_file_system(folder: Path) -> None:
         return
     kind = file_system(folder.resolve(), mounts)
     if kind in NETWORK_FILE_SYSTEMS:
-        raise Refused(
+        raise Unfit(
             f"{folder} is on a network file system ({kind}), on which SQLite loses data;"
             " set RIS_PACS_HOME to a local disk, or DATABASE_URL to a PostgreSQL server"
         )
@@ -94,17 +94,17 @@ def check_secrets(home: Path) -> None:
     """Refuse secrets that others can read, a weak first password, and debugging in public (F62)."""
     for path in sorted((home / "secrets").glob("*")):
         if path.stat().st_mode & 0o077:
-            raise Refused(f"others can read {path}; run chmod 600 {path}, and renew it if others had access")
+            raise Unfit(f"others can read {path}; run chmod 600 {path}, and renew it if others had access")
         if path.stat().st_size == 0:
-            raise Refused(f"{path} is empty; restore it from a backup, or remove it to have a new one made")
+            raise Unfit(f"{path} is empty; restore it from a backup, or remove it to have a new one made")
     if settings.DEBUG and not settings.LOOPBACK_ONLY:
-        raise Refused("RIS_PACS_DEBUG shows secrets to whoever can reach RIS_PACS_HTTP; unset one of the two")
+        raise Unfit("RIS_PACS_DEBUG shows secrets to whoever can reach RIS_PACS_HTTP; unset one of the two")
     password = os.environ.get("RIS_PACS_ADMIN_PASSWORD", "")
     try:
         if password:
             validate_password(password)
     except ValidationError as error:
-        raise Refused(f"RIS_PACS_ADMIN_PASSWORD is too weak: {' '.join(error.messages)}") from error
+        raise Unfit(f"RIS_PACS_ADMIN_PASSWORD is too weak: {' '.join(error.messages)}") from error
 
 
 def check_doors(doors: Iterable[Door]) -> None:
@@ -126,7 +126,7 @@ def _check_door(door: Door) -> None:
             problem = f"is in use; set {door.variable} or stop what uses it"
         else:
             problem = f"can't be listened on ({error.strerror}); set {door.variable}"
-        raise Refused(f"{door} ({door.name}) {problem}") from error
+        raise Unfit(f"{door} ({door.name}) {problem}") from error
 
 
 def check_database() -> None:
@@ -137,7 +137,7 @@ def check_database() -> None:
         told = settings.DATABASES["default"]
         where = told["NAME"] if settings.USING_SQLITE else f"{told.get('HOST')}:{told.get('PORT') or 5432}"
         reason = str(error).strip().split("\n")[0].rstrip(".")
-        raise Refused(f"the database at {where} can't be used: {reason}; check DATABASE_URL") from error
+        raise Unfit(f"the database at {where} can't be used: {reason}; check DATABASE_URL") from error
 
 
 def lock_home(home: Path, *, whole: bool) -> IO[str]:
@@ -148,7 +148,7 @@ def lock_home(home: Path, *, whole: bool) -> IO[str]:
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if whole else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except OSError as error:
-            raise Refused(
+            raise Unfit(
                 f"RIS/PACS already runs on {home}; stop it, or set RIS_PACS_HOME to another folder"
             ) from error
 
@@ -161,7 +161,7 @@ def _patiently(check: Callable[[], None]) -> None:
     while True:
         try:
             return check()
-        except Refused:
+        except Unfit:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ledger.errors import Duplicate, Missing, Refused, UnknownCode
 from worklist.catalogue import Catalogue
 from worklist.change_set import ChangeSet, Group, Merge, Registration
-from worklist.errors import DuplicateKey, NotInTable, RequiredMissing, WorklistError
 from worklist.models import (
     AssigningAuthority,
     Order,
@@ -24,7 +24,7 @@ from worklist.provenance import Provenance, check_lengths
 class Refusal:
     """Why a change set can't be applied, and for which of its groups."""
 
-    error: WorklistError
+    error: Refused
     group: Group
 
 
@@ -41,7 +41,7 @@ def refusal(changes: ChangeSet, catalogue: Catalogue) -> Refusal | None:
                 check.merge(merge)
             if group.order is not None:
                 check.order(group.order)
-        except WorklistError as error:
+        except Refused as error:
             return Refusal(error, group)
     return None
 
@@ -55,7 +55,7 @@ class _Check:
         named = list(self._naming(said.identifiers))
         if not named:
             text = "no identifier of a known assigning authority names the patient"
-            raise RequiredMissing(text, "identifiers")
+            raise Missing(text, "identifiers")
         check_lengths(Patient, said.demographics)
         if said.visit is not None:
             check_lengths(Visit, {**said.visit.values, "number": said.visit.number})
@@ -65,18 +65,18 @@ class _Check:
         named = list(self._naming([said.survivor, said.retired]))
         records = {self._record(one) for one in named}
         if said.survivor[:2] == said.retired[:2] or len(records) < len(named):
-            raise DuplicateKey("a record can't be merged into itself", "retired")
+            raise Duplicate("a record can't be merged into itself", "retired")
         if len(named) < 2:
-            raise RequiredMissing("both records must be named by a known assigning authority", "retired")
+            raise Missing("both records must be named by a known assigning authority", "retired")
 
     def order(self, said: OrderUpdate) -> None:
         if said.placer is None and said.filler is None:
-            raise RequiredMissing("the order has neither a placer nor a filler order number", "placer")
+            raise Missing("the order has neither a placer nor a filler order number", "placer")
         for name, number in (("placer", said.placer), ("filler", said.filler)):
             if number is not None:
                 check_lengths(OrderNumber, number._asdict())
                 if not number.value:
-                    raise RequiredMissing(f"the {name} order number is empty", name)
+                    raise Missing(f"the {name} order number is empty", name)
         check_lengths(Order, vars(said.content))
         for procedure in said.procedures:
             named = {"requested_procedure_id": procedure.id}
@@ -104,23 +104,23 @@ class _Check:
         check_lengths(AssigningAuthority, named._asdict())
         if found := self.catalogue.authority(named):
             return found
-        if self.provenance.policy.get("unknown_authorities", "accept") != "accept":
+        if self.provenance.policy.get("unknown_authorities") != "accept":
             text = f"the assigning authority {named.namespace!r} is not known here"
-            raise NotInTable(text, "identifiers")
+            raise UnknownCode(text, "identifiers")
         if not namespace_of(named):
-            raise RequiredMissing("the identifier names no assigning authority", "identifiers")
+            raise Missing("the identifier names no assigning authority", "identifiers")
         check_lengths(AssigningAuthority, {"namespace": namespace_of(named)})
         return None
 
     def _code(self, said: ProcedureUpdate) -> None:
-        policy = self.provenance.policy.get("unknown_procedure_codes", "accept_with_modality")
+        policy = self.provenance.policy.get("unknown_procedure_codes")
         if policy == "accept_with_modality" and all(step.content.modality for step in said.steps):
             return
         code = said.content.code
         if not code or not isinstance(code, str):
-            raise RequiredMissing("the order names no procedure code and no modality", "code")
+            raise Missing("the order names no procedure code and no modality", "code")
         if code not in self.catalogue.procedures:
-            raise NotInTable(f"the procedure code {code!r} is not known and no modality is named", "code")
+            raise UnknownCode(f"the procedure code {code!r} is not known and no modality is named", "code")
 
 
 def namespace_of(authority: Authority) -> str:

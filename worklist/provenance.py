@@ -10,9 +10,10 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models import Facility, SiteSection, User
+from ledger.errors import Invalid
+from ledger.event_types import EventType
 from ledger.events import Entry, Thing
 from ledger.stamps import Stamp
-from worklist.errors import BadValue
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,17 @@ class Provenance:
             policy=SiteSection.read("worklist"),
         )
 
-    def entry(self, kind: str, about: Sequence[Thing], **details: Any) -> Entry:
+    def entry(self, event_type: EventType, about: Sequence[Thing], **details: Any) -> Entry:
         """An event of the timeline that this causes."""
-        return Entry(kind, about, self.stamp.made_at, self.actor, self.source, details)
+        return Entry(event_type, about, self.stamp.made_at, self.actor, self.source, details)
 
 
 def check_lengths(model: type[models.Model], values: Mapping[str, Any]) -> None:
-    """Raise `BadValue` for a text that its column would cut: nothing is ever cut silently."""
+    """Raise `Invalid` for a text that its column would cut: nothing is ever cut silently."""
     longest = _lengths(model)
     for name, value in values.items():
         if isinstance(value, str) and len(value) > longest.get(name, len(value)):
-            raise BadValue(f"{name} has {len(value)} characters, {longest[name]} fit", name)
+            raise Invalid(f"{name} has {len(value)} characters, {longest[name]} fit", name)
 
 
 @cache

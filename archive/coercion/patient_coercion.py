@@ -17,16 +17,16 @@ from django.db.models import QuerySet
 
 from accounts.models import SiteSection
 from archive.coercion.attribute_coercion import COERCE, CORRECT, Coercion, Request
-from archive.dataset.walk import STUDY_INSTANCE_UID
-from archive.models import Decision, DecisionKind, Outcome, Study
+from archive.dataset.tags import STUDY_INSTANCE_UID
+from archive.decisions import decision_type
+from archive.decisions.decision_type import Links
+from archive.models import Decision, Outcome, Study
 from archive.reconcile import evidence, name_agreement
 from archive.reconcile.apply_verdict import MATCHES
 from archive.reconcile.evidence import Likeness
 from archive.reconcile.reconcile_policy import PLAIN
 from worklist.models import OrderNumber, Patient, RequestedProcedure
 
-_WITH_ORDER: Final = frozenset({DecisionKind.LINK, DecisionKind.CORRECT, DecisionKind.CREATE_ORDER})
-_GIVING: Final = _WITH_ORDER | {DecisionKind.REASSIGN}
 _NAME, _ID, _ISSUER, _BIRTH_DATE, _SEX, _ACCESSION = (
     0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040, 0x00080050,
 )  # fmt: skip
@@ -70,7 +70,8 @@ def identities(studies: Iterable[Study]) -> dict[int, Identity]:
 
 def given() -> QuerySet[Decision]:
     """The decisions that stand and say whose a study is."""
-    return Decision.objects.filter(kind__in=_GIVING, undone_at=None)
+    linking = decision_type.kinds(lambda decided: decided.links is not Links.NOTHING)
+    return Decision.objects.filter(kind__in=linking, undone_at=None)
 
 
 def amendment(study: Study) -> Coercion | None:
@@ -97,15 +98,14 @@ def amendment(study: Study) -> Coercion | None:
         values = [(tag, text) for tag, text in values if known.get(tag, text)]
         verdict = study.verdicts.order_by("-number").first()
         return _amendment(values, COERCE, verdict.made_at if verdict else study.last_received_at)
-    if decision.kind in _WITH_ORDER and shown.accession_number:
+    if _links_order(decision) and shown.accession_number:
         values.append((_ACCESSION, shown.accession_number))
     return _amendment(values, CORRECT, decision.at, shown.requests)
 
 
 def moved(study: Study, also: Coercion | None) -> Coercion:
     """What the objects are sent with that a split has moved to `study`."""
-    rows = Decision.objects.filter(kind=DecisionKind.SPLIT, parameters__study=study.public_id)
-    split = rows.order_by("pk").last()
+    split = Decision.objects.filter(parameters__study=study.public_id).order_by("pk").last()
     uid = (STUDY_INSTANCE_UID, study.study_instance_uid)
     own = _amendment([uid], CORRECT, split.at if split else study.first_received_at)
     if also is None:
@@ -150,7 +150,7 @@ def _identity(study: Study, decision: Decision | None) -> Identity:
             record.sex or header.sex,
             header.accession_number,
         )
-    requests = _requests(study, decision) if decision.kind in _WITH_ORDER else ()
+    requests = _requests(study, decision) if _links_order(decision) else ()
     labels = {request.accession_number for request in requests} - {""}
     return Identity(
         record.name,
@@ -161,6 +161,10 @@ def _identity(study: Study, decision: Decision | None) -> Identity:
         labels.pop() if len(labels) == 1 else header.accession_number,
         requests,
     )
+
+
+def _links_order(decision: Decision) -> bool:
+    return decision_type.of(decision).links is Links.ORDER
 
 
 def _requests(study: Study, decision: Decision) -> tuple[Request, ...]:

@@ -1,29 +1,18 @@
 """What people decide on the exceptions list, with a reason, and the undo of it.
 
-A decision leaves the study's verdict alone and pins its patient and procedures until it is undone; a split
-pins nothing, but has both parts judged anew. Nothing on disk is rewritten. Of two people who decide at once,
-the second gets a `StateConflict`: an exception that is resolved takes a further decision only from someone
+Each decision is a module here: a `DecisionType` says what it needs, links and pins, how it is done and
+undone, and what its effects are in words. REST, pages, preview, undo and keyboard read all of that there.
+
+A decision leaves the study's verdict alone. Nothing on disk is rewritten. Of two people who decide at once,
+the second gets a `Conflict`: an exception that is resolved takes a further decision only from someone
 who names its `revision`, and so has seen the first.
 """
 
-from archive.decisions.decision_frame import revision
-from archive.decisions.linking import accept, correct, create_order, link, reassign
-from archive.decisions.preview import Effect, preview
-from archive.decisions.rejection import REJECTION_CODES, reject
-from archive.decisions.splitting import split
-from archive.decisions.undo import undo
+import pkgutil
+from importlib import import_module
 
-__all__ = [
-    "REJECTION_CODES",
-    "Effect",
-    "accept",
-    "correct",
-    "create_order",
-    "link",
-    "preview",
-    "reassign",
-    "reject",
-    "revision",
-    "split",
-    "undo",
-]
+
+def load() -> None:
+    """Import all decisions, which register themselves; called from `AppConfig.ready()`."""
+    for module in pkgutil.iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")

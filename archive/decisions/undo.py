@@ -1,21 +1,29 @@
 """The undo of a decision: everything is as it was before it, or as the verdict has it that came since."""
 
-from datetime import datetime
-from typing import Any
+from typing import Final
 
 from django.utils import timezone
 
 from accounts.models import User
+from archive.decisions import decision_type
 from archive.decisions.decision_frame import check_revision, locked, record, refuse_if_written_on
-from archive.decisions.splitting import take_back
-from archive.errors import StateConflict
-from archive.models import Decision, DecisionKind, ExceptionStatus, Outcome, Study, StudyException, Verdict
+from archive.decisions.snapshot import ExceptionState, Snapshot
+from archive.models import Decision, ExceptionStatus, Outcome, Study, StudyException, Verdict
 from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_reconciled, study_settled
-from worklist.errors import StateConflict as WorklistConflict
-from worklist.models import Order, Patient, RequestedProcedure
-from worklist.provenance import Provenance
-from worklist.schedule import step_actions
+from ledger.errors import Conflict
+from worklist.models import Patient, RequestedProcedure
+
+
+class Undo:
+    """The undo beside the decisions: its kind, key and words."""
+
+    kind: Final = "undo"
+    key: Final = "u"
+    title: Final = "Undo"
+    does: Final = "Take the newest decision back."
+    done: Final = "as it was before the decision"
+    do_not_call_in_templates: Final = True
 
 
 def undo(
@@ -37,58 +45,54 @@ def undo(
     check_revision(study, expected)
     live = list(apply_verdict.live_decisions(study))
     target = _target(live, decision)
-    if target.after.get("patient") != target.before.get("patient"):
+    if target.after["patient"] != target.before["patient"]:
         refuse_if_written_on(study)
     before = apply_verdict.linked(study)
-    _withdraw_order(target, study, reason, by)
-    if target.kind == DecisionKind.SPLIT:
-        take_back(decision=target, study=study)
+    decision_type.of(target).take_back(target, study, reason=reason, by=by)
     Decision.objects.filter(pk=target.pk).update(
         undone_at=timezone.now(), undone_by=str(by)[:200], undo_reason=reason
     )
     target.refresh_from_db()
     _restore(study, target, live[:-1])
-    record(study, f"study.decision.undone.{target.kind}", reason, by, target)
+    record(study, decision_type.of(target).undone, reason, by, target)
     _tell(study, before, f"decision:{target.public_id}")
     return target
 
 
 def _target(live: list[Decision], wanted: Decision | None) -> Decision:
     if not live:
-        raise StateConflict("no decision on this study stands", "decision")
+        raise Conflict("no decision on this study stands", "decision")
     newest = live[-1]
     if wanted is None or wanted.pk == newest.pk:
         return newest
     if wanted.pk not in {one.pk for one in live}:
-        raise StateConflict("the decision is undone already", "decision")
-    raise StateConflict(
-        f"{newest.kind} by {newest.by} at {newest.at:%Y-%m-%d %H:%M} depends on it", "decision"
-    )
+        raise Conflict("the decision is undone already", "decision")
+    raise Conflict(f"{newest.kind} by {newest.by} at {newest.at:%Y-%m-%d %H:%M} depends on it", "decision")
 
 
 def _restore(study: Study, target: Decision, live: list[Decision]) -> None:
     """Bring back what was before a decision, or what the verdict has come to since."""
-    before, verdict = target.before, apply_verdict.newest(study)
-    study.hidden = before.get("hidden", "")
-    is_same = bool(live) or verdict.number == before["verdict"] or target.kind == DecisionKind.SPLIT
+    before, verdict = Snapshot.from_json(target.before), apply_verdict.newest(study)
+    pins = decision_type.of(target).pins
+    study.hidden = before.hidden
+    is_same = bool(live) or verdict.number == before.verdict or not pins
     if is_same or not _follow(study, verdict):
-        patient = Patient.objects.filter(public_id=before["patient"]).first() if before["patient"] else None
-        procedures = RequestedProcedure.objects.filter(public_id__in=before["procedures"])
+        patient = Patient.objects.filter(public_id=before.patient).first() if before.patient else None
+        procedures = RequestedProcedure.objects.filter(public_id__in=before.procedures)
         apply_verdict.set_links(study, patient, list(procedures))
     study.save(update_fields=["patient", "hidden"])
-    _restore_exception(StudyException.objects.get(study=study), before["exception"])
-    if target.kind == DecisionKind.SPLIT:
-        reconcile_job.judge_now(study)
-    else:
+    _restore_exception(StudyException.objects.get(study=study), before.exception)
+    if pins:
         apply_verdict.settle_exception(study, verdict, apply_verdict.pinning(study))
+    else:
+        reconcile_job.judge_now(study)
 
 
-def _restore_exception(row: StudyException, before: dict[str, Any] | None) -> None:
+def _restore_exception(row: StudyException, before: ExceptionState | None) -> None:
     if before is None:
         row.status, row.resolution = ExceptionStatus.CLOSED, ""
     else:
-        row.status, row.resolution = before["status"], before["resolution"]
-        row.opened_at = datetime.fromisoformat(before["opened_at"])
+        before.restore(row)
     row.save(update_fields=["status", "resolution", "opened_at"])
 
 
@@ -98,19 +102,6 @@ def _follow(study: Study, verdict: Verdict) -> bool:
         return False
     apply_verdict.follow(study, verdict)
     return True
-
-
-def _withdraw_order(decision: Decision, study: Study, reason: str, by: User) -> None:
-    """Cancel the order that a decision placed; refused once it has ended otherwise."""
-    if decision.kind != DecisionKind.CREATE_ORDER:
-        return
-    order = Order.objects.filter(public_id=decision.parameters["order"]).first()
-    if order is None:
-        return
-    try:
-        step_actions.cancel(order=order, origin=Provenance.of_person(by, study.facility), reason=reason)
-    except WorklistConflict as error:
-        raise StateConflict(f"the order that it placed stands in the way: {error.text}", "order") from error
 
 
 def _tell(study: Study, before: frozenset[int], origin: str) -> None:

@@ -93,23 +93,14 @@ class ExceptionViewer(models.Model):
         constraints = [models.UniqueConstraint(fields=["exception", "user"], name="exception_viewer_once")]
 
 
-class DecisionKind(models.TextChoices):
-    """The closed set of what a person may decide."""
-
-    LINK = "link"
-    CORRECT = "correct"
-    CREATE_ORDER = "create_order"
-    REASSIGN = "reassign"
-    SPLIT = "split"
-    REJECT = "reject"
-    ACCEPT = "accept"
-
-
 class Decision(PublicModel):
-    """A person's act on a study: kind, reason, before, after, and what undid it."""
+    """A person's act on a study: kind, reason, before, after, and what undid it.
+
+    What kinds there are is said by `archive.decisions`.
+    """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="decisions")
-    kind = models.CharField(max_length=16, choices=DecisionKind)
+    kind = models.CharField(max_length=16)
     reason = models.CharField(max_length=500)
     by = models.CharField(max_length=200)
     at = models.DateTimeField(auto_now_add=True)

@@ -7,11 +7,12 @@ from typing import Final
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from archive import archive_events
+from archive.decisions import decision_type
 from archive.models import (
     TARGET,
     TARGET_STAT,
     Decision,
-    DecisionKind,
     ExceptionStatus,
     Outcome,
     ReadingStatus,
@@ -21,11 +22,17 @@ from archive.models import (
 )
 from archive.signals import study_reconciled, study_settled, study_withdrawn
 from ledger import events
+from ledger.event_types import EventType
 from worklist.models import Order, Patient, RequestedProcedure
 from worklist.models.order import Priority
 
 MATCHES: Final = frozenset({Outcome.MATCHED, Outcome.CORRECTED})
 NOT_BEGUN: Final = frozenset({ReadingStatus.NOT_READY, ReadingStatus.READY})
+_EVENTS: Final = {
+    ExceptionStatus.OPEN: archive_events.EXCEPTION_OPENED,
+    ExceptionStatus.RESOLVED: archive_events.EXCEPTION_RESOLVED,
+    ExceptionStatus.CLOSED: archive_events.EXCEPTION_CLOSED,
+}
 
 
 def take_effect(study: Study, verdict: Verdict, *, is_new: bool) -> None:
@@ -82,15 +89,14 @@ def tell_withdrawn(study: Study, before: frozenset[int], origin_text: str) -> No
 def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> None:
     """Open, close or leave alone the study's exception; `live` is the decision that pins it."""
     row = StudyException.objects.filter(study=study).first()
-    fits = verdict.outcome in MATCHES
     if row is None:
-        if not fits:
+        if verdict.outcome not in MATCHES:
             opened_at = timezone.now()
             due_at = opened_at + _target(verdict)
             StudyException.objects.create(study=study, opened_at=opened_at, due_at=due_at)
-            _tell(study, "study.exception.opened", verdict)
+            _tell(study, archive_events.EXCEPTION_OPENED, verdict)
         return
-    wanted = _wanted(row, verdict, live, fits)
+    wanted = _wanted(study, row, verdict, live)
     is_news = row.status != wanted
     if is_news and wanted == ExceptionStatus.OPEN:
         row.opened_at = timezone.now()
@@ -99,18 +105,17 @@ def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> N
         row.due_at = row.opened_at + _target(verdict)
     row.save(update_fields=["status", "opened_at", "due_at"])
     if is_news:
-        name = "opened" if wanted == ExceptionStatus.OPEN else wanted.value
-        _tell(study, f"study.exception.{name}", verdict)
+        _tell(study, _EVENTS[wanted], verdict)
 
 
-def _wanted(row: StudyException, verdict: Verdict, live: Decision | None, fits: bool) -> ExceptionStatus:
+def _wanted(study: Study, row: StudyException, verdict: Verdict, live: Decision | None) -> ExceptionStatus:
     if live is not None:
-        return ExceptionStatus.OPEN if _is_news(verdict, live) else ExceptionStatus(row.status)
-    if not fits:
+        is_news = not study.hidden and _is_news(verdict, live)
+        return ExceptionStatus.OPEN if is_news else ExceptionStatus(row.status)
+    if verdict.outcome not in MATCHES:
         return ExceptionStatus.OPEN
-    # A split has resolved it, and what is left fits.
-    is_split = row.resolution == DecisionKind.SPLIT and live_decisions(row.study).exists()
-    return ExceptionStatus.RESOLVED if is_split else ExceptionStatus.CLOSED
+    # Decisions that pin nothing, such as a split, have resolved it, and what is left fits.
+    return ExceptionStatus.RESOLVED if live_decisions(study).exists() else ExceptionStatus.CLOSED
 
 
 def _target(verdict: Verdict) -> timedelta:
@@ -122,14 +127,12 @@ def _target(verdict: Verdict) -> timedelta:
 
 def _is_news(verdict: Verdict, live: Decision) -> bool:
     """Whether the images are a wrong-patient suspect now, but were not when the decision was made."""
-    if live.kind == DecisionKind.REJECT:
-        return False
-    return verdict.outcome == Outcome.MISMATCH and live.before.get("outcome") != Outcome.MISMATCH
+    return verdict.outcome == Outcome.MISMATCH and live.before["outcome"] != Outcome.MISMATCH
 
 
-def _tell(study: Study, kind: str, verdict: Verdict) -> None:
+def _tell(study: Study, event: EventType, verdict: Verdict) -> None:
     about = [("study", study.public_id)]
-    events.record(kind, about=about, source=f"verdict:{verdict.public_id}", outcome=verdict.outcome)
+    events.record(event, about=about, source=f"verdict:{verdict.public_id}", outcome=verdict.outcome)
 
 
 def live_decisions(study: Study) -> QuerySet[Decision]:
@@ -138,8 +141,9 @@ def live_decisions(study: Study) -> QuerySet[Decision]:
 
 
 def pinning(study: Study) -> Decision | None:
-    """The newest decision that keeps a study's patient and procedures as they are: any but a split."""
-    return live_decisions(study).exclude(kind=DecisionKind.SPLIT).last()
+    """The newest decision that keeps a study's patient and procedures as they are."""
+    pinning_kinds = decision_type.kinds(lambda decided: decided.pins)
+    return live_decisions(study).filter(kind__in=pinning_kinds).last()
 
 
 def newest(study: Study) -> Verdict:

@@ -14,6 +14,7 @@ import orjson
 from django.conf import settings
 
 from accounts.models import SiteSection
+from archive import archive_events
 from archive.models import Hidden, Instance, Study, Verdict
 from archive.reconcile import apply_verdict, candidates, reconcile_policy, study_evidence, verdict
 from archive.reconcile.candidates import Candidate
@@ -124,7 +125,7 @@ def _store(study: Study, inputs: Inputs, judgement: Judgement) -> Verdict | None
     row.number = before.number + 1 if before else 1
     row.save()
     events.record(
-        "study.verdict",
+        archive_events.VERDICT,
         about=[("study", study.public_id), *(("order", one.order) for one in judgement.chosen)],
         source=f"verdict:{row.public_id}",
         outcome=judgement.outcome,

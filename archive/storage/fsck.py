@@ -11,11 +11,13 @@ from typing import Final
 from django.conf import settings
 from django.db import transaction
 
+from archive import archive_events
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.part10 import Part10, open_part10
-from archive.dataset.walk import DatasetError
 from archive.models import Quarantined, StoredFile, Volume
 from archive.storage import quarantine, volumes
 from ledger import clock, events
+from ledger.event_types import EventType
 from ledger.models import Event
 
 LEAVE_ALONE: Final = 3600.0
@@ -129,24 +131,24 @@ def _check_file(file: StoredFile, report: Report, *, checksums: bool) -> None:
             is_whole = _dataset_digest(path, file.dataset_offset) == file.sha256
     except OSError:
         report.missing.append(file.name)
-        _tell(file, "file.missing")
+        _tell(file, archive_events.FILE_MISSING)
         return
     if not is_whole:
         report.damaged.append(file.name)
-        _tell(file, "file.damaged")
+        _tell(file, archive_events.FILE_DAMAGED)
     elif checksums:
         report.verified += 1
         with transaction.atomic():
             StoredFile.objects.filter(pk=file.pk).update(verified_at=clock.now())
 
 
-def _tell(file: StoredFile, kind: str) -> None:
+def _tell(file: StoredFile, event: EventType) -> None:
     """Leave an event on the timelines of instance and study, once."""
     about = [("instance", file.instance.public_id), ("study_instance_uid", file.instance.study_instance_uid)]
-    if Event.objects.filter(kind=kind, subjects__type="instance", subjects__key=about[0][1]).exists():
+    if Event.objects.filter(kind=event.kind, subjects__type="instance", subjects__key=about[0][1]).exists():
         return
     with transaction.atomic():
-        events.record(kind, about=about, source="fsck", name=file.name, volume=file.volume.name)
+        events.record(event, about=about, source="fsck", name=file.name, volume=file.volume.name)
 
 
 def _dataset_digest(path: Path, offset: int) -> str:

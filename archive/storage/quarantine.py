@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Field, Q, QuerySet
 
+from archive import archive_events
 from archive.models import Quarantined
 from archive.storage import volumes
 from ledger import events
@@ -52,7 +53,7 @@ def keep(source: Path, row: Quarantined) -> Quarantined:
         with transaction.atomic():
             row.save()
             events.record(
-                "object.quarantined",
+                archive_events.OBJECT_QUARANTINED,
                 about=[("quarantined", row.public_id)],
                 source=row.calling_ae_title,
                 reason=str(row.reason),

@@ -85,7 +85,7 @@ def serve() -> None:
     try:
         acceptor.serve()
     finally:
-        beats.set()
+        beats.end()
         if not acceptor.stop(GRACE):
             logger.warning("associations were cut that did not end in time")
         recorder.close()

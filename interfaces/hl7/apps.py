@@ -6,10 +6,14 @@ class HL7Config(AppConfig):
     label = "hl7"
 
     def ready(self) -> None:
+        """Declare the kinds of events; register the jobs and the messages that go out."""
+        from archive.signals import study_previewing
+        from interfaces.hl7 import hl7_events  # noqa: F401
         from interfaces.hl7.inbound import inbox
-        from interfaces.hl7.outbound import delivery, order_status, results
+        from interfaces.hl7.outbound import decision_effects, delivery, message_types, messages
 
         inbox.register()
         delivery.register()
-        order_status.register()
-        results.register()
+        for message_type in messages.ALL:
+            message_types.register(message_type)
+        study_previewing.connect(decision_effects.foretell, dispatch_uid="hl7.decision_effects")

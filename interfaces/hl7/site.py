@@ -1,13 +1,16 @@
 """The site file's section `hl7`: who sends to us and how it is read, and whom we send to."""
 
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from accounts.models import Facility
+from accounts.site import TimeZone
 from accounts.site_sync import Change, sync_rows, sync_section
+from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, Source
-from interfaces.hl7.outbound import outbox
+from interfaces.hl7.outbound import message_types, outbox
 from ledger import jobs
 
 
@@ -25,7 +28,7 @@ class SourceEntry(_Strict):
     application: str = "*"
     facility: str = "*"
     assigning_authority: str = ""
-    time_zone: str = ""
+    time_zone: Literal[""] | TimeZone = ""
     charset: str = ""
     enhanced: bool = False
     stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
@@ -35,21 +38,24 @@ class SourceEntry(_Strict):
     order_status: dict[str, str] = {}
 
 
-class DestinationEntry(_Strict):
-    """A receiver of our messages.
+def _known_message(name: str) -> str:
+    if name not in message_types.names():
+        raise ValueError(f"{name!r} is none of the messages that go out: {', '.join(message_types.names())}")
+    return name
 
-    `text` is the data type in which it takes the text of reports, `pdf` whether they come with it, `required`
-    whether a report counts as delivered only when it has accepted it.
-    """
+
+MessageName = Annotated[str, AfterValidator(_known_message)]
+
+
+class DestinationEntry(DestinationOptions):
+    """A receiver of our messages: who it is, and what it takes and how."""
 
     name: str = Field(max_length=64)
     address: str
     version: str = "2.5.1"
     application: str = ""
     facility: str = ""
-    text: Literal["FT", "TX"] = "FT"
-    pdf: bool = False
-    required: bool = True
+    messages: list[MessageName] | None = Field(None, min_length=1)
 
     @field_validator("address")
     @classmethod
@@ -73,6 +79,7 @@ def apply(section: HL7Section, *, facility_code: str, dry_run: bool, overwrite: 
     options: dict[str, Any] = {"dry_run": dry_run, "overwrite": overwrite}
     facility = Facility.objects.filter(code=facility_code).first()
     policies = {"accept_unknown_sources": section.accept_unknown_sources}
+    sources = [_source(entry, facility) for entry in section.sources]
     destinations = [_destination(entry) for entry in section.destinations]
     changed = sync_rows(Destination, ["name"], destinations, **options)
     if changed and not dry_run:
@@ -80,9 +87,19 @@ def apply(section: HL7Section, *, facility_code: str, dry_run: bool, overwrite: 
             jobs.enqueue(outbox.JOB, entry.name)  # its queue may stand because of what was changed
     return [
         *sync_section("hl7", policies, dry_run=dry_run),
-        *sync_rows(Source, ["name"], [_source(entry, facility) for entry in section.sources], **options),
+        *sync_rows(Source, ["name"], sources, remove=True, **options),
         *changed,
+        *_switch_off({entry.name for entry in section.destinations}, dry_run),
     ]
+
+
+def _switch_off(named: Collection[str], dry_run: bool) -> list[Change]:
+    """Send nothing more to destinations that the file no longer names; what was sent there stays."""
+    gone = Destination.objects.filter(from_site_file=True, is_active=True).exclude(name__in=named)
+    changes = [Change(f"destination {name}", "remove") for name in gone.values_list("name", flat=True)]
+    if not dry_run:
+        gone.update(is_active=False, standing_since=None)
+    return changes
 
 
 def _source(entry: SourceEntry, facility: Facility | None) -> dict[str, Any]:
@@ -99,10 +116,11 @@ def _destination(entry: DestinationEntry) -> dict[str, Any]:
     host, _, port = entry.address.rpartition(":")
     return {
         "name": entry.name,
+        "is_active": True,
         "host": host,
         "port": int(port),
         "version": entry.version,
         "application": entry.application,
         "facility_name": entry.facility,
-        "options": entry.model_dump(include={"text", "pdf", "required"}, exclude_defaults=True),
+        "options": entry.model_dump(include=set(DestinationOptions.model_fields), exclude_defaults=True),
     }

@@ -9,8 +9,11 @@ from django.db import connection
 from accounts import access
 from accounts.models import User
 from ledger import clock, events
+from ledger.errors import Forbidden, Invalid
+from ledger.event_types import EventType
+from reporting import reporting_events
 from reporting.dictation import audio
-from reporting.errors import BadValue, NotAllowed, StateConflict
+from reporting.errors import StateConflict
 from reporting.models import Dictation, DictationState, ReadingItem, Segment
 from reporting.reading_worklist import assignment, reading_status
 
@@ -30,11 +33,11 @@ def begin(
     is another's by now.
     """
     if not access.can(by, "report.write"):
-        raise NotAllowed("your roles don't allow dictating")
+        raise Forbidden("your roles don't allow dictating")
     if not _UUID.fullmatch(uuid):
-        raise BadValue(f"{uuid[:40]!r} is not a UUID", "id")
+        raise Invalid(f"{uuid[:40]!r} is not a UUID", "id")
     if sample_rate not in RATES:
-        raise BadValue(f"the sample rate is one of {RATES}", "sample_rate")
+        raise Invalid(f"the sample rate is one of {RATES}", "sample_rate")
     there = Dictation.objects.select_related("item").filter(uuid=uuid).first()
     if there is not None:
         if there.item_id != item.pk or there.author_id != by.pk:
@@ -52,7 +55,7 @@ def begin(
     dictation = Dictation.objects.create(
         uuid=uuid, item=item, author=by, sample_rate=sample_rate, patient_public_id=current
     )
-    tell(dictation, "dictation.begun", by)
+    tell(dictation, reporting_events.DICTATION_BEGUN, by)
     return dictation
 
 
@@ -73,7 +76,7 @@ def add_segment(*, dictation: Dictation, seq: int, name: str, data: bytes, by: U
         raise StateConflict(f"the dictation is {dictation.state}", "state")
     samples = len(data) // 2
     if dictation.sample_count + samples > MOST_SECONDS * dictation.sample_rate:
-        raise BadValue("a dictation lasts an hour at most; begin another one", "audio")
+        raise Invalid("a dictation lasts an hour at most; begin another one", "audio")
     dictation.sample_count += samples
     dictation.save(update_fields=["sample_count"])
     return Segment.objects.create(dictation=dictation, seq=seq, name=name, size=len(data), sha256=digest)
@@ -91,7 +94,7 @@ def finish(*, dictation: Dictation, segments: int, sha256: str, by: User) -> Dic
     if missing or len(rows) != segments:
         raise StateConflict("segments are missing", "missing", changed={"missing": missing[:100]})
     if not rows:
-        raise BadValue("there is no sound in it", "segments")
+        raise Invalid("there is no sound in it", "segments")
     whole = audio.sha256_of(row.name for row in rows)
     if sha256 and sha256 != whole:
         raise StateConflict("what is here is not what was recorded", "sha256", changed={"sha256": whole})
@@ -100,26 +103,26 @@ def finish(*, dictation: Dictation, segments: int, sha256: str, by: User) -> Dic
     dictation.state, dictation.sha256, dictation.finished_at = DictationState.QUEUED, whole, now
     dictation.save()
     if item.status in (S.READING, S.TRANSCRIBED, S.PRELIMINARY):
-        reading_status.change(item, S.DICTATED, at=now, actor=str(by), kind="report.dictated")
+        reading_status.change(item, S.DICTATED, at=now, actor=str(by), event=reporting_events.DICTATED)
     else:
-        tell(dictation, "report.dictated", by)
+        tell(dictation, reporting_events.DICTATED, by)
     return dictation
 
 
 def discard(*, dictation: Dictation, by: User, reason: str) -> Dictation:
     """The author gives a dictation up before it is typed; the sound is kept for 30 days."""
     if not reason.strip():
-        raise BadValue("say why it is discarded", "reason")
+        raise Invalid("say why it is discarded", "reason")
     dictation = _locked(dictation, by)
     if dictation.state not in (DictationState.RECORDING, DictationState.QUEUED, DictationState.RETURNED):
         raise StateConflict(f"the dictation is {dictation.state}", "state")
     dictation.state, dictation.note = DictationState.DISCARDED, reason[:500]
     dictation.save()
-    tell(dictation, "dictation.discarded", by, reason=reason[:500])
+    tell(dictation, reporting_events.DICTATION_DISCARDED, by, reason=reason[:500])
     item = reading_status.lock(dictation.item)
     waiting = Dictation.objects.filter(item=item, state__in=("queued", "in_typing")).exists()
     if item.status == S.DICTATED and not waiting:
-        reading_status.change(item, S.READING, actor=str(by), kind="reading.opened")
+        reading_status.change(item, S.READING, actor=str(by), event=reporting_events.OPENED)
     return dictation
 
 
@@ -130,10 +133,10 @@ def reclaim(*, dictation: Dictation, by: User) -> Dictation:
         raise StateConflict(f"the dictation is {dictation.state}; ask its typist", "state")
     dictation.state = DictationState.CLOSED
     dictation.save()
-    tell(dictation, "dictation.reclaimed", by)
+    tell(dictation, reporting_events.DICTATION_RECLAIMED, by)
     item = reading_status.lock(dictation.item)
     if item.status == S.DICTATED:
-        reading_status.change(item, S.READING, actor=str(by), kind="reading.opened")
+        reading_status.change(item, S.READING, actor=str(by), event=reporting_events.OPENED)
     return dictation
 
 
@@ -144,9 +147,9 @@ def things(dictation: Dictation) -> list[events.Thing]:
 
 def _check_sound(data: bytes) -> None:
     if not data or len(data) % 2:
-        raise BadValue("a segment is PCM of 16 bit: a whole number of samples, one at least", "audio")
+        raise Invalid("a segment is PCM of 16 bit: a whole number of samples, one at least", "audio")
     if len(data) > MOST_BYTES_OF_SEGMENT:
-        raise BadValue(f"a segment has {MOST_BYTES_OF_SEGMENT} bytes at most", "audio")
+        raise Invalid(f"a segment has {MOST_BYTES_OF_SEGMENT} bytes at most", "audio")
 
 
 def locked(dictation: Dictation) -> Dictation:
@@ -162,10 +165,10 @@ def locked(dictation: Dictation) -> Dictation:
 def _locked(dictation: Dictation, by: User) -> Dictation:
     dictation = locked(dictation)
     if dictation.author_id != by.pk:
-        raise NotAllowed("the dictation is another person's")
+        raise Forbidden("the dictation is another person's")
     return dictation
 
 
-def tell(dictation: Dictation, kind: str, by: User, **details: Any) -> None:
+def tell(dictation: Dictation, event: EventType, by: User, **details: Any) -> None:
     """Note in the timeline what happened to a dictation."""
-    events.record(kind, about=things(dictation), occurred_at=clock.now(), actor=str(by)[:200], **details)
+    events.record(event, about=things(dictation), occurred_at=clock.now(), actor=str(by)[:200], **details)

@@ -10,8 +10,10 @@ from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from accounts import access
 from accounts.models import User
 from ledger import clock
+from ledger.errors import Forbidden, Invalid
+from reporting import reporting_events
 from reporting.dictation import dictations
-from reporting.errors import BadValue, NotAllowed, StateConflict
+from reporting.errors import StateConflict
 from reporting.models import Dictation, DictationState, Report, ReturnReason
 from reporting.models import ReadingItem as Item
 from reporting.reading_worklist import reading_status
@@ -72,7 +74,7 @@ def take(*, dictation: Dictation, by: User) -> Dictation:
     dictation.typing_began_at = dictation.typing_began_at or now
     dictation.save()
     if began:
-        dictations.tell(dictation, "dictation.typing", by)
+        dictations.tell(dictation, reporting_events.TYPING, by)
     return dictation
 
 
@@ -108,7 +110,7 @@ def finish(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, 
     """Hand the typed text to the author: it is added to the report, which waits for its signature."""
     dictation = save(dictation=dictation, sections=sections, revision=revision, by=by)
     if not any(text.strip() for text in dictation.sections.values()):
-        raise BadValue("nothing is typed yet", "sections")
+        raise Invalid("nothing is typed yet", "sections")
     now = clock.now()
     dictation.state, dictation.typed_at, dictation.typing_until = DictationState.TYPED, now, None
     dictation.save()
@@ -116,9 +118,9 @@ def finish(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, 
     _add_to_report(dictation, item, by)
     more = Dictation.objects.filter(item=item, state__in=WAITING).exists()
     if item.status == S.DICTATED and not more:
-        reading_status.change(item, S.TRANSCRIBED, at=now, actor=str(by), kind="report.typed")
+        reading_status.change(item, S.TRANSCRIBED, at=now, actor=str(by), event=reporting_events.TYPED)
     else:
-        dictations.tell(dictation, "report.typed", by)
+        dictations.tell(dictation, reporting_events.TYPED, by)
     return dictation
 
 
@@ -126,7 +128,7 @@ def give_back(*, dictation: Dictation, reason: str, note: str, by: User) -> Dict
     """Give a dictation back to its author; a suspected wrong patient stops the item until that is settled."""
     _may_type(by)
     if reason not in ReturnReason.values:
-        raise BadValue(f"the reason is one of: {', '.join(ReturnReason.values)}", "reason")
+        raise Invalid(f"the reason is one of: {', '.join(ReturnReason.values)}", "reason")
     dictation = take(dictation=dictation, by=by)
     dictation.state, dictation.typing_until = DictationState.RETURNED, None
     dictation.return_reason, dictation.note = reason, note[:500]
@@ -136,12 +138,18 @@ def give_back(*, dictation: Dictation, reason: str, note: str, by: User) -> Dict
         item.patient_question = f"{by} suspects that the dictation is about another patient."[:200]
         item.revision += 1
         item.save()
+    event = reporting_events.DICTATION_RETURNED
     if item.status == S.DICTATED and not Dictation.objects.filter(item=item, state__in=WAITING).exists():
         reading_status.change(
-            item, S.READING, actor=str(by), kind="dictation.returned", reason=reason, note=note[:500]
+            item,
+            S.READING,
+            actor=str(by),
+            event=reporting_events.DICTATION_RETURNED,
+            reason=reason,
+            note=note[:500],
         )
     else:
-        dictations.tell(dictation, "dictation.returned", by, reason=reason, note=note[:500])
+        dictations.tell(dictation, event, by, reason=reason, note=note[:500])
     return dictation
 
 
@@ -176,4 +184,4 @@ def _add_to_report(dictation: Dictation, item: Item, by: User) -> None:
 
 def _may_type(by: User) -> None:
     if not access.can(by, "transcription.type"):
-        raise NotAllowed("your roles don't allow typing dictations")
+        raise Forbidden("your roles don't allow typing dictations")

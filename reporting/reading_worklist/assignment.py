@@ -16,7 +16,10 @@ from accounts import access
 from accounts.models import User
 from archive.models import ExceptionStatus, Outcome, StudyException
 from ledger import clock, events
-from reporting.errors import BadValue, NotAllowed, StateConflict
+from ledger.errors import Forbidden, Invalid
+from ledger.event_types import EventType
+from reporting import reporting_events
+from reporting.errors import StateConflict
 from reporting.models import HoldReason, Presence, ReadingItem, ReadingLease, Skip
 from reporting.reading_worklist import reading_items, reading_status
 
@@ -107,9 +110,9 @@ def take(*, item: ReadingItem, by: User, reason: str = "") -> ReadingLease:
     lease.until, lease.parked, lease.input_at = now + LEASE, False, now
     lease.save()
     if other is not None and lease.taken_from_id:
-        _tell(item, "reading.taken_over", by, reason=reason, taken_from=str(other))
+        _tell(item, reporting_events.TAKEN_OVER, by, reason=reason, taken_from=str(other))
     if item.status == S.READY:
-        reading_status.change(item, S.READING, at=now, actor=str(by), kind="reading.opened")
+        reading_status.change(item, S.READING, at=now, actor=str(by), event=reporting_events.OPENED)
     return lease
 
 
@@ -157,10 +160,10 @@ def skip(*, item: ReadingItem, by: User, reason: str) -> None:
     """Pass an item over; it is not handed to this reader again."""
     _may_write(by)
     if not reason.strip():
-        raise BadValue("say why it is passed over", "reason")
+        raise Invalid("say why it is passed over", "reason")
     item = reading_status.lock(item)
     Skip.objects.update_or_create(item=item, user=by, defaults={"reason": reason[:500], "at": clock.now()})
-    _tell(item, "reading.skipped", by, reason=reason[:500])
+    _tell(item, reporting_events.SKIPPED, by, reason=reason[:500])
     lease = lease_of(item)
     if lease is not None and lease.holder_id == by.pk:
         lease.until = clock.now()
@@ -177,19 +180,19 @@ def reserve(*, item: ReadingItem, by: User) -> None:
         raise StateConflict(f"{item.reserved_for} has reserved it", "held")
     item.reserved_for, item.reserved_until = by, now + RESERVED
     item.save()
-    _tell(item, "reading.reserved", by)
+    _tell(item, reporting_events.RESERVED, by)
 
 
 def hold(*, item: ReadingItem, by: User, reason: str, note: str = "") -> None:
     """Let an item wait for information or images; the time counts as somebody else's."""
     _may_write(by)
     if reason not in HoldReason.values:
-        raise BadValue(f"a hold is for one of: {', '.join(HoldReason.values)}", "reason")
+        raise Invalid(f"a hold is for one of: {', '.join(HoldReason.values)}", "reason")
     item = reading_status.lock(item)
     if item.status not in reading_status.OPEN:
         raise StateConflict(f"it is {item.status}", "status")
     item.hold_reason, item.hold_note = reason, note[:500]
-    _turned(item, "reading.held", by, reason=reason, note=note[:500])
+    _turned(item, reporting_events.HELD, by, reason=reason, note=note[:500])
 
 
 def resume(*, item: ReadingItem, by: User) -> None:
@@ -199,17 +202,19 @@ def resume(*, item: ReadingItem, by: User) -> None:
     if not item.hold_reason:
         raise StateConflict("it is not on hold", "status")
     item.hold_reason = item.hold_note = ""
-    _turned(item, "reading.resumed", by)
+    _turned(item, reporting_events.RESUMED, by)
 
 
 def withdraw(*, item: ReadingItem, by: User, reason: str) -> None:
     """No report is needed; what was written or said is kept."""
     _may_write(by)
     if not reason.strip():
-        raise BadValue("say why no report is needed", "reason")
+        raise Invalid("say why no report is needed", "reason")
     item = reading_status.lock(item)
     item.withdrawn_reason = reason[:200]
-    reading_status.change(item, S.WITHDRAWN, actor=str(by), kind="report.withdrawn", reason=reason[:200])
+    reading_status.change(
+        item, S.WITHDRAWN, actor=str(by), event=reporting_events.WITHDRAWN, reason=reason[:200]
+    )
 
 
 def reopen(*, item: ReadingItem, by: User) -> None:
@@ -218,7 +223,7 @@ def reopen(*, item: ReadingItem, by: User) -> None:
     item = reading_status.lock(item)
     if item.retracted:
         raise StateConflict("its report was retracted; another item took its place", "status")
-    reading_status.change(item, S.READY, actor=str(by), kind="reading.ready")
+    reading_status.change(item, S.READY, actor=str(by), event=reporting_events.READY)
 
 
 def confirm_patient(*, item: ReadingItem, by: User, revision: int) -> None:
@@ -230,7 +235,7 @@ def confirm_patient(*, item: ReadingItem, by: User, revision: int) -> None:
     question, item.patient_question = item.patient_question, ""
     item.save()
     if question:
-        _tell(item, "reading.patient_confirmed", by, question=question)
+        _tell(item, reporting_events.PATIENT_CONFIRMED, by, question=question)
 
 
 # Leases that ended by themselves
@@ -271,26 +276,26 @@ def held_by_other(item: ReadingItem, by: User) -> ReadingLease | None:
 
 def _to_queue(item: ReadingItem, actor: str) -> None:
     if item.status == S.READING and not reading_items.is_begun(item):
-        reading_status.change(item, S.READY, actor=actor, kind="reading.released")
+        reading_status.change(item, S.READY, actor=actor, event=reporting_events.RELEASED_BY_READER)
     else:
-        _tell_by_name(item, "reading.released", actor)
+        _tell_by_name(item, reporting_events.RELEASED_BY_READER, actor)
 
 
-def _turned(item: ReadingItem, kind: str, by: User, **details: Any) -> None:
+def _turned(item: ReadingItem, event: EventType, by: User, **details: Any) -> None:
     now = clock.now()
     item.revision += 1
     item.save()
     reading_status.note_owner(item, now, str(by))
-    events.record(kind, about=reading_status.things(item), occurred_at=now, actor=str(by)[:200], **details)
+    events.record(event, about=reading_status.things(item), occurred_at=now, actor=str(by)[:200], **details)
 
 
-def _tell(item: ReadingItem, kind: str, by: User, **details: Any) -> None:
-    _tell_by_name(item, kind, str(by), **details)
+def _tell(item: ReadingItem, event: EventType, by: User, **details: Any) -> None:
+    _tell_by_name(item, event, str(by), **details)
 
 
-def _tell_by_name(item: ReadingItem, kind: str, actor: str, **details: Any) -> None:
+def _tell_by_name(item: ReadingItem, event: EventType, actor: str, **details: Any) -> None:
     events.record(
-        kind, about=reading_status.things(item), occurred_at=clock.now(), actor=actor[:200], **details
+        event, about=reading_status.things(item), occurred_at=clock.now(), actor=actor[:200], **details
     )
 
 
@@ -318,4 +323,4 @@ def _matches(text: str) -> Q:
 
 def _may_write(by: User) -> None:
     if not access.can(by, "report.write"):
-        raise NotAllowed("your roles don't allow writing reports")
+        raise Forbidden("your roles don't allow writing reports")

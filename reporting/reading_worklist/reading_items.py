@@ -13,6 +13,7 @@ from django.conf import settings
 from accounts.models import SiteSection
 from archive.models import Instance, Study, Verdict
 from ledger import clock, events
+from reporting import reporting_events
 from reporting.models import Dictation, ReadingItem, Recheck, Report, ReportVersion
 from reporting.reading_worklist import reading_status
 from reporting.turnaround import milestones
@@ -91,7 +92,9 @@ def raise_recheck(item: ReadingItem, cause: str) -> None:
     Recheck.objects.create(
         item=item, signer=version.signed_by, cause=cause[:200], raised_at=now, due_at=now + RECHECK_WITHIN
     )
-    events.record("recheck.raised", about=reading_status.things(item), occurred_at=now, reason=cause)
+    events.record(
+        reporting_events.RECHECK_RAISED, about=reading_status.things(item), occurred_at=now, reason=cause
+    )
 
 
 def target(priority: str) -> timedelta:
@@ -124,7 +127,7 @@ def _attach(key: str, procedure: RequestedProcedure | None, study: Study) -> Non
     _describe(item)
     item.save()
     if item.status == S.WITHDRAWN and not item.retracted:
-        reading_status.change(item, S.READY, kind="reading.ready")
+        reading_status.change(item, S.READY, event=reporting_events.READY)
     elif item.status in reading_status.SIGNED and image_count(item) > item.seen_images:
         raise_recheck(item, "Images came after the signature.")
 
@@ -148,7 +151,7 @@ def _make(key: str, procedure: RequestedProcedure | None, study: Study) -> None:
     _describe(item)
     item.save()
     reading_status.note_owner(item, ready_at)
-    events.record("reading.ready", about=reading_status.things(item), occurred_at=ready_at)
+    events.record(reporting_events.READY, about=reading_status.things(item), occurred_at=ready_at)
 
 
 def _follow_patient(item: ReadingItem, study: Study) -> None:
@@ -187,7 +190,7 @@ def _let_go(item: ReadingItem, study: Study, keys: dict[str, RequestedProcedure 
     if alone and item.status != S.WITHDRAWN:
         item.withdrawn_reason = "its study was linked to another order" if keys else "its study was rejected"
         reason = item.withdrawn_reason
-        reading_status.change(item, S.WITHDRAWN, kind="report.withdrawn", reason=reason)
+        reading_status.change(item, S.WITHDRAWN, event=reporting_events.WITHDRAWN, reason=reason)
 
 
 def _rename(item: ReadingItem, key: str, keys: dict[str, RequestedProcedure | None]) -> None:

@@ -8,6 +8,7 @@ from django.db import connection
 
 from archive.models import ReadingStatus, Study
 from ledger import clock, events
+from ledger.event_types import EventType
 from reporting.errors import StateConflict
 from reporting.models import Owner, OwnerSpan, ReadingItem
 
@@ -74,9 +75,9 @@ def change(
     item: ReadingItem,
     status: str,
     *,
+    event: EventType,
     at: datetime | None = None,
     actor: str = "",
-    kind: str = "",
     **details: Any,
 ) -> None:
     """Bring the locked item to `status`; raises `StateConflict` where the table doesn't allow it."""
@@ -91,16 +92,18 @@ def change(
         setattr(item, milestone, at)
     if status in OPEN:
         item.withdrawn_at, item.withdrawn_reason = None, ""
-    _changed(item, at, actor, kind or f"reading.{status}", details)
+    _changed(item, at, actor, event, details)
 
 
-def restore(item: ReadingItem, before: Mapping[str, Any], *, actor: str, kind: str, **details: Any) -> None:
+def restore(
+    item: ReadingItem, before: Mapping[str, Any], *, actor: str, event: EventType, **details: Any
+) -> None:
     """Bring back the status and the milestones that an undone signature had changed."""
     item.status = before["status"]
     for name in ("preliminary_at", "final_at", "withdrawn_at"):
         text = before[name]
         setattr(item, name, datetime.fromisoformat(text) if text else None)
-    _changed(item, clock.now(), actor, kind, details)
+    _changed(item, clock.now(), actor, event, details)
 
 
 def snapshot(item: ReadingItem) -> dict[str, Any]:
@@ -157,9 +160,11 @@ def settle_study(study: Study) -> None:
         study.save(update_fields=["reading_status"])
 
 
-def _changed(item: ReadingItem, at: datetime, actor: str, kind: str, details: Mapping[str, Any]) -> None:
+def _changed(
+    item: ReadingItem, at: datetime, actor: str, event: EventType, details: Mapping[str, Any]
+) -> None:
     item.revision += 1
     item.save()
     note_owner(item, at, actor)
-    events.record(kind, about=things(item), occurred_at=at, actor=actor[:200], **details)
+    events.record(event, about=things(item), occurred_at=at, actor=actor[:200], **details)
     settle_studies(item)

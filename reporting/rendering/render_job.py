@@ -12,6 +12,7 @@ from archive.storage import generated_objects
 from archive.storage.intake import OUT_OF_RESOURCES, Refused
 from ledger import clock, events, jobs
 from ledger.crashpoint import crashpoint
+from reporting import reporting_events
 from reporting.models import ReportVersion
 from reporting.reading_worklist import reading_status
 from reporting.rendering import encapsulated_pdf, rendered_objects, sr
@@ -58,7 +59,7 @@ def apply(claim: jobs.Claim, prepared: Any) -> None:
     if rows.update(stored_at=clock.now()):
         about = [("report", prepared.report.public_id), *reading_status.things(prepared.report.item)]
         events.record(
-            "report.stored",
+            reporting_events.STORED,
             about=about,
             source=f"version:{prepared.public_id}",
             version=prepared.number,

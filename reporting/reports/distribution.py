@@ -6,6 +6,8 @@ from typing import Any
 
 from archive.models import Study
 from ledger import clock, events
+from ledger.event_types import EventType
+from reporting import reporting_events
 from reporting.models import ReadingItem, Report, ReportVersion
 from reporting.reading_worklist import reading_status
 from reporting.reports import report_versions
@@ -66,7 +68,7 @@ def reports_of(study: Study) -> Iterable[Report]:
 
 def undeliverable(version: ReportVersion, reason: str) -> None:
     """Note that there is nobody to tell of a version now."""
-    _record(version, "report.undeliverable", reason=reason)
+    _record(version, reporting_events.UNDELIVERABLE, reason=reason)
 
 
 def delivered(version: ReportVersion) -> None:
@@ -75,10 +77,10 @@ def delivered(version: ReportVersion) -> None:
     if not ReportVersion.objects.filter(pk=version.pk, delivered_at=None).update(delivered_at=now):
         return
     ReadingItem.objects.filter(pk=version.report.item_id, delivered_at=None).update(delivered_at=now)
-    _record(version, "report.delivered")
+    _record(version, reporting_events.DELIVERED)
 
 
-def _record(version: ReportVersion, kind: str, **details: Any) -> None:
+def _record(version: ReportVersion, event: EventType, **details: Any) -> None:
     about = [("report", version.report.public_id), *reading_status.things(version.report.item)]
     source = f"version:{version.public_id}"
-    events.record(kind, about=about, source=source, **{"version": version.number, **details})
+    events.record(event, about=about, source=source, **{"version": version.number, **details})

@@ -8,7 +8,9 @@ from django.db import connection
 from accounts import access
 from accounts.models import User
 from ledger import clock, events
-from reporting.errors import BadValue, NotAllowed, StateConflict
+from ledger.errors import Forbidden, Invalid
+from reporting import reporting_events
+from reporting.errors import StateConflict
 from reporting.models import (
     SECTIONS,
     AddendumDraft,
@@ -28,16 +30,16 @@ Sections = dict[str, str]
 
 
 def checked(sections: Mapping[str, Any]) -> Sections:
-    """The sections, if they are known ones and hold text that can be kept; raises `BadValue`."""
+    """The sections, if they are known ones and hold text that can be kept; raises `Invalid`."""
     for name, text in sections.items():
         if name not in SECTIONS:
-            raise BadValue(f"there is no section {name!r}; there are {', '.join(SECTIONS)}", "sections")
+            raise Invalid(f"there is no section {name!r}; there are {', '.join(SECTIONS)}", "sections")
         if not isinstance(text, str):
-            raise BadValue(f"{name} is not text", f"sections.{name}")
+            raise Invalid(f"{name} is not text", f"sections.{name}")
         if "\0" in text:
-            raise BadValue(f"{name} holds a NUL character", f"sections.{name}")
+            raise Invalid(f"{name} holds a NUL character", f"sections.{name}")
     if sum(map(len, sections.values())) > MOST_CHARACTERS:
-        raise BadValue(f"a report holds {MOST_CHARACTERS} characters at most", "sections")
+        raise Invalid(f"a report holds {MOST_CHARACTERS} characters at most", "sections")
     return {name: sections[name].replace("\r\n", "\n") for name in SECTIONS if name in sections}
 
 
@@ -77,7 +79,7 @@ def begin(
         changed_at=now,
     )
     events.record(
-        "report.begun",
+        reporting_events.BEGUN,
         about=[("report", report.public_id), *reading_status.things(item)],
         occurred_at=now,
         actor=str(by)[:200],
@@ -93,7 +95,7 @@ def save(*, report: Report, sections: Mapping[str, Any], revision: int, by: User
     came between, and "held" where another person writes on it now.
     """
     if not access.can(by, "report.write"):
-        raise NotAllowed("your roles don't allow writing reports")
+        raise Forbidden("your roles don't allow writing reports")
     new = checked(sections)
     report = locked(report)
     item = report.item
@@ -144,19 +146,19 @@ def draft_addendum(
 ) -> AddendumDraft:
     """Draft an addition to, a correction or the retraction of a signed report; one draft for each author."""
     if not access.can(by, "report.write"):
-        raise NotAllowed("your roles don't allow writing reports")
+        raise Forbidden("your roles don't allow writing reports")
     report = locked(report)
     if report.status not in SIGNED:
         raise StateConflict(f"the report is {report.status}; write into the report itself", "not_signed")
     if kind not in (VersionKind.ADDENDUM, VersionKind.CORRECTION, VersionKind.RETRACTION):
-        raise BadValue(f"{kind!r} is not addendum, correction or retraction", "kind")
+        raise Invalid(f"{kind!r} is not addendum, correction or retraction", "kind")
     if class_of_change and class_of_change not in ClassOfChange.values:
-        raise BadValue(f"the class is one of: {', '.join(ClassOfChange.values)}", "class_of_change")
+        raise Invalid(f"the class is one of: {', '.join(ClassOfChange.values)}", "class_of_change")
     body = checked({"findings": text})["findings"]
     if kind == VersionKind.ADDENDUM and not body.strip():
-        raise BadValue("an addendum needs text", "text")
+        raise Invalid("an addendum needs text", "text")
     if kind == VersionKind.RETRACTION and not body.strip():
-        raise BadValue("a retraction needs the reason as its text", "text")
+        raise Invalid("a retraction needs the reason as its text", "text")
     values = {
         "kind": kind,
         "text": body,

@@ -12,7 +12,9 @@ from typing import Any, Final
 from accounts import access
 from accounts.models import SiteSection, User
 from ledger import clock, events, jobs
-from reporting.errors import BadValue, Block, NotAllowed, StateConflict
+from ledger.errors import Forbidden, Invalid
+from reporting import reporting_events
+from reporting.errors import Block, StateConflict
 from reporting.models import (
     SECTIONS,
     AddendumDraft,
@@ -66,7 +68,7 @@ def sign(
 
     The caller has checked the password. Asking again under the same idempotency key gives the same version.
     Raises `StateConflict` with all `blocks` where something stands in the way, "stale_revision" where the
-    text is another by now, "held" where another person writes on it; `NotAllowed` without the right.
+    text is another by now, "held" where another person writes on it; `Forbidden` without the right.
     """
     report = drafts.locked(report)
     if idempotency_key:
@@ -74,7 +76,7 @@ def sign(
         if there is not None:
             return there
     if kind not in (VersionKind.PRELIMINARY, VersionKind.FINAL):
-        raise BadValue("a report is signed as preliminary or as final", "kind")
+        raise Invalid("a report is signed as preliminary or as final", "kind")
     draft = _open_draft(report, by)
     kind = draft.kind if draft else kind
     _may_sign(by, kind)
@@ -95,7 +97,7 @@ def undo(*, version: ReportVersion, by: User) -> Report:
     report = drafts.locked(version.report)
     version = ReportVersion.objects.select_for_update().get(pk=version.pk)
     if version.signed_by_id != by.pk:
-        raise NotAllowed("only its signer can take a signature back")
+        raise Forbidden("only its signer can take a signature back")
     if version.undone_at is not None:
         raise StateConflict("the signature is taken back already", "undone")
     if version.released_at is not None or version.release_at <= clock.now():
@@ -116,7 +118,9 @@ def undo(*, version: ReportVersion, by: User) -> Report:
         Dictation.objects.filter(public_id=public_id).update(state=state)
     item = reading_status.lock(report.item)
     _undo_successor(item, before)
-    reading_status.restore(item, before["item"], actor=str(by), kind="report.undone", version=version.number)
+    reading_status.restore(
+        item, before["item"], actor=str(by), event=reporting_events.SIGNATURE_UNDONE, version=version.number
+    )
     return report
 
 
@@ -145,7 +149,7 @@ def release(claim: jobs.Claim, prepared: Any) -> None:
         return
     version.released_at = clock.now()
     version.save(update_fields=["released_at"])
-    events.record("report.released", about=things(version), source=f"version:{version.public_id}")
+    events.record(reporting_events.RELEASED, about=things(version), source=f"version:{version.public_id}")
     jobs.enqueue(RENDER, version.public_id)
     version_released.send(sender=None, version=version)
 
@@ -163,7 +167,7 @@ def still_valid(*, recheck: Recheck, by: User, note: str = "") -> None:
     item = reading_status.lock(recheck.item)
     recheck = Recheck.objects.select_for_update().get(pk=recheck.pk)
     if not access.can(by, "report.sign"):
-        raise NotAllowed("your roles don't allow signing")
+        raise Forbidden("your roles don't allow signing")
     if recheck.closed_at is not None:
         raise StateConflict("it is closed already", "status")
     _close_recheck(item, recheck, RecheckOutcome.STILL_VALID, by, note)
@@ -176,7 +180,7 @@ def _close_recheck(item: ReadingItem, recheck: Recheck, outcome: str, by: User, 
     recheck.closed_by, recheck.note = str(by)[:200], note[:500]
     recheck.save()
     events.record(
-        "recheck.closed",
+        reporting_events.RECHECK_CLOSED,
         about=reading_status.things(item),
         actor=str(by)[:200],
         outcome=outcome,
@@ -199,7 +203,7 @@ def _open_draft(report: Report, by: User) -> AddendumDraft | None:
 def _may_sign(by: User, kind: str) -> None:
     action = "report.sign_preliminary" if kind == VersionKind.PRELIMINARY else "report.sign"
     if not access.can(by, action):
-        raise NotAllowed(f"your roles don't allow signing as {kind}")
+        raise Forbidden(f"your roles don't allow signing as {kind}")
 
 
 def _check_state(report: Report, draft: AddendumDraft | None, by: User, revision: int) -> None:
@@ -311,7 +315,7 @@ def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, 
     Dictation.objects.filter(item=item, state__in=_DONE_WITH).update(state=DictationState.CLOSED)
     item.seen_images = reading_items.image_count(item)
     item.patient_question = item.hold_reason = item.hold_note = ""
-    kind = f"report.{version.kind}"
+    event = reporting_events.SIGNED[VersionKind(version.kind)]
     details: dict[str, Any] = {
         "version": version.number,
         "sha256": version.sha256,
@@ -321,9 +325,9 @@ def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, 
         item.revision += 1
         item.save()
         about = [("report", report.public_id), *reading_status.things(item)]
-        events.record(kind, about=about, occurred_at=version.signed_at, actor=str(by)[:200], **details)
+        events.record(event, about=about, occurred_at=version.signed_at, actor=str(by)[:200], **details)
     else:
-        reading_status.change(item, item_status, at=version.signed_at, actor=str(by), kind=kind, **details)
+        reading_status.change(item, item_status, at=version.signed_at, actor=str(by), event=event, **details)
     if version.kind == VersionKind.RETRACTION:
         _succeed(item)
     elif lease := assignment.lease_of(item):
@@ -357,7 +361,7 @@ def _succeed(item: ReadingItem) -> None:
     new.studies.set(item.studies.all())
     new.procedures.set(item.procedures.all())
     reading_status.note_owner(new, clock.now())
-    events.record("reading.ready", about=reading_status.things(new), reason="the report was retracted")
+    events.record(reporting_events.READY, about=reading_status.things(new), reason="the report was retracted")
     reading_status.settle_studies(new)
 
 
@@ -378,7 +382,7 @@ def _undo_successor(item: ReadingItem, before: Mapping[str, Any]) -> None:
         successor.withdrawn_reason, successor.retracted = "the retraction was undone", True
         successor.save()
         reading_status.change(
-            successor, S.WITHDRAWN, kind="report.withdrawn", reason="the retraction was undone"
+            successor, S.WITHDRAWN, event=reporting_events.WITHDRAWN, reason="the retraction was undone"
         )
     item.key, item.retracted, item.withdrawn_reason = before["key"], False, ""
     item.save()

@@ -56,7 +56,7 @@ class Dashboard:
 
 
 def dashboard(user: User, question: Question, chosen: str, zone: ZoneInfo) -> Dashboard:
-    """Measure the period and today; raises `BadValue` for a question that has no answer."""
+    """Measure the period and today; raises `Invalid` for a question that has no answer."""
     replace(question, intervals=(chosen,)).check()
     measured = Measured(user, question)
     seen = question.seen

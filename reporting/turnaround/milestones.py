@@ -17,6 +17,7 @@ from django.db.models.fields.json import KT
 from archive.models import Instance, Study
 from ledger.models import EventSubject
 from reporting.models import ReadingItem
+from worklist import worklist_events
 from worklist.models import RequestedProcedure, ScheduledProcedureStep, StatusEvent
 
 _ENDS: Final = (
@@ -124,7 +125,9 @@ def of_procedures(procedures: Iterable[RequestedProcedure]) -> dict[int, Perform
 
 def ordered(orders: Iterable[str]) -> dict[str, datetime]:
     """When each order, by public id, was first spoken of: the earliest statement at its sender."""
-    rows = EventSubject.objects.filter(type="order", key__in=orders, event__kind__startswith="order.")
+    rows = EventSubject.objects.filter(
+        type="order", key__in=orders, event__kind__in=worklist_events.SPEAKS_OF_ORDERS
+    )
     return dict(rows.values_list("key").annotate(first=Min("event__occurred_at")))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from accounts.models import SiteSection, User
-from reporting.errors import BadValue
+from ledger.errors import Invalid
 from reporting.turnaround import breakdown, interval_figures
 from reporting.turnaround.cohort import Observations, Watch, Window, cohort, period
 from reporting.turnaround.interval_figures import Figures
@@ -38,19 +38,19 @@ class Question:
     priority: str = ""
 
     def check(self) -> None:
-        """Raise `BadValue` for what can't be answered."""
+        """Raise `Invalid` for what can't be answered."""
         if self.begin >= self.end:
-            raise BadValue("the period ends before it begins", "to")
+            raise Invalid("the period ends before it begins", "to")
         for name in self.intervals:
             if name not in INTERVALS:
-                raise BadValue(f"{name} is none of {', '.join(INTERVALS)}", "interval")
+                raise Invalid(f"{name} is none of {', '.join(INTERVALS)}", "interval")
         for name in self.group_by:
             if name not in GROUPS:
-                raise BadValue(f"{name} is none of {', '.join(GROUPS)}", "group_by")
+                raise Invalid(f"{name} is none of {', '.join(GROUPS)}", "group_by")
         if len(self.group_by) > 2 or len(set(self.group_by)) < len(self.group_by):
-            raise BadValue("group by one or two different things", "group_by")
+            raise Invalid("group by one or two different things", "group_by")
         if self.view not in ("cohort", "period"):
-            raise BadValue("view is cohort or period", "view")
+            raise Invalid("view is cohort or period", "view")
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class Measured:
 
 
 def report(user: User, question: Question) -> Report:
-    """Answer a question; raises `BadValue` for one that has no answer."""
+    """Answer a question; raises `Invalid` for one that has no answer."""
     measured = Measured(user, question)
     names = question.intervals
     by_reader = "reader" in question.group_by

@@ -9,7 +9,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Facility, Role, User
-from reporting.errors import BadValue, NotAllowed, StateConflict
+from ledger.errors import Forbidden, Invalid
+from reporting.errors import StateConflict
 from reporting.models import OwnerSpan, ReadingItem, ReadingLease
 from reporting.reading_worklist import assignment
 from tests.reporting.conftest import World
@@ -120,7 +121,7 @@ class TestPossession:
         self, world: World, rada: User, ruben: User
     ) -> None:
         item = world.item()
-        with pytest.raises(BadValue), transaction.atomic():
+        with pytest.raises(Invalid), transaction.atomic():
             assignment.skip(item=item, by=rada, reason=" ")
         with transaction.atomic():
             assignment.skip(item=item, by=rada, reason="not my field")
@@ -150,5 +151,5 @@ class TestPossession:
 
     def test_a_transcriptionist_reads_nothing(self, world: World, trudy: User) -> None:
         item = world.item()
-        with pytest.raises(NotAllowed), transaction.atomic():
+        with pytest.raises(Forbidden), transaction.atomic():
             assignment.take(item=item, by=trudy)

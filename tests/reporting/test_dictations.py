@@ -7,8 +7,9 @@ import pytest
 from django.db import transaction
 
 from accounts.models import User
+from ledger.errors import Forbidden, Invalid
 from reporting.dictation import audio, dictations, transcription
-from reporting.errors import BadValue, NotAllowed, StateConflict
+from reporting.errors import StateConflict
 from reporting.models import Dictation, OwnerSpan, ReadingItem, Report
 from tests.reporting.conftest import World
 
@@ -76,7 +77,7 @@ class TestDictating:
     def test_half_samples_and_heaps_are_refused(self, world: World, rada: User, data: bytes) -> None:
         with transaction.atomic():
             dictation = dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=rada)
-            with pytest.raises(BadValue):
+            with pytest.raises(Invalid):
                 dictations.add_segment(dictation=dictation, seq=0, name="a", data=data, by=rada)
 
     def test_a_discarded_one_is_kept_and_the_reader_has_the_item_again(
@@ -84,7 +85,7 @@ class TestDictating:
     ) -> None:
         item = world.item()
         dictation = spoken(item, rada)
-        with pytest.raises(NotAllowed), transaction.atomic():
+        with pytest.raises(Forbidden), transaction.atomic():
             dictations.discard(dictation=dictation, by=ruben, reason="no")
         with transaction.atomic():
             dictations.discard(dictation=dictation, by=rada, reason="coughing only")
@@ -150,7 +151,7 @@ class TestTranscription:
     def test_a_suspected_wrong_patient_stops_the_item(self, world: World, rada: User, trudy: User) -> None:
         item = world.item()
         dictation = spoken(item, rada)
-        with pytest.raises(BadValue), transaction.atomic():
+        with pytest.raises(Invalid), transaction.atomic():
             transcription.give_back(dictation=dictation, reason="bored", note="", by=trudy)
         with transaction.atomic():
             transcription.give_back(

@@ -4,7 +4,10 @@ import pytest
 from django.db import transaction
 
 from accounts.models import User
-from archive import decisions
+from archive.decisions.decision_frame import decide
+from archive.decisions.link import Link
+from archive.decisions.reassign import Reassign
+from archive.decisions.undo import undo
 from archive.models import Study
 from reporting.models import OwnerSpan, ReadingItem
 from tests.reporting.conftest import World
@@ -39,7 +42,7 @@ def test_linking_gives_the_same_item_its_order(world: World, user: User) -> None
     item = ReadingItem.objects.get(studies=study)
     step = ScheduledProcedureStep.objects.get()
     with transaction.atomic():
-        decisions.link(study=study, step=step, reason="it is Lea's", by=user)
+        decide(Link(step), study=study, reason="it is Lea's", by=user)
     linked = ReadingItem.objects.get(studies=study)
     assert linked.pk == item.pk
     assert linked.key == f"procedure:{step.procedure.public_id}"
@@ -50,9 +53,9 @@ def test_an_undone_link_gives_the_item_back(world: World, user: User) -> None:
     world.hospital.order("A7", world.hospital.patient("P7", "LINK^LEA"))
     study = world.hospital.study("", "P9", "NOBODY^KNOWS")
     with transaction.atomic():
-        decisions.link(study=study, step=ScheduledProcedureStep.objects.get(), reason="hers", by=user)
+        decide(Link(ScheduledProcedureStep.objects.get()), study=study, reason="hers", by=user)
     with transaction.atomic():
-        decisions.undo(exception=Study.objects.get(pk=study.pk).exception, reason="not hers", by=user)
+        undo(exception=Study.objects.get(pk=study.pk).exception, reason="not hers", by=user)
     item = ReadingItem.objects.exclude(status="withdrawn").get(studies=study)
     assert item.key == f"study:{study.study_instance_uid}" and item.patient is None
 
@@ -63,7 +66,7 @@ def test_what_is_begun_is_asked_about_when_the_study_gets_another_patient(world:
     study = item.studies.get()
     other = world.hospital.patient("P2", "OTHER^OLA")
     with transaction.atomic():
-        decisions.reassign(study=study, patient=other, reason="wrong one", by=user, expected=0)
+        decide(Reassign(other), study=study, reason="wrong one", by=user, expected=0)
     item = ReadingItem.objects.get(pk=item.pk)
     assert item.patient_question
     assert item.report.sections["impression"] == "Normal chest."

@@ -202,7 +202,7 @@ def test_too_little_space_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     usage = type("usage", (), {"free": 12 * 2**20})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
 
-    with pytest.raises(preflight.Refused, match=r"only 12 MiB are free at .*; free at least 200 MiB"):
+    with pytest.raises(preflight.Unfit, match=r"only 12 MiB are free at .*; free at least 200 MiB"):
         preflight.check_home(tmp_path)
 
 

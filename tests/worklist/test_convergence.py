@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Facility
+from ledger.errors import Duplicate
 from ledger.stamps import NONE, Stamp
-from worklist.errors import DuplicateKey
 from worklist.models import (
     Order,
     Patient,
@@ -80,7 +80,7 @@ def deliver(message: Any, number: int, facility: Facility) -> None:
                     survivor=Identifier(message[1], GENHOSP),
                     retired=Identifier(message[2], GENHOSP),
                 )
-            except DuplicateKey:
+            except Duplicate:
                 assert message[1] == message[2]
         else:
             order_application.apply(statement=statement_of(message, number, origin), origin=origin)

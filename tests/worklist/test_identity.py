@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.db import transaction
 
+from ledger.errors import Duplicate, Missing, UnknownCode
 from ledger.stamps import NONE
-from worklist.errors import DuplicateKey, NotInTable, RequiredMissing
 from worklist.models import Patient, PatientLink
 from worklist.patients import identity
 from worklist.patients.identifiers import Authority, Identifier
@@ -65,7 +65,7 @@ def test_a_merge_of_unknown_records_makes_them(origin: Make) -> None:
 
 
 def test_a_self_merge_is_refused(origin: Make) -> None:
-    with pytest.raises(DuplicateKey):
+    with pytest.raises(Duplicate):
         merge(origin(), "P1", "P1")
 
 
@@ -107,11 +107,11 @@ def test_identifiers_of_other_kinds_are_only_attributes(origin: Make) -> None:
 
 
 def test_without_a_naming_identifier_it_is_refused(origin: Make) -> None:
-    with pytest.raises(RequiredMissing):
+    with pytest.raises(Missing):
         register(origin())
 
 
 def test_an_unknown_authority_is_refused_where_the_site_says_so(origin: Make) -> None:
-    with pytest.raises(NotInTable):
+    with pytest.raises(UnknownCode):
         register(origin(policy={"unknown_authorities": "refuse"}), "P1")
     assert not Patient.objects.exists()

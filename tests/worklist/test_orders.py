@@ -8,8 +8,8 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from accounts.models import Facility, User
+from ledger.errors import Conflict, Invalid, Missing, UnknownCode
 from ledger.models import Event
-from worklist.errors import BadValue, NotInTable, RequiredMissing, StateConflict
 from worklist.models import (
     AssigningAuthority,
     Order,
@@ -157,9 +157,9 @@ def test_the_catalogue_fills_in_what_nobody_said(origin: Make) -> None:
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"modality": None}, NotInTable),
-        ({"code": "", "modality": None}, RequiredMissing),
-        ({"station_ae_title": "A" * 17}, BadValue),
+        ({"modality": None}, UnknownCode),
+        ({"code": "", "modality": None}, Missing),
+        ({"station_ae_title": "A" * 17}, Invalid),
     ],
 )
 def test_what_can_not_be_kept_whole_is_refused_and_changes_nothing(
@@ -171,7 +171,7 @@ def test_what_can_not_be_kept_whole_is_refused_and_changes_nothing(
 
 
 def test_an_order_without_any_number_is_refused(origin: Make) -> None:
-    with pytest.raises(RequiredMissing), transaction.atomic():
+    with pytest.raises(Missing), transaction.atomic():
         order_application.apply(statement=OrderUpdate(), origin=origin())
 
 
@@ -185,7 +185,7 @@ def test_people_arrive_start_and_complete_a_step(origin: Make, user: User, facil
             )
         assert step.status == status
     assert Order.objects.get().status == "completed"
-    with pytest.raises(StateConflict), transaction.atomic():
+    with pytest.raises(Conflict), transaction.atomic():
         step_actions.change_step(
             step=step, kind=StatusEvent.Kind.ARRIVE, origin=Provenance.of_person(user, facility)
         )
@@ -202,7 +202,7 @@ def test_an_undone_act_no_longer_counts(origin: Make, user: User, facility: Faci
 
 def test_a_cancellation_by_a_person_needs_a_reason(origin: Make, user: User, facility: Facility) -> None:
     order = place(origin())
-    with pytest.raises(RequiredMissing), transaction.atomic():
+    with pytest.raises(Missing), transaction.atomic():
         step_actions.cancel(order=order, origin=Provenance.of_person(user, facility), reason=" ")
 
 

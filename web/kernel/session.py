@@ -12,6 +12,8 @@ LIVE: Final = "X-Live"
 HEARTBEAT: Final = "heartbeat"
 """Its value where a page only says that it is still there, by whatever method."""
 
+HEALTH: Final = ("/healthz", "/readyz", "/metrics")
+"""What monitors ask for, and get an answer to while nothing can be written."""
 IMAGES: Final = "/dicom-web/"
 SAVED_EVERY: Final = 60.0
 """Seconds between two writes of a session for images, which a viewer fetches by the hundred."""
@@ -26,7 +28,7 @@ class IdleSessionMiddleware(SessionMiddleware):
         """Leave the session as it is after a live request that changed nothing in it."""
         is_beat = request.headers.get(LIVE) == HEARTBEAT
         is_live = is_beat or (LIVE in request.headers and request.method == "GET")
-        is_live = is_live or self._is_one_of_many(request)
+        is_live = is_live or request.path in HEALTH or self._is_one_of_many(request)
         if is_live and not request.session.modified:
             patch_vary_headers(response, ("Cookie",))
             return response

@@ -21,7 +21,7 @@ def search(request: HttpRequest) -> HttpResponse:
     """One hit is opened, several are listed, none says as what the text was looked up."""
     text, problem = _read(request.GET.get("q", ""))
     if not text:
-        return layout.page(request, "web/search.html", {"query": "", "problem": problem})
+        return layout.page(request, "web/omnisearch.html", {"query": "", "problem": problem})
     found = omnisearch.find(text, user=layout.user_of(request))
     _note(request, found)
     if found.count == 1:
@@ -33,7 +33,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "looked_up": ", ".join(found.looked_up),
         "most": omnisearch.MOST,
     }
-    return layout.page(request, "web/search.html", context)
+    return layout.page(request, "web/omnisearch.html", context)
 
 
 def _read(given: str) -> tuple[str, str]:

@@ -19,11 +19,11 @@ from archive.models import Study
 from archive.search import study_search
 from interfaces.hl7.models import InboundMessage, OutboundMessage
 from ledger import audit, events
+from ledger.errors import Refused
 from web.kernel import layout
 from web.pages import patients, timelines
 from web.pages.worklist import worklist_rows
 from web.rest import authorization as door
-from worklist.errors import WorklistError
 from worklist.models import Order, OrderStatus, RequestedProcedure, ScheduledProcedureStep, StatusEvent
 from worklist.provenance import Provenance
 from worklist.schedule import step_actions
@@ -70,7 +70,7 @@ def cancel(request: HttpRequest, public_id: str) -> HttpResponse:
             done = StatusEvent.objects.get(
                 order=row, step=None, kind=StatusEvent.Kind.CANCEL, stamp=origin.stamp.key()
             )
-    except WorklistError as error:
+    except Refused as error:
         status = 409 if reason else 422
         text = f"{error.text.capitalize()}. Nothing was changed."
         return layout.refuse(request, status, "The order is not cancelled", text, back)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from accounts import access
 from accounts.models import User
+from archive import archive_events
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
 from ledger import audit, events
 from reporting.turnaround import current_stage
@@ -23,7 +24,7 @@ from web.rest import authorization as door
 from worklist.models import Order
 
 MOST_SERIES: Final = 200
-REPORTS: Final = "web/parts/reports_of_study.html"
+REPORTS: Final = "web/reading/study_reports.html"
 
 _BANNERS: Final = {
     Outcome.MATCHED: ("green", "These images fit a scheduled exam."),
@@ -150,7 +151,7 @@ def _reason(verdict: Verdict | None) -> str:
         return ""
     rows = events.timeline("study", verdict.study.public_id)
     source = f"verdict:{verdict.public_id}"
-    said = [row for row in rows if row.kind == "study.verdict" and row.source == source]
+    said = [row for row in rows if row.kind == archive_events.VERDICT.kind and row.source == source]
     return str(said[0].details.get("reason") or "") if said else ""
 
 

@@ -10,7 +10,7 @@ from ninja.utils import check_csrf
 from accounts import access
 from accounts.models import User
 from ledger import audit
-from web.rest.problems import Refused
+from ledger.errors import Forbidden
 
 _Row = TypeVar("_Row", bound=Model)
 
@@ -24,21 +24,21 @@ class BearerOrSession(AuthBase):
     csrf: Final = True
 
     def __call__(self, request: HttpRequest) -> User | None:
-        """The user, or None; raises `Refused` for a forged request."""
+        """The user, or None; raises `Forbidden` for a forged request."""
         if not request.user.is_authenticated:
             return None
         if check_csrf(request) is not None:
-            raise Refused(403, "The CSRF token is missing or wrong; send it as X-CSRFToken.")
+            raise Forbidden("The CSRF token is missing or wrong; send it as X-CSRFToken.")
         user: User = request.user
         return user
 
 
 def allow(request: HttpRequest, action: str) -> User:
-    """The user, who may do `action`; raises `Refused` 403."""
+    """The user, who may do `action`; raises `Forbidden`."""
     user: Any = request.user
     if not access.can(user, action):
         _denied(request, ("action", action))
-        raise Refused(403, f"Your roles don't allow {action}.")
+        raise Forbidden(f"Your roles don't allow {action}.")
     return user  # type: ignore[no-any-return]
 
 

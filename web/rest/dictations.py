@@ -9,16 +9,17 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Router
+from ninja.errors import HttpError
 
 from accounts import access as policy
 from accounts.models import User
 from ledger import audit
+from ledger.errors import Invalid
 from reporting.dictation import audio, dictations, transcription
 from reporting.models import Dictation as Row
 from reporting.models import ReadingItem, Segment
 from web.rest import authorization
 from web.rest.limit_offset import Page, page
-from web.rest.problems import Refused
 from web.rest.schemas import Reason
 from web.rest.schemas.reports import (
     ChangedSections,
@@ -49,7 +50,7 @@ def put_segment(request: HttpRequest, uuid: str, seq: int) -> Dictation:
     user = authorization.allow(request, "report.write")
     row = _find(request, user, uuid)
     if not 0 <= seq < 100_000:
-        raise Refused(422, "A segment's number is from 0 to 99999.", "seq")
+        raise Invalid("A segment's number is from 0 to 99999.", "seq")
     _store(row, seq, request.body, user)
     return shown(Row.objects.get(pk=row.pk))
 
@@ -131,7 +132,7 @@ def next_dictation(request: HttpRequest) -> Dictation:
     with transaction.atomic():
         row = transcription.next_dictation(by=user)
     if row is None:
-        raise Refused(404, "Nothing waits to be typed.")
+        raise HttpError(404, "Nothing waits to be typed.")
     return shown(row)
 
 
@@ -262,7 +263,7 @@ def _store(row: Row, seq: int, data: bytes, user: User) -> None:
     try:
         name = audio.write(data)
     except OSError:
-        raise Refused(507, "The sound can't be stored: the disk is full. Keep it and try again.") from None
+        raise HttpError(507, "The sound can't be stored: the disk is full. Keep it and try again.") from None
     kept = False
     try:
         with transaction.atomic():

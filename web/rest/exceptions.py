@@ -6,27 +6,29 @@ from typing import Annotated, Any
 from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Body, Query, Router
 
 from accounts import access as policy
 from accounts.models import User
-from archive import decisions
+from archive.decisions import decision_type
+from archive.decisions.decision_frame import decide
+from archive.decisions.preview import preview
+from archive.decisions.undo import undo
 from archive.models import ExceptionStatus, Study, Verdict
 from archive.models import StudyException as Row
 from ledger import audit
-from web.rest import authorization, decision_requests
+from web.rest import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date
 from web.rest.schemas import Reason
+from web.rest.schemas.decisions import Effects, Resolution
 from web.rest.schemas.exceptions import (
     Candidate,
-    Effects,
     ExceptionFilters,
     Exceptions,
     ExceptionWithHistory,
     Finding,
     Happening,
-    Resolution,
     StudyException,
 )
 from web.rest.schemas.patients import Identifier, Patient
@@ -60,22 +62,25 @@ def read_exception(request: HttpRequest, id: str) -> ExceptionWithHistory:
 
 
 @router.post("/{id}/resolve", response=ExceptionWithHistory, summary="Decide")
-def resolve_exception(request: HttpRequest, id: str, body: Resolution) -> ExceptionWithHistory:
+def resolve_exception(request: HttpRequest, id: str, body: Body[Resolution]) -> ExceptionWithHistory:
     """The decision leaves the verdict and sets status and resolution. 409 where another was first."""
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        decision_requests.decide(body, user, row.study)
+        decision = decision_type.named(body.action, body.names, user)
+        decide(decision, study=row.study, reason=body.reason, by=user, expected=body.revision)
     return _with_history(_rows().get(pk=row.pk))
 
 
 @router.post("/{id}/preview", response=Effects, summary="Preview a decision")
-def preview_decision(request: HttpRequest, id: str, body: Resolution) -> dict[str, Any]:
+def preview_decision(request: HttpRequest, id: str, body: Body[Resolution]) -> dict[str, Any]:
     """All effects of the decision, in words; nothing is changed. It is tried out and taken back."""
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        return {"effects": [vars(effect) for effect in decision_requests.preview(body, user, row.study)]}
+        decision = decision_type.named(body.action, body.names, user)
+        effects = preview(decision, study=row.study, reason=body.reason, by=user, expected=body.revision)
+        return {"effects": [vars(effect) for effect in effects]}
 
 
 @router.post("/{id}/undo", response=ExceptionWithHistory, summary="Undo the newest decision")
@@ -84,7 +89,7 @@ def undo_decision(request: HttpRequest, id: str, body: Reason) -> ExceptionWithH
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        decisions.undo(exception=row, reason=body.reason, by=user)
+        undo(exception=row, reason=body.reason, by=user)
     return _with_history(_rows().get(pk=row.pk))
 
 

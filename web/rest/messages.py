@@ -14,11 +14,11 @@ from interfaces.hl7.inspect.message_search import Row
 from interfaces.hl7.models import InboundMessage, OutboundMessage
 from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax import message_text as texts
-from ledger import audit
+from ledger import audit, event_types
+from ledger.errors import Conflict
 from ledger.models import Event
 from web.rest import authorization
 from web.rest.limit_offset import Page
-from web.rest.problems import Refused
 from web.rest.schemas.messages import (
     About,
     Effect,
@@ -62,7 +62,7 @@ def replay_message(request: HttpRequest, id: str, body: Replay | None = None) ->
     authorization.allow(request, "message.replay")
     row = _find(id)
     if not isinstance(row, InboundMessage):
-        raise Refused(409, "Only messages that came in can be applied again.")
+        raise Conflict("Only messages that came in can be applied again.")
     raw = texts.encoded(body.raw) if body is not None and body.raw is not None else None
     if raw is not None:
         er7.read_header(raw)
@@ -133,6 +133,7 @@ def _effects(public_ids: Iterable[str]) -> dict[str, list[Effect]]:
         effects[sources[row.source]].append(
             Effect(
                 kind=row.kind,
+                words=event_types.of(row.kind).say(row.details, row.source),
                 at=row.occurred_at,
                 about=[About(type=subject.type, id=subject.key) for subject in row.subjects.all()],
                 details=row.details,

@@ -11,14 +11,13 @@ from ninja import Query, Router, Status
 from accounts import access as policy
 from accounts.models import Facility, User
 from ledger import audit
+from ledger.errors import Conflict, Forbidden
 from ledger.public_id import new_public_id
 from web.rest import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date, note_patients, of_person, shown
-from web.rest.problems import Refused
 from web.rest.schemas import Reason
 from web.rest.schemas.orders import NewOrder, NewPatient, Order, OrderFilters, Orders, Procedure, Step
-from worklist.errors import StateConflict
 from worklist.models import Order as OrderRow
 from worklist.models import OrderNumber, RequestedProcedure, ScheduledProcedureStep
 from worklist.models import Patient as PatientRecord
@@ -180,16 +179,16 @@ def _facility_and_news(given: NewPatient, user: User) -> tuple[Facility, dict[st
     if record is None:
         facility = user.facilities.order_by("pk").first()
         if facility is None:
-            raise Refused(403, "You belong to no facility.")
+            raise Forbidden("You belong to no facility.")
         return facility, {name: value for name, value in said.items() if value}
     if not policy.visible(PatientRecord.objects.filter(pk=record.pk), user).exists():
-        raise Refused(409, "This identifier can't be used here.", "patient.identifier")
+        raise Conflict("This identifier can't be used here.", "patient.identifier")
     shows = record.current
     for name, value in said.items():
         known = getattr(shows, name)
         if value and known and _folded(value) != _folded(known):
             text = f"{record} is known with another {name.replace('_', ' ')}: {iso_date(known)}"
-            raise StateConflict(text, name)
+            raise Conflict(text, name)
     return record.facility, {n: v for n, v in said.items() if v and not getattr(shows, n)}
 
 

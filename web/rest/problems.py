@@ -10,12 +10,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from archive import errors as archive_errors
 from interfaces.hl7.syntax.er7 import Er7Error
 from interfaces.problem import problem
-from reporting import errors as reporting_errors
+from ledger.errors import Refused
+from reporting.errors import StateConflict
 from web.kernel.access_middleware import unauthorized
-from worklist import errors as worklist_errors
+from web.kernel.refusal import STATUSES
 
 logger = logging.getLogger(__name__)
 
@@ -31,29 +31,6 @@ FIELDS: Final = {
 }
 """What the domain's fields are called in a body, where that differs."""
 
-STATUSES: Final[dict[type[Exception], int]] = {
-    worklist_errors.RequiredMissing: 422,
-    worklist_errors.BadValue: 422,
-    worklist_errors.NotInTable: 422,
-    worklist_errors.UnknownKey: 422,
-    worklist_errors.DuplicateKey: 409,
-    worklist_errors.StateConflict: 409,
-    archive_errors.RequiredMissing: 422,
-    archive_errors.BadValue: 422,
-    archive_errors.UnknownKey: 422,
-    archive_errors.StateConflict: 409,
-    reporting_errors.BadValue: 422,
-    reporting_errors.NotAllowed: 403,
-}
-
-
-class Refused(Exception):
-    """A request that the API itself refuses, with a status and a sentence."""
-
-    def __init__(self, status: int, detail: str, field: str = "") -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.field = status, detail, field
-
 
 def register(api: NinjaAPI) -> None:
     """Say how `api` answers each error."""
@@ -61,11 +38,8 @@ def register(api: NinjaAPI) -> None:
     api.add_exception_handler(Http404, _missing)
     api.add_exception_handler(HttpError, _http)
     api.add_exception_handler(ValidationError, _invalid)
+    api.add_exception_handler(StateConflict, _conflict)
     api.add_exception_handler(Refused, _refused)
-    api.add_exception_handler(worklist_errors.WorklistError, _domain)
-    api.add_exception_handler(archive_errors.ArchiveError, _domain)
-    api.add_exception_handler(reporting_errors.StateConflict, _conflict)
-    api.add_exception_handler(reporting_errors.ReportingError, _domain)
     api.add_exception_handler(Er7Error, _er7)
     api.add_exception_handler(RequestDataTooBig, _too_large)
     api.add_exception_handler(OperationalError, _database)
@@ -100,11 +74,10 @@ def _path(location: Iterable[Any]) -> str:
 
 
 def _refused(request: HttpRequest, error: Any) -> HttpResponse:
-    return _with_field(error.status, error.detail, error.field)
-
-
-def _domain(request: HttpRequest, error: Any) -> HttpResponse:
-    return _with_field(STATUSES[type(error)], error.text, FIELDS.get(error.field, error.field))
+    sentence = error.text[:1].upper() + error.text[1:]
+    field = FIELDS.get(error.field, error.field)
+    members: dict[str, Any] = {"errors": [{"field": field, "detail": error.text}]} if field else {}
+    return problem(error.answer(STATUSES), detail=sentence, **members)
 
 
 def _conflict(request: HttpRequest, error: Any) -> HttpResponse:
@@ -121,12 +94,6 @@ def _er7(request: HttpRequest, error: Any) -> HttpResponse:
         detail=f"{error}",
         errors=[{"field": "raw", "detail": error.text, "code": error.code, "location": error.location}],
     )
-
-
-def _with_field(status: int, text: str, field: str) -> HttpResponse:
-    sentence = text[:1].upper() + text[1:]
-    members: dict[str, Any] = {"errors": [{"field": field, "detail": text}]} if field else {}
-    return problem(status, detail=sentence, **members)
 
 
 def _database(request: HttpRequest, error: Any) -> HttpResponse:

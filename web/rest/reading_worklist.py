@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from django.db import transaction
 from django.http import HttpRequest
 from ninja import Query, Router, Status
+from ninja.errors import HttpError
 
 from accounts import access as policy
 from accounts.models import User
@@ -20,7 +21,6 @@ from web.rest import authorization, dictations
 from web.rest.limit_offset import Page, page
 from web.rest.patients import note_patients
 from web.rest.patients import shown as shown_patients
-from web.rest.problems import Refused
 from web.rest.reports import pcm_of
 from web.rest.schemas.reports import (
     Dictation,
@@ -60,7 +60,7 @@ def next_item(request: HttpRequest, body: NextFilters) -> ReadingItem:
     with transaction.atomic():
         item = assignment.next_item(by=user, wanted=Wanted(**body.model_dump()))
     if item is None:
-        raise Refused(404, "Nothing waits to be read.")
+        raise HttpError(404, "Nothing waits to be read.")
     return _answer(request, user, item)
 
 

@@ -10,19 +10,20 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 from ninja import Header, Router, Status
+from ninja.errors import HttpError
 
 from accounts import access as policy
 from accounts import sign_in_throttle
 from accounts.models import User
 from archive.models import Study
 from ledger import audit
-from reporting.errors import NotAllowed, StateConflict
+from ledger.errors import Forbidden, Invalid
+from reporting.errors import StateConflict
 from reporting.models import AddendumDraft, KeptText, ReadingItem, Recheck, ReportTemplate, ReportVersion
 from reporting.models import Report as Row
 from reporting.reports import drafts, report_versions, signatures
 from reporting.reports.signing_checks import Shown
 from web.rest import authorization, dictations
-from web.rest.problems import Refused
 from web.rest.schemas.reports import (
     Addendum,
     ChangedSections,
@@ -202,11 +203,11 @@ def still_valid(request: HttpRequest, id: str, body: Note) -> Report:
 
 
 def check_password(request: HttpRequest, user: User, password: str) -> None:
-    """Raise `NotAllowed` where the password is wrong, `Refused` 429 after too many that were."""
+    """Raise `Forbidden` where the password is wrong, `HttpError` 429 after too many that were."""
     address = authorization.address(request)
     if until := sign_in_throttle.locked_until(username=user.username, address=address):
         minutes = max(1, round((until - timezone.now()).total_seconds() / 60))
-        raise Refused(429, f"Too many wrong passwords. Try again in {minutes} min.")
+        raise HttpError(429, f"Too many wrong passwords. Try again in {minutes} min.")
     if user.check_password(password):
         with transaction.atomic():
             sign_in_throttle.forget(username=user.username, address=address)
@@ -220,7 +221,7 @@ def check_password(request: HttpRequest, user: User, password: str) -> None:
             address=address,
             outcome=audit.MINOR_FAILURE,
         )
-    raise NotAllowed("the password is wrong; nothing was signed", "password")
+    raise Forbidden("the password is wrong; nothing was signed", "password")
 
 
 def shown(row: Row) -> Report:
@@ -332,7 +333,7 @@ def _template(item: ReadingItem, name: str) -> ReportTemplate | None:
         return None
     row = ReportTemplate.objects.filter(facility=item.facility, name=name, is_current=True).first()
     if row is None:
-        raise Refused(422, f"There is no report template {name!r}.", "template")
+        raise Invalid(f"There is no report template {name!r}.", "template")
     return row
 
 
@@ -342,7 +343,7 @@ def pcm_of(text: str | None) -> bytes | None:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise Refused(422, "The sound is not base64.", "pcm") from None
+        raise Invalid("The sound is not base64.", "pcm") from None
 
 
 def _note(request: HttpRequest, rows: Iterable[Row]) -> None:

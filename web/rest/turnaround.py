@@ -11,13 +11,12 @@ from django.utils.dateparse import parse_datetime
 from ninja import Query, Router
 
 from accounts.models import User
-from reporting.errors import BadValue
+from ledger.errors import Invalid
 from reporting.turnaround import breakdown, period_figures
 from reporting.turnaround.interval_figures import Figures, Quantile
 from reporting.turnaround.intervals import HEADLINE, INTERVALS
 from reporting.turnaround.period_figures import Question
 from web.rest import authorization
-from web.rest.problems import Refused
 from web.rest.schemas.turnaround import Turnaround, TurnaroundFilters
 
 router = Router(tags=["turnaround"])
@@ -29,12 +28,8 @@ def measure(request: HttpRequest, filters: Annotated[TurnaroundFilters, Query()]
     """Counts and percentiles of each interval, by Kaplan and Meier: who still waits counts too."""
     user = authorization.allow(request, "turnaround.view")
     zone = zone_of(user)
-    try:
-        question = asked(filters, zone, timezone.now())
-        found = period_figures.report(user, question)
-    except BadValue as error:
-        raise Refused(422, error.text, error.field) from error
-    return _shown(found, zone)
+    question = asked(filters, zone, timezone.now())
+    return _shown(period_figures.report(user, question), zone)
 
 
 def zone_of(user: User) -> ZoneInfo:
@@ -44,13 +39,13 @@ def zone_of(user: User) -> ZoneInfo:
 
 
 def asked(filters: TurnaroundFilters, zone: ZoneInfo, now: datetime) -> Question:
-    """The question that parameters ask; raises `BadValue` for those that can't be read."""
+    """The question that parameters ask; raises `Invalid` for those that can't be read."""
     seen = moment(filters.as_of, "as_of", zone) if filters.as_of else now
     today = breakdown.midnight(seen.astimezone(zone).date() - timedelta(days=6), zone)
     begin = moment(filters.begin, "from", zone) if filters.begin else today
     end = moment(filters.end, "to", zone) if filters.end else seen
     if end - begin > LONGEST:
-        raise BadValue(f"a period has {LONGEST.days} days at most", "to")
+        raise Invalid(f"a period has {LONGEST.days} days at most", "to")
     names = filters.group_by.split(",") if filters.group_by not in ("", "interval") else []
     question = Question(
         begin=begin,
@@ -67,7 +62,7 @@ def asked(filters: TurnaroundFilters, zone: ZoneInfo, now: datetime) -> Question
 
 
 def moment(text: str, field: str, zone: ZoneInfo) -> datetime:
-    """A day, which begins at its local midnight, or a time with its offset; raises `BadValue`."""
+    """A day, which begins at its local midnight, or a time with its offset; raises `Invalid`."""
     try:
         if len(text) == 10:
             return breakdown.midnight(date.fromisoformat(text), zone)
@@ -76,7 +71,7 @@ def moment(text: str, field: str, zone: ZoneInfo) -> datetime:
     except (ValueError, OverflowError):
         found, in_range = None, False
     if found is None or not in_range:
-        raise BadValue("a day as 2026-03-02 or a time as 2026-03-02T08:00:00+01:00 is expected", field)
+        raise Invalid("a day as 2026-03-02 or a time as 2026-03-02T08:00:00+01:00 is expected", field)
     return found if found.tzinfo else found.replace(tzinfo=zone)
 
 

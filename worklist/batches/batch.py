@@ -62,7 +62,7 @@ def apply(change_sets: Sequence[ChangeSet], catalogue: Catalogue) -> list[list[A
 
 
 def apply_one(changes: ChangeSet) -> list[Applied]:
-    """Check and apply what one person says, in the caller's transaction. Raises `WorklistError`."""
+    """Check and apply what one person says, in the caller's transaction. Raises `Refused`."""
     catalogue = catalogues.current()
     if found := change_check.refusal(changes, catalogue):
         raise found.error

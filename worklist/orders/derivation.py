@@ -5,6 +5,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from ledger.events import Entry
+from worklist import worklist_events
 from worklist.catalogue import Catalogue
 from worklist.models import ProcedureCode, StepStatus
 from worklist.models.order import Priority
@@ -17,6 +18,7 @@ from worklist.orders.order_aggregate import (
     StepRecord,
 )
 from worklist.provenance import Provenance
+from worklist.schedule import wall_clock
 
 _OPEN: Final = frozenset(StepStatus) - step_status.ENDED - {StepStatus.HELD}
 
@@ -88,7 +90,7 @@ def _status_change(
     if step.status != status:
         before, step.status = step.status, status.value
         yield provenance.entry(
-            "step.status",
+            worklist_events.STEP_STATUS,
             [("step", step.public_id), ("order", order.public_id)],
             before=before,
             after=status.value,
@@ -97,6 +99,5 @@ def _status_change(
 
 def _place_on_worklist(step: StepRecord, order: OrderRecord, zone: ZoneInfo) -> None:
     step.due = step.start or order.content_received_at or order.first_received_at
-    local = step.due.astimezone(zone)
-    step.local_date, step.local_time = local.strftime("%Y%m%d"), local.strftime("%H%M%S")
+    step.local_date, step.local_time = wall_clock.of(step.due, zone)
     step.on_worklist = step.status in _OPEN and order.patient_id is not None

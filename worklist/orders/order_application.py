@@ -10,8 +10,8 @@ from worklist.provenance import Provenance
 def apply(*, statement: OrderUpdate, origin: Provenance) -> Order:
     """Apply what is said of an order, in the caller's transaction, and return the order.
 
-    Raises `RequiredMissing` without any number, `NotInTable` for an unknown procedure code where no modality
-    is named, `BadValue` for what is too long.
+    Raises `Missing` without any number, `UnknownCode` for an unknown procedure code where no modality
+    is named, `Invalid` for what is too long.
     """
     aggregate = batch.apply_one(ChangeSet(origin, [Group(order=statement)]))[0].order
     assert aggregate is not None

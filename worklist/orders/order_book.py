@@ -8,7 +8,9 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from ledger import stamps
-from ledger.events import Entry
+from ledger.event_types import EventType
+from ledger.events import Entry, Thing
+from worklist import worklist_events
 from worklist.catalogue import Catalogue
 from worklist.models import OrderNumber, StatusEvent
 from worklist.orders import derivation, order_merge
@@ -54,8 +56,8 @@ class OrderBook:
         if update.procedures:
             self._write(aggregate, update, content, provenance)
         self.entries += derivation.derive(aggregate, self._catalogue, provenance)
-        order = aggregate.order
-        self.note(f"order.{update.act or 'stated'}", [("order", order.public_id)], provenance, update.reason)
+        done = worklist_events.ORDER_CHANGED[update.act] if update.act else worklist_events.ORDER_STATED
+        self.note(done, [("order", aggregate.order.public_id)], provenance, update.reason)
         return aggregate
 
     def add_event(
@@ -90,9 +92,11 @@ class OrderBook:
         """Derive anew what follows, after a status event was added or undone."""
         self.entries += derivation.derive(aggregate, self._catalogue, provenance)
 
-    def note(self, kind: str, about: list[tuple[str, str]], provenance: Provenance, reason: str = "") -> None:
+    def note(
+        self, event_type: EventType, about: Sequence[Thing], provenance: Provenance, reason: str = ""
+    ) -> None:
         """Have an act recorded on the timeline."""
-        self.entries.append(provenance.entry(kind, about, reason=reason))
+        self.entries.append(provenance.entry(event_type, about, reason=reason))
 
     def _named(self, update: OrderUpdate, content: OrderContent, provenance: Provenance) -> OrderAggregate:
         """The order that the update's numbers name: found, new, or merged from two."""

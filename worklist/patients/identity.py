@@ -19,8 +19,8 @@ def register(
 ) -> Patient:
     """Register or update the patient that the trusted ones of `identifiers` name; the first record.
 
-    Several trusted identifiers say that their records are one person. Raises `RequiredMissing` where no
-    identifier names a record, `NotInTable` for an authority that the site does not accept, `BadValue` for
+    Several trusted identifiers say that their records are one person. Raises `Missing` where no
+    identifier names a record, `UnknownCode` for an authority that the site does not accept, `Invalid` for
     what is too long.
     """
     group = Group(Registration(identifiers, demographics))
@@ -30,7 +30,7 @@ def register(
 def merge(*, origin: Provenance, survivor: Identifier, retired: Identifier) -> None:
     """Merge the record `retired` into `survivor` (HL7 v2.5.1 3.3.40); an unknown one is made.
 
-    Raises `DuplicateKey` for a merge of a record with itself.
+    Raises `Duplicate` for a merge of a record with itself.
     """
     batch.apply_one(ChangeSet(origin, [Group(merges=[Merge(survivor, retired)])]))
 

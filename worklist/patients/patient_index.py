@@ -10,6 +10,7 @@ from typing import Any
 
 from ledger import stamps
 from ledger.events import Entry
+from worklist import worklist_events
 from worklist.catalogue import Catalogue
 from worklist.change_set import Merge, Registration, VisitUpdate
 from worklist.models import AssigningAuthority, LinkKind
@@ -102,7 +103,7 @@ class PatientIndex:
         if self._link(gone, keep, LinkKind.MERGE, provenance):
             self.entries.append(
                 provenance.entry(
-                    "patient.merged",
+                    worklist_events.PATIENT_MERGED,
                     [("patient", gone.public_id), ("patient", keep.public_id)],
                     retired=self._text(gone),
                     survivor=self._text(keep),
@@ -117,7 +118,9 @@ class PatientIndex:
         retired, survivor = self.patients[link.retired_id], self.patients[link.survivor_id]
         link.closed_by = link.closed_by or provenance.source
         about = [("patient", retired.public_id), ("patient", survivor.public_id)]
-        self.entries.append(Entry("patient.unmerged", about, None, provenance.actor, provenance.source))
+        self.entries.append(
+            Entry(worklist_events.PATIENT_UNMERGED, about, None, provenance.actor, provenance.source)
+        )
         self._touched |= {retired.id, survivor.id}
         self.moved |= {retired.id: retired, survivor.id: survivor}
         self.resolve(provenance)
@@ -167,7 +170,9 @@ class PatientIndex:
             record.name_key, record.ideographic_key, record.phonetic_key = keys
         if changed:
             about = [("patient", record.public_id)]
-            self.entries.append(provenance.entry("patient.updated", about, fields=sorted(changed)))
+            self.entries.append(
+                provenance.entry(worklist_events.PATIENT_UPDATED, about, fields=sorted(changed))
+            )
             self.updated[record.id] = record
 
     def _link(
@@ -206,7 +211,7 @@ class PatientIndex:
             about = [("patient", one.public_id) for one in ends]
             details = {"text": conflict}
             entry = Entry(
-                "patient.identity_conflict", about, None, provenance.actor, provenance.source, details
+                worklist_events.IDENTITY_CONFLICT, about, None, provenance.actor, provenance.source, details
             )
             self.entries.append(entry)
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from django.db import connection
 
-from worklist import catalogue
+from ledger.errors import Conflict, Missing, Unknown
+from worklist import catalogue, worklist_events
 from worklist.batches import batch
 from worklist.batches.named_rows import Loader
-from worklist.errors import RequiredMissing, StateConflict, UnknownKey
 from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent
 from worklist.orders import generated_ids, order_application, step_status
 from worklist.orders.order_aggregate import OrderAggregate
@@ -38,51 +38,53 @@ def place(
 def change_step(
     *, step: ScheduledProcedureStep, kind: StatusEvent.Kind, origin: Provenance, reason: str = ""
 ) -> ScheduledProcedureStep:
-    """Do an act to a step, if its state allows it; raises `StateConflict` otherwise."""
+    """Do an act to a step, if its state allows it; raises `Conflict` otherwise."""
 
     def act(orders: OrderBook, order: OrderAggregate) -> None:
         row = next(row for row in order.steps if row.id == step.pk)
         allowed = step_status.MAY[kind]
         if row.status not in allowed:
             names = ", ".join(sorted(allowed))
-            raise StateConflict(f"the step is {row.status}; {kind} needs one that is {names}", "status")
+            raise Conflict(f"the step is {row.status}; {kind} needs one that is {names}", "status")
         orders.add_event(order, kind, origin, step=row, reason=reason)
         orders.derive(order, origin)
         about = [("step", row.public_id), ("order", order.order.public_id)]
-        orders.note(f"step.{kind}", about, origin, reason)
+        orders.note(worklist_events.STEP_CHANGED[kind], about, origin, reason)
 
     _on_order(step.procedure.order_id, act)
     return ScheduledProcedureStep.objects.select_related("procedure__order__facility").get(pk=step.pk)
 
 
 def cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
-    """Cancel an order; one whose exam began is discontinued. Raises `StateConflict` for one that ended."""
+    """Cancel an order; one whose exam began is discontinued. Raises `Conflict` for one that ended."""
     if not reason.strip():
-        raise RequiredMissing("a cancellation needs a reason", "reason")
+        raise Missing("a cancellation needs a reason", "reason")
 
     def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
         row = aggregate.order
         if row.status in _ENDED_ORDERS:
-            raise StateConflict(f"the order is {row.status} already", "status")
+            raise Conflict(f"the order is {row.status} already", "status")
         orders.add_event(aggregate, StatusEvent.Kind.CANCEL, origin, reason=reason)
         orders.derive(aggregate, origin)
-        orders.note("order.cancel", [("order", row.public_id)], origin, reason)
+        cancelled = worklist_events.ORDER_CHANGED[StatusEvent.Kind.CANCEL]
+        orders.note(cancelled, [("order", row.public_id)], origin, reason)
 
     return _on_order(order.pk, act)
 
 
 def undo(*, act: StatusEvent, origin: Provenance) -> Order:
-    """Undo an act: the status is what the other acts come to. Raises `UnknownKey` if undone already."""
+    """Undo an act: the status is what the other acts come to. Raises `Unknown` if undone already."""
 
-    def undone(orders: OrderBook, aggregate: OrderAggregate) -> None:
+    def take_back(orders: OrderBook, aggregate: OrderAggregate) -> None:
         event = next((event for event in aggregate.events if event.id == act.pk), None)
         if event is None or event.undone_by:
-            raise UnknownKey("the act is undone already", "act")
+            raise Unknown("the act is undone already", "act")
         event.undone_by = origin.source
         orders.derive(aggregate, origin)
-        orders.note(f"order.undo.{event.kind}", [("order", aggregate.order.public_id)], origin)
+        undone = worklist_events.UNDONE[StatusEvent.Kind(event.kind)]
+        orders.note(undone, [("order", aggregate.order.public_id)], origin)
 
-    return _on_order(act.order_id, undone)
+    return _on_order(act.order_id, take_back)
 
 
 def _on_order(key: int, act: Callable[[OrderBook, OrderAggregate], None]) -> Order:

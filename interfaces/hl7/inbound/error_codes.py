@@ -1,19 +1,20 @@
-"""What the worklist refuses, in HL7's terms: code, place and text for ERR (HL7 v2.5.1 2.15.5)."""
+"""What is refused, in HL7's terms: code, place and text for ERR (HL7 v2.5.1 2.15.5)."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from worklist import errors
+from ledger import errors
 
-CODES: Final[Mapping[type[errors.WorklistError], int]] = {
-    errors.RequiredMissing: 101,
-    errors.BadValue: 102,
-    errors.NotInTable: 103,
-    errors.UnknownKey: 204,
-    errors.DuplicateKey: 205,
-    errors.StateConflict: 207,
+CODES: Final[Mapping[type[errors.Refused], int]] = {
+    errors.Missing: 101,
+    errors.Invalid: 102,
+    errors.UnknownCode: 103,
+    errors.Unknown: 204,
+    errors.Duplicate: 205,
+    errors.Conflict: 207,
+    errors.Forbidden: 207,
 }
-"""HL7 Table 0357 for what the worklist refuses."""
+"""HL7 Table 0357 for each kind of refusal."""
 
 LOCATIONS: Final[Mapping[str, str]] = {
     "identifiers": "PID^1^3",
@@ -43,7 +44,7 @@ LOCATIONS: Final[Mapping[str, str]] = {
 """Where the worklist's fields come from, for ERR-2."""
 
 
-def explain(error: errors.WorklistError, index: int = 1) -> tuple[int, str, str]:
-    """Code, location and text for what the worklist refused; `index` is that of the segments it came from."""
+def explain(error: errors.Refused, index: int = 1) -> tuple[int, str, str]:
+    """Code, location and text for what was refused; `index` is that of the segments it came from."""
     location = LOCATIONS.get(error.field, "")
-    return CODES.get(type(error), 207), location.replace("^1^", f"^{index}^", 1), error.text
+    return error.answer(CODES), location.replace("^1^", f"^{index}^", 1), error.text

@@ -7,6 +7,7 @@ from typing import Final
 from django.db import DatabaseError
 from django.utils import timezone
 
+from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import ack, context, error_codes, sources, triggers
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.syntax import character_sets, er7
@@ -110,10 +111,10 @@ def _flags(message: InboundMessage, read: context.InboundContext) -> Sequence[En
     about = [("message", message.public_id)]
     source, flags = read.origin.source, []
     if read.clock_was_ahead:
-        flags.append(Entry("hl7.clock_ahead", about, source=source))
+        flags.append(Entry(hl7_events.CLOCK_AHEAD, about, source=source))
     if read.replaced:
         details = {"locations": read.replaced}
-        flags.append(Entry("hl7.characters_replaced", about, source=source, details=details))
+        flags.append(Entry(hl7_events.CHARACTERS_REPLACED, about, source=source, details=details))
     return flags
 
 

@@ -10,12 +10,14 @@ from typing import Final
 
 from django.db import transaction
 
+from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import inbox, sources, triggers
 from interfaces.hl7.models import InboundMessage
 from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax import message_text as texts
 from interfaces.hl7.syntax.er7 import Er7Error
 from ledger import audit, events
+from ledger.errors import Invalid
 
 LONGEST: Final = 16_000_000
 SHOWN: Final = 300
@@ -52,10 +54,6 @@ class Check:
         return not self.changes
 
 
-class ReplayRefused(ValueError):
-    """Nothing was applied."""
-
-
 def check(original: InboundMessage, text: str) -> Check:
     """Read a repaired message as far as that goes without applying it; bytes, syntax, type and sender."""
     before = texts.decoded(bytes(original.raw), charset_of(original))
@@ -86,7 +84,7 @@ def replay(
     """Apply a message again, as it came (None) or as `text`; the new row, which says what became of it.
 
     Opens its own transactions, as all that the inbox does: who wanted it, and why, commits first.
-    Raises `ReplayRefused` for a text without MSH, or one that its character set can't hold.
+    Raises `Invalid` for a text without MSH, or one that its character set can't hold.
     """
     raw = None
     if text is not None:
@@ -94,16 +92,16 @@ def replay(
             raw = texts.encoded(text)
             er7.read_header(raw)
         except Er7Error as error:
-            raise ReplayRefused(str(error)) from error
+            raise Invalid(str(error)) from error
         if len(raw) > LONGEST:
-            raise ReplayRefused("The message is longer than 16 MB.")
+            raise Invalid("The message is longer than 16 MB.")
     elif not original.raw:
-        raise ReplayRefused("The message is empty.")
+        raise Invalid("The message is empty.")
     changed = [change.path for change in check(original, text).changes] if text is not None else []
     root = original.replay_of or original
     with transaction.atomic():
         about = dict.fromkeys([("message", original.public_id), ("message", root.public_id)])
-        events.record("hl7.message_replayed", about=about, actor=by, reason=reason, changed=changed)
+        events.record(hl7_events.REPLAYED, about=about, actor=by, reason=reason, changed=changed)
         about_it = [("message", original.public_id)]
         audit.record(audit.IMPORT, audit.EXECUTE, actor=by, address=address, objects=about_it)
     return inbox.replay(original, raw)

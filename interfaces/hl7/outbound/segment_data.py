@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from archive.models import Study
-from interfaces.hl7.outbound import outbox
+from interfaces.hl7.outbound.message_writer import Components, Fields
 from worklist.models import Order, OrderNumber, Patient, RequestedProcedure
 
 _DATE: Final = re.compile(r"\d{8}")
@@ -63,7 +63,7 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")
 
 
-def pid(patient: Mapping[str, Any]) -> outbox.Fields:
+def pid(patient: Mapping[str, Any]) -> Fields:
     """PID (3.4.2) of the facts of a patient."""
     return {
         1: "1",
@@ -74,7 +74,7 @@ def pid(patient: Mapping[str, Any]) -> outbox.Fields:
     }
 
 
-def obr(facts: Mapping[str, Any], procedure: Mapping[str, str], number: int) -> outbox.Fields:
+def obr(facts: Mapping[str, Any], procedure: Mapping[str, str], number: int) -> Fields:
     """OBR (4.5.3), with the numbers of imaging where IHE has them (RAD TF-2 4.4.4.1.2.5)."""
     return {
         1: str(number),
@@ -90,12 +90,12 @@ def obr(facts: Mapping[str, Any], procedure: Mapping[str, str], number: int) -> 
     }
 
 
-def names(person_name: str) -> list[outbox.Components]:
+def names(person_name: str) -> list[Components]:
     """XPN (2.A.88) from DICOM PN (PS3.5 6.2.1): a repetition for each component group.
 
     PN has family^given^middle^prefix^suffix, XPN the suffix before the prefix.
     """
-    repetitions: list[outbox.Components] = []
+    repetitions: list[Components] = []
     for group, representation in zip(person_name.split("="), _REPRESENTATIONS, strict=False):
         parts = [part.strip() for part in (*group.split("^"), "", "", "", "", "")[:5]]
         if any(parts):

@@ -16,5 +16,6 @@ class Command(BaseCommand):
         sweeper = Sweeper()
         signal.signal(signal.SIGTERM, lambda *_: sweeper.stop())
         signal.signal(signal.SIGINT, lambda *_: sweeper.stop())
-        heartbeat.start("sweeper")
+        beats = heartbeat.start("sweeper")
         sweeper.run()
+        beats.end()

@@ -7,10 +7,18 @@ import pytest
 from django.db import transaction
 
 from accounts.models import User
-from archive import decisions
-from archive.errors import RequiredMissing, StateConflict
+from archive.decisions.accept import Accept
+from archive.decisions.correct import Correct
+from archive.decisions.create_order import CreateOrder
+from archive.decisions.decision_frame import decide as decide_on
+from archive.decisions.decision_frame import revision
+from archive.decisions.decision_type import DecisionType
+from archive.decisions.link import Link
+from archive.decisions.reassign import Reassign
+from archive.decisions.undo import undo as undo_decision
 from archive.models import Decision, Study, StudyException
 from archive.signals import study_reconciled
+from ledger.errors import Conflict, Missing
 from ledger.models import AuditEvent, Event
 from tests.archive.hospital import NOW, Hospital
 from worklist.models import Order, Patient, ProcedureCode, ScheduledProcedureStep
@@ -30,14 +38,16 @@ def rows(study: Study) -> dict[str, Any]:
     }
 
 
-def decide(act: Any, study: Study, by: User, reason: str = "looked at both", **values: Any) -> Decision:
+def decide(
+    decision: DecisionType, study: Study, by: User, reason: str = "looked at both", **values: Any
+) -> Decision:
     with transaction.atomic():
-        return act(study=study, reason=reason, by=by, **values)
+        return decide_on(decision, study=study, reason=reason, by=by, **values)
 
 
 def undo(study: Study, by: User, **values: Any) -> Decision:
     with transaction.atomic():
-        return decisions.undo(
+        return undo_decision(
             exception=StudyException.objects.get(study=study), reason="was wrong", by=by, **values
         )
 
@@ -66,7 +76,7 @@ def test_a_link_sets_patient_and_procedure_and_leaves_the_verdict(
 
     study_reconciled.connect(hear)
     try:
-        decision = decide(decisions.link, mismatch, user, step=step_of(order))
+        decision = decide(Link(step_of(order)), mismatch, user)
     finally:
         study_reconciled.disconnect(hear)
     study = Study.objects.get(pk=mismatch.pk)
@@ -83,7 +93,7 @@ def test_an_undo_after_three_more_arrivals_restores_all_rows(
     hospital: Hospital, mismatch: Study, user: User
 ) -> None:
     before = rows(mismatch)
-    decide(decisions.link, mismatch, user, step=step_of(Order.objects.get()))
+    decide(Link(step_of(Order.objects.get())), mismatch, user)
     for number in range(3):
         Study.objects.filter(pk=mismatch.pk).update(
             last_received_at=NOW - timedelta(hours=2, minutes=number), instance_count=number + 5
@@ -100,7 +110,7 @@ def test_an_undo_after_three_more_arrivals_restores_all_rows(
 def test_an_undo_after_the_verdict_changed_leaves_what_the_verdict_says(
     hospital: Hospital, mismatch: Study, user: User
 ) -> None:
-    decide(decisions.accept, mismatch, user)
+    decide(Accept(), mismatch, user)
     hospital.merge("P2", "P1")
     study = hospital.done(mismatch)
     assert (study.verdict, study.patient) == ("matched", None), "the decision stands"
@@ -111,12 +121,12 @@ def test_an_undo_after_the_verdict_changed_leaves_what_the_verdict_says(
 
 
 def test_the_second_of_two_deciders_gets_a_conflict(hospital: Hospital, mismatch: Study, user: User) -> None:
-    seen = decisions.revision(mismatch)
-    decide(decisions.accept, mismatch, user, expected=seen)
-    with pytest.raises(StateConflict, match="accept by Anna"):
-        decide(decisions.accept, mismatch, user, expected=seen)
-    with pytest.raises(StateConflict, match="resolved already"):
-        decide(decisions.link, mismatch, user, step=step_of(Order.objects.get()))
+    seen = revision(mismatch)
+    decide(Accept(), mismatch, user, expected=seen)
+    with pytest.raises(Conflict, match="accept by Anna"):
+        decide(Accept(), mismatch, user, expected=seen)
+    with pytest.raises(Conflict, match="resolved already"):
+        decide(Link(step_of(Order.objects.get())), mismatch, user)
     assert Decision.objects.count() == 1
 
 
@@ -125,29 +135,23 @@ def test_only_the_last_decision_can_be_undone_and_the_later_one_is_named(
 ) -> None:
     patient = Patient.objects.get(value="P1")
     start = rows(mismatch)
-    first = decide(decisions.reassign, mismatch, user, patient=patient)
+    first = decide(Reassign(patient), mismatch, user)
     between = rows(mismatch)
-    decide(
-        decisions.link,
-        mismatch,
-        user,
-        step=step_of(Order.objects.get()),
-        expected=decisions.revision(mismatch),
-    )
-    with pytest.raises(StateConflict, match="link by Anna"):
+    decide(Link(step_of(Order.objects.get())), mismatch, user, expected=revision(mismatch))
+    with pytest.raises(Conflict, match="link by Anna"):
         undo(mismatch, user, decision=first)
     undo(mismatch, user)
     assert rows(mismatch) == between
     undo(mismatch, user, decision=first)
     assert rows(mismatch) == start
-    with pytest.raises(StateConflict, match="no decision"):
+    with pytest.raises(Conflict, match="no decision"):
         undo(mismatch, user)
 
 
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_a_decision_needs_a_reason(mismatch: Study, user: User, reason: str) -> None:
-    with pytest.raises(RequiredMissing) as caught:
-        decide(decisions.accept, mismatch, user, reason=reason)
+    with pytest.raises(Missing) as caught:
+        decide(Accept(), mismatch, user, reason=reason)
     assert caught.value.field == "reason"
     assert not Decision.objects.exists()
 
@@ -157,7 +161,7 @@ def test_correct_takes_over_the_best_candidates_demographics(hospital: Hospital,
     hospital.order("A1", patient)
     study = hospital.study("A1", name="BARS^HANNELORE")
     assert study.verdict == "probable"
-    decision = decide(decisions.correct, study, user)
+    decision = decide(Correct(), study, user)
     study = Study.objects.get(pk=study.pk)
     assert (study.patient, study.patient_name) == (patient, "BARS^HANNELORE"), "what was received is kept"
     assert decision.parameters["patient"] == patient.public_id
@@ -165,21 +169,21 @@ def test_correct_takes_over_the_best_candidates_demographics(hospital: Hospital,
 
 def test_correct_needs_someone_to_take_over_from(hospital: Hospital, user: User) -> None:
     study = hospital.study("A1")
-    with pytest.raises(StateConflict, match="no candidate"):
-        decide(decisions.correct, study, user)
+    with pytest.raises(Conflict, match="no candidate"):
+        decide(Correct(), study, user)
 
 
 def test_a_study_with_words_about_it_is_not_given_to_another(hospital: Hospital, user: User) -> None:
     hospital.order("A1", hospital.patient())
     study = hospital.study("A1")
     other = hospital.patient("P2", "REAL^RITA")
-    with pytest.raises(StateConflict, match="nothing is open"):
-        decide(decisions.reassign, study, user, patient=other)
+    with pytest.raises(Conflict, match="nothing is open"):
+        decide(Reassign(other), study, user)
     Study.objects.filter(pk=study.pk).update(reading_status="dictated")
-    with pytest.raises(StateConflict, match="dictated"):
-        decide(decisions.reassign, study, user, patient=other, expected=0)
+    with pytest.raises(Conflict, match="dictated"):
+        decide(Reassign(other), study, user, expected=0)
     Study.objects.filter(pk=study.pk).update(reading_status="ready")
-    decide(decisions.reassign, study, user, patient=other, expected=0)
+    decide(Reassign(other), study, user, expected=0)
     assert Study.objects.get(pk=study.pk).procedures.count() == 0
 
 
@@ -188,7 +192,7 @@ def test_an_order_can_be_created_and_is_cancelled_by_the_undo(hospital: Hospital
     patient = hospital.patient()
     study = hospital.study("N5")
     before = rows(study)
-    decide(decisions.create_order, study, user, procedure_code="71260")
+    decide(CreateOrder("71260"), study, user)
     study = hospital.done(study)
     procedure = study.procedures.get()
     assert (study.verdict, study.patient) == ("late_order", patient)
@@ -203,7 +207,7 @@ def test_an_order_can_be_created_and_is_cancelled_by_the_undo(hospital: Hospital
 
 def test_a_wrong_patient_suspect_opens_a_resolved_exception_again(hospital: Hospital, user: User) -> None:
     study = hospital.study("A1")
-    decide(decisions.accept, study, user)
+    decide(Accept(), study, user)
     conflicts = {"header_patient_id": ["P2"], "patient_name": ["OTHER^OTTO"]}
     Study.objects.filter(pk=study.pk).update(header={"conflicts": conflicts})
     study = hospital.judged(study)

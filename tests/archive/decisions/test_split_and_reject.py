@@ -9,11 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from archive import decisions
-from archive.errors import BadValue, RequiredMissing, StateConflict, UnknownKey
+from archive.decisions.accept import Accept
+from archive.decisions.decision_frame import decide as decide_on
+from archive.decisions.decision_frame import revision
+from archive.decisions.decision_type import DecisionType
+from archive.decisions.preview import preview
+from archive.decisions.reject import Reject
+from archive.decisions.split import Split
+from archive.decisions.undo import undo as undo_decision
 from archive.models import Decision, Instance, Series, Study, StudyException, Verdict
 from archive.search import study_search
 from archive.signals import study_settled, study_withdrawn
+from ledger.errors import Conflict, Invalid, Missing, Unknown
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import files_in, indexed, received
 
@@ -66,19 +73,21 @@ def two(hospital: Hospital) -> Study:
     return study
 
 
-def decide(act: Any, study: Study, by: User, reason: str = "looked at both", **values: Any) -> Decision:
+def decide(
+    decision: DecisionType, study: Study, by: User, reason: str = "looked at both", **values: Any
+) -> Decision:
     with transaction.atomic():
-        return act(study=study, reason=reason, by=by, **values)
+        return decide_on(decision, study=study, reason=reason, by=by, **values)
 
 
 def split(study: Study, by: User, *series: str, **values: Any) -> Study:
-    decision = decide(decisions.split, study, by, series=list(series or ("1.2.3.2",)), **values)
+    decision = decide(Split(list(series or ("1.2.3.2",))), study, by, **values)
     return Study.objects.get(public_id=decision.parameters["study"])
 
 
 def undo(study: Study, by: User) -> Decision:
     with transaction.atomic():
-        return decisions.undo(exception=StudyException.objects.get(study=study), reason="was wrong", by=by)
+        return undo_decision(exception=StudyException.objects.get(study=study), reason="was wrong", by=by)
 
 
 def rows(study: Study) -> dict[str, Any]:
@@ -141,7 +150,7 @@ def test_where_a_part_does_not_fit_it_is_an_exception_of_its_own(
     assert (part.verdict, part.exception.status) == ("mismatch", "open")
     inner = split(part, user, "1.2.3.3")
     assert (inner.split_from, Study.objects.get(pk=part.pk).verdict) == (part, "matched")
-    with pytest.raises(StateConflict, match="split by Anna"):
+    with pytest.raises(Conflict, match="split by Anna"):
         undo(two, user)
     undo(part, user)
     undo(two, user)
@@ -152,15 +161,15 @@ def test_where_a_part_does_not_fit_it_is_an_exception_of_its_own(
 @pytest.mark.parametrize(
     ("series", "error"),
     [
-        ([], RequiredMissing),
-        (["1.2.3.7"], UnknownKey),
-        (["1.2.3.1", "1.2.3.2"], BadValue),
-        (["1.2.3.2"] * 3 + ["\0"], UnknownKey),
+        ([], Missing),
+        (["1.2.3.7"], Unknown),
+        (["1.2.3.1", "1.2.3.2"], Invalid),
+        (["1.2.3.2"] * 3 + ["\0"], Unknown),
     ],
 )
 def test_a_split_names_some_of_the_series(two: Study, user: User, series: list[str], error: Any) -> None:
     with pytest.raises(error) as caught:
-        decide(decisions.split, two, user, series=series)
+        decide(Split(series), two, user)
     assert caught.value.field == "series"
     assert Study.objects.count() == 1
 
@@ -187,7 +196,7 @@ def test_an_undo_ends_as_if_nothing_had_been_decided(
                 if kind == "split":
                     split(two, user)
                 else:
-                    decide(decisions.reject, two, user, code="113001")
+                    decide(Reject("113001"), two, user)
             arrive(10)
             if decided:
                 undo(two, user)
@@ -202,14 +211,14 @@ def test_an_undo_ends_as_if_nothing_had_been_decided(
 
 def test_a_rejected_study_is_hidden_until_the_undo(two: Study, user: User) -> None:
     before = rows(two)
-    decision = decide(decisions.reject, two, user, code="113037")
+    decision = decide(Reject("113037"), two, user)
     assert decision.parameters == {"code": "113037", "meaning": "Rejected for Patient Safety Reasons"}
     assert not study_search.studies(user=user).exists()
     study = Study.objects.get(pk=two.pk)
     assert (study.hidden, study.exception.resolution) == ("rejected", "reject")
     assert Instance.objects.count() == len(files_in("volumes")) == 3
-    with pytest.raises(StateConflict, match="undo that first"):
-        decide(decisions.accept, two, user, expected=decisions.revision(two))
+    with pytest.raises(Conflict, match="undo that first"):
+        decide(Accept(), two, user, expected=revision(two))
     undo(two, user)
     assert rows(two) == before
     assert study_search.studies(user=user).get() == two
@@ -217,16 +226,16 @@ def test_a_rejected_study_is_hidden_until_the_undo(two: Study, user: User) -> No
 
 @pytest.mark.parametrize("code", ["113039", "113001 ", "1", "x"])
 def test_a_rejection_has_a_code_that_a_person_may_give(two: Study, user: User, code: str) -> None:
-    with pytest.raises(BadValue, match="113001 Rejected for Quality Reasons"):
-        decide(decisions.reject, two, user, code=code)
+    with pytest.raises(Invalid, match="113001 Rejected for Quality Reasons"):
+        decide(Reject(code), two, user)
 
 
 @pytest.mark.parametrize("status", ["dictated", "final"])
 def test_what_is_written_on_is_neither_split_nor_rejected(two: Study, user: User, status: str) -> None:
     Study.objects.update(reading_status=status)
-    for act, values in ((decisions.reject, {"code": "113001"}), (decisions.split, {"series": ["1.2.3.2"]})):
-        with pytest.raises(StateConflict, match=status) as caught:
-            decide(act, two, user, **values)
+    for decision in (Reject("113001"), Split(["1.2.3.2"])):
+        with pytest.raises(Conflict, match=status) as caught:
+            decide(decision, two, user)
         assert caught.value.field == "reading_status"
 
 
@@ -245,7 +254,7 @@ def test_those_above_hear_of_what_is_withdrawn_and_settled(
     study_settled.connect(settled)
     try:
         part = split(two, user)
-        decide(decisions.reject, part, user, code="113038", expected=0)
+        decide(Reject("113038"), part, user, expected=0)
         undo(part, user)
         undo(two, user)
     finally:
@@ -280,10 +289,7 @@ def test_a_match_that_an_order_change_takes_away_is_withdrawn(hospital: Hospital
 def test_a_preview_says_what_the_act_then_does_and_changes_nothing(two: Study, user: User) -> None:
     before, made = rows(two), Decision.objects.count()
     with transaction.atomic():
-        effects = decisions.preview(
-            study=two,
-            act=lambda: decisions.split(study=two, series=["1.2.3.2"], reason="preview", by=user),
-        )
+        effects = preview(Split(["1.2.3.2"]), study=two, reason="", by=user)
     assert rows(two) == before and Decision.objects.count() == made and Study.objects.count() == 1
     told = {effect.about: effect for effect in effects}
     part = split(two, user)
@@ -297,5 +303,5 @@ def test_a_preview_says_what_the_act_then_does_and_changes_nothing(two: Study, u
 def test_a_doubtful_study_is_under_investigation(hospital: Hospital, two: Study, user: User) -> None:
     other = hospital.study("A1")
     assert study_search.under_investigation([two, other]) == {two.pk}
-    decide(decisions.accept, two, user)
+    decide(Accept(), two, user)
     assert study_search.under_investigation([two, other]) == set()

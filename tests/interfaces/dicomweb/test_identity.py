@@ -10,8 +10,12 @@ from django.db import transaction
 from pydicom import dcmread
 
 from accounts.models import Facility, SiteSection, User
-from archive import decisions
-from archive.models import StoredFile, Study
+from archive.decisions.decision_frame import decide as decide_on
+from archive.decisions.decision_type import DecisionType
+from archive.decisions.link import Link
+from archive.decisions.reassign import Reassign
+from archive.decisions.undo import undo
+from archive.models import Decision, StoredFile, Study
 from archive.storage.volumes import path_of
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import indexed, received
@@ -62,9 +66,9 @@ def doors(get: Get) -> list[dict[str, Any]]:
     return said
 
 
-def decide(act: Any, study: Study, user: User, **more: Any) -> Any:
+def decide(decision: DecisionType, study: Study, user: User) -> Decision:
     with transaction.atomic():
-        return act(study=study, reason="seen", by=user, **more)
+        return decide_on(decision, study=study, reason="seen", by=user)
 
 
 def test_all_doors_show_the_patient_whom_a_person_gave_the_study_to(
@@ -74,7 +78,7 @@ def test_all_doors_show_the_patient_whom_a_person_gave_the_study_to(
     study = study_of(hospital)
     before = get(INSTANCE, ONE)
     assert body(before) == stored()
-    decide(decisions.reassign, study, user, patient=other)
+    decide(Reassign(other), study, user)
     wanted = {
         "00100010": {"Alphabetic": "Müller^Jörg", "Ideographic": "山田^太郎"},
         "00100020": "P2",
@@ -98,7 +102,7 @@ def test_all_doors_show_the_patient_whom_a_person_gave_the_study_to(
     assert sent.PixelData == dcmread(BytesIO(stored())).PixelData
     assert get(f"{INSTANCE}/bulkdata/00100010").status_code == 404
     with transaction.atomic():
-        decisions.undo(exception=study.exception, reason="no", by=user)
+        undo(exception=study.exception, reason="no", by=user)
     undone = get(INSTANCE, ONE)
     assert undone["ETag"] == before["ETag"] and body(undone) == stored()
     assert get(f"{INSTANCE}/bulkdata/00100010").status_code == 200
@@ -108,7 +112,7 @@ def test_a_record_that_knows_less_hides_what_is_another_patients(
     hospital: Hospital, get: Get, user: User
 ) -> None:
     other = hospital.patient("P2", "DOE^JANE", birth_date="", sex="")
-    decide(decisions.reassign, study_of(hospital), user, patient=other)
+    decide(Reassign(other), study_of(hospital), user)
     for door in doors(get):
         assert "00100030" not in door and "00100040" not in door
 
@@ -117,7 +121,7 @@ def test_a_link_says_the_order_too(hospital: Hospital, get: Get, user: User) -> 
     hospital.order("B99", hospital.patient("P2", "DOE^JANE"))
     step = ScheduledProcedureStep.objects.get()
     study = study_of(hospital)
-    decide(decisions.link, study, user, step=step)
+    decide(Link(step), study, user)
     assert [(door["00100020"], door["00080050"]) for door in doors(get)] == [("P2", "B99")] * 3
     (request,) = dcmread(BytesIO(body(get(INSTANCE, ONE)))).RequestAttributesSequence
     assert (request.ScheduledProcedureStepID, request.RequestedProcedureID) == ("SPB99", "RPB99")

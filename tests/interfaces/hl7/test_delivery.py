@@ -20,10 +20,13 @@ from accounts.models import Facility
 from archive.models import Study
 from archive.signals import study_reconciled
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
-from interfaces.hl7.outbound import delivery, order_status, outbox
+from interfaces.hl7.outbound import delivery, outbox
+from interfaces.hl7.outbound.message_types import OutboundMessageType
+from interfaces.hl7.outbound.messages import ORDER_STATUS
 from interfaces.hl7.syntax import er7
 from interfaces.hl7.wire import framing
 from ledger import clock, jobs
+from ledger.errors import Conflict, Invalid
 from ledger.models import Event, Job, JobState
 from worklist.models import AssigningAuthority, Order, OrderNumber, Patient, RequestedProcedure
 
@@ -136,7 +139,6 @@ def pacs(receiver: Receiver, facility: Facility, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.2)
     monkeypatch.setattr(delivery, "SILENCE_FOR_CR", 0.05)
     delivery.register()
-    order_status.register()
     return Destination.objects.create(
         name="HIS", host="127.0.0.1", port=receiver.port, application="HIS", facility_name="GEN|EAST"
     )
@@ -186,7 +188,7 @@ def enqueue(lane: str = "", **patient: Any) -> OutboundMessage:
         "when": "20260302082000+0000",
     }
     with transaction.atomic():
-        outbox.enqueue(key=f"k{number}", message_type=order_status.MESSAGE_TYPE, facts=facts, lane=lane)
+        outbox.enqueue(message_type=ORDER_STATUS, key=f"k{number}", facts=facts, lane=lane)
     return OutboundMessage.objects.get(key=f"k{number}")
 
 
@@ -242,7 +244,7 @@ def test_asking_twice_makes_one_message_for_each_active_destination(pacs: Destin
     Destination.objects.create(name="OLD", host="127.0.0.1", port=1, is_active=False)
     for _ in range(2):
         with transaction.atomic():
-            outbox.enqueue(key="k", message_type="ORM^O01^ORM_O01", facts={})
+            outbox.enqueue(message_type=ORDER_STATUS, key="k", facts={})
     rows = OutboundMessage.objects.order_by("destination__name")
     assert [row.destination.name for row in rows] == ["EMR", "HIS"]
     assert all(re.fullmatch("[A-Z2-7]{20}", row.control_id) for row in rows)
@@ -252,7 +254,7 @@ def test_asking_twice_makes_one_message_for_each_active_destination(pacs: Destin
 
 def test_what_is_rolled_back_is_not_sent(pacs: Destination) -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
-        outbox.enqueue(key="k", message_type="ORM^O01^ORM_O01", facts={})
+        outbox.enqueue(message_type=ORDER_STATUS, key="k", facts={})
         raise RuntimeError
     assert not OutboundMessage.objects.exists() and not Job.objects.exists()
 
@@ -522,8 +524,9 @@ def test_bytes_are_frozen_before_the_first_sending(pacs: Destination, receiver: 
 
 
 def test_what_can_not_be_written_is_held(pacs: Destination, receiver: Receiver) -> None:
+    stranger = OutboundMessageType("of another version", "XXX^Y01", lambda *of: [], lambda facts: ("", ""))
     with transaction.atomic():
-        outbox.enqueue(key="k", message_type="XXX^Y01", facts={})
+        outbox.enqueue(message_type=stranger, key="k", facts={})
     other = enqueue()
     deliver()
     message = OutboundMessage.objects.get(key="k")
@@ -544,7 +547,7 @@ def test_people_hold_skip_and_resend(pacs: Destination, receiver: Receiver) -> N
     assert receiver.ids == [second.control_id, second.control_id]
     assert receiver.received[0] == receiver.received[1]
     assert Event.objects.get(kind="hl7.message_skipped").actor == "anna"
-    with pytest.raises(outbox.OutboxError):
+    with pytest.raises(Conflict):
         outbox.hold(second, by="anna", reason="too late")
 
 
@@ -607,7 +610,7 @@ def test_a_version_that_lacks_the_message_is_an_error(pacs: Destination) -> None
     message = enqueue()
     for version in ("2.8", "9.9"):
         pacs.version = version
-        with pytest.raises(outbox.OutboxError):
+        with pytest.raises(Invalid):
             outbox.write(message, pacs)
 
 

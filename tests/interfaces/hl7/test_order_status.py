@@ -1,15 +1,19 @@
 """What the placer hears of an order while its images come, turn out to be another's, and come again."""
 
-from typing import Any
-
 import pytest
 from django.db import transaction
 
 from accounts.models import User
-from archive import decisions
+from archive.decisions.create_order import CreateOrder
+from archive.decisions.decision_frame import decide, revision
+from archive.decisions.link import Link
+from archive.decisions.preview import preview, preview_undo
+from archive.decisions.reject import Reject
+from archive.decisions.undo import undo as undo_decision
 from archive.models import Study, StudyException
+from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage
-from interfaces.hl7.outbound import order_status
+from interfaces.hl7.outbound.messages import order_status
 from tests.archive.hospital import Hospital
 from worklist.models import ScheduledProcedureStep
 
@@ -36,12 +40,12 @@ def told() -> list[tuple[str, str]]:
 def link(study: Study, user: User) -> None:
     step = ScheduledProcedureStep.objects.get(procedure__order__accession_number="A1")
     with transaction.atomic():
-        decisions.link(study=study, step=step, reason="seen", by=user, expected=decisions.revision(study))
+        decide(Link(step), study=study, reason="seen", by=user, expected=revision(study))
 
 
 def undo(study: Study, user: User) -> None:
     with transaction.atomic():
-        decisions.undo(exception=StudyException.objects.get(study=study), reason="no", by=user)
+        undo_decision(exception=StudyException.objects.get(study=study), reason="no", by=user)
 
 
 def test_ip_and_sc_are_told_in_turn(mismatch: Study, user: User) -> None:
@@ -51,7 +55,7 @@ def test_ip_and_sc_are_told_in_turn(mismatch: Study, user: User) -> None:
         undo(mismatch, user)
     assert told() == [("A1", "IP"), ("A1", "SC")] * 2
     facts = OutboundMessage.objects.order_by("-pk")[0].facts
-    orc = dict(order_status.segments(facts))["ORC"]
+    orc = dict(order_status.segments(facts, DestinationOptions()))["ORC"]
     assert (orc[1], orc[5]) == ("SC", "SC")
     assert facts["study_instance_uid"] == mismatch.study_instance_uid
 
@@ -64,10 +68,10 @@ def test_nothing_is_taken_back_that_was_not_said_or_that_other_images_still_say(
     one, other = hospital.study("A1"), hospital.study("A1")
     assert told() == [("A1", "IP")] * 2
     with transaction.atomic():
-        decisions.reject(study=one, code="113001", reason="moved", by=user, expected=0)
+        decide(Reject("113001"), study=one, reason="moved", by=user, expected=0)
     assert told() == [("A1", "IP")] * 2
     with transaction.atomic():
-        decisions.reject(study=other, code="113001", reason="moved", by=user, expected=0)
+        decide(Reject("113001"), study=other, reason="moved", by=user, expected=0)
     assert told()[2:] == [("A1", "SC")]
 
 
@@ -81,7 +85,7 @@ def test_of_an_order_that_was_placed_here_and_cancelled_the_end_is_told(
     hospital.patient()
     study = hospital.study("N5")
     with transaction.atomic():
-        decisions.create_order(study=study, procedure_code="71260", reason="emergency", by=user)
+        decide(CreateOrder("71260"), study=study, reason="emergency", by=user)
     undo(study, user)
     assert [status for _, status in told()] == ["IP", "CA"]
 
@@ -89,15 +93,15 @@ def test_of_an_order_that_was_placed_here_and_cancelled_the_end_is_told(
 def test_a_preview_names_the_messages_and_sends_none(mismatch: Study, user: User) -> None:
     step = ScheduledProcedureStep.objects.get()
 
-    def effects(act: Any) -> list[str]:
-        with transaction.atomic():
-            return [effect.text for effect in decisions.preview(study=mismatch, act=act)]
-
-    said = effects(lambda: decisions.link(study=mismatch, step=step, reason="preview", by=user))
+    with transaction.atomic():
+        effects = preview(Link(step), study=mismatch, reason="", by=user)
+    said = [effect.text for effect in effects]
     assert "Sends ORM SC/IP to HIS: order A1 is in process" in said
     assert told() == []
     link(mismatch, user)
     row = StudyException.objects.get()
-    said = effects(lambda: decisions.undo(exception=row, reason="preview", by=user))
+    with transaction.atomic():
+        effects = preview_undo(exception=row, reason="", by=user)
+    said = [effect.text for effect in effects]
     assert "Sends ORM SC/SC to HIS: order A1 is scheduled again" in said
     assert told() == [("A1", "IP")]

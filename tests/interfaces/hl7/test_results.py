@@ -13,7 +13,7 @@ from hl7apy.parser import parse_message
 from accounts.models import Facility, User
 from archive.signals import study_settled
 from interfaces.hl7.models import Destination, OutboundMessage
-from interfaces.hl7.outbound import delivery, outbox, results
+from interfaces.hl7.outbound import delivery, outbox
 from interfaces.hl7.syntax import er7
 from ledger import jobs
 from ledger.models import Event, Job
@@ -31,7 +31,6 @@ IMPRESSION, ADDENDUM = "19005-8", "55107-7"
 
 @pytest.fixture
 def world(facility: Facility, user: User) -> Iterator[World]:
-    results.register()
     Destination.objects.create(name="HIS", host="127.0.0.1", port=1, application="HIS")
     return World(facility, user)
 

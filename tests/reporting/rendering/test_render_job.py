@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from archive.models import Instance, Study, Verdict
-from archive.reconcile import reconcile_job
+from archive.reconcile import reconcile_job, study_evidence
 from archive.signals import study_settled
 from archive.storage import volumes
 from ledger import jobs
@@ -109,7 +109,7 @@ def test_a_report_tells_nothing_of_its_study(world: World) -> None:
     indexed()
     study = Study.objects.get(pk=world.study.pk)
     Job.objects.filter(kind=reconcile_job.KIND).delete()
-    facts = reconcile_job.facts.gather(study, study.last_received_at)
+    facts = study_evidence.gather(study, study.last_received_at)
     before = Study.objects.filter(pk=study.pk).values().get()
     heard: list[Study] = []
     study_settled.connect(lambda sender, study, **_: heard.append(study), weak=False, dispatch_uid="test")
@@ -121,7 +121,7 @@ def test_a_report_tells_nothing_of_its_study(world: World) -> None:
     study_settled.disconnect(dispatch_uid="test")
     assert Study.objects.filter(pk=study.pk).values().get() == before
     study = Study.objects.get(pk=study.pk)
-    assert reconcile_job.facts.gather(study, study.last_received_at) == facts
+    assert study_evidence.gather(study, study.last_received_at) == facts
     assert not Job.objects.filter(kind=reconcile_job.KIND).exists()
     assert not Verdict.objects.exists() and not heard
     assert study.series.count() == 3

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts.models import Facility, SiteSection, User
-from reporting.errors import BadValue
+from ledger.errors import Invalid
 from reporting.models import OwnerSpan, ReadingItem, Report
 from reporting.turnaround import period_figures
 from reporting.turnaround.interval_figures import Figures
@@ -197,7 +197,7 @@ def test_other_facilities_are_not_counted(facility: Facility, user: User) -> Non
     ],
 )
 def test_what_can_not_be_answered_is_refused(user: User, field: str, value: object) -> None:
-    with pytest.raises(BadValue):
+    with pytest.raises(Invalid):
         period_figures.report(user, replace(MONTH, **{field: value}))
 
 

@@ -10,12 +10,13 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import site_sync, users
-from accounts.errors import AccountError
 from accounts.models import Facility, Role, SiteSection, Token, User
 from archive.models import Quarantined
 from interfaces.hl7.models import Destination, Source
 from ledger import audit, jobs, queues
+from ledger.errors import Conflict
 from ledger.models import AuditEvent, Event, Job, JobState
+from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from worklist.models import Station
 
@@ -31,13 +32,13 @@ def admin(facility: Facility) -> User:
 def page(client: Client, path: str, expect: int = 200) -> str:
     response = client.get(f"/administration{path}")
     assert response.status_code == expect, response.content[:2000]
-    return response.content.decode()
+    return read(response)
 
 
 def post(client: Client, path: str, expect: int, **data: Any) -> str:
     response = client.post(f"/administration{path}", data)
     assert response.status_code == expect, response.content[:2000]
-    return response.content.decode()
+    return read(response)
 
 
 def acts() -> list[str]:
@@ -130,7 +131,7 @@ def test_the_last_administrator_stays(admin: User, facility: Facility, taken: di
     assert admin.is_active and admin.roles == ["administrator"] and not acts()
     User.objects.create_user("second", PASSWORD, roles=["administrator"])
     post(client, f"/users/{admin.public_id}", 302, **taken)
-    with transaction.atomic(), pytest.raises(AccountError):
+    with transaction.atomic(), pytest.raises(Conflict):
         users.change(
             User.objects.get(username="second"), full_name="", roles=[], facilities=[], is_active=True
         )
@@ -211,7 +212,7 @@ def test_failed_work_is_shown_and_tried_again(admin: User) -> None:
     assert Event.objects.get(kind="job.tried_again").actor == "administrator"
     assert "another state" in post(client, f"/queues/jobs/{job.public_id}/again", 409)
     post(client, f"/queues/jobs/{'0' * 32}/again", 404)
-    with transaction.atomic(), pytest.raises(jobs.NotFailed):
+    with transaction.atomic(), pytest.raises(Conflict):
         jobs.try_again(Job.objects.get(key="k2"), by="x")
 
 
@@ -277,6 +278,7 @@ def test_the_site_shows_what_is_in_force(
     Station.objects.create(ae_title="US9")
     Source.objects.create(name="HIS", facility=facility, options={"processing_ids": ["P", "T"]})
     Destination.objects.create(name="OUT", host="h", port=1)
+    Destination.objects.create(name="EHR", host="h", port=2, options={"messages": ["results"]})
     SiteSection.objects.create(name="archive", content={"quiet_seconds": 5, "reconcile": {"a": {"b": True}}})
     client = signed_in(admin)
     state = site_sync.FileState("/x/site.yaml", changes=[site_sync.Change("station CT1", "change", "name")])
@@ -289,6 +291,8 @@ def test_the_site_shows_what_is_in_force(
         "processing ids: P, T",
         "reconcile.a.b",
         "in 1 place",
+        '<td class="quiet">order_status, results</td>',
+        '<td class="quiet">results</td>',
     ):
         assert part in text, part
     broken = site_sync.FileState("/x/site.yaml", problems=["line 3: worklist.stations: <b> is no list"])

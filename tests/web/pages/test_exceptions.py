@@ -11,11 +11,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Facility, Role, User
-from archive import decisions
+from archive.decisions import decision_frame
 from archive.models import Decision, Series, Study, StudyException
 from interfaces.hl7.models import Destination, OutboundMessage
 from ledger.models import AuditEvent
 from tests.archive.hospital import Hospital
+from tests.web.markup import read
 from web.pages.exceptions.text_differences import between
 from worklist.models import Order, Patient, ScheduledProcedureStep
 
@@ -49,12 +50,12 @@ def path(mismatch: Study) -> str:
 
 def words(answer: Any) -> str:
     """What a page says, without its tags."""
-    text = re.sub(r"<[^>]+>", " ", answer.content.decode())
+    text = re.sub(r"<[^>]+>", " ", read(answer))
     return re.sub(r"\s+", " ", html.unescape(text))
 
 
 def form(study: Study, action: str, **values: Any) -> dict[str, Any]:
-    return {"action": action, "revision": decisions.revision(study), "reason": "seen both", **values}
+    return {"action": action, "revision": decision_frame.revision(study), "reason": "seen both", **values}
 
 
 def target() -> str:
@@ -183,10 +184,10 @@ def test_an_exception_shows_the_fields_side_by_side_with_what_differs(browser: C
     said = words(answer)
     assert "Seen in the images" in said and "Under investigation" in said
     assert re.search(r"Born\s+1970-01-02\s+1935-05-17\s+✗ differs", said)
-    assert '<mark class="differs">1970-01-02</mark>' in answer.content.decode()
+    assert '<mark class="differs">1970-01-02</mark>' in read(answer)
     assert "Parts of the score" in said and "A1" in said
     assert b"checked" not in answer.content, "nobody is proposed on a mismatch"
-    assert '<button type="submit" disabled hidden>' in answer.content.decode(), "Enter decides nothing"
+    assert '<button type="submit" disabled hidden>' in read(answer), "Enter decides nothing"
 
 
 def test_letters_that_differ_are_marked_in_the_text() -> None:
@@ -211,7 +212,7 @@ def test_markup_in_names_stays_text(browser: Client, hospital: Hospital) -> None
     pages.append(browser.get(path))
     for page in pages:
         assert page.status_code == 200
-        text = page.content.decode()
+        text = read(page)
         for tag in ("<SCRIPT>", "<IMG", "<b>x", "<i>y", "<u>z"):
             assert tag not in text
         assert not re.search(r"\son\w+=|\sstyle=", text), "the policy of the page forbids these"
@@ -230,7 +231,7 @@ def test_other_steps_and_patients_are_found(browser: Client, hospital: Hospital,
     hospital.order("A7", hospital.patient("P7", "FOUND^FRIDA"))
     step = ScheduledProcedureStep.objects.get(procedure__order__accession_number="A7")
     for text in ("A7", "P7", "found, frida", "Frida Found"):
-        assert f'value="{step.public_id}|' in browser.get(path, {"q": text}).content.decode()
+        assert f'value="{step.public_id}|' in read(browser.get(path, {"q": text}))
     compared = words(browser.get(path, {"candidate": step.public_id}))
     assert "beside FOUND, FRIDA, order A7" in compared
 

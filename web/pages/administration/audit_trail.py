@@ -48,7 +48,7 @@ def trail(request: HttpRequest) -> HttpResponse:
         "kinds": audit.KINDS.items(),
         "is_narrowed": bool(actor or code or failed or since or until),
     }
-    return tabs.page(request, "audit", "web/administration_audit.html", context)
+    return tabs.page(request, "audit", "web/administration/audit_trail.html", context)
 
 
 def _shown(row: AuditEvent) -> dict[str, Any]:

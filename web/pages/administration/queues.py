@@ -14,6 +14,7 @@ from archive.storage import quarantine as quarantines
 from interfaces.hl7.outbound import delivery_queues as outgoing
 from ledger import audit, jobs
 from ledger import queues as ledger_queues
+from ledger.errors import Conflict
 from ledger.models import Job
 from web.kernel import layout, paging
 from web.kernel.list_filters import text_of
@@ -32,7 +33,7 @@ def queues(request: HttpRequest) -> HttpResponse:
         "signs": [(sign, _figures(sign.details)) for sign in ledger_queues.signs_of_life()],
         "queues": outgoing.queues(),
     }
-    return tabs.page(request, "queues", "web/administration_queues.html", context)
+    return tabs.page(request, "queues", "web/administration/queues.html", context)
 
 
 @require_POST
@@ -47,7 +48,7 @@ def try_again(request: HttpRequest, public_id: str) -> HttpResponse:
         with transaction.atomic():
             jobs.try_again(job, by=request.user.get_username())
             door.note_change(request, audit.APPLICATION_ACTIVITY, audit.EXECUTE, ("job", job.public_id))
-    except jobs.NotFailed as error:
+    except Conflict as error:
         text = f"This work needs nobody: {error}. Nothing was changed."
         return layout.refuse(request, 409, "It is in another state by now", text, here)
     layout.flash(request, f"{job.kind} is begun anew.")
@@ -70,7 +71,7 @@ def quarantine(request: HttpRequest) -> HttpResponse:
         "text": text,
         "is_narrowed": bool(reason or text),
     }
-    return tabs.page(request, "quarantine", "web/administration_quarantine.html", context)
+    return tabs.page(request, "quarantine", "web/administration/quarantine.html", context)
 
 
 @require_safe  # type: ignore[type-var]  # what streams is no HttpResponse

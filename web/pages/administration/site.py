@@ -11,7 +11,9 @@ from accounts import site_sync
 from accounts.models import Facility, SiteSection
 from archive.models import Volume
 from archive.storage import volumes
+from interfaces.hl7 import destination_options
 from interfaces.hl7.models import Destination, Source
+from interfaces.hl7.outbound import message_types
 from web.kernel import layout
 from web.pages.administration import tabs
 from worklist.models import AssigningAuthority, ProcedureCode, Station
@@ -34,11 +36,14 @@ def site(request: HttpRequest) -> HttpResponse:
             (source, _flat(source.options))
             for source in Source.objects.select_related("facility").order_by("name")
         ],
-        "destinations": list(Destination.objects.order_by("name")),
+        "destinations": [
+            (row, destination_options.of(row).messages or message_types.names())
+            for row in Destination.objects.order_by("name")
+        ],
         "volumes": [_volume(volume) for volume in Volume.objects.order_by("id")],
         "policies": [(section.name, _flat(section.content)) for section in sections],
     }
-    return tabs.page(request, "site", "web/administration_site.html", context)
+    return tabs.page(request, "site", "web/administration/site.html", context)
 
 
 def _volume(volume: Volume) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from accounts import access
 from ledger import audit, events
+from ledger.event_types import EventType
 from web.kernel import layout
 from web.rest import authorization as door
 
@@ -36,13 +37,13 @@ def page(
     return layout.page(request, template, {"tabs": _tabs(request), "tab": tab, **context}, status)
 
 
-def note(request: HttpRequest, kind: str, *things: audit.Thing, **details: Any) -> None:
+def note(request: HttpRequest, event: EventType, *things: audit.Thing, **details: Any) -> None:
     """Write an act of administration to the audit trail and to the timelines, in the act's transaction.
 
     Changes of who may do what are Security Alerts (PS3.15 A.5.3.11).
     """
-    door.note_change(request, audit.SECURITY_ALERT, audit.UPDATE, *things, ("act", kind))
-    events.record(kind, about=things, actor=request.user.get_username(), **details)
+    door.note_change(request, audit.SECURITY_ALERT, audit.UPDATE, *things, ("act", event.kind))
+    events.record(event, about=things, actor=request.user.get_username(), **details)
 
 
 def _tabs(request: HttpRequest) -> list[dict[str, str]]:

@@ -5,9 +5,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import tokens
-from accounts.errors import AccountError
+from accounts import account_events, tokens
 from accounts.models import Token, User
+from ledger.errors import Refused, Unknown
 from web.kernel import layout, paging
 from web.pages.administration import tabs
 
@@ -26,12 +26,12 @@ def issue(request: HttpRequest) -> HttpResponse:
     user = User.objects.filter(username=request.POST.get("user", "")[:150]).first()
     try:
         if user is None:
-            raise AccountError("user", "There is no user of this name.")
+            raise Unknown("There is no user of this name.", "user")
         with transaction.atomic():
             token, text = tokens.issue(user=user, name=request.POST.get("name", ""))
             things = ("user", user.public_id), ("token", token.public_id)
-            tabs.note(request, "token.issued", *things, name=token.name)
-    except AccountError as error:
+            tabs.note(request, account_events.TOKEN_ISSUED, *things, name=token.name)
+    except Refused as error:
         return _page(request, error=error, status=422)
     return _page(request, token=token, text=text)
 
@@ -48,8 +48,8 @@ def revoke(request: HttpRequest, public_id: str) -> HttpResponse:
         with transaction.atomic():
             tokens.revoke(token)
             things = ("user", token.user.public_id), ("token", token.public_id)
-            tabs.note(request, "token.revoked", *things, name=token.name)
-    except AccountError as error:
+            tabs.note(request, account_events.TOKEN_REVOKED, *things, name=token.name)
+    except Refused as error:
         return layout.refuse(request, 409, "Nothing to revoke", str(error), here)
     layout.flash(request, f"The token {token.name} of {token.user.username} lets nobody in any more.")
     return HttpResponseRedirect(here)
@@ -60,7 +60,7 @@ def _page(
     *,
     token: Token | None = None,
     text: str = "",
-    error: AccountError | None = None,
+    error: Refused | None = None,
     status: int = 200,
 ) -> HttpResponse:
     revoked = request.GET.get("state") == "revoked"
@@ -78,4 +78,4 @@ def _page(
             User.objects.filter(is_active=True).order_by("username").values_list("username", flat=True)[:500]
         ),
     }
-    return tabs.page(request, "tokens", "web/administration_tokens.html", context, status)
+    return tabs.page(request, "tokens", "web/administration/tokens.html", context, status)

@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import tokens, users
-from accounts.errors import AccountError
+from accounts import account_events, tokens, users
 from accounts.models import Facility, Role, User
+from ledger.errors import Refused
 from web.kernel import layout, paging
 from web.kernel.list_filters import text_of
 from web.pages import timelines
@@ -46,7 +46,7 @@ def listed(request: HttpRequest) -> HttpResponse:
         "roles": Role.choices,
         "is_narrowed": bool(text or role or state),
     }
-    return tabs.page(request, "users", "web/administration_users.html", context)
+    return tabs.page(request, "users", "web/administration/users.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,9 +67,13 @@ def make(request: HttpRequest) -> HttpResponse:
                 password=request.POST.get("password", ""),
             )
             tabs.note(
-                request, "user.made", ("user", user.public_id), username=user.username, roles=user.roles
+                request,
+                account_events.USER_CREATED,
+                ("user", user.public_id),
+                username=user.username,
+                roles=user.roles,
             )
-    except AccountError as error:
+    except Refused as error:
         return _form(request, None, said, error)
     layout.flash(request, f"{user.username} can sign in now.")
     return HttpResponseRedirect(reverse("administration-users"))
@@ -97,8 +101,8 @@ def change(request: HttpRequest, public_id: str) -> HttpResponse:
             if changes:
                 changed = [name.replace("_", " ") for name in changes]
                 about = ("user", user.public_id)
-                tabs.note(request, "user.changed", about, changed=changed, changes=changes)
-    except AccountError as error:
+                tabs.note(request, account_events.USER_CHANGED, about, changed=changed, changes=changes)
+    except Refused as error:
         return _form(request, user, said, error)
     layout.flash(
         request, f"{user.username} is changed." if changes else "Nothing differed; nothing was changed."
@@ -115,8 +119,8 @@ def set_password(request: HttpRequest, public_id: str) -> HttpResponse:
     try:
         with transaction.atomic():
             users.set_password(user, password=request.POST.get("password", ""))
-            tabs.note(request, "user.password_set", ("user", user.public_id))
-    except AccountError as error:
+            tabs.note(request, account_events.PASSWORD_SET, ("user", user.public_id))
+    except Refused as error:
         facilities = [facility.public_id for facility in user.facilities.all()]
         said = {"full_name": user.full_name, "roles": user.roles, "facilities": facilities}
         return _form(request, user, {**said, "is_active": user.is_active}, error)
@@ -127,7 +131,7 @@ def set_password(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _form(
-    request: HttpRequest, user: User | None, said: Mapping[str, Any], error: AccountError | None = None
+    request: HttpRequest, user: User | None, said: Mapping[str, Any], error: Refused | None = None
 ) -> HttpResponse:
     context = {
         "person": user,
@@ -141,7 +145,7 @@ def _form(
         "tokens": list(tokens.listed(user=user)[:50]) if user else [],
         "timeline": timelines.of("user", user.public_id) if user else [],
     }
-    return tabs.page(request, "users", "web/administration_user.html", context, 422 if error else 200)
+    return tabs.page(request, "users", "web/administration/user.html", context, 422 if error else 200)
 
 
 def _said(request: HttpRequest) -> dict[str, Any]:

@@ -1,37 +1,44 @@
 """Decide: first all effects in words, then, with a reason, the act. The undo goes the same way."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
-from pydantic import ValidationError
 
-from accounts.models import User
-from archive import decisions
-from archive.decisions import REJECTION_CODES, Effect
-from archive.errors import ArchiveError, RequiredMissing, StateConflict
-from archive.models import DecisionKind, StudyException
+from archive.decisions import decision_type
+from archive.decisions.decision_frame import decide as decide_on
+from archive.decisions.decision_type import DecisionType, Named
+from archive.decisions.effects import Effect
+from archive.decisions.needs import Choice, ChosenFrom, Need
+from archive.decisions.preview import preview as effects_of
+from archive.decisions.preview import preview_undo
+from archive.decisions.undo import Undo, undo
+from archive.models import StudyException
+from ledger.errors import Conflict, Missing, Refused
 from web.kernel import layout
-from web.pages.exceptions.decision_actions import BY_KIND, TAKE_BACK, UNDO, Action
 from web.pages.exceptions.exception import find
-from web.rest import decision_requests
-from web.rest.schemas.exceptions import Resolution
-from worklist.errors import WorklistError
-from worklist.models import ProcedureCode
 
-_MOST_CODES: Final = 500
-_CHOOSE: Final = {
-    "scheduled_procedure_step": "Choose the step that the images are of: among the candidates, or search.",
-    "patient": "Choose a patient: among the candidates, or search.",
-    "series": "Choose the series that become a study of their own, by their boxes below the pictures.",
-    "rejection_code": "Choose why it is rejected.",
-    "procedure_code": "Choose the procedure that was done.",
-}
-"""What to do where the domain says that something is missing."""
+Action = type[DecisionType] | type[Undo]
+"""What a button of the exception does."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A need that is chosen in the form itself: of few choices, all of which are shown, or from a list."""
+
+    need: Need
+    choices: Sequence[Choice]
+    chosen: str
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is chosen from a list."""
+        return self.need.chosen_from is ChosenFrom.MANY
 
 
 @require_POST
@@ -43,13 +50,11 @@ def preview(request: HttpRequest, public_id: str) -> HttpResponse:
         return _unreadable(request, row)
     try:
         with transaction.atomic():
-            effects = _foretell(request, row, action)
-    except RequiredMissing as error:
-        return _confirm(request, row, action, refused=_explained(error))
-    except (ArchiveError, WorklistError) as error:
-        return _confirm(request, row, action, refused=_explained(error), status=422)
-    except ValidationError:
-        return _unreadable(request, row)
+            effects = _preview(request, row, action)
+    except Missing as error:
+        return _confirm(request, row, action, refused=_explained(error, action))
+    except Refused as error:
+        return _confirm(request, row, action, refused=_explained(error, action), status=422)
     return _confirm(request, row, action, effects=effects)
 
 
@@ -64,55 +69,55 @@ def decide(request: HttpRequest, public_id: str) -> HttpResponse:
     try:
         with transaction.atomic():
             _act(request, row, action)
-    except StateConflict as error:
+    except Conflict as error:
         text = f"{_sentence(error.text)} Nothing was changed. Look at the exception as it stands now."
-        return layout.refuse(request, 409, f"{action.name} was not done", text, back)
-    except (ArchiveError, WorklistError) as error:
-        return _confirm(request, row, action, refused=_explained(error), status=422)
-    except ValidationError:
-        return _unreadable(request, row)
+        return layout.refuse(request, 409, f"{action.title} was not done", text, back)
+    except Refused as error:
+        return _confirm(request, row, action, refused=_explained(error, action), status=422)
     layout.flash(request, f"The study is {action.done}.")
     return HttpResponseRedirect(back)
 
 
 def _action(request: HttpRequest) -> Action | None:
     kind = request.POST.get("action", "")
-    return TAKE_BACK if kind == UNDO else BY_KIND.get(kind)
+    return Undo if kind == Undo.kind else decision_type.find(kind)
 
 
-def _foretell(request: HttpRequest, row: StudyException, action: Action) -> list[Effect]:
-    user, reason = layout.user_of(request), _reason(request) or "preview"
-    if action.kind != UNDO:
-        return decision_requests.preview(_body(request, action), user, row.study)
-    return decisions.preview(study=row.study, act=lambda: _undo(request, row, user, reason))
+def _preview(request: HttpRequest, row: StudyException, action: Action) -> list[Effect]:
+    if issubclass(action, Undo):
+        return preview_undo(exception=row, **_by(request))
+    return effects_of(_decision(request, action), study=row.study, **_by(request))
 
 
 def _act(request: HttpRequest, row: StudyException, action: Action) -> None:
-    user = layout.user_of(request)
-    if action.kind == UNDO:
-        _undo(request, row, user, _reason(request))
+    if issubclass(action, Undo):
+        undo(exception=row, **_by(request))
     else:
-        decision_requests.decide(_body(request, action), user, row.study)
+        decide_on(_decision(request, action), study=row.study, **_by(request))
 
 
-def _undo(request: HttpRequest, row: StudyException, user: User, reason: str) -> Any:
-    return decisions.undo(exception=row, reason=reason, by=user, expected=_revision(request))
+def _by(request: HttpRequest) -> dict[str, Any]:
+    """Who decides, why, and the revision that was seen."""
+    return {"by": layout.user_of(request), "reason": _reason(request), "expected": _revision(request)}
 
 
-def _body(request: HttpRequest, action: Action) -> Resolution:
-    """The decision that a form says; `target` is step|patient, either of which may be empty."""
+def _decision(request: HttpRequest, action: type[DecisionType]) -> DecisionType:
+    names: Named = {needed.need.name: _name(request, needed.need) for needed in action.needs()}
+    return action.named(names, layout.user_of(request))
+
+
+def _name(request: HttpRequest, need: Need) -> str | Sequence[str] | None:
+    """What a form names as a need; its `target` is step|patient, either of which may be empty."""
     step, _, patient = request.POST.get("target", "").partition("|")
-    takes_patient = action.kind in (DecisionKind.REASSIGN, DecisionKind.CREATE_ORDER)
-    return Resolution(
-        action=DecisionKind(action.kind),
-        reason=_reason(request),
-        scheduled_procedure_step=_id(step) if action.kind == DecisionKind.LINK else None,
-        patient=_id(patient) if takes_patient else None,
-        procedure_code=_line(request, "procedure_code") or None,
-        series=request.POST.getlist("series")[:1000],
-        code=_line(request, "code") or None,
-        revision=_revision(request),
-    )
+    match need.chosen_from:
+        case ChosenFrom.STEPS:
+            return _id(step)
+        case ChosenFrom.PATIENTS:
+            return _id(patient)
+        case ChosenFrom.SERIES:
+            return request.POST.getlist("series")[:1000]
+        case ChosenFrom.FEW | ChosenFrom.MANY:
+            return _line(request, need.name)
 
 
 def _id(text: str) -> str | None:
@@ -155,24 +160,26 @@ def _confirm(
         "series": request.POST.getlist("series")[:1000],
         "revision": request.POST.get("revision", "")[:10],
         "reason": request.POST.get("reason", "")[:2000],
-        "code": request.POST.get("code", ""),
-        "procedure_code": request.POST.get("procedure_code", ""),
-        "codes": REJECTION_CODES.items() if action.kind == DecisionKind.REJECT else (),
-        "procedures": _procedures(row) if action.kind == DecisionKind.CREATE_ORDER else (),
+        "fields": [] if issubclass(action, Undo) else _fields(request, row, action),
     }
     with timezone.override(layout.zone_of(request)):
-        return layout.page(request, "web/exception_decision.html", context, status)
+        return layout.page(request, "web/exceptions/decision_form.html", context, status)
 
 
-def _procedures(row: StudyException) -> list[ProcedureCode]:
-    """The catalogue, what is of the images' modalities first."""
-    codes = list(ProcedureCode.objects.order_by("code", "scheme")[:_MOST_CODES])
-    return sorted(codes, key=lambda code: code.modality not in row.study.modalities)
+def _fields(request: HttpRequest, row: StudyException, action: type[DecisionType]) -> list[Field]:
+    return [
+        Field(needed.need, needed.need.choices(row.study), request.POST.get(needed.need.name, ""))
+        for needed in action.needs()
+        if needed.need.chosen_from in (ChosenFrom.FEW, ChosenFrom.MANY)
+    ]
 
 
-def _explained(error: Any) -> str:
-    missing = _CHOOSE.get(error.field) if isinstance(error, RequiredMissing) else None
-    return missing or _sentence(error.text)
+def _explained(error: Any, action: Action) -> str:
+    if isinstance(error, Missing) and not issubclass(action, Undo):
+        for needed in action.needs():
+            if error.field == needed.need.missing().field:
+                return needed.need.prompt
+    return _sentence(error.text)
 
 
 def _sentence(text: str) -> str:

@@ -12,14 +12,16 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts import access
-from archive import decisions
+from archive.decisions import decision_type
+from archive.decisions.decision_frame import revision
+from archive.decisions.needs import ChosenFrom
+from archive.decisions.undo import Undo
 from archive.models import Decision, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
 from archive.reconcile import exception_list, exception_viewers, step_comparison
 from ledger import audit
 from web.kernel import layout
 from web.pages import patients, timelines
 from web.pages.exceptions import evidence, target_search
-from web.pages.exceptions.decision_actions import ACTIONS
 from web.pages.exceptions.exception_list import clock_of
 from web.rest import authorization as door
 from worklist.models import Order, ScheduledProcedureStep
@@ -58,7 +60,7 @@ def exception(request: HttpRequest, public_id: str) -> HttpResponse:
         exception_viewers.look(exception=row, user=user)
     door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study.study_instance_uid))
     with timezone.override(layout.zone_of(request)):
-        return layout.page(request, "web/exception.html", _context(request, row))
+        return layout.page(request, "web/exceptions/exception.html", _context(request, row))
 
 
 def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
@@ -72,7 +74,9 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
     )
     _note_hits(request, hits)
     taken = list(Decision.objects.filter(study=study).order_by("pk"))
+    in_force = next((one for one in reversed(taken) if one.undone_at is None), None)
     is_doubtful = study.verdict in _DOUBTFUL
+    proposed = found[0].step if found and not is_doubtful else ""
     return {
         "exception": row,
         "study": study,
@@ -81,23 +85,34 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "candidates": found,
         "compared": compared,
         "lines": compared.lines if compared else evidence.lines(newest.findings if newest else ()),
-        "proposed": found[0].step if found and not is_doubtful else "",
+        "proposed": proposed,
         "is_doubtful": is_doubtful,
         "query": request.GET.get("q", "")[:200],
         "hits": hits,
         "series": _series(study),
         "links": _links(study),
         "lookers": exception_viewers.lookers([row], but=user).get(row.pk, []),
-        "actions": ACTIONS,
+        "actions": decision_type.registered(),
+        "undo": Undo,
+        "keys": {decided.kind: decided.key for decided in decision_type.registered()},
+        "primary": _of_step() if proposed and not in_force else "",
         "can_decide": access.can(user, "exception.decide"),
-        "can_undo": any(one.undone_at is None for one in taken),
+        "can_undo": in_force is not None,
         "is_open": row.status == ExceptionStatus.OPEN,
-        "standing": next((one for one in reversed(taken) if one.undone_at is None), None),
-        "revision": decisions.revision(study),
+        "in_force": in_force,
+        "revision": revision(study),
         "history": _history(verdicts, taken),
         "timeline": timelines.of("study", study.public_id),
         "next": _next(row, user),
     }
+
+
+def _of_step() -> str:
+    """The decision for which a candidate is proposed: the first that needs a step."""
+    for decided in decision_type.registered():
+        if any(needed.need.chosen_from is ChosenFrom.STEPS for needed in decided.needs()):
+            return decided.kind
+    return ""
 
 
 def _compared(

@@ -96,7 +96,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
             "columns": [_column(name, title, wanted) for name, title in COLUMNS],
             "dicom_address": "{}:{}".format(*settings.DICOM_ADDRESS),
         }
-        return layout.page(request, "web/exceptions.html", context)
+        return layout.page(request, "web/exceptions/exception_list.html", context)
 
 
 def clock_of(row: StudyException) -> Clock:

@@ -56,7 +56,7 @@ def message(request: HttpRequest, public_id: str) -> HttpResponse:
     context |= (
         _received(request, row) if isinstance(row, InboundMessage) else outbound_message.facts(request, row)
     )
-    return layout.page(request, "web/message.html", context)
+    return layout.page(request, "web/messages/message.html", context)
 
 
 @require_safe
@@ -83,7 +83,7 @@ def segment(request: HttpRequest, public_id: str, number: int) -> HttpResponse:
     if branch is None:
         raise Http404
     door.note_reading(request, audit.QUERY, ("message", row.public_id))
-    return render(request, "web/message_segment.html", {"fields": _flat(branch.fields)})
+    return render(request, "web/messages/segment.html", {"fields": _flat(branch.fields)})
 
 
 def find(public_id: str) -> Row:

@@ -43,4 +43,4 @@ def messages(request: HttpRequest) -> HttpResponse:
         "may_see_stations": access.can(request.user, "station.view"),
         "hl7_address": "{}:{}".format(*settings.HL7_ADDRESS),
     }
-    return layout.page(request, "web/messages.html", context)
+    return layout.page(request, "web/messages/message_list.html", context)

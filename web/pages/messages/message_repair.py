@@ -13,6 +13,7 @@ from interfaces.hl7.inspect.message_tree import Place
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.syntax import message_text as texts
 from ledger import audit
+from ledger.errors import Invalid
 from web.kernel import layout
 from web.rest import authorization as door
 
@@ -29,7 +30,7 @@ def repair(request: HttpRequest, public_id: str) -> HttpResponse:
     text = _posted(request) if request.method == "POST" else original
     rows = max(8, min(24, text.count("\n") + 3))
     context = {"row": row, "text": text, "rows": rows, **_checked(row, text)}
-    return layout.page(request, "web/message_repair.html", context)
+    return layout.page(request, "web/messages/message_repair.html", context)
 
 
 @require_POST
@@ -37,7 +38,7 @@ def repair(request: HttpRequest, public_id: str) -> HttpResponse:
 def check(request: HttpRequest, public_id: str) -> HttpResponse:
     """What can be said of a text while it is typed: what would be read, and what differs."""
     row = _find(public_id)
-    return render(request, "web/message_check.html", {"row": row, **_checked(row, _posted(request))})
+    return render(request, "web/messages/check.html", {"row": row, **_checked(row, _posted(request))})
 
 
 @require_POST
@@ -55,7 +56,7 @@ def replay(request: HttpRequest, public_id: str) -> HttpResponse:
     who = {"by": request.user.get_username(), "address": door.address(request)}
     try:
         again = repairs.replay(row, text, reason=reason, **who)
-    except repairs.ReplayRefused as error:
+    except Invalid as error:
         words = f"{error} Nothing was applied; the message is as it was."
         back = reverse("message-repair", args=[public_id])
         return layout.refuse(request, 422, "This can't be applied", words, back)

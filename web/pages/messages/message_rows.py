@@ -10,21 +10,11 @@ from interfaces.hl7.inbound import message_index
 from interfaces.hl7.inspect import message_tree
 from interfaces.hl7.inspect.message_search import Row
 from interfaces.hl7.models import InboundMessage, MessageKey
+from ledger import event_types
 from ledger.models import Event
 from web.kernel import formats
 from web.pages.timelines import path
 from worklist.models import Order, OrderNumber, Patient
-
-_SHORT: Final[Mapping[str, str]] = {
-    "patient.updated": "patient",
-    "patient.merged": "merge",
-    "patient.identity_conflict": "identity conflict",
-    "order.stated": "order",
-    "step.status": "step status",
-    "hl7.clock_ahead": "clock ahead",
-    "hl7.characters_replaced": "characters replaced",
-}
-"""Kinds of events, as short as a column needs them."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +194,5 @@ def _keys(pks: Iterable[int]) -> dict[int, dict[str, str]]:
 
 
 def _in_short(events: Sequence[Event]) -> str:
-    counts = Counter(
-        _SHORT.get(event.kind, event.kind.replace(".", " ").replace("_", " ")) for event in events
-    )
+    counts = Counter(event_types.of(event.kind).in_short for event in events)
     return ", ".join(f"{words} ×{number}" if number > 1 else words for words, number in counts.items())

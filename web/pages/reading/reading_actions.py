@@ -11,11 +11,12 @@ from django.views.decorators.http import require_POST
 from accounts import access as policy
 from accounts.models import User
 from ledger import audit
-from reporting.errors import BadValue, NotAllowed, ReportingError
+from ledger.errors import Invalid, Refused
 from reporting.models import HoldReason, ReadingItem, Recheck
 from reporting.reading_worklist import assignment
 from reporting.reports import signatures
 from web.kernel import layout
+from web.kernel.refusal import STATUSES
 from web.pages.reading.reading_worklist import wanted_of
 from web.rest import authorization as door
 
@@ -55,7 +56,7 @@ def act(request: HttpRequest, key: str, act: str) -> HttpResponse:
             said = ACTS[act](request, item, user)
             thing = ("reading_item", item.public_id)
             door.note_change(request, audit.PROCEDURE_RECORD, audit.UPDATE, thing)
-    except ReportingError as error:
+    except Refused as error:
         return refused(request, error)
     undo = reverse("reading-act", args=[item.public_id, _UNDONE_BY[act]]) if act in _UNDONE_BY else ""
     layout.flash(request, said, undo=undo)
@@ -75,7 +76,7 @@ def still_valid(request: HttpRequest, key: str) -> HttpResponse:
             signatures.still_valid(recheck=recheck, by=user, note=_text(request, "reason"))
             thing = ("reading_item", recheck.item.public_id)
             door.note_change(request, audit.PATIENT_RECORD, audit.UPDATE, thing)
-    except ReportingError as error:
+    except Refused as error:
         return refused(request, error)
     layout.flash(request, "The recheck is closed: the report holds as it is.")
     return HttpResponseRedirect(layout.back_to(request, reverse("reading")))
@@ -84,9 +85,9 @@ def still_valid(request: HttpRequest, key: str) -> HttpResponse:
 def _skip(request: HttpRequest, item: ReadingItem, user: User) -> str:
     reason, note = request.POST.get("why", ""), _text(request, "note")
     if reason not in SKIP_REASONS:
-        raise BadValue("choose why it is passed over", "why")
+        raise Invalid("choose why it is passed over", "why")
     if reason == "other" and not note.strip():
-        raise BadValue("say why it is passed over", "note")
+        raise Invalid("say why it is passed over", "note")
     assignment.skip(item=item, by=user, reason=f"{reason}: {note}" if note else reason)
     if hold := SKIP_REASONS[reason]:
         assignment.hold(item=item, by=user, reason=hold, note=note)
@@ -122,7 +123,7 @@ def _reopen(request: HttpRequest, item: ReadingItem, user: User) -> str:
 def _confirm(request: HttpRequest, item: ReadingItem, user: User) -> str:
     seen = request.POST.get("revision", "")
     if not (seen.isascii() and seen.isdigit() and len(seen) < 10):
-        raise BadValue("the page does not say which revision it shows", "revision")
+        raise Invalid("the page does not say which revision it shows", "revision")
     assignment.confirm_patient(item=item, by=user, revision=int(seen))
     return "You said that the text is about the patient shown now."
 
@@ -143,9 +144,9 @@ def _text(request: HttpRequest, name: str) -> str:
     return request.POST.get(name, "")[:500].replace("\0", "")
 
 
-def refused(request: HttpRequest, error: ReportingError) -> HttpResponse:
+def refused(request: HttpRequest, error: Refused) -> HttpResponse:
     """The page that says why reporting refused something."""
-    status = 403 if isinstance(error, NotAllowed) else 422 if isinstance(error, BadValue) else 409
+    status = error.answer(STATUSES)
     title = {403: "You may not do this", 422: "Something is missing", 409: "Somebody was first"}[status]
     text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
     return layout.refuse(request, status, title, text, back=reverse("reading"))

@@ -66,7 +66,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
         shown = cut.with_rows(listing.shown(cut.rows, clock.now()))
     patients = [row.item.patient.current.public_id for row in shown.rows if row.item.patient]
     door.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in patients))
-    return layout.page(request, "web/reading.html", _context(request, user, wanted, shown))
+    return layout.page(request, "web/reading/reading_worklist.html", _context(request, user, wanted, shown))
 
 
 def wanted_of(query: QueryDict) -> Wanted:

@@ -78,7 +78,7 @@ def editor(request: HttpRequest, key: str) -> HttpResponse:
     note(request, item)
     with timezone.override(layout.zone_of(request)):
         context = _context(request, user, item, report)
-    return layout.page(request, "web/reading_item.html", context)
+    return layout.page(request, "web/reading/report_editor.html", context)
 
 
 def find(request: HttpRequest, user: User, key: str) -> ReadingItem:

@@ -54,7 +54,7 @@ def versions_page(request: HttpRequest, key: str) -> HttpResponse:
         "versions": list(_shown(rows)),
         "problems": report_versions.verify(report) if report else [],
     }
-    return layout.page(request, "web/reading_versions.html", context)
+    return layout.page(request, "web/reading/report_versions.html", context)
 
 
 def pieces(before: str, after: str) -> list[Piece]:

@@ -1,4 +1,4 @@
-"""The reports of a study, for the study's own page: `web/parts/reports_of_study.html`."""
+"""The reports of a study, for the study's own page: `web/reading/study_reports.html`."""
 
 from dataclasses import dataclass
 

@@ -70,7 +70,7 @@ def station(request: HttpRequest, ae_title: str) -> HttpResponse:
         "own_ae_title": settings.AE_TITLE,
         "dicom_address": "{}:{}".format(*settings.DICOM_ADDRESS),
     }
-    return layout.page(request, "web/station.html", context)
+    return layout.page(request, "web/stations/station.html", context)
 
 
 def _steps(request: HttpRequest, text: str) -> list[ScheduledProcedureStep]:

@@ -47,7 +47,7 @@ def stations(request: HttpRequest) -> HttpResponse:
         "dicom_address": "{}:{}".format(*settings.DICOM_ADDRESS),
         "ae_title": settings.AE_TITLE,
     }
-    return layout.page(request, "web/stations.html", context)
+    return layout.page(request, "web/stations/station_list.html", context)
 
 
 def _newest() -> dict[tuple[str, str], StationContact]:

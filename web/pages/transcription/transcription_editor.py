@@ -35,7 +35,7 @@ def dictation(request: HttpRequest, key: str) -> HttpResponse:
     door.note_reading(request, audit.PATIENT_RECORD, *things)
     with timezone.override(layout.zone_of(request)):
         context = _context(request, user, row)
-    return layout.page(request, "web/transcription_item.html", context)
+    return layout.page(request, "web/transcription/transcription_editor.html", context)
 
 
 def _context(request: HttpRequest, user: User, row: Dictation) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "priorities": [("STAT", "STAT"), ("HIGH", "urgent")],
         "is_filtered": bool(priority) or state in ("returned", "typed"),
     }
-    return layout.page(request, "web/transcription.html", context)
+    return layout.page(request, "web/transcription/transcription_queue.html", context)
 
 
 @require_POST

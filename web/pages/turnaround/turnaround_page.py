@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from reporting.errors import BadValue
+from ledger.errors import Invalid
 from reporting.turnaround import breakdown, orphans, period_figures
 from reporting.turnaround.backlog import Exceptions
 from reporting.turnaround.dashboard import Dashboard, dashboard
@@ -40,7 +40,7 @@ def turnaround(request: HttpRequest) -> HttpResponse:
     user, zone = layout.user_of(request), layout.zone_of(request)
     try:
         question, problem = _asked(request, zone), ""
-    except BadValue as error:
+    except Invalid as error:
         question, problem = asked(TurnaroundFilters.model_validate({}), zone, timezone.now()), error.text
     chosen = request.GET.get("interval", HEADLINE)
     if chosen not in INTERVALS:
@@ -72,7 +72,7 @@ def turnaround(request: HttpRequest) -> HttpResponse:
         "until": question.end.astimezone(zone),
         "is_earlier": "as_of" in request.GET and not problem,
     }
-    return layout.page(request, "web/turnaround.html", context)
+    return layout.page(request, "web/turnaround/turnaround.html", context)
 
 
 @require_safe
@@ -82,7 +82,7 @@ def table(request: HttpRequest) -> HttpResponse:
     user, zone = layout.user_of(request), layout.zone_of(request)
     try:
         found = period_figures.report(user, _asked(request, zone, request.GET.get("group_by", "")))
-    except BadValue as error:
+    except Invalid as error:
         return layout.refuse(request, 422, "This can't be counted", error.text, reverse("turnaround"))
     question = found.question
     text = io.StringIO()

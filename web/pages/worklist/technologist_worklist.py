@@ -15,11 +15,11 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import access
 from accounts.models import User
 from ledger import audit
+from ledger.errors import Refused
 from web.kernel import formats, layout, paging
 from web.pages import patients
 from web.pages.worklist import worklist_filters, worklist_rows
 from web.rest import authorization as door
-from worklist.errors import WorklistError
 from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent
 from worklist.provenance import Provenance
 from worklist.schedule import day_schedule, step_actions
@@ -66,7 +66,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
             "longest_wait": 2 * int(worklist_rows.LONGEST_WAIT.total_seconds() // 60),
             "hl7_address": "{}:{}".format(*settings.HL7_ADDRESS),
         }
-        return layout.page(request, "web/worklist.html", context)
+        return layout.page(request, "web/worklist/technologist_worklist.html", context)
 
 
 def _column(name: str, title: str, filters: worklist_filters.Filters) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def act(request: HttpRequest) -> HttpResponse:
     reason = "".join(c for c in request.POST.get("reason", "") if c.isprintable()).strip()[:500]
     if deed.asks and not reason:
         context = {"deed": deed, "ids": ids, "back": back, "is_missing": "reason" in request.POST}
-        return layout.page(request, "web/reason.html", context, 422)
+        return layout.page(request, "web/worklist/reason.html", context, 422)
     user = layout.user_of(request)
     rows = ScheduledProcedureStep.objects.select_related(
         "procedure__order__facility", "procedure__order__patient__survivor"
@@ -143,7 +143,7 @@ def _do(
                 )
                 things = [("step", step.public_id), ("order", order.public_id)]
                 door.note_change(request, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
-        except WorklistError as error:
+        except Refused as error:
             refused.append(f"{name}: {error.text}")
             continue
         done.append(name)
@@ -187,7 +187,7 @@ def undo(request: HttpRequest) -> HttpResponse:
             for one in acts:
                 step_actions.undo(act=one, origin=Provenance.of_person(user, one.order.facility))
                 door.note_change(request, audit.ORDER_RECORD, audit.UPDATE, ("order", one.order.public_id))
-    except WorklistError as error:
+    except Refused as error:
         text = f"{error.text.capitalize()}. Nothing was changed."
         return layout.refuse(request, 409, "It can't be undone", text, back)
     if acts:
@@ -209,4 +209,6 @@ def label(request: HttpRequest, public_id: str) -> HttpResponse:
         door.note_reading(request, audit.ORDER_RECORD, ("order", order.public_id))
         if order.patient:
             door.note_reading(request, audit.PATIENT_RECORD, ("patient", order.patient.current.public_id))
-        return layout.page(request, "web/label.html", {"step": step, "order": order, "patient": patient})
+        return layout.page(
+            request, "web/worklist/label.html", {"step": step, "order": order, "patient": patient}
+        )

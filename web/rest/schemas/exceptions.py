@@ -1,4 +1,4 @@
-"""Exceptions, as the API shows them, and what a person may decide."""
+"""Exceptions, as the API shows them."""
 
 from datetime import datetime
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from ninja import Schema
 from pydantic import Field
 
-from archive.models import DecisionKind, ExceptionStatus
-from web.rest.schemas import Text, example_of, listing, with_example
+from archive.models import ExceptionStatus
+from web.rest.schemas import example_of, listing, with_example
 from web.rest.schemas.patients import EXAMPLE as PATIENT
 from web.rest.schemas.patients import Patient
 
@@ -149,66 +149,3 @@ class ExceptionFilters(Schema):
     status: ExceptionStatus | None = Field(
         None, description="without it those that are open or resolved, not those that went away by themselves"
     )
-
-
-class Resolution(Schema):
-    """A decision: an action of the closed set, its reason, and what the action is about."""
-
-    model_config = with_example(
-        {
-            "action": "link",
-            "reason": "checked with the ward",
-            "scheduled_procedure_step": "0d9a4f7be1234b6a9d1c2e3f4a5b6c7d",
-        },
-        {"action": "create_order", "reason": "emergency", "procedure_code": "71260"},
-        {"action": "split", "reason": "two patients under one number", "series": ["1.2.840.99.1.2"]},
-        {"action": "reject", "reason": "moved during the scan", "code": "113001"},
-        {"action": "accept", "reason": "outside study, brought on a disc"},
-        extra="forbid",
-    )
-
-    action: DecisionKind
-    reason: Text
-    scheduled_procedure_step: Text | None = Field(None, description="`link`: the step's id")
-    procedure_code: Text | None = Field(None, description="`create_order`: of the site's catalogue")
-    patient: Text | None = Field(None, description="`reassign`: the patient's id; allowed for `create_order`")
-    series: list[Text] | None = Field(None, max_length=1000, description="`split`: their UIDs")
-    code: Text | None = Field(None, description="`reject`: 113001, 113037 or 113038 (PS3.16 CID 7011)")
-    revision: int | None = Field(
-        None, ge=0, le=2**31 - 1, description="the one that was seen: decide once more on what is resolved"
-    )
-
-
-class Effect(Schema):
-    """One thing that a decision changes: what it is about, and what it says in words."""
-
-    about: str
-    text: str
-    before: str = ""
-    after: str = ""
-
-
-class Effects(Schema):
-    """What a decision would do."""
-
-    model_config = with_example(
-        {
-            "effects": [
-                {
-                    "about": "patient",
-                    "text": "Patient shown: nobody: the identity in its header (Bars, Anna, P1) → "
-                    "Real, Rita (P2^^^GENHOSP)",
-                    "before": "nobody: the identity in its header (Bars, Anna, P1)",
-                    "after": "Real, Rita (P2^^^GENHOSP)",
-                },
-                {
-                    "about": "outside",
-                    "text": "Sends ORM SC/IP to HIS: order A1 is in process",
-                    "before": "",
-                    "after": "",
-                },
-            ]
-        }
-    )
-
-    effects: list[Effect]

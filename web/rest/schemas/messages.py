@@ -31,6 +31,7 @@ class Effect(Schema):
     """Something that a message changed."""
 
     kind: str
+    words: str = Field(description="what happened, as the pages say it")
     at: datetime
     about: list[About]
     details: dict[str, Any]
@@ -52,6 +53,7 @@ class Message(Schema):
             "effects": [
                 {
                     "kind": "order.stated",
+                    "words": "Order received or changed",
                     "at": "2026-03-02T08:30:00+00:00",
                     "about": [{"type": "order", "id": "9c2f5a8be1d34f7a8b6c5d4e3f2a1b0c"}],
                     "details": {"reason": ""},

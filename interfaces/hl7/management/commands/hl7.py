@@ -66,4 +66,4 @@ async def _listen() -> None:
         await serving
     beats = heartbeat.start("hl7", listener.counters.snapshot)
     await serving
-    beats.set()
+    beats.end()

@@ -1,0 +1,37 @@
+"""What happens to studies and their files, in words; each decision declares its own events."""
+
+from typing import Final
+
+from archive.models import Outcome
+from ledger.event_types import declare, labels
+
+_OUTCOME: Final = {"outcome": labels(Outcome)}
+
+STUDY_RECEIVED: Final = declare("study.received", "First images received")
+STUDY_SPLIT: Final = declare("study.split", "Series moved to a new study")
+VERDICT: Final = declare(
+    "study.verdict",
+    "Checked against the schedule: {outcome}",
+    short="checked against the schedule",
+    labels=_OUTCOME,
+)
+EXCEPTION_OPENED: Final = declare(
+    "study.exception.opened", "Needs review: {outcome}", short="needs review", tone="bad", labels=_OUTCOME
+)
+EXCEPTION_CLOSED: Final = declare(
+    "study.exception.closed",
+    "Exception resolved automatically: {outcome}",
+    short="exception resolved automatically",
+    labels=_OUTCOME,
+)
+EXCEPTION_RESOLVED: Final = declare("study.exception.resolved", "Exception resolved")
+
+OBJECT_QUARANTINED: Final = declare(
+    "object.quarantined", "Object quarantined: {text}", short="object quarantined", tone="bad"
+)
+FILE_MISSING: Final = declare(
+    "file.missing", "File {name} is missing on volume {volume}", short="file missing", tone="bad"
+)
+FILE_DAMAGED: Final = declare(
+    "file.damaged", "File {name} is damaged on volume {volume}", short="file damaged", tone="bad"
+)

@@ -1,0 +1,105 @@
+"""What a decision needs: what bodies and forms call it, how it is found, how a person chooses it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, TypeVar
+
+from django.db.models import Model, QuerySet
+
+from accounts import access
+from accounts.models import User
+from archive.models import Study
+from ledger.errors import Missing, Unknown
+from worklist.models import Order, Patient, ScheduledProcedureStep
+
+_Row = TypeVar("_Row", bound=Model)
+
+
+class ChosenFrom(Enum):
+    """What a person chooses a need from, on the page of an exception."""
+
+    STEPS = "the candidates"
+    PATIENTS = "the candidates' patients"
+    SERIES = "the study's series"
+    FEW = "a few choices, all of which are seen"
+    MANY = "a list"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of what can be chosen; `note` is read last."""
+
+    value: str
+    text: str
+    note: str = ""
+
+
+def _as_named(name: Any, user: User) -> Any:
+    return name
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that a decision needs."""
+
+    name: str
+    """Of the member of a body, of the field of a form and of the decision's own field."""
+    meaning: str
+    """What it is, for who writes a body."""
+    prompt: str
+    """What a person is asked to do where it is missing."""
+    example: str | Sequence[str]
+    chosen_from: ChosenFrom
+    label: str = ""
+    choices: Callable[[Study], Sequence[Choice]] = lambda study: ()
+    find: Callable[[Any, User], Any] = _as_named
+    """From a name to the thing, among what a user may see; raises `Unknown`."""
+    most: int | None = None
+    """How many can be named; None where it is one."""
+    field: str = ""
+    """What errors call it, if not by its name."""
+    if_missing: str = ""
+
+    def missing(self) -> Missing:
+        """What is raised where it is not named."""
+        return Missing(self.if_missing or f"{self.name} is missing", self.field or self.name)
+
+
+def _step(public_id: str, user: User) -> ScheduledProcedureStep:
+    steps = ScheduledProcedureStep.objects.select_related("procedure__order__patient__survivor")
+    return _named(
+        steps.filter(procedure__order__in=access.visible(Order.objects.all(), user)),
+        public_id,
+        "scheduled_procedure_step",
+    )
+
+
+def _patient(public_id: str, user: User) -> Patient:
+    rows = access.visible(Patient.objects.select_related("survivor"), user)
+    return _named(rows, public_id, "patient")
+
+
+def _named(rows: "QuerySet[_Row]", public_id: str, field: str) -> _Row:
+    row = rows.filter(public_id=public_id).first()
+    if row is None:
+        raise Unknown(f"{field} names nothing here", field)
+    return row
+
+
+STEP: Final = Need(
+    name="scheduled_procedure_step",
+    meaning="the step's id",
+    prompt="Choose the step that the images are of: among the candidates, or search.",
+    example="0d9a4f7be1234b6a9d1c2e3f4a5b6c7d",
+    chosen_from=ChosenFrom.STEPS,
+    find=_step,
+)
+PATIENT: Final = Need(
+    name="patient",
+    meaning="the patient's id",
+    prompt="Choose a patient: among the candidates, or search.",
+    example="5b6c7d8e9f0a4b1c8d2e3f4a5b6c7d8e",
+    chosen_from=ChosenFrom.PATIENTS,
+    find=_patient,
+)

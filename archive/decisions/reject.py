@@ -1,0 +1,71 @@
+"""Reject a study: it stays on disk and is shown nowhere but among the exceptions (IHE RAD TF-1 IOCM)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from accounts.models import User
+from archive.decisions.decision_frame import refuse_if_written_on
+from archive.decisions.decision_type import DecisionType, Parameters, register
+from archive.decisions.needs import Choice, ChosenFrom, Need
+from archive.models import Hidden, Study
+from archive.reconcile import apply_verdict
+from ledger.errors import Invalid
+
+REJECTION_CODES: Final[Mapping[str, str]] = {
+    "113001": "Rejected for Quality Reasons",
+    "113037": "Rejected for Patient Safety Reasons",
+    "113038": "Incorrect Modality Worklist Entry",
+}
+"""The codes of PS3.16 CID 7011 that a person may give. That a retention policy has expired (113039) is for
+no person to say."""
+CODE: Final = Need(
+    name="code",
+    meaning="113001, 113037 or 113038 (PS3.16 CID 7011)",
+    prompt="Choose why it is rejected.",
+    example="113001",
+    chosen_from=ChosenFrom.FEW,
+    label="Why",
+    choices=lambda study: [Choice(code, meaning, code) for code, meaning in REJECTION_CODES.items()],
+    field="rejection_code",
+    if_missing="a rejection needs a code",
+)
+
+
+@dataclass(frozen=True)
+class RejectParameters(Parameters):
+    """The code and its meaning."""
+
+    code: str
+    meaning: str
+
+
+@register
+@dataclass(frozen=True)
+class Reject(DecisionType):
+    """The study is hidden from lists, doors, viewer and reading; its orders are told that it is gone."""
+
+    kind = "reject"
+    key = "6"
+    title = "Reject"
+    does = "Hide the images from lists, viewer and reading. They stay on disk."
+    done = "rejected"
+    restores = "the images in all lists"
+    example_reason = "moved during the scan"
+
+    code: str = field(metadata={"need": CODE})
+
+    def check(self, study: Study) -> None:
+        """The code is one that a person may give."""
+        if not self.code:
+            raise CODE.missing()
+        if self.code not in REJECTION_CODES:
+            allowed = ", ".join(f"{number} {meaning}" for number, meaning in REJECTION_CODES.items())
+            raise Invalid(f"{self.code!r} is none of {allowed}", CODE.field)
+
+    def act(self, study: Study, by: User) -> RejectParameters:
+        """Hide and unlink it, unless something has been said of it already."""
+        refuse_if_written_on(study)
+        study.hidden = Hidden.REJECTED
+        apply_verdict.set_links(study, None, [])
+        return RejectParameters(self.code, REJECTION_CODES[self.code])

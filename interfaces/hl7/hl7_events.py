@@ -1,0 +1,38 @@
+"""What happens to HL7 messages and to the queues of their receivers, in words."""
+
+from typing import Final
+
+from ledger.event_types import declare
+
+CLOCK_AHEAD: Final = declare(
+    "hl7.clock_ahead", "The sender's clock is ahead; the time of receipt counts", short="clock ahead"
+)
+CHARACTERS_REPLACED: Final = declare(
+    "hl7.characters_replaced",
+    "Unreadable characters replaced at {locations}",
+    short="characters replaced",
+)
+REPLAYED: Final = declare(
+    "hl7.message_replayed",
+    "Applied again as a new message[, changed at {changed}]",
+    short="applied again",
+)
+
+QUEUE_STOPPED: Final = declare(
+    "hl7.queue_standing", "Sending to {source} stopped", short="sending stopped", tone="bad"
+)
+QUEUE_RESUMED: Final = declare("hl7.queue_moving", "Sending to {source} resumed", short="sending resumed")
+DELIVERED: Final = declare("hl7.message_delivered", "{message_type} delivered to {source}", short="delivered")
+WAITS: Final = declare(
+    "hl7.message_waits", "{message_type} waits: {source} can't take it now", short="waits for the receiver"
+)
+HELD: Final = declare("hl7.message_held", "Message held[: {error}]", short="held", tone="bad")
+STOPPED: Final = declare(
+    "hl7.message_stopped",
+    "{source} does not accept {message_type}[: {error}]",
+    short="not accepted",
+    tone="bad",
+)
+RESENT: Final = declare("hl7.message_resent", "Message queued to be sent again")
+RELEASED: Final = declare("hl7.message_released", "Message released")
+SKIPPED: Final = declare("hl7.message_skipped", "Message skipped, never sent")

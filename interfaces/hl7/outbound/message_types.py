@@ -1,0 +1,68 @@
+"""The types of messages that go out: each is a module below `messages`, which says all there is of it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.dispatch import Signal
+
+from interfaces.hl7 import destination_options
+from interfaces.hl7.destination_options import DestinationOptions
+from interfaces.hl7.models import Destination, OutboundMessage
+from interfaces.hl7.outbound.message_writer import Segment
+
+Facts = Mapping[str, Any]
+"""What a message tells, as its row keeps it."""
+
+
+def _nothing(message: OutboundMessage) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class OutboundMessageType:
+    """A type of message that goes out."""
+
+    name: str
+    """As the site file names it in a destination's `messages`."""
+    structure: str
+    """MSH-9, such as `ORM^O01^ORM_O01`."""
+    segments: Callable[[Facts, DestinationOptions], Iterable[Segment]]
+    """The segments after MSH, from the facts and what the destination prefers."""
+    in_words: Callable[[Facts], tuple[str, str]]
+    """For the preview of a decision: the codes that say what is told (`SC/IP`), and what is told in words."""
+    made_by: Mapping[Signal, Callable[..., None]] = field(default_factory=dict)
+    """The signals of the domain that cause such messages, each with the receiver that asks for them."""
+    on_delivered: Callable[[OutboundMessage], None] = _nothing
+    """What is to be done when one was accepted, in the transaction that notes it."""
+
+    @property
+    def code(self) -> str:
+        """The message code (MSH-9.1): ORM, ORU …"""
+        return self.structure.partition("^")[0]
+
+
+_types: dict[str, OutboundMessageType] = {}
+
+
+def register(message_type: OutboundMessageType) -> None:
+    """Know a type, and listen to the signals that cause its messages; called from `AppConfig.ready()`."""
+    _types[message_type.name] = message_type
+    for signal, receiver in message_type.made_by.items():
+        signal.connect(receiver, dispatch_uid=f"hl7.{message_type.name}.{receiver.__name__}")
+
+
+def names() -> list[str]:
+    """The names of all types."""
+    return sorted(_types)
+
+
+def of(message: OutboundMessage) -> OutboundMessageType | None:
+    """The type of a message; None for one that an older version asked for."""
+    return _types.get(message.kind)
+
+
+def receivers(message_type: OutboundMessageType) -> list[Destination]:
+    """The active destinations that want messages of a type, by name."""
+    rows = Destination.objects.filter(is_active=True).order_by("name")
+    return [row for row in rows if destination_options.of(row).wants(message_type.name)]

@@ -1,0 +1,8 @@
+"""The messages that go out, a module for each type: what causes it, what it tells, how it is written."""
+
+from typing import Final
+
+from interfaces.hl7.outbound.messages.order_status import ORDER_STATUS
+from interfaces.hl7.outbound.messages.results import RESULTS
+
+ALL: Final = (ORDER_STATUS, RESULTS)

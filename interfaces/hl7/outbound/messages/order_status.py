@@ -1,0 +1,138 @@
+"""Tell the placer that its order is in process, once a study is known to be the order's, and that it is
+scheduled again where the study turns out not to be (ORM^O01, 4.4.1).
+
+Of a study and an order IP and SC are told in turn, each only where the other was told last.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from archive.models import Study
+from archive.signals import study_reconciled, study_withdrawn
+from interfaces.hl7.destination_options import DestinationOptions
+from interfaces.hl7.models import Destination, OutboundMessage
+from interfaces.hl7.outbound import outbox, segment_data
+from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
+from interfaces.hl7.outbound.message_writer import Segment
+from ledger import clock
+from worklist.models import Order, OrderNumber, OrderStatus, Patient, RequestedProcedure
+
+STATUS_CHANGED: Final = "SC"  # HL70119
+IN_PROCESS: Final = "IP"  # HL70038
+SCHEDULED: Final = "SC"  # HL70038
+CANCELLED: Final = "CA"  # HL70038
+_MOST_TOLD: Final = 100
+"""How often at most one order is told of one study."""
+
+
+def tell_in_process(
+    sender: object, *, study: Study, outcome: str = "", origin_text: str = "", **others: Any
+) -> None:
+    """Enqueue one message for each order that the study was made for; asking again adds none."""
+    rows = study.procedures.select_related(*_PEOPLE)
+    for order, procedures in _by_order(rows.order_by("order_id", "pk")).items():
+        _tell(study, order, procedures, IN_PROCESS)
+
+
+def tell_withdrawn(
+    sender: object, *, study: Study, procedures: Sequence[RequestedProcedure], **others: Any
+) -> None:
+    """Take back what was told of orders that the study is not for; not while other images are for them."""
+    rows = RequestedProcedure.objects.filter(pk__in=[one.pk for one in procedures]).select_related(*_PEOPLE)
+    for order, lost in _by_order(rows.order_by("order_id", "pk")).items():
+        if not Study.objects.filter(procedures__order=order).exists():
+            _tell(study, order, lost, CANCELLED if order.status == OrderStatus.CANCELLED else SCHEDULED)
+
+
+_PEOPLE: Final = ("order__facility", "order__patient__authority", "order__patient__survivor__authority")
+_WORDS: Final = {IN_PROCESS: "in process", SCHEDULED: "scheduled again", CANCELLED: "cancelled"}
+
+
+def _by_order(procedures: Iterable[RequestedProcedure]) -> dict[Order, list[RequestedProcedure]]:
+    by_order: dict[Order, list[RequestedProcedure]] = defaultdict(list)
+    for procedure in procedures:
+        by_order[procedure.order].append(procedure)
+    return by_order
+
+
+def _tell(study: Study, order: Order, procedures: Sequence[RequestedProcedure], status: str) -> None:
+    """Enqueue a status, if the one told last is another; a first message can only be IP."""
+    patient = order.patient or study.patient
+    count = _times_told(study, order)
+    is_next = count % 2 == (0 if status == IN_PROCESS else 1)
+    if patient is None or not is_next or count >= _MOST_TOLD:
+        return
+    outbox.enqueue(
+        message_type=ORDER_STATUS,
+        key=_key(study, order, count + 1),
+        facts=_facts(study, order, patient.current, procedures, status),
+        lane=patient.current.public_id,
+    )
+
+
+def _times_told(study: Study, order: Order) -> int:
+    """How many messages have told of this study and order: the keys are known, so an index finds them."""
+    keys = [_key(study, order, number) for number in range(1, _MOST_TOLD + 1)]
+    destinations = Destination.objects.values("pk")
+    rows = OutboundMessage.objects.filter(destination__in=destinations, key__in=keys)
+    return len(set(rows.values_list("key", flat=True)))
+
+
+def _key(study: Study, order: Order, number: int) -> str:
+    """What names the message of this number: the odd ones say IP, the even ones take it back."""
+    first = f"study:{study.study_instance_uid}:order:{order.public_id}:"
+    return first + (IN_PROCESS if number == 1 else f"{IN_PROCESS if number % 2 else SCHEDULED}:{number}")
+
+
+def _facts(
+    study: Study, order: Order, patient: Patient, procedures: Sequence[RequestedProcedure], status: str
+) -> dict[str, Any]:
+    return {
+        "about": [("order", order.public_id), ("study", study.public_id), ("patient", patient.public_id)],
+        "facility": order.facility.code,
+        "control": STATUS_CHANGED,
+        "status": status,
+        "placer": segment_data.number(order, OrderNumber.Kind.PLACER),
+        "filler": segment_data.number(order, OrderNumber.Kind.FILLER),
+        "accession_number": order.accession_number or procedures[0].accession_number,
+        "patient": segment_data.of_patient(patient),
+        "procedures": [segment_data.of_procedure(procedure) for procedure in procedures],
+        "study_instance_uid": study.study_instance_uid,
+        "study_started": segment_data.started(study),
+        "when": segment_data.utc(study.last_received_at if status == IN_PROCESS else clock.now()),
+    }
+
+
+def segments(facts: Facts, options: DestinationOptions) -> Iterator[Segment]:
+    """PID, then ORC and OBR for each requested procedure, then ZDS (IHE RAD TF-2 4.4.4.1.2) with the UID."""
+    yield "PID", segment_data.pid(facts["patient"])
+    for number, procedure in enumerate(facts["procedures"], start=1):
+        yield (
+            "ORC",
+            {
+                1: facts["control"],
+                2: tuple(facts["placer"]),
+                3: tuple(facts["filler"]),
+                5: facts["status"],
+                7: ("1", "", "", procedure["start"]),
+                9: facts["when"],
+            },
+        )
+        yield "OBR", segment_data.obr(facts, procedure, number)
+    yield "ZDS", {1: (facts["study_instance_uid"], outbox.APPLICATION, "Application", "DICOM")}
+
+
+def in_words(facts: Facts) -> tuple[str, str]:
+    """ORC-1 and ORC-5, and what they say of the order."""
+    number = facts["accession_number"] or "without a number"
+    return f"{facts['control']}/{facts['status']}", f"order {number} is {_WORDS[facts['status']]}"
+
+
+ORDER_STATUS: Final = OutboundMessageType(
+    name="order_status",
+    structure="ORM^O01^ORM_O01",
+    segments=segments,
+    in_words=in_words,
+    made_by={study_reconciled: tell_in_process, study_withdrawn: tell_withdrawn},
+)

@@ -1,0 +1,368 @@
+r"""Tell of reports: an ORU^R01 (7.3.1) for each order that a released version answers, to each destination.
+
+Each message has the whole text as of its version, a section an OBX. What became of it since the message
+before is in OBR-25 (HL70123) and OBX-11 (HL70085):
+
+| version                        | OBR-25 | OBX-11                                                          |
+|--------------------------------|--------|-----------------------------------------------------------------|
+| preliminary                    | P      | P                                                               |
+| the first final                | F      | F                                                               |
+| addendum, correction, after it | C      | F as before or new, C changed, D no longer part of the text     |
+| retraction; another's order    | C      | W: the text was wrong; a notice stands in its place             |
+
+A version of which no order is known waits: it goes out when its study is linked to one.
+"""
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from archive.models import Study
+from archive.signals import study_settled
+from interfaces.hl7 import destination_options
+from interfaces.hl7.destination_options import DestinationOptions
+from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
+from interfaces.hl7.outbound import outbox, segment_data
+from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
+from interfaces.hl7.outbound.message_writer import Components, Fields, Formatted, Segment, Value
+from reporting.models import Report, ReportVersion, VersionKind
+from reporting.rendering import pdf
+from reporting.rendering.composition import Document, Signature, compose
+from reporting.rendering.sections import ADDENDUM, OF_SECTION, REPORT, Code
+from reporting.reports import distribution
+from reporting.signals import version_released
+from worklist.models import Order, OrderNumber, RequestedProcedure, Visit
+
+PRELIMINARY: Final = "P"
+FINAL: Final = "F"
+CORRECTED: Final = "C"
+DELETED: Final = "D"
+WRONG: Final = "W"
+_GONE: Final = frozenset({DELETED, WRONG})
+_STUDY: Final = Code("113014", "DCM", "Study")
+_NOT_YOURS: Final = "This report does not belong to this order. It is withdrawn and must not be used."
+
+Part = dict[str, str]
+"""A section as it is told: code, scheme, meaning, sub, text, status, at, signer, signer_name."""
+
+
+# Who is told what
+
+
+def tell_released(sender: object, *, version: ReportVersion, **others: Any) -> None:
+    """Enqueue a message for each order that a version is for, and for each that was told of one before it."""
+    told = _told(version.report)
+    document = compose(version)
+    sent = 0
+    for order, procedures in _orders(version, told).items():
+        before = told.get(order.public_id)
+        is_retraction = version.kind == VersionKind.RETRACTION
+        if not is_retraction and distribution.is_for(version, order):
+            parts = _parts(document, before)
+        elif before and not _is_withdrawn(before):
+            parts = _withdrawn(before, document.notices[0] if is_retraction else _NOT_YOURS, document)
+        else:
+            continue
+        sent += _enqueue(document, version, order, procedures, parts, before)
+    if not sent:
+        distribution.undeliverable(version, _why_not(version))
+
+
+def tell_linked(sender: object, *, study: Study, **others: Any) -> None:
+    """Send the newest version of the study's reports to orders that are known only now."""
+    for report in distribution.reports_of(study):
+        version = distribution.newest_released(report)
+        if version is None or version.kind == VersionKind.RETRACTION:
+            continue
+        told = _told(report)
+        orders = distribution.orders_of(version)
+        missing = [order for order in orders if order.public_id not in told]
+        if not missing:
+            continue
+        document = compose(version)
+        for order in missing:
+            if distribution.is_for(version, order):
+                _enqueue(document, version, order, orders[order], _parts(document, None), None)
+
+
+def note_delivered(message: OutboundMessage) -> None:
+    """Once each destination that has to has accepted all messages of a version, it is delivered."""
+    rows = ReportVersion.objects.select_for_update(of=("self",)).select_related("report__item__patient")
+    version = rows.filter(public_id=message.facts["version"]).first()
+    if version is None:
+        return
+    messages = _messages(version.report).select_related("destination")
+    asked = [row for row in messages if row.facts["version"] == version.public_id]
+    needed = [row for row in asked if _is_needed(row.destination)]
+    if all(row.status == OutboundStatus.DELIVERED for row in needed or asked):
+        distribution.delivered(version)
+
+
+def _is_needed(destination: Destination) -> bool:
+    return destination.is_active and destination_options.of(destination).required
+
+
+def _messages(report: Report) -> Any:
+    rows = OutboundMessage.objects.filter(keys__kind="report", keys__value=report.public_id)
+    return rows.filter(kind=RESULTS.name).order_by("pk")
+
+
+def _told(report: Report) -> dict[str, dict[str, Any]]:
+    """By order, the facts of the message that told it last."""
+    return {row.facts["order"]: row.facts for row in _messages(report)}
+
+
+def _orders(version: ReportVersion, told: Iterable[str]) -> distribution.ByOrder:
+    own = distribution.orders_of(version)
+    others = set(told) - {order.public_id for order in own}
+    return own | distribution.orders_named(others)
+
+
+def _why_not(version: ReportVersion) -> str:
+    if version.kind == VersionKind.RETRACTION:
+        return "Nothing of the report went out before."
+    if not distribution.orders_of(version):
+        return "No order of its studies is known."
+    return "It was signed for another patient than the order's, or no destination takes reports."
+
+
+# Facts
+
+
+def _enqueue(
+    document: Document,
+    version: ReportVersion,
+    order: Order,
+    procedures: Sequence[RequestedProcedure],
+    parts: list[Part],
+    before: Mapping[str, Any] | None,
+) -> bool:
+    """Ask for the message; whether there is anybody to send it to."""
+    key = f"version:{version.public_id}:order:{order.public_id}"
+    facts = _facts(document, version, order, procedures, parts, _status(document, before))
+    outbox.enqueue(message_type=RESULTS, key=key, facts=facts, lane=_lane(version, order))
+    return OutboundMessage.objects.filter(key=key, keys__value=version.report.public_id).exists()
+
+
+def _lane(version: ReportVersion, order: Order) -> str:
+    patient = order.patient or version.report.item.patient
+    return patient.current.public_id if patient else ""
+
+
+def _status(document: Document, before: Mapping[str, Any] | None) -> str:
+    """OBR-25."""
+    if document.kind == VersionKind.PRELIMINARY:
+        return PRELIMINARY
+    return CORRECTED if before and before["status"] != PRELIMINARY else FINAL
+
+
+def _facts(
+    document: Document,
+    version: ReportVersion,
+    order: Order,
+    procedures: Sequence[RequestedProcedure],
+    parts: list[Part],
+    status: str,
+) -> dict[str, Any]:
+    item = version.report.item
+    patient = order.patient or item.patient
+    about = [("report", version.report.public_id), ("reading_item", item.public_id)]
+    about.append(("order", order.public_id))
+    studies = list(item.studies.order_by("study_date", "study_time", "study_instance_uid"))
+    about += [("study", study.public_id) for study in studies]
+    if patient is not None:
+        about.append(("patient", patient.public_id))
+    return {
+        "about": about,
+        "facility": order.facility.code,
+        "order": order.public_id,
+        "version": version.public_id,
+        "kind": version.kind,
+        "placer": segment_data.number(order, OrderNumber.Kind.PLACER),
+        "filler": segment_data.number(order, OrderNumber.Kind.FILLER),
+        "accession_number": order.accession_number or procedures[0].accession_number,
+        "requesting_physician": order.requesting_physician,
+        "patient": segment_data.of_patient(patient.current) if patient else None,
+        "visit": _visit(order.visit),
+        "procedures": [segment_data.of_procedure(procedure) for procedure in procedures],
+        "study_instance_uids": [study.study_instance_uid for study in studies],
+        "study_started": segment_data.started(studies[0]) if studies else "",
+        "status": status,
+        "when": segment_data.utc(document.signature.at),
+        "signer": [document.signature.username, document.signature.name],
+        "parts": parts,
+    }
+
+
+def _visit(visit: Visit | None) -> dict[str, Any] | None:
+    if visit is None:
+        return None
+    return {
+        "class": visit.patient_class,
+        "location": visit.location,
+        "attending": visit.attending,
+        "referring": visit.referring,
+        "number": visit.number,
+        "authority": visit.authority.namespace,
+    }
+
+
+def _parts(document: Document, before: Mapping[str, Any] | None) -> list[Part]:
+    """The text as of the version; what was told before and is no longer part of it comes last, as deleted."""
+    found = [
+        _part(section.heading, "", document.sections[name], document.text_signature)
+        for name, section in OF_SECTION.items()
+        if document.sections.get(name, "").strip()
+    ]
+    for addendum in document.addenda:
+        signature = addendum.signature
+        found.append(_part(ADDENDUM.heading, str(signature.number), addendum.text, signature))
+    told = {(part["code"], part["sub"]): part for part in before["parts"]} if before else {}
+    for part in found:
+        was = told.pop((part["code"], part["sub"]), None)
+        part["status"] = _part_status(document, part, was)
+    gone = [{**part, "text": "", "status": DELETED} for part in told.values() if part["status"] not in _GONE]
+    return found + gone
+
+
+def _part_status(document: Document, part: Part, was: Part | None) -> str:
+    """OBX-11."""
+    if document.kind == VersionKind.PRELIMINARY:
+        return PRELIMINARY
+    was_final = was is not None and was["status"] in (FINAL, CORRECTED)
+    return CORRECTED if was_final and was and was["text"] != part["text"] else FINAL
+
+
+def _part(code: Code, sub: str, text: str, signature: Signature) -> Part:
+    return {
+        "code": code.value,
+        "scheme": code.scheme,
+        "meaning": code.meaning,
+        "sub": sub,
+        "text": text.replace("\r\n", "\n").replace("\r", "\n").strip("\n"),
+        "status": "",
+        "at": segment_data.utc(signature.at),
+        "signer": signature.username,
+        "signer_name": signature.name,
+    }
+
+
+def _withdrawn(before: Mapping[str, Any], notice: str, document: Document) -> list[Part]:
+    """All that was told, marked as wrong; a notice instead of each text, for receivers that show it."""
+    at, signer, name = (
+        segment_data.utc(document.signature.at),
+        document.signature.username,
+        document.signature.name,
+    )
+    changed = {"text": notice, "status": WRONG, "at": at, "signer": signer, "signer_name": name}
+    return [{**part, **changed} for part in before["parts"] if part["status"] != DELETED]
+
+
+def _is_withdrawn(before: Mapping[str, Any]) -> bool:
+    return all(part["status"] in _GONE for part in before["parts"])
+
+
+# Segments
+
+
+def segments(facts: Facts, options: DestinationOptions) -> Iterator[Segment]:
+    """PID, PV1, then ORC, OBR and the OBX with the whole report for each requested procedure."""
+    if facts["patient"]:
+        yield "PID", segment_data.pid(facts["patient"])
+    if facts["visit"]:
+        yield "PV1", _pv1(facts["visit"])
+    observations = list(_observations(facts, options))
+    for number, procedure in enumerate(facts["procedures"], start=1):
+        numbers: Fields = {2: tuple(facts["placer"]), 3: tuple(facts["filler"])}
+        yield "ORC", {1: "RE", **numbers, 7: ("1", "", "", procedure["start"]), 9: facts["when"]}
+        yield "OBR", _obr(facts, procedure, number)
+        for place, fields in enumerate(observations, start=1):
+            yield "OBX", {1: str(place), **fields}
+
+
+def _obr(facts: Mapping[str, Any], procedure: Mapping[str, str], number: int) -> Fields:
+    """OBR (4.5.3); OBR-32 is an NDL (2.A.45), whose name has its parts as subcomponents."""
+    return {
+        **segment_data.obr(facts, procedure, number),
+        16: _xcn(facts["requesting_physician"]),
+        24: "RAD",
+        25: facts["status"],
+        32: (tuple(facts["signer"]),),
+    }
+
+
+def _pv1(visit: Mapping[str, Any]) -> Fields:
+    return {
+        2: visit["class"] or "U",
+        3: tuple(visit["location"].split("^")),
+        7: _xcn(visit["attending"]),
+        8: _xcn(visit["referring"]),
+        19: (visit["number"], "", "", visit["authority"]),
+    }
+
+
+def _observations(facts: Facts, options: DestinationOptions) -> Iterator[Fields]:
+    """OBX (7.4.2) but for its set ID."""
+    for part in facts["parts"]:
+        yield {
+            2: options.text,
+            3: (part["code"], part["meaning"], part["scheme"]),
+            4: part["sub"] or "1",
+            5: _written(part["text"], options.text),
+            11: part["status"],
+            14: part["at"],
+            16: (part["signer"], part["signer_name"]),
+        }
+    is_wrong = any(part["status"] == WRONG for part in facts["parts"])
+    status = WRONG if is_wrong else facts["status"]
+    if options.pdf and not is_wrong:
+        yield {
+            **_coded(REPORT),
+            2: "ED",
+            4: "1",
+            5: _embedded(facts["version"]),
+            11: status,
+            14: facts["when"],
+        }
+    for place, uid in enumerate(facts["study_instance_uids"], start=1):
+        yield {**_coded(_STUDY), 2: "ST", 4: str(place), 5: uid, 11: status, 14: facts["when"]}
+
+
+def _coded(code: Code) -> Fields:
+    return {3: (code.value, code.meaning, code.scheme)}
+
+
+def _written(text: str, data_type: str) -> Value:
+    """FT with line breaks, or TX with a repetition for each line (2.A.78)."""
+    if data_type == "FT":
+        return Formatted(text)
+    return [line or " " for line in text.split("\n")]
+
+
+def _embedded(version_id: str) -> Components:
+    """The PDF as ED (2.A.24): source, type, subtype, encoding, data."""
+    version = ReportVersion.objects.select_related("report").get(public_id=version_id)
+    data = base64.b64encode(pdf.render(version)).decode("ascii")
+    return ("", "application", "pdf", "Base64", data)
+
+
+def _xcn(person_name: str) -> Value:
+    """XCN (2.A.86) of the first component group of a PN; empty for no name."""
+    if not person_name.strip("^= "):
+        return ""
+    return ("", *tuple(segment_data.names(person_name)[0])[:5])
+
+
+def in_words(facts: Facts) -> tuple[str, str]:
+    """OBR-25, and of which order the report is."""
+    return facts["status"], f"report of order {facts['accession_number'] or 'without a number'}"
+
+
+RESULTS: Final = OutboundMessageType(
+    name="results",
+    structure="ORU^R01^ORU_R01",
+    segments=segments,
+    in_words=in_words,
+    made_by={version_released: tell_released, study_settled: tell_linked},
+    on_delivered=note_delivered,
+)

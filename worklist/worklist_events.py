@@ -1,0 +1,79 @@
+"""What happens to patients, orders and steps, in words."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ledger.event_types import EventType, declare, labels
+from worklist.models import StatusEvent, StepStatus
+
+_FIELDS: Final = {
+    "character_set": "",  # no page shows it
+    "birth_date": "birth date",
+    "weight_kg": "weight",
+    "height_m": "height",
+    "other_identifiers": "other identifiers",
+}
+
+PATIENT_UPDATED: Final = declare(
+    "patient.updated",
+    "Patient data received or changed[: {fields}]",
+    short="patient",
+    labels={"fields": _FIELDS},
+)
+PATIENT_MERGED: Final = declare("patient.merged", "{retired} was merged into {survivor}", short="merge")
+PATIENT_UNMERGED: Final = declare("patient.unmerged", "Merge undone")
+IDENTITY_CONFLICT: Final = declare(
+    "patient.identity_conflict", "Conflicting merge: {text}", short="identity conflict", tone="bad"
+)
+
+ORDER_STATED: Final = declare("order.stated", "Order received or changed", short="order")
+_ON_ORDERS: Final[Mapping[StatusEvent.Kind, str]] = {
+    StatusEvent.Kind.ARRIVE: "Patient arrival reported",
+    StatusEvent.Kind.HOLD: "Order put on hold",
+    StatusEvent.Kind.RELEASE: "Order released from hold",
+    StatusEvent.Kind.START: "Order started",
+    StatusEvent.Kind.COMPLETE: "Order completed",
+    StatusEvent.Kind.CANCEL: "Order cancelled",
+    StatusEvent.Kind.DISCONTINUE: "Order discontinued",
+    StatusEvent.Kind.NO_SHOW: "No-show reported",
+}
+_ON_STEPS: Final[Mapping[StatusEvent.Kind, str]] = {
+    StatusEvent.Kind.ARRIVE: "Patient arrival recorded",
+    StatusEvent.Kind.HOLD: "Exam put on hold",
+    StatusEvent.Kind.RELEASE: "Hold released",
+    StatusEvent.Kind.START: "Exam started",
+    StatusEvent.Kind.COMPLETE: "Exam completed",
+    StatusEvent.Kind.CANCEL: "Exam cancelled",
+    StatusEvent.Kind.DISCONTINUE: "Exam discontinued",
+    StatusEvent.Kind.NO_SHOW: "No-show recorded",
+}
+_UNDOING: Final[Mapping[StatusEvent.Kind, str]] = {
+    StatusEvent.Kind.ARRIVE: "Arrival undone",
+    StatusEvent.Kind.HOLD: "Hold undone",
+    StatusEvent.Kind.RELEASE: "Release from hold undone",
+    StatusEvent.Kind.START: "Start of the exam undone",
+    StatusEvent.Kind.COMPLETE: "Completion undone",
+    StatusEvent.Kind.CANCEL: "Cancellation undone",
+    StatusEvent.Kind.DISCONTINUE: "Discontinuation undone",
+    StatusEvent.Kind.NO_SHOW: "No-show undone",
+}
+ORDER_CHANGED: Final[Mapping[StatusEvent.Kind, EventType]] = {
+    kind: declare(f"order.{kind}", words) for kind, words in _ON_ORDERS.items()
+}
+STEP_CHANGED: Final[Mapping[StatusEvent.Kind, EventType]] = {
+    kind: declare(f"step.{kind}", words) for kind, words in _ON_STEPS.items()
+}
+UNDONE: Final[Mapping[StatusEvent.Kind, EventType]] = {
+    kind: declare(f"order.undo.{kind}", words) for kind, words in _UNDOING.items()
+}
+STEP_STATUS: Final = declare(
+    "step.status",
+    "Step status changed from {before} to {after}",
+    short="step status",
+    labels={"before": labels(StepStatus), "after": labels(StepStatus)},
+)
+
+SPEAKS_OF_ORDERS: Final = frozenset(
+    event.kind for event in (ORDER_STATED, *ORDER_CHANGED.values(), *UNDONE.values())
+)
+"""The kinds by which an order is spoken of, by its sender or by a person."""
