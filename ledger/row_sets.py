@@ -5,6 +5,7 @@ can decide on plain records in memory and leave it to this module how they get i
 columns in statements are the models' own; whatever came from outside is a parameter.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -297,6 +298,9 @@ _READERS: Final[Mapping[str, Mapping[str, _Convert]]] = {
     "postgresql": {"JSONField": orjson.loads},
 }
 _WRITERS: Final[Mapping[str, Mapping[str, _Convert]]] = {
-    "sqlite": {"JSONField": _dumps, "DateTimeField": _text},
+    "sqlite": {
+        "JSONField": json.dumps,
+        "DateTimeField": _text,
+    },  # spelled as Django does: searches look at it
     "postgresql": {"JSONField": _dumps},
 }

@@ -58,10 +58,10 @@ def of_step(acts: Iterable[Done]) -> StepStatus:
 
 
 def of_order(acts: Iterable[Done], steps: Iterable[StepStatus]) -> OrderStatus:
-    """The status of an order: its own end, else what its steps come to."""
+    """The status of an order: its own end, else what its steps come to; a no-show leaves it open."""
     own = of_step(acts)
     states = set(steps)
-    if own in ENDED:
+    if own in ENDED - {StepStatus.NO_SHOW}:
         return OrderStatus(own)
     open_states = states - ENDED | states & {StepStatus.NO_SHOW}
     if states and not open_states:
