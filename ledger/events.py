@@ -23,11 +23,13 @@ def record(
     *,
     about: Iterable[Thing],
     occurred_at: datetime | None = None,
-    actor: str = "",
+    actor: object = "",
     source: str = "",
     **details: Any,
 ) -> Event:
     """Record what happened to the things that it is `about`, in the caller's transaction.
+
+    The timeline names the `actor` as its `str` does.
 
     Raises `UnknownEvent` for a type that nobody has declared, or without the details that its words need.
     """
@@ -36,7 +38,7 @@ def record(
     event = Event.objects.create(
         kind=event_type.kind,
         occurred_at=occurred_at or timezone.now(),
-        actor=actor,
+        actor=str(actor)[:200],
         source=source,
         details=details,
     )
@@ -53,7 +55,7 @@ class Entry:
     event_type: EventType
     about: Sequence[Thing]
     occurred_at: datetime | None = None
-    actor: str = ""
+    actor: object = ""
     source: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -90,7 +92,8 @@ def record_all(entries: Sequence[Entry]) -> None:
     for one in entries:
         one.event_type.check(one.details)
         at = one.occurred_at or now
-        rows.append(_EventRow(one.event_type.kind, at, now, one.actor, one.source, one.details))
+        actor = str(one.actor)[:200]
+        rows.append(_EventRow(one.event_type.kind, at, now, actor, one.source, one.details))
     keys = {public_id: key for key, public_id in _EVENTS.insert_returning("RETURNING id, public_id", rows)}
     _SUBJECTS.insert(
         [

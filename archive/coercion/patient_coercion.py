@@ -9,13 +9,12 @@ out as they came: they are the evidence.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Final
 
 from django.conf import settings
 from django.db.models import QuerySet
 
-from accounts.models import SiteSection
+from archive.archive_section import Amend, ArchiveSection
 from archive.coercion.attribute_coercion import COERCE, CORRECT, Coercion, Request
 from archive.dataset.tags import STUDY_INSTANCE_UID
 from archive.decisions import decision_type
@@ -34,17 +33,6 @@ IDENTIFYING: Final = frozenset(
     f"{tag:08X}" for tag in (_NAME, _ID, _ISSUER, _BIRTH_DATE, _SEX, _ACCESSION, STUDY_INSTANCE_UID)
 )
 """The tags of what may be sent otherwise than it came."""
-
-
-class Amend(StrEnum):
-    """Which objects go out under the identity of the record: the site file's `archive.amend`."""
-
-    ALL = "all"
-    """Wherever their header tells another one."""
-    DECISIONS = "decisions"
-    """Where a person decided, or a match needed a correction; not after a mere change of the record."""
-    NEVER = "never"
-    """None: objects keep what they came with, but for the study that a split gave them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +66,7 @@ def amendment(study: Study) -> Coercion | None:
     """What the objects of a study are sent with instead of what they say; None where that is as they came."""
     if study.patient is None:
         return None
-    policy = Amend(SiteSection.read("archive").get("amend", Amend.ALL))
+    policy = ArchiveSection.current().amend
     if policy == Amend.NEVER:
         return None
     decision = _deciding([study]).get(study.pk)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions.decision_frame import link_to
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
 from archive.models import Outcome, Study
@@ -31,7 +31,7 @@ class Correct(DecisionType):
     done = "corrected"
     links = Links.ORDER
 
-    def act(self, study: Study, by: User) -> CorrectParameters:
+    def act(self, study: Study, by: Actor) -> CorrectParameters:
         """Take over the candidate, if there is a single best one."""
         if study.patient is not None:
             return CorrectParameters(study.patient.public_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions.decision_frame import link_to, revision
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
 from archive.decisions.effects import Effect
@@ -77,7 +77,7 @@ class CreateOrder(DecisionType):
                 f"the procedure code {self.procedure_code!r} is not in the catalogue", PROCEDURE_CODE.name
             )
 
-    def act(self, study: Study, by: User) -> CreateOrderParameters:
+    def act(self, study: Study, by: Actor) -> CreateOrderParameters:
         """Place the order and link the study to it."""
         patient = self.patient or study.patient or _identified(study)
         order = _place(study, patient, self.procedure_code, by)
@@ -85,13 +85,13 @@ class CreateOrder(DecisionType):
         return CreateOrderParameters(order.public_id, self.procedure_code)
 
     @classmethod
-    def take_back(cls, decision: Decision, study: Study, *, reason: str, by: User) -> None:
+    def take_back(cls, decision: Decision, study: Study, *, reason: str, by: Actor) -> None:
         """Cancel the order; refused once it has ended otherwise."""
         order = Order.objects.filter(public_id=CreateOrderParameters.of(decision).order).first()
         if order is None:
             return
         try:
-            step_actions.cancel(order=order, origin=Provenance.of_person(by, study.facility), reason=reason)
+            step_actions.cancel(by=by, order=order, reason=reason)
         except Conflict as error:
             raise Conflict(f"the order that it placed stands in the way: {error.text}", "order") from error
 
@@ -115,7 +115,7 @@ def _identified(study: Study) -> Patient:
     return next(iter(people.values()))
 
 
-def _place(study: Study, patient: Patient, procedure_code: str, by: User) -> Order:
+def _place(study: Study, patient: Patient, procedure_code: str, by: Actor) -> Order:
     label = study.accession_number
     is_free = 0 < len(label) <= 16 and not Order.objects.filter(accession_number=label).exists()
     facts = apply_verdict.newest(study).facts

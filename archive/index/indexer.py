@@ -16,8 +16,9 @@ import orjson
 from django.db import connection, transaction
 from django.db.models import Count, Q
 
-from accounts.models import Facility, SiteSection
+from accounts.models import Facility
 from archive import archive_events
+from archive.archive_section import ArchiveSection
 from archive.dataset.dataset_error import DatasetError
 from archive.dataset.header import Header, read_header
 from archive.index import header_mapping
@@ -72,7 +73,7 @@ def batch() -> int:
     facility = Facility.objects.order_by("id").first()
     if facility is None:
         raise RuntimeError("there is no facility yet; apply the site file")
-    quiet = timedelta(seconds=SiteSection.read("archive").get("quiet_seconds", 60))
+    quiet = ArchiveSection.current().quiet_time
     files = _files(instances)
     for start in range(0, len(instances), AT_ONCE):
         read = [_read(instance, files.get(instance.pk)) for instance in instances[start : start + AT_ONCE]]

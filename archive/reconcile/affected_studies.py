@@ -6,13 +6,12 @@ into one union, each part of which is served by an index of its own (an OR of th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Any, Final
 
-from accounts import site_version
-from accounts.models import SiteSection
+from archive.archive_section import ArchiveSection
 from archive.models import ReadingStatus, Study
-from archive.reconcile import name_agreement, reconcile_policy
+from archive.reconcile import name_agreement
 from archive.reconcile.candidates import accession_spellings
 from archive.reconcile.reconcile_job import KIND
 from archive.reconcile.reconcile_policy import Policy
@@ -43,25 +42,11 @@ class _Found:
 _STUDIES: Final = Table(Study, _Found)
 
 
-class _Rules(NamedTuple):
-    policy: Policy
-    quiet: timedelta
-
-
-def _read_rules() -> _Rules:
-    section = SiteSection.read("archive")
-    policy = reconcile_policy.of(section.get("reconcile", {}))
-    return _Rules(policy, timedelta(seconds=section.get("quiet_seconds", 60)))
-
-
-_rules: Final = site_version.Kept(_read_rules)
-
-
 def on_orders_changed(sender: Any, orders: Sequence[OrderAggregate], **_: Any) -> None:
     """Judge again what orders that came, changed or went could be the orders of."""
     keys = [one.order.patient_id for one in orders if one.order.patient_id is not None]
     records = people.records_of(keys, MOST_RECORDS)
-    wanted = [*_of_orders(orders, _rules.current().policy), *_of_records(records)]
+    wanted = [*_of_orders(orders, ArchiveSection.current().reconcile), *_of_records(records)]
     if not _judge_again(wanted, len(orders)):
         for order in orders:  # one of them alone could be of so many that the others would be passed over
             on_orders_changed(sender, [order])
@@ -137,7 +122,7 @@ def _judge_again(wanted: Sequence[Condition], changes: int) -> bool:
         :MOST
     ]
     if newest:
-        now, quiet = clock.now(), _rules.current().quiet
+        now, quiet = clock.now(), ArchiveSection.current().quiet_time
         due = {one.study_instance_uid: one.last_received_at + quiet for one in newest}
         jobs.enqueue_all(KIND, {uid: at if at > now else None for uid, at in due.items()})
     return True

@@ -6,6 +6,7 @@ The site file's `archive.reconcile` overrides it key by key.
 import hashlib
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -52,6 +53,15 @@ ALLOWED: Final[dict[str, list[str]]] = {
 """Normalisations by which a field may agree without a person, by default."""
 
 
+class Concordance(StrEnum):
+    """What the agreement of a field comes to under a policy."""
+
+    AGREES = "agrees"
+    UNCLEAR = "unclear"
+    CONTRADICTS = "contradicts"
+    SILENT = "silent"
+
+
 class Policy(BaseModel):
     """What the verdict goes by."""
 
@@ -87,13 +97,28 @@ class Policy(BaseModel):
     def _beside_the_defaults(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
         return ALLOWED | value
 
+    def overrides(self) -> dict[str, Any]:
+        """What differs from the default policy, key by key."""
+        usual, found = Policy(), {}
+        for name in Policy.model_fields:
+            value, default = getattr(self, name), getattr(usual, name)
+            if isinstance(value, dict):
+                value = {key: one for key, one in value.items() if default.get(key) != one}
+                default = {}
+            if value != default:
+                found[name] = value
+        return found
+
+    def concordance(self, agreement: float | None) -> Concordance:
+        """What an agreement from 0 to 1 comes to; without one, a side says nothing."""
+        if agreement is None:
+            return Concordance.SILENT
+        if agreement <= self.contradicts_to:
+            return Concordance.CONTRADICTS
+        return Concordance.AGREES if agreement >= self.agrees_from else Concordance.UNCLEAR
+
     @property
     def version(self) -> str:
         """A hash that names these rules and settings."""
         text = json.dumps([RULES, self.model_dump(mode="json")], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def of(overrides: Mapping[str, Any]) -> Policy:
-    """The default policy with `overrides`, key by key."""
-    return Policy(**overrides)

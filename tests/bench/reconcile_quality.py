@@ -367,9 +367,9 @@ if __name__ == "__main__":
     django.setup()
     from archive.reconcile import evidence
     from archive.reconcile.candidates import Candidate, Person
-    from archive.reconcile.reconcile_policy import of
+    from archive.reconcile.reconcile_policy import Policy
     from archive.reconcile.study_evidence import Identity, StudyEvidence, moment
     from archive.reconcile.verdict import decide
 
-    DEFAULT = of({})
+    DEFAULT = Policy()
     main()

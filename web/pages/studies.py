@@ -16,11 +16,11 @@ from accounts import access
 from accounts.models import User
 from archive import archive_events
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
+from archive.reconcile.reconcile_policy import Concordance
 from ledger import audit, events
 from reporting.turnaround import current_stage
-from web.kernel import formats, layout
+from web.kernel import authorization, formats, layout
 from web.pages import patients, timelines
-from web.rest import authorization as door
 from worklist.models import Order
 
 MOST_SERIES: Final = 200
@@ -61,9 +61,9 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
     """One study, by its Study Instance UID."""
     user = layout.user_of(request)
     row = _find(request, user, uid)
-    door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study_instance_uid))
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study_instance_uid))
     if row.patient is not None:
-        door.note_reading(request, audit.PATIENT_RECORD, ("patient", row.patient.current.public_id))
+        authorization.note_reading(request, audit.PATIENT_RECORD, ("patient", row.patient.current.public_id))
     verdict = Verdict.objects.filter(study=row).order_by("-number").first()
     exception = StudyException.objects.filter(study=row).first()
     series = list(row.series.order_by("id")[: MOST_SERIES + 1])
@@ -99,14 +99,14 @@ def findings(verdict: Verdict) -> list[FindingRow]:
 
 
 def _finding(found: dict[str, Any]) -> FindingRow:
-    agreement = found.get("agreement")
+    concordance = Concordance(found["concordance"])
     name = str(found.get("field", ""))
     return FindingRow(
         field=name.replace("_", " "),
         seen=_value(name, found.get("seen")),
         expected=_value(name, found.get("expected")),
-        differs=agreement is not None and agreement < 0.5 and name != "study_instance_uid",
-        agreement=_agreement(agreement, str(found.get("normaliser", ""))),
+        differs=concordance is Concordance.CONTRADICTS and name != "study_instance_uid",
+        agreement=_agreement(concordance, str(found["normaliser"]), found["agreement"]),
     )
 
 
@@ -119,18 +119,24 @@ def _value(name: str, value: Any) -> str:
     return formats.date(text) if name.endswith("date") else text
 
 
-def _agreement(agreement: float | None, normaliser: str) -> str:
-    if agreement is None:
-        return "one side says nothing"
-    if agreement >= 1 and not normaliser:
+_SAYS: Final = {
+    Concordance.AGREES: "alike",
+    Concordance.UNCLEAR: "unclear",
+    Concordance.CONTRADICTS: "differs",
+    Concordance.SILENT: "one side says nothing",
+}
+
+
+def _agreement(concordance: Concordance, normaliser: str, agreement: float | None) -> str:
+    if agreement == 1 and not normaliser:
         return "the same"
-    said = "differs" if agreement < 0.5 else "alike"
-    return f"{said}: {normaliser}" if normaliser else said
+    said = _SAYS[concordance]
+    return f"{said}: {normaliser}" if agreement is not None and normaliser else said
 
 
 def _find(request: HttpRequest, user: User, uid: str) -> Study:
     rows: QuerySet[Study] = Study.objects.select_related("patient__authority", "patient__survivor__authority")
-    return door.find(rows, access.visible(rows, user), request, study_instance_uid=uid)
+    return authorization.find(rows, access.visible(rows, user), request, study_instance_uid=uid)
 
 
 def _in_images(row: Study) -> patients.Header | None:

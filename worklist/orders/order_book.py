@@ -83,7 +83,7 @@ class OrderBook:
                 stamp=stamp,
                 occurred_at=provenance.stamp.made_at,
                 reason=reason[:500],
-                actor=provenance.actor,
+                actor=str(provenance.actor),
                 source=provenance.source,
             )
         )

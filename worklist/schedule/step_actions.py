@@ -1,11 +1,15 @@
 """What people do to scheduled procedure steps and to orders: arrive, start, complete, no-show, cancel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from django.db import connection
 
+from accounts.actor import Actor
+from accounts.models import Facility
+from ledger import audit
 from ledger.errors import Conflict, Missing, Unknown
+from ledger.public_id import new_public_id
 from worklist import catalogue, worklist_events
 from worklist.batches import batch
 from worklist.batches.named_rows import Loader
@@ -15,48 +19,75 @@ from worklist.orders.order_aggregate import OrderAggregate
 from worklist.orders.order_book import OrderBook
 from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
+from worklist.patients import identity
+from worklist.patients.identifiers import Identifier
 from worklist.provenance import Provenance
 
 _ENDED_ORDERS = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
 
 
 def place(
-    *, procedure_code: str, number: str, content: OrderContent, step: StepContent, origin: Provenance
+    *,
+    by: Actor,
+    facility: Facility,
+    identifier: Identifier,
+    demographics: Mapping[str, str],
+    procedure_code: str,
+    content: OrderContent,
+    step: StepContent,
 ) -> Order:
-    """Place an order here; we are its placer, and `number` names it."""
-    accession_number = generated_ids.number("accession", number)
-    statement = OrderUpdate(
-        placer=Number(number, "RISPACS"),
-        content=replace(content, accession_number=accession_number),
-        procedures=[
-            ProcedureUpdate(content=ProcedureContent(code=procedure_code), steps=[StepUpdate(content=step)])
-        ],
+    """Place an order here, for a patient who is found by the identifier, or made; we are its placer."""
+    by.require("order.place", facility)
+    origin = Provenance.of_person(by, facility)
+    patient = identity.register(origin=origin, identifiers=[identifier], demographics=demographics)
+    number = generated_ids.number("order", new_public_id())
+    label = generated_ids.number("accession", number)
+    procedure = ProcedureUpdate(
+        content=ProcedureContent(code=procedure_code), steps=[StepUpdate(content=step)]
     )
-    return order_application.apply(statement=statement, origin=origin)
+    update = OrderUpdate(
+        placer=Number(number, "RISPACS"),
+        content=replace(content, patient_id=patient.pk, accession_number=label),
+        procedures=[procedure],
+    )
+    order = order_application.apply(statement=update, origin=origin)
+    things = [("order", order.public_id), ("patient", patient.public_id)]
+    audit.note(by, audit.ORDER_RECORD, audit.CREATE, *things)
+    return order
 
 
 def change_step(
-    *, step: ScheduledProcedureStep, kind: StatusEvent.Kind, origin: Provenance, reason: str = ""
-) -> ScheduledProcedureStep:
-    """Do an act to a step, if its state allows it; raises `Conflict` otherwise."""
+    *, by: Actor, step: ScheduledProcedureStep, kind: StatusEvent.Kind, reason: str = ""
+) -> StatusEvent:
+    """Do an act to a step, if its state allows it; raises `Conflict` otherwise. Returns the act."""
+    order = step.procedure.order
+    by.require("step.change", order)
+    origin = Provenance.of_person(by, order.facility)
 
-    def act(orders: OrderBook, order: OrderAggregate) -> None:
-        row = next(row for row in order.steps if row.id == step.pk)
+    def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
+        row = next(row for row in aggregate.steps if row.id == step.pk)
         allowed = step_status.MAY[kind]
         if row.status not in allowed:
             names = ", ".join(sorted(allowed))
             raise Conflict(f"the step is {row.status}; {kind} needs one that is {names}", "status")
-        orders.add_event(order, kind, origin, step=row, reason=reason)
-        orders.derive(order, origin)
-        about = [("step", row.public_id), ("order", order.order.public_id)]
+        orders.add_event(aggregate, kind, origin, step=row, reason=reason)
+        orders.derive(aggregate, origin)
+        about = [("step", row.public_id), ("order", aggregate.order.public_id)]
         orders.note(worklist_events.STEP_CHANGED[kind], about, origin, reason)
 
-    _on_order(step.procedure.order_id, act)
-    return ScheduledProcedureStep.objects.select_related("procedure__order__facility").get(pk=step.pk)
+    _on_order(order.pk, act)
+    things = [("step", step.public_id), ("order", order.public_id)]
+    audit.note(by, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
+    return _act(origin, order, kind, step)
 
 
-def cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
-    """Cancel an order; one whose exam began is discontinued. Raises `Conflict` for one that ended."""
+def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
+    """Cancel an order; one whose exam began is discontinued. Raises `Conflict` for one that ended.
+
+    Returns the act.
+    """
+    by.require("order.cancel", order)
+    origin = Provenance.of_person(by, order.facility)
     if not reason.strip():
         raise Missing("a cancellation needs a reason", "reason")
 
@@ -69,11 +100,15 @@ def cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
         cancelled = worklist_events.ORDER_CHANGED[StatusEvent.Kind.CANCEL]
         orders.note(cancelled, [("order", row.public_id)], origin, reason)
 
-    return _on_order(order.pk, act)
+    _on_order(order.pk, act)
+    audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
+    return _act(origin, order, StatusEvent.Kind.CANCEL, None)
 
 
-def undo(*, act: StatusEvent, origin: Provenance) -> Order:
+def undo(*, by: Actor, act: StatusEvent) -> Order:
     """Undo an act: the status is what the other acts come to. Raises `Unknown` if undone already."""
+    by.require("step.change", act.order)
+    origin = Provenance.of_person(by, act.order.facility)
 
     def take_back(orders: OrderBook, aggregate: OrderAggregate) -> None:
         event = next((event for event in aggregate.events if event.id == act.pk), None)
@@ -84,14 +119,22 @@ def undo(*, act: StatusEvent, origin: Provenance) -> Order:
         undone = worklist_events.UNDONE[StatusEvent.Kind(event.kind)]
         orders.note(undone, [("order", aggregate.order.public_id)], origin)
 
-    return _on_order(act.order_id, take_back)
+    _on_order(act.order_id, take_back)
+    audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", act.order.public_id))
+    return Order.objects.select_related("facility").get(pk=act.order_id)
 
 
-def _on_order(key: int, act: Callable[[OrderBook, OrderAggregate], None]) -> Order:
+def _on_order(key: int, act: Callable[[OrderBook, OrderAggregate], None]) -> None:
     """Do something to a locked order, in the caller's transaction."""
     assert connection.in_atomic_block
     loader = Loader(catalogue.current())
     orders = loader.order(key)
     act(orders, orders.aggregates[key])
     batch.Batch(loader.snapshot, None, orders).save()
-    return Order.objects.select_related("facility").get(pk=key)
+
+
+def _act(
+    origin: Provenance, order: Order, kind: StatusEvent.Kind, step: ScheduledProcedureStep | None
+) -> StatusEvent:
+    rows = StatusEvent.objects.select_related("step")
+    return rows.get(order=order, step=step, kind=kind, stamp=origin.stamp.key())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive.reconcile.candidates import Candidate
-from archive.reconcile.reconcile_policy import of
+from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity, Request, StudyEvidence
 from archive.reconcile.verdict import as_json
 from tests.archive.reconcile.builders import (
@@ -276,15 +276,36 @@ def test_empty_fields_neither_agree_nor_contradict() -> None:
 
 
 def test_a_site_may_be_stricter_or_milder() -> None:
-    strict = of({"allowed": {"patient_name": []}})
+    strict = Policy.model_validate({"allowed": {"patient_name": []}})
     assert judge(facts(replace(ANNA, name="BARS^ANNE")), candidate(), policy=strict).outcome == "probable"
-    mild = of({"other_id_same_demographics": "probable"})
+    mild = Policy.model_validate({"other_id_same_demographics": "probable"})
     assert judge(facts(replace(ANNA, patient_id="P9")), candidate(), policy=mild).outcome == "probable"
-    aliases = of({"issuer_aliases": {"GH": "GENHOSP"}})
+    aliases = Policy.model_validate({"issuer_aliases": {"GH": "GENHOSP"}})
     assert judge(facts(replace(ANNA, issuer="GH")), candidate(), policy=aliases).outcome == "matched"
-    assert len({DEFAULT.version, strict.version, mild.version, of({}).version}) == 3
+    assert len({DEFAULT.version, strict.version, mild.version, Policy().version}) == 3
     with pytest.raises(ValueError, match="wieghts"):
-        of({"wieghts": {}})
+        Policy.model_validate({"wieghts": {}})
+
+
+@pytest.mark.parametrize(
+    ("agreement", "default", "strict"),
+    [
+        (None, "silent", "silent"),
+        (0.0, "contradicts", "contradicts"),
+        (0.4, "contradicts", "unclear"),
+        (0.41, "unclear", "unclear"),
+        (0.8, "agrees", "unclear"),
+        (0.95, "agrees", "agrees"),
+        (1.0, "agrees", "agrees"),
+    ],
+)
+def test_a_finding_says_what_it_comes_to_under_the_policy(
+    agreement: float | None, default: str, strict: str
+) -> None:
+    assert DEFAULT.concordance(agreement) == default
+    assert (
+        Policy.model_validate({"agrees_from": 0.95, "contradicts_to": 0.1}).concordance(agreement) == strict
+    )
 
 
 def test_the_candidates_tell_what_the_api_promises() -> None:
@@ -292,7 +313,8 @@ def test_the_candidates_tell_what_the_api_promises() -> None:
     assert entry["scheduled_procedure_step_id"] == "SPS00001"
     assert entry["patient"]["name"] == "BARS^ANNA"
     assert 0.9 < entry["score"] <= 1
-    assert {"field", "seen", "expected", "normaliser", "agreement", "weight"} == set(entry["findings"][0])
+    says = {"field", "seen", "expected", "normaliser", "agreement", "concordance", "weight"}
+    assert says == set(entry["findings"][0])
 
 
 def chosen(seen: StudyEvidence, *candidates: Candidate) -> set[str]:

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Facility, Role, User
+from accounts.models import Facility, Presence, Role, SiteSection, User
 from archive.decisions import decision_frame
 from archive.models import Decision, Series, Study, StudyException
 from interfaces.hl7.models import Destination, OutboundMessage
@@ -48,10 +48,33 @@ def path(mismatch: Study) -> str:
     return f"/exceptions/{mismatch.exception.public_id}"
 
 
+def concordances(browser: Client, study: Study) -> dict[str, str]:
+    """How the page marks each field of the comparison."""
+    text = read(browser.get(f"/exceptions/{study.exception.public_id}"))
+    found = re.findall(
+        r'<tr class="(agrees|unclear|contradicts|silent)">\s*<th scope="row">([^<]+)</th>', text
+    )
+    return {title: concordance for concordance, title in found}
+
+
 def words(answer: Any) -> str:
     """What a page says, without its tags."""
     text = re.sub(r"<[^>]+>", " ", read(answer))
     return re.sub(r"\s+", " ", html.unescape(text))
+
+
+def test_the_page_judges_by_the_policy_of_the_verdict(hospital: Hospital, browser: Client) -> None:
+    """A verdict keeps what its findings came to; another policy counts from the next verdict on."""
+    hospital.order("A1", hospital.patient("P1", "BARS^ANNA", birth_date="19700102"))
+    study = hospital.study("A1", name="BARS^ANNE", birth_date="19700201")
+    assert study.verdict == "probable", "two slips need a person"
+    section = SiteSection.objects.get(name="archive")
+    section.content = {**section.content, "reconcile": {"agrees_from": 0.9}}
+    section.save()
+    assert concordances(browser, study)["Born"] == "agrees"
+    assert hospital.judged(study).verdict == "probable"
+    assert concordances(browser, study)["Born"] == "unclear"
+    assert concordances(browser, study)["Sex"] == "agrees"
 
 
 def form(study: Study, action: str, **values: Any) -> dict[str, Any]:
@@ -223,7 +246,7 @@ def test_others_who_look_are_named(browser: Client, employ: Employ, path: str) -
     assert "berta has had this open since" in words(browser.get(path))
     assert "berta" in words(browser.get("/exceptions"))
     assert "anna has had" not in words(browser.get(path)).lower()
-    StudyException.objects.get().viewers.update(until=timezone.now() - timedelta(seconds=1))
+    Presence.objects.update(until=timezone.now() - timedelta(seconds=1))
     assert "berta" not in words(browser.get(path))
 
 

@@ -11,19 +11,18 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts import access
+from accounts import access, presence
 from archive.decisions import decision_type
 from archive.decisions.decision_frame import revision
 from archive.decisions.needs import ChosenFrom
 from archive.decisions.undo import Undo
 from archive.models import Decision, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
-from archive.reconcile import exception_list, exception_viewers, step_comparison
+from archive.reconcile import exception_list, step_comparison
 from ledger import audit
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.exceptions import evidence, target_search
 from web.pages.exceptions.exception_list import clock_of
-from web.rest import authorization as door
 from worklist.models import Order, ScheduledProcedureStep
 from worklist.patients import person_names
 
@@ -48,7 +47,7 @@ def find(request: HttpRequest, public_id: str) -> StudyException:
     """The exception that a path names, if it is one of the person's; raises Http404."""
     rows = StudyException.objects.select_related("study__facility", "study__patient__survivor__authority")
     mine = rows.filter(pk__in=exception_list.of_user(request.user).values("pk"))
-    return door.find(rows, mine, request, public_id=public_id)
+    return authorization.find(rows, mine, request, public_id=public_id)
 
 
 @require_safe
@@ -57,8 +56,8 @@ def exception(request: HttpRequest, public_id: str) -> HttpResponse:
     """The page."""
     row, user = find(request, public_id), layout.user_of(request)
     with transaction.atomic():
-        exception_viewers.look(exception=row, user=user)
-    door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study.study_instance_uid))
+        presence.look(row, user=user)
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study.study_instance_uid))
     with timezone.override(layout.zone_of(request)):
         return layout.page(request, "web/exceptions/exception.html", _context(request, row))
 
@@ -91,7 +90,7 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "hits": hits,
         "series": _series(study),
         "links": _links(study),
-        "lookers": exception_viewers.lookers([row], but=user).get(row.pk, []),
+        "lookers": presence.others(row, user=user),
         "actions": decision_type.registered(),
         "undo": Undo,
         "keys": {decided.kind: decided.key for decided in decision_type.registered()},
@@ -133,7 +132,7 @@ def _compared(
 
 def _note_hits(request: HttpRequest, hits: target_search.Hits) -> None:
     people = {one.record for one in [*hits.steps, *hits.patients]} - {""}
-    door.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in sorted(people)))
+    authorization.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in sorted(people)))
 
 
 def _series(study: Study) -> list[dict[str, Any]]:

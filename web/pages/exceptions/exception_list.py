@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts import presence
 from archive.models import ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
-from archive.reconcile import exception_list, exception_viewers
+from archive.reconcile import exception_list
 from ledger import audit
-from web.kernel import formats, layout, paging
+from web.kernel import authorization, formats, layout, paging
 from web.pages.exceptions import evidence, exception_filters
-from web.rest import authorization as door
 
 COLUMNS: Final = (
     ("age", "Age"),
@@ -84,7 +84,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
         )
         cut = paging.cut(request, rows, exception_list.whole)
         shown = _rows(cut.rows, layout.user_of(request))
-        door.note_reading(
+        authorization.note_reading(
             request, audit.INSTANCES_ACCESSED, *(("study", row.study.study_instance_uid) for row in shown)
         )
         context = {
@@ -109,13 +109,13 @@ def _rows(rows: Iterable[StudyException], user: Any) -> list[Row]:
     rows = list(rows)
     verdicts = Verdict.objects.in_bulk([row.newest_verdict for row in rows])  # type: ignore[attr-defined]
     stations = _stations(rows)
-    present = exception_viewers.lookers(rows, but=user)
+    present = presence.lookers(rows, but=user)
     return [
         _row(
             row,
             verdicts.get(row.newest_verdict),  # type: ignore[attr-defined]
             stations.get(row.study_id, []),
-            [str(looker.user) for looker in present.get(row.pk, [])],
+            [str(looker.user) for looker in present.get(row.public_id, [])],
         )
         for row in rows
     ]
