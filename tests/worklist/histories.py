@@ -60,12 +60,20 @@ _ends = st.builds(
     _numbers,
     st.sampled_from(list(StatusEvent.Kind)),
 )
+_of_people = st.one_of(_registrations, _merges)
 HISTORIES: Final = st.lists(
-    st.lists(st.one_of(_registrations, _merges, _orders, _ends), min_size=1, max_size=2),
+    st.builds(
+        lambda first, others: [first, *others],
+        st.one_of(_orders, _ends, _of_people),
+        st.lists(_of_people, max_size=1),
+    ),
     min_size=2,
     max_size=9,
 )
-"""Messages of one or two groups each, in the order in which they were made."""
+"""Messages of one or two groups each, in the order in which they were made.
+
+Of several orders in one message that turn out to be one, nobody can tell which says what it is now.
+"""
 
 
 def registration(people: Iterable[str], visit: str = "", **demographics: Any) -> Registration:
