@@ -10,11 +10,10 @@ from itertools import zip_longest
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from archive.modality import UNSPECIFIC
 from archive.models import Series, Study
 from archive.storage.generated_objects import is_own
 
-NO_IMAGES: Final = frozenset({"SR", "PR", "KO", "OT", "DOC", "SEG", "REG", "RTSTRUCT", "PLAN", "AU", "HD"})
-"""Modalities of objects that come along with any study and say nothing of the procedure."""
 _CONFLICTING: Final = ("header_patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex")
 
 
@@ -82,7 +81,7 @@ def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
         accession_numbers=_distinct(accessions),
         accession_issuer=_issuer(study.header.get("accession_issuer")),
         requests=tuple(sorted({_request(item) for row in series for item in row.header.get("requests", [])})),
-        modalities=_distinct(m for m in study.modalities if m not in NO_IMAGES),
+        modalities=_distinct(m for m in study.modalities if m not in UNSPECIFIC),
         station_ae_titles=_distinct(row.station_ae_title for row in series),
         station_names=_distinct(row.station_name for row in series),
         acquired_at=_acquired_at(study),

@@ -16,11 +16,12 @@ from accounts import access
 from accounts.models import User
 from archive import archive_events
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
-from archive.reconcile.reconcile_policy import Concordance
+from archive.reconcile.reconcile_policy import FIELDS, Concordance
 from ledger import audit, events
 from reporting.turnaround import current_stage
 from web.kernel import authorization, formats, layout
 from web.pages import patients, timelines
+from web.pages.exceptions import evidence
 from worklist.models import Order
 
 MOST_SERIES: Final = 200
@@ -99,39 +100,16 @@ def findings(verdict: Verdict) -> list[FindingRow]:
 
 
 def _finding(found: dict[str, Any]) -> FindingRow:
-    concordance = Concordance(found["concordance"])
-    name = str(found.get("field", ""))
+    concordance, name = Concordance(found["concordance"]), str(found["field"])
+    seen, expected = (evidence.shown(name, str(found[side] or "")) for side in ("seen", "expected"))
+    normaliser = str(found["normaliser"] or "")
     return FindingRow(
-        field=name.replace("_", " "),
-        seen=_value(name, found.get("seen")),
-        expected=_value(name, found.get("expected")),
+        field=FIELDS[name].title,
+        seen=seen.replace("^^^", " "),
+        expected=expected.replace("^^^", " "),
         differs=concordance is Concordance.CONTRADICTS and name != "study_instance_uid",
-        agreement=_agreement(concordance, str(found["normaliser"]), found["agreement"]),
+        agreement=evidence.words(concordance, normaliser, bool(seen), bool(expected)),
     )
-
-
-def _value(name: str, value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value if value is not None else "")
-    if name.endswith("name") or "physician" in name:
-        return formats.shown(text) if text else ""
-    if name == "patient_id":
-        return text.replace("^^^", " ")
-    return formats.date(text) if name.endswith("date") else text
-
-
-_SAYS: Final = {
-    Concordance.AGREES: "alike",
-    Concordance.UNCLEAR: "unclear",
-    Concordance.CONTRADICTS: "differs",
-    Concordance.SILENT: "one side says nothing",
-}
-
-
-def _agreement(concordance: Concordance, normaliser: str, agreement: float | None) -> str:
-    if agreement == 1 and not normaliser:
-        return "the same"
-    said = _SAYS[concordance]
-    return f"{said}: {normaliser}" if agreement is not None and normaliser else said
 
 
 def _find(request: HttpRequest, user: User, uid: str) -> Study:

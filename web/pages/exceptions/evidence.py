@@ -8,27 +8,10 @@ from typing import Any, Final
 from django.utils import timezone
 
 from archive.models import Verdict
-from archive.reconcile.reconcile_policy import Concordance
+from archive.reconcile.reconcile_policy import FIELDS, Concordance
 from web.kernel import formats
 from web.pages.exceptions.text_differences import Pieces, between, unmarked
 
-FIELDS: Final[Mapping[str, str]] = {
-    "patient_id": "Patient ID",
-    "patient_name": "Name",
-    "birth_date": "Born",
-    "sex": "Sex",
-    "accession_number": "Accession number",
-    "study_instance_uid": "Study Instance UID",
-    "request": "Requested procedure / step ID",
-    "modality": "Modality",
-    "laterality": "Side",
-    "body_part": "Body part",
-    "procedure": "Procedure",
-    "station": "Station",
-    "time": "Time",
-    "performing_physician": "Performing physician",
-    "order_status": "Order's state",
-}
 IDENTITY: Final = frozenset({"patient_id", "patient_name", "birth_date", "sex"})
 _NAMES: Final = frozenset({"patient_name", "performing_physician"})
 _IN_WORDS: Final = frozenset({"procedure", "body_part", "time", "station", "order_status"})
@@ -124,17 +107,17 @@ def candidates(verdict: Verdict | None) -> list[Candidate]:
 
 def _line(finding: Mapping[str, Any]) -> Line:
     field, concordance = str(finding["field"]), Concordance(finding["concordance"])
-    seen, expected = (_shown(field, str(finding[side] or "")) for side in ("seen", "expected"))
+    seen, expected = (shown(field, str(finding[side] or "")) for side in ("seen", "expected"))
     agrees = concordance is Concordance.AGREES
     is_marked = concordance in _IN_DOUBT or (agrees and field not in _IN_WORDS)
     left, right = between(seen, expected) if is_marked else (unmarked(seen), unmarked(expected))
     return Line(
         field=field,
-        title=FIELDS.get(field, field.replace("_", " ").capitalize()),
+        title=FIELDS[field].title,
         seen=left,
         expected=right,
         concordance=concordance,
-        words=_words(concordance, str(finding.get("normaliser") or ""), bool(seen), bool(expected)),
+        words=words(concordance, str(finding.get("normaliser") or ""), bool(seen), bool(expected)),
         agreement=finding["agreement"],
         weight=float(finding.get("weight") or 0),
     )
@@ -147,7 +130,8 @@ _SAYS: Final = {
 }
 
 
-def _words(concordance: Concordance, normaliser: str, seen: bool, expected: bool) -> str:
+def words(concordance: Concordance, normaliser: str, seen: bool, expected: bool) -> str:
+    """How far both sides agree, and what had to be forgiven for it."""
     if concordance is Concordance.SILENT:
         if not seen and not expected:
             return "neither says it"
@@ -156,7 +140,8 @@ def _words(concordance: Concordance, normaliser: str, seen: bool, expected: bool
     return f"{word}: {normaliser}" if normaliser else word
 
 
-def _shown(field: str, text: str) -> str:
+def shown(field: str, text: str) -> str:
+    """A value of a field, as people write it."""
     if field in _NAMES:
         return formats.shown(text) if text.strip("^= ") else ""
     if field == "birth_date":
