@@ -33,7 +33,7 @@ def test_each_field_of_the_evidence_has_a_weight_and_a_name() -> None:
 
 
 def test_priorities_are_in_the_order_of_their_urgency() -> None:
-    assert PRESSING == tuple(Priority)[:2]
+    assert tuple(Priority)[:2] == PRESSING
     assert Priority.most_urgent(["LOW", "HIGH", "ROUTINE"]) == Priority.HIGH
     assert Priority.most_urgent(["LOW"]) == Priority.LOW
     assert Priority.most_urgent([]) == Priority.ROUTINE

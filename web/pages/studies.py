@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,7 +16,9 @@ from accounts import access
 from accounts.models import User
 from archive import archive_events
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
-from archive.reconcile.reconcile_policy import FIELDS, Concordance
+from archive.reconcile import verdict_record
+from archive.reconcile.finding import Finding
+from archive.reconcile.reconcile_policy import FIELDS
 from ledger import audit, events
 from reporting.turnaround import current_stage
 from web.kernel import authorization, formats, layout
@@ -95,20 +97,18 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
 
 def findings(verdict: Verdict) -> list[FindingRow]:
     """The evidence of a verdict, field by field, what speaks against it first."""
-    rows = [_finding(found) for found in verdict.findings]
+    rows = [_finding(found) for found in verdict_record.findings(verdict)]
     return sorted((row for row in rows if row.seen or row.expected), key=lambda row: not row.differs)
 
 
-def _finding(found: dict[str, Any]) -> FindingRow:
-    concordance, name = Concordance(found["concordance"]), str(found["field"])
-    seen, expected = (evidence.shown(name, str(found[side] or "")) for side in ("seen", "expected"))
-    normaliser = str(found["normaliser"] or "")
+def _finding(found: Finding) -> FindingRow:
+    seen, expected = evidence.shown(found.field, found.seen), evidence.shown(found.field, found.expected)
     return FindingRow(
-        field=FIELDS[name].title,
+        field=FIELDS[found.field].title,
         seen=seen.replace("^^^", " "),
         expected=expected.replace("^^^", " "),
-        differs=concordance is Concordance.CONTRADICTS and name != "study_instance_uid",
-        agreement=evidence.words(concordance, normaliser, bool(seen), bool(expected)),
+        differs=found.contradicts and found.field != "study_instance_uid",
+        agreement=evidence.words(found.concordance, found.normaliser, bool(seen), bool(expected)),
     )
 
 
