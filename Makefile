@@ -21,7 +21,7 @@ test: ## run the tests on SQLite, then on PostgreSQL and Redis
 lint: ## check style, types, and who may import whom
 	@$(PYTHON) bootstrap.py lint $(ARGS)
 
-format: ## lay out Python, scripts and styles as lint wants them
+format: ## lay out code, templates, scripts and styles as lint wants them
 	@$(PYTHON) bootstrap.py format $(ARGS)
 
 bench: ## measure

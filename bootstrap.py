@@ -5,7 +5,7 @@
     python3 bootstrap.py demo                       the same, with a simulated hospital day
     python3 bootstrap.py test [pytest's arguments]  the test suite, on SQLite and on PostgreSQL
     python3 bootstrap.py lint                       style, types, and who may import whom
-    python3 bootstrap.py format                     lay code, scripts and pages out as lint wants them
+    python3 bootstrap.py format                     lay out code, templates and scripts as lint wants them
     python3 bootstrap.py bench                      measure
     python3 bootstrap.py screenshots                a picture of each page, for the documentation
     python3 bootstrap.py lock                       pin the requirements anew
@@ -41,6 +41,7 @@ SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 MIN_FREE_MB = 500
 PRETTIER = ".frontend/tools/prettier/bin/prettier.cjs"
 TSC = ".frontend/tools/typescript/tsc.js"
+TEMPLATES = "web/templates"
 SCRIPTS = ("web/static/web/**/*.js", "web/static/web/**/*.css")
 POSTGRESQL = "postgres://postgres@127.0.0.1:5432/postgres"
 REDIS = "redis://127.0.0.1:6379/0"
@@ -165,7 +166,13 @@ def lint(arguments: list[str]) -> int:
 
 def checks(node: str) -> Iterator[tuple[str, list[str]]]:
     """What `lint` runs, by name; what Node.js runs only where there is one."""
-    for tool in ("ruff check", "ruff format --check", "mypy", "lint-imports"):
+    for tool in (
+        "ruff check",
+        "ruff format --check",
+        "mypy",
+        "lint-imports",
+        f"djangofmt --check {TEMPLATES}",
+    ):
         name, *options = tool.split()
         yield tool, [str(VENV / "bin" / name), *options]
     for rule in ("line_lengths", "module_names"):
@@ -182,11 +189,11 @@ def passes(name: str, command: list[str]) -> bool:
 
 
 def format_all(arguments: list[str]) -> int:
-    """Lay out Python, scripts and styles as `lint` wants them."""
+    """Lay out Python, templates, scripts and styles as `lint` wants them."""
     set_up(TO_TEST)
     node = set_up_tools()
-    ruff = str(VENV / "bin" / "ruff")
-    commands = [[ruff, "check", "--fix"], [ruff, "format"]]
+    ruff, djangofmt = (str(VENV / "bin" / name) for name in ("ruff", "djangofmt"))
+    commands = [[ruff, "check", "--fix"], [ruff, "format"], [djangofmt, TEMPLATES]]
     if node:
         commands.append([node, PRETTIER, "--write", "--log-level", "warn", *SCRIPTS])
     return max([subprocess.call(command, cwd=ROOT) for command in commands])

@@ -148,3 +148,17 @@ class FailedSignIn(models.Model):
             models.Index(fields=["address", "at"], name="failed_sign_in_by_address"),
             models.Index(fields=["at"], name="failed_sign_in_at"),
         ]
+
+
+class Presence(models.Model):
+    """A person has a thing before them, named by its type and public ID; it blocks nobody."""
+
+    type = models.CharField(max_length=32)
+    key = models.CharField(max_length=100)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["type", "key", "user"], name="presence_once")]
+        indexes = [models.Index(fields=["until"], name="presence_until")]

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class LedgerConfig(AppConfig):
@@ -6,5 +7,10 @@ class LedgerConfig(AppConfig):
     label = "ledger"
 
     def ready(self) -> None:
-        """Declare the kinds of events."""
-        from ledger import jobs  # noqa: F401
+        """Declare the kinds of events; teach each connection what texts are compared by."""
+        from ledger import (
+            jobs,  # noqa: F401
+            wildcards,
+        )
+
+        connection_created.connect(wildcards.teach_folding, dispatch_uid="wildcards")

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import environ
 
+from ris_pacs import system_time_zone
 from web.kernel.content_security import static_headers
 
 env = environ.Env()
@@ -53,13 +54,24 @@ def _database(url: str) -> dict[str, Any]:
     return dict(environ.Env.db_url_config(url))
 
 
+def _site_file() -> Path:
+    """What RIS_PACS_SITE names, else the home's own; the demo site only where there is no other."""
+    if named := env.str("RIS_PACS_SITE", ""):
+        return Path(named).expanduser().resolve()
+    own = HOME / "site.yaml"
+    # A link that leads nowhere is the operator's too: better no start than one that lets everybody in.
+    return own if os.path.lexists(own) else DEMO_SITE
+
+
 HOME = Path(env.str("RIS_PACS_HOME", str(BASE_DIR / "var"))).expanduser().resolve()
 HTTP_ADDRESS = _address("RIS_PACS_HTTP", "127.0.0.1:8000")
 DICOM_ADDRESS = _address("RIS_PACS_DICOM", "127.0.0.1:11112")
 HL7_ADDRESS = _address("RIS_PACS_HL7", "127.0.0.1:2575")
 HL7_DESTINATION = _address("RIS_PACS_HL7_DESTINATION", "127.0.0.1:2576")
 AE_TITLE = env.str("RIS_PACS_AE_TITLE", "RISPACS")
-SITE_FILE = Path(env.str("RIS_PACS_SITE", str(BASE_DIR / "simulator" / "site.yaml")))
+DEFAULT_SITE = BASE_DIR / "ris_pacs" / "default_site.yaml"
+DEMO_SITE = BASE_DIR / "simulator" / "site.yaml"
+SITE_FILE = _site_file()
 LOOPBACK_ONLY = HTTP_ADDRESS[0] in ("127.0.0.1", "localhost", "::1")
 
 DEBUG = env.bool("RIS_PACS_DEBUG", False)
@@ -169,6 +181,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 
+# Read here, since Django sets TZ once it has read the settings.
+SYSTEM_TIME_ZONE = system_time_zone.name()
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"

@@ -80,7 +80,8 @@ def read(path: Path) -> tuple[Site, str]:
             for found in error.errors()
         ]
         raise SiteFileError(path, sorted(problems, key=lambda problem: problem.line)) from error
-    return site, hashlib.sha256(text.encode()).hexdigest()
+    # The machine's time zone may change while the text stays.
+    return site, hashlib.sha256(f"{text}\0{settings.SYSTEM_TIME_ZONE}".encode()).hexdigest()
 
 
 def apply(path: Path, *, dry_run: bool = False, overwrite: bool = False) -> list[Change]:

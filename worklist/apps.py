@@ -6,5 +6,9 @@ class WorklistConfig(AppConfig):
     label = "worklist"
 
     def ready(self) -> None:
-        """Declare the kinds of events."""
+        """Declare the kinds of events; listen to what happens to facilities."""
+        from accounts.signals import time_zone_changed
         from worklist import worklist_events  # noqa: F401
+        from worklist.schedule import wall_clock
+
+        time_zone_changed.connect(wall_clock.follow_time_zone, dispatch_uid="worklist.wall_clock")

@@ -25,6 +25,7 @@ from archive.coercion.attribute_coercion import (
     who_and_why,
     written,
 )
+from archive.dataset.element_coding import UNDEFINED, coding_of
 from archive.dataset.elements import (
     ITEM,
     Element,
@@ -35,10 +36,11 @@ from archive.dataset.elements import (
     joined,
     length_of,
 )
-from archive.dataset.header import character_sets, decode_text
 from archive.dataset.part10 import Part10, map_dataset, open_part10
 from archive.dataset.specific_character_set import CHARACTER_SET, LOCALISED, UTF_8, ToUTF8, clean, encode
-from archive.dataset.walk import DEFLATED, PIXELS, SOP_CLASS_UID, UNDEFINED, coding_of
+from archive.dataset.tags import PIXELS, SOP_CLASS_UID
+from archive.dataset.text_value import character_sets, decode_text
+from archive.dataset.transfer_syntax import DEFLATED
 
 _CHUNK: Final = 1 << 20
 

@@ -14,9 +14,9 @@ from archive.coercion.attribute_coercion import (
     who_and_why,
     written,
 )
-from archive.dataset.header import name_of
+from archive.dataset.attributes import name_of
 from archive.dataset.specific_character_set import clean
-from archive.dataset.walk import SOP_CLASS_UID
+from archive.dataset.tags import SOP_CLASS_UID
 
 Json = dict[str, Any]
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from accounts.models import SiteSection
 from archive.coercion.attribute_coercion import COERCE, CORRECT, Coercion, Request
-from archive.dataset.walk import STUDY_INSTANCE_UID
+from archive.dataset.tags import STUDY_INSTANCE_UID
 from archive.decisions import decision_type
 from archive.decisions.decision_type import Links
 from archive.models import Decision, Outcome, Study

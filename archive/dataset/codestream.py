@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.frames import frame_of, open_image
-from archive.dataset.walk import DatasetError, Pixels
+from archive.dataset.pixel_data import Pixels
 
 _BASELINE, _EXTENDED, _LOSSLESS, _LOSSLESS_SV1 = (f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70))
 _JPEG = frozenset((_BASELINE, _EXTENDED, _LOSSLESS, _LOSSLESS_SV1))

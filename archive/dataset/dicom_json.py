@@ -14,10 +14,13 @@ from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 
+from archive.dataset.attributes import Attributes, name_of, parse
+from archive.dataset.dataset_error import DatasetError, guarded
 from archive.dataset.frames import little_endian, native_bytes, open_image, walk_mapped
-from archive.dataset.header import Attributes, decode_text, name_of, parse
 from archive.dataset.part10 import Part10, map_dataset, open_part10
-from archive.dataset.walk import PIXELS, DatasetError, Walked, guarded
+from archive.dataset.tags import PIXELS
+from archive.dataset.text_value import decode_text
+from archive.dataset.walk import Walked
 
 Json = dict[str, Any]
 BulkDataURI = Callable[[str], str]
@@ -37,7 +40,7 @@ _NUMBERS = {"FD": "d", "FL": "f", "SL": "l", "SS": "h", "SV": "q", "UL": "L", "U
 _WHERE = re.compile(r"(?:[0-9A-F]{8}/[0-9]{1,6}/)*[0-9A-F]{8}", re.ASCII)
 _VALUES = _TEXTS | _SINGLE_TEXT | _NUMBERS.keys() | {"PN", "IS", "DS", "AT"}  # the others are binary
 _IS = re.compile(r"[+-]?[0-9]{1,16}", re.ASCII)
-_DS = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_DS = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
 
 @dataclass(slots=True)

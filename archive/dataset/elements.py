@@ -10,19 +10,11 @@ from struct import error as StructError
 from struct import pack
 from typing import Final, NamedTuple
 
-from archive.dataset.walk import (
-    EXPLICIT_LITTLE_ENDIAN,
-    IMPLICIT_LITTLE_ENDIAN,
-    LONG_FORM,
-    PIXEL_DATA,
-    SEQUENCE_TAGS,
-    SHORT_FORM,
-    UNDEFINED,
-    Buffer,
-    Coding,
-    DatasetError,
-    coding_of,
-)
+from archive.dataset.dataset_error import DatasetError
+from archive.dataset.element_coding import LONG_FORM, SEQUENCE_TAGS, SHORT_FORM, UNDEFINED, Coding, coding_of
+from archive.dataset.structure import Buffer
+from archive.dataset.tags import PIXEL_DATA
+from archive.dataset.transfer_syntax import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 
 ITEM: Final = 0xFFFEE000
 _ITEM_END: Final = 0xFFFEE00D

@@ -8,25 +8,25 @@ from os import PathLike
 
 from pydicom.encaps import get_frame
 
+from archive.dataset.dataset_error import DatasetError, guarded
 from archive.dataset.part10 import Part10, map_dataset, open_part10
-from archive.dataset.walk import (
-    DEFLATED,
+from archive.dataset.pixel_data import Pixels
+from archive.dataset.structure import Span
+from archive.dataset.tags import (
     DOUBLE_FLOAT_PIXEL_DATA,
-    EXPLICIT_BIG_ENDIAN,
-    EXPLICIT_LITTLE_ENDIAN,
     EXTENDED_LENGTHS,
     EXTENDED_OFFSETS,
     FLOAT_PIXEL_DATA,
-    NATIVE,
     PIXEL_DATA,
-    DatasetError,
-    Pixels,
-    Span,
-    Walked,
-    guarded,
-    is_video,
-    walk,
 )
+from archive.dataset.transfer_syntax import (
+    DEFLATED,
+    EXPLICIT_BIG_ENDIAN,
+    EXPLICIT_LITTLE_ENDIAN,
+    NATIVE,
+    is_video,
+)
+from archive.dataset.walk import Walked, walk
 
 # PS3.18 tables 8.7.3-4 and 8.7.3-5: media types of compressed bulk data.
 _JPEG, _JPEG2000, _VIDEO = "image/jpeg", "image/jp2", "video/mp4"

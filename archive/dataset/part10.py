@@ -9,20 +9,17 @@ from pathlib import Path
 from struct import Struct, pack
 from typing import Final
 
-from archive.dataset.walk import (
+from archive.dataset.dataset_error import DatasetError
+from archive.dataset.deflated import inflate
+from archive.dataset.element_coding import LONG_FORM, SHORT_FORM, UNDEFINED
+from archive.dataset.limits import LIMITS, Limits
+from archive.dataset.transfer_syntax import (
     DEFLATED,
     EXPLICIT_BIG_ENDIAN,
     EXPLICIT_LITTLE_ENDIAN,
     IMPLICIT_LITTLE_ENDIAN,
-    LIMITS,
-    LONG_FORM,
-    SHORT_FORM,
-    UNDEFINED,
-    DatasetError,
-    Limits,
-    inflate,
-    valid_uid,
 )
+from archive.dataset.uid import valid_uid
 
 IMPLEMENTATION_CLASS_UID: Final = "2.25.242586157409352871046531804929657190342"
 IMPLEMENTATION_VERSION_NAME: Final = "RIS_PACS"  # at most 16 characters (SH in PS3.10 table 7.1-1)

@@ -8,6 +8,8 @@ from pydicom.charset import encode_string, python_encoding
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 from pydicom.valuerep import PersonName
 
+from archive.dataset.dataset_error import DatasetError, guarded
+from archive.dataset.element_coding import UNDEFINED, Coding
 from archive.dataset.elements import (
     IMPLICIT,
     ITEM,
@@ -21,8 +23,7 @@ from archive.dataset.elements import (
     joined,
     length_of,
 )
-from archive.dataset.header import character_sets, decode_text, encodings_of
-from archive.dataset.walk import UNDEFINED, Coding, DatasetError, guarded
+from archive.dataset.text_value import character_sets, decode_text, encodings_of
 
 CHARACTER_SET: Final = 0x00080005
 UTF_8: Final = "ISO_IR 192"

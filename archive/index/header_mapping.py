@@ -13,6 +13,7 @@ from django.db.models import Field, Model
 
 from archive.dataset.header import Header
 from archive.models import Instance, Series, Study
+from archive.models.study import PATIENT_NAME_KEYS, REFERRER_KEYS
 from archive.storage.generated_objects import is_own
 from worklist.patients import person_names
 
@@ -90,8 +91,14 @@ def tell(study: Study, series: Iterable[Mapping[str, Any]]) -> None:
             merge(told, one)
     for name in (*_IDENTITY, *_OF_STUDY):
         setattr(study, name, told.get(name, ""))
-    study.patient_name_key = person_names.keys(study.patient_name)[0][:320]
+    _set_keys(study, PATIENT_NAME_KEYS, study.patient_name)
+    _set_keys(study, REFERRER_KEYS, study.referring_physician)
     study.header = told.get("header", {})
+
+
+def _set_keys(study: Study, columns: Iterable[str], name: str) -> None:
+    for column, key in zip(columns, person_names.keys(name), strict=True):
+        setattr(study, column, _cut(Study, column, key))
 
 
 def add_to_series(series: Series, header: Header, calling_ae: str) -> None:

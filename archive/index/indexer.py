@@ -18,10 +18,11 @@ from django.db.models import Count, Q
 
 from accounts.models import Facility, SiteSection
 from archive import archive_events
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.header import Header, read_header
-from archive.dataset.walk import DatasetError
 from archive.index import header_mapping
 from archive.models import Instance, Series, StoredFile, Study
+from archive.models.study import PATIENT_NAME_KEYS, REFERRER_KEYS
 from archive.storage import volumes
 from archive.storage.generated_objects import is_own
 from ledger import clock, events, jobs
@@ -249,7 +250,7 @@ def save_facts(studies: Sequence[Study]) -> None:
 
 _INDEXED_FIELDS: Final = (
     "patient_name",
-    "patient_name_key",
+    *PATIENT_NAME_KEYS,
     "header_patient_id",
     "issuer_of_patient_id",
     "birth_date",
@@ -260,6 +261,7 @@ _INDEXED_FIELDS: Final = (
     "study_time",
     "description",
     "referring_physician",
+    *REFERRER_KEYS,
     "modalities",
     "header",
     "series_count",

@@ -1,5 +1,7 @@
 """Studies, series and instances as received: nothing in them is corrected."""
 
+from typing import Final
+
 from django.db import models
 
 from accounts.models import Facility
@@ -28,6 +30,11 @@ class Hidden(models.TextChoices):
     JOINED = "joined", "its series are back in the study that they came in"
 
 
+PATIENT_NAME_KEYS: Final = ("patient_name_key", "patient_ideographic_key", "patient_phonetic_key")
+REFERRER_KEYS: Final = ("referrer_key", "referrer_ideographic_key", "referrer_phonetic_key")
+"""What the names in a study's header are found by: their component groups, folded."""
+
+
 class Study(PublicModel):
     """A study, as its own header tells of it, and what reconcile makes of it.
 
@@ -48,6 +55,8 @@ class Study(PublicModel):
 
     patient_name = models.CharField(max_length=320, blank=True)
     patient_name_key = models.CharField(max_length=320, blank=True, db_index=True)
+    patient_ideographic_key = models.CharField(max_length=320, blank=True)
+    patient_phonetic_key = models.CharField(max_length=320, blank=True)
     header_patient_id = models.CharField(max_length=64, blank=True, db_index=True)
     issuer_of_patient_id = models.CharField(max_length=64, blank=True)
     birth_date = models.CharField(max_length=18, blank=True)
@@ -58,6 +67,9 @@ class Study(PublicModel):
     study_time = models.CharField(max_length=28, blank=True)
     description = models.CharField(max_length=255, blank=True)
     referring_physician = models.CharField(max_length=320, blank=True)
+    referrer_key = models.CharField(max_length=320, blank=True, help_text="alphabetic, folded")
+    referrer_ideographic_key = models.CharField(max_length=320, blank=True)
+    referrer_phonetic_key = models.CharField(max_length=320, blank=True)
     modalities = models.JSONField(default=list, blank=True)
     header = models.JSONField(default=dict, blank=True, help_text="other study facts, as received")
     series_count = models.PositiveIntegerField(default=0)

@@ -6,7 +6,6 @@ from typing import Final
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import User
 from archive.models.study import Study
 from ledger.public_id import PublicModel
 
@@ -79,18 +78,6 @@ class StudyException(PublicModel):
             models.Index(fields=["status", "opened_at"], name="exception_by_status"),
             models.Index(fields=["status", "due_at"], name="exception_by_due"),
         ]
-
-
-class ExceptionViewer(models.Model):
-    """That a person has an exception before them: presence, which blocks nobody."""
-
-    exception = models.ForeignKey(StudyException, on_delete=models.CASCADE, related_name="viewers")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    since = models.DateTimeField()
-    until = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["exception", "user"], name="exception_viewer_once")]
 
 
 class Decision(PublicModel):

@@ -12,18 +12,16 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
+from archive.dataset.attributes import parse
+from archive.dataset.dataset_error import DatasetError, guarded
 from archive.dataset.frames import Image, frame_of, image_of, walk_mapped
-from archive.dataset.header import parse
 from archive.dataset.part10 import map_dataset, open_part10
-from archive.dataset.walk import (
-    DOUBLE_FLOAT_PIXEL_DATA,
+from archive.dataset.pixel_data import Pixels
+from archive.dataset.tags import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA
+from archive.dataset.transfer_syntax import (
     ENCAPSULATED_UNCOMPRESSED,
     EXPLICIT_LITTLE_ENDIAN,
-    FLOAT_PIXEL_DATA,
     NATIVE,
-    DatasetError,
-    Pixels,
-    guarded,
     is_video,
 )
 

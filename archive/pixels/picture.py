@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 from pydicom.pixels.processing import apply_color_lut
 
-from archive.dataset.walk import DatasetError, guarded
+from archive.dataset.dataset_error import DatasetError, guarded
 from archive.pixels.frame_decoder import Array, Frame
 from archive.pixels.picture_request import JPEG, Wanted
 

@@ -17,7 +17,8 @@ from typing import Final
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from archive.dataset.walk import LIMITS, DatasetError
+from archive.dataset.dataset_error import DatasetError
+from archive.dataset.limits import LIMITS
 from archive.pixels.frame_decoder import DECODED, decode, native
 from archive.pixels.picture import draw
 from archive.pixels.picture_request import NATIVE, Wanted

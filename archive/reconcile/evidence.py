@@ -5,13 +5,13 @@ What a side leaves empty speaks neither for nor against: its finding has no agre
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from archive.reconcile import name_agreement
 from archive.reconcile.candidates import Candidate, Person
-from archive.reconcile.reconcile_policy import Policy
+from archive.reconcile.reconcile_policy import Concordance, Policy
 from archive.reconcile.study_evidence import Identity, StudyEvidence
 from archive.reconcile.typos import one_off, one_slip, swapped
 
@@ -35,26 +35,35 @@ _RIGHT: Final = re.compile(r"\b(right|rechts|rechte[rsn]?|droite?|rt)\b", re.IGN
 
 @dataclass(frozen=True)
 class Finding:
-    """What was seen in the images, what the schedule expected, and how far they agree."""
+    """What was seen in the images, what the schedule expected, how far they agree, and what that comes to."""
 
     field: str
     seen: str
     expected: str
     normaliser: str
     agreement: float | None
+    concordance: Concordance
     weight: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it speaks for the candidate."""
+        return self.concordance is Concordance.AGREES
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether it speaks against the candidate."""
+        return self.concordance is Concordance.CONTRADICTS
 
 
 def findings(facts: StudyEvidence, candidate: Candidate, policy: Policy) -> tuple[Finding, ...]:
     """All findings on a candidate, identity first."""
-    weights = policy.weights
     found = identity(facts.identities, candidate.patient, policy)
     for name, compare in _ORDER_FIELDS.items():
-        seen, expected, (agreement, normaliser) = compare(facts, candidate)
-        weight = weights[name] if agreement is not None else 0.0
-        if name == "study_instance_uid" and agreement == 0:
-            weight *= OTHER_UID_WEIGHT
-        found.append(Finding(name, seen, expected, normaliser, agreement, weight))
+        finding = _finding(name, *compare(facts, candidate), policy)
+        if name == "study_instance_uid" and finding.agreement == 0:
+            finding = replace(finding, weight=finding.weight * OTHER_UID_WEIGHT)
+        found.append(finding)
     return tuple(found)
 
 
@@ -72,7 +81,7 @@ def _identity(seen: Identity, person: Person, policy: Policy) -> list[Finding]:
     if not person.records:
         nobody = [("patient_id", seen.patient_id), ("patient_name", seen.name)]
         nobody += [("birth_date", seen.birth_date), ("sex", seen.sex)]
-        return [Finding(name, text, "", "", None, 0.0) for name, text in nobody]
+        return [_finding(name, text, "", (None, ""), policy) for name, text in nobody]
     number = _finding("patient_id", _cx(seen), *patient_id(seen, person, policy), policy)
     options = [_demographics(seen, record, policy) for record in person.records]
     best = max(options, key=lambda found: _agreement_of(found, policy))
@@ -101,14 +110,13 @@ def _demographics(seen: Identity, record: Identity, policy: Policy) -> list[Find
 
 def _of_merged(finding: Finding) -> Finding:
     exact = finding.agreement == 1 and not finding.normaliser
-    return Finding(**{**vars(finding), "normaliser": "merged record"}) if exact else finding
+    return replace(finding, normaliser="merged record") if exact else finding
 
 
 def _finding(name: str, seen: str, expected: str, likeness: Likeness, policy: Policy) -> Finding:
     agreement, normaliser = likeness
-    return Finding(
-        name, seen, expected, normaliser, agreement, policy.weights[name] if agreement is not None else 0.0
-    )
+    weight = policy.weights[name] if agreement is not None else 0.0
+    return Finding(name, seen, expected, normaliser, agreement, policy.concordance(agreement), weight)
 
 
 def _agreement_of(found: Iterable[Finding], policy: Policy) -> float:

@@ -25,18 +25,6 @@ SURE: Final = frozenset({IdentityMatch.SAME, IdentityMatch.CORRECTED})
 PLAUSIBLE: Final = SURE | {IdentityMatch.UNCLEAR}
 
 
-def agrees(finding: Finding | None, policy: Policy) -> bool:
-    """Whether a finding speaks for the candidate."""
-    return finding is not None and finding.agreement is not None and finding.agreement >= policy.agrees_from
-
-
-def contradicts(finding: Finding | None, policy: Policy) -> bool:
-    """Whether a finding speaks against the candidate."""
-    if finding is None or finding.agreement is None:
-        return False
-    return finding.agreement <= policy.contradicts_to
-
-
 def normalised(findings: Iterable[Finding], policy: Policy) -> IdentityMatch:
     """Whether agreeing findings agree as they are, by what the policy allows, or only by more than that."""
     used = [(f.field, f.normaliser) for f in findings if f.normaliser not in PLAIN]
@@ -51,27 +39,25 @@ def of(found: Mapping[str, Finding], policy: Policy) -> IdentityMatch:
     """The standing that the identity findings, by field, come to."""
     number = found["patient_id"]
     speaking = {name: found[name] for name in _SAYS if found[name].agreement is not None}
-    pro = sum(_SAYS[name] for name, finding in speaking.items() if agrees(finding, policy))
-    contra = sum(_SAYS[name] for name, finding in speaking.items() if contradicts(finding, policy))
-    named, born = (agrees(found[name], policy) for name in ("patient_name", "birth_date"))
-    if contradicts(number, policy):
+    pro = sum(_SAYS[name] for name, finding in speaking.items() if finding.agrees)
+    contra = sum(_SAYS[name] for name, finding in speaking.items() if finding.contradicts)
+    named, born = (found[name].agrees for name in ("patient_name", "birth_date"))
+    if number.contradicts:
         spared = policy.other_id_same_demographics == "probable" and named and born and not contra
         return IdentityMatch.UNCLEAR if spared else IdentityMatch.CONTRADICTS
     if number.agreement is None:
-        return _without_number(found, policy, named and born, contra)
+        return _without_number(found, named and born, contra)
     if contra > pro:
         return IdentityMatch.CONTRADICTS
-    if not agrees(number, policy):
+    if not number.agrees:
         return IdentityMatch.UNCLEAR if named and born else IdentityMatch.CONTRADICTS
-    if contra or not (named or born) or not all(agrees(finding, policy) for finding in speaking.values()):
+    if contra or not (named or born) or not all(finding.agrees for finding in speaking.values()):
         return IdentityMatch.UNCLEAR
     return normalised([number, *speaking.values()], policy)
 
 
-def _without_number(
-    found: Mapping[str, Finding], policy: Policy, called: bool, contra: float
-) -> IdentityMatch:
-    if contradicts(found["patient_name"], policy) or contradicts(found["birth_date"], policy):
+def _without_number(found: Mapping[str, Finding], called: bool, contra: float) -> IdentityMatch:
+    if found["patient_name"].contradicts or found["birth_date"].contradicts:
         return IdentityMatch.CONTRADICTS
     if called:
         return IdentityMatch.UNCLEAR

@@ -16,7 +16,7 @@ from django.conf import settings
 from accounts.models import SiteSection
 from archive import archive_events
 from archive.models import Hidden, Instance, Study, Verdict
-from archive.reconcile import apply_verdict, candidates, reconcile_policy, study_evidence, verdict
+from archive.reconcile import apply_verdict, candidates, evidence, reconcile_policy, study_evidence, verdict
 from archive.reconcile.candidates import Candidate
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import StudyEvidence
@@ -115,7 +115,7 @@ def _store(study: Study, inputs: Inputs, judgement: Judgement) -> Verdict | None
         outcome=judgement.outcome,
         facts=orjson.loads(orjson.dumps(inputs.facts)),
         candidates=verdict.as_json(judgement),
-        findings=[vars(finding) for finding in judgement.findings],
+        findings=evidence.as_json(judgement.findings),
         policy_version=inputs.policy.version,
         inputs_digest=inputs.digest,
     )

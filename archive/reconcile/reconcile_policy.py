@@ -6,6 +6,7 @@ The site file's `archive.reconcile` overrides it key by key.
 import hashlib
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -52,6 +53,15 @@ ALLOWED: Final[dict[str, list[str]]] = {
 """Normalisations by which a field may agree without a person, by default."""
 
 
+class Concordance(StrEnum):
+    """What the agreement of a field comes to under a policy."""
+
+    AGREES = "agrees"
+    UNCLEAR = "unclear"
+    CONTRADICTS = "contradicts"
+    SILENT = "silent"
+
+
 class Policy(BaseModel):
     """What the verdict goes by."""
 
@@ -86,6 +96,14 @@ class Policy(BaseModel):
     @classmethod
     def _beside_the_defaults(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
         return ALLOWED | value
+
+    def concordance(self, agreement: float | None) -> Concordance:
+        """What an agreement from 0 to 1 comes to; without one, a side says nothing."""
+        if agreement is None:
+            return Concordance.SILENT
+        if agreement <= self.contradicts_to:
+            return Concordance.CONTRADICTS
+        return Concordance.AGREES if agreement >= self.agrees_from else Concordance.UNCLEAR
 
     @property
     def version(self) -> str:

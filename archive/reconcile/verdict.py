@@ -241,7 +241,7 @@ def _choose(
     picked = _these(scored, chosen)
     if len({one.candidate.patient.id for one in picked}) > 1 or _is_shared(claims, picked):
         return picked, "several patients have an order of this number"
-    return (picked, "") if by_item else _narrow(facts, picked, policy)
+    return (picked, "") if by_item else _narrow(facts, picked)
 
 
 def _of_items(claims: Sequence[_Claim]) -> tuple[list[str], str]:
@@ -266,17 +266,15 @@ def _is_shared(claims: Sequence[_Claim], picked: Sequence[Scored]) -> bool:
     return all(len({one.candidate.patient.id for one in claim.named} - {""}) > 1 for claim in naming)
 
 
-def _narrow(
-    facts: StudyEvidence, picked: tuple[Scored, ...], policy: Policy
-) -> tuple[tuple[Scored, ...], str]:
+def _narrow(facts: StudyEvidence, picked: tuple[Scored, ...]) -> tuple[tuple[Scored, ...], str]:
     """Of several procedures under one number, those that modality, side and body part leave."""
     if len({one.candidate.procedure for one in picked}) < 2:
         return picked, ""
     if len({one.candidate.study_instance_uid for one in picked}) > 1 and not facts.modalities:
         return picked, "several procedures have this number and the modality is unknown"
-    left = [one for one in picked if identity_match.agrees(one.by_field["modality"], policy)] or list(picked)
-    left = [one for one in left if not identity_match.contradicts(one.by_field["laterality"], policy)] or left
-    there = [one for one in left if identity_match.agrees(one.by_field["body_part"], policy)]
+    left = [one for one in picked if one.by_field["modality"].agrees] or list(picked)
+    left = [one for one in left if not one.by_field["laterality"].contradicts] or left
+    there = [one for one in left if one.by_field["body_part"].agrees]
     return tuple(there or left), ""
 
 
@@ -298,7 +296,7 @@ def _weigh(
     """The outcome for orders that are named and whose patient isn't contradicted."""
     if doubt := _doubt(chosen, unresolved, policy):
         return _Ruling(Outcome.PROBABLE, doubt, chosen)
-    used = {finding.normaliser for one in chosen for finding in _normalised(one, policy)}
+    used = {finding.normaliser for one in chosen for finding in _normalised(one)}
     if late := _late(facts, chosen):
         return _Ruling(Outcome.LATE_ORDER, f"order {late} came after the study was quiet", chosen)
     if used:
@@ -314,18 +312,18 @@ def _doubt(chosen: Sequence[Scored], unresolved: Sequence[_Claim], policy: Polic
         if one.standing not in SURE:
             return f"the patient is {one.standing.value}"
         for name in ("modality", "laterality", "order_status"):
-            if identity_match.contradicts(one.by_field[name], policy):
+            if one.by_field[name].contradicts:
                 return f"{name.replace('_', ' ')} contradicts the order"
         # All that is forgiven has to be allowed, together: a slip in the name and one in the number are two.
-        if identity_match.normalised(_normalised(one, policy), policy) not in SURE:
+        if identity_match.normalised(_normalised(one), policy) not in SURE:
             return "agrees only by more than what the policy allows"
     return ""
 
 
-def _normalised(one: Scored, policy: Policy) -> list[Finding]:
+def _normalised(one: Scored) -> list[Finding]:
     """The findings by which a candidate agrees, but only after a normalisation."""
     findings = (one.by_field[name] for name in _FORGIVEN)
-    return [f for f in findings if identity_match.agrees(f, policy) and f.normaliser not in PLAIN]
+    return [f for f in findings if f.agrees and f.normaliser not in PLAIN]
 
 
 def _late(facts: StudyEvidence, chosen: Iterable[Scored]) -> str:
@@ -345,7 +343,7 @@ def _unnamed(facts: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> 
     near = [one for one in plausible if (one.by_field["accession_number"].agreement or 0) >= _NEAR_FROM]
     plausible = near or plausible
     if not plausible:
-        return _nobody(scored, policy)
+        return _nobody(scored)
     best = tuple(one for one in plausible if _go_together(one, plausible[0]))
     others = [one for one in plausible if one not in best]
     if others and plausible[0].score - others[0].score < policy.clear_lead:
@@ -358,8 +356,8 @@ def _unnamed(facts: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> 
 def _can_be_meant(facts: StudyEvidence, one: Scored, policy: Policy) -> bool:
     return (
         one.standing in PLAUSIBLE
-        and identity_match.agrees(one.by_field["modality"], policy)
-        and not identity_match.contradicts(one.by_field["laterality"], policy)
+        and one.by_field["modality"].agrees
+        and not one.by_field["laterality"].contradicts
         and one.candidate.status not in _NEVER_DONE
         and evidence.hours_apart(facts, one.candidate) <= policy.window_hours
     )
@@ -370,8 +368,8 @@ def _go_together(one: Scored, other: Scored) -> bool:
     return one.candidate.study_instance_uid == other.candidate.study_instance_uid
 
 
-def _nobody(scored: Sequence[Scored], policy: Policy) -> _Ruling:
-    identified = [one for one in scored if identity_match.agrees(one.by_field["patient_id"], policy)]
+def _nobody(scored: Sequence[Scored]) -> _Ruling:
+    identified = [one for one in scored if one.by_field["patient_id"].agrees]
     for one in identified:
         if all(other.standing == IdentityMatch.CONTRADICTS for other in identified):
             return _Ruling(Outcome.MISMATCH, "the patient ID is that of another patient", (one,))

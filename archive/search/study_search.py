@@ -5,7 +5,6 @@ identifier of the patient whom it was matched to, retired ones included. A peer 
 studies does not want those that a person took from that patient: it searches `as_decided`.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,11 @@ from django.db.models.functions import Coalesce
 from accounts import access
 from archive.coercion import patient_coercion
 from archive.models import ExceptionStatus, Instance, Series, Study, StudyException
+from archive.models.study import PATIENT_NAME_KEYS, REFERRER_KEYS
+from ledger.wildcards import fits, fits_all, fits_any, matches
 from worklist.models import Patient
 from worklist.patients import person_names
+from worklist.patients.person_names import PATIENT_KEYS
 
 ORDER = ("-last_received_at", "-id")
 
@@ -90,12 +92,12 @@ def studies(
     rows = shown(user)
     told = Q(~Exists(patient_coercion.given().filter(study=OuterRef("pk")))) if as_decided else Q()
     rows = rows.filter(
-        any_of("study_instance_uid", study_instance_uids),
-        any_of("verdict", verdicts),
-        any_of("reading_status", reading_statuses),
-        like("study_id", study_id),
-        like("description", study_description, ignore_case=True),
-        _in_name("referring_physician", referring_physician),
+        fits_any("study_instance_uid", study_instance_uids),
+        fits_any("verdict", verdicts),
+        fits_any("reading_status", reading_statuses),
+        fits("study_id", study_id),
+        fits("description", study_description, ignore_case=True),
+        person_names.fits(REFERRER_KEYS, referring_physician),
         (study_date or Range()).condition("study_date"),
         (study_time or Range()).condition("study_time"),
         _by_patient(patient_id, issuer_of_patient_id, told),
@@ -105,7 +107,7 @@ def studies(
         _by_accession(accession_number),
     )
     if modalities_in_study:
-        of_modality = Series.objects.filter(any_of("modality", modalities_in_study), study=OuterRef("pk"))
+        of_modality = Series.objects.filter(fits_any("modality", modalities_in_study), study=OuterRef("pk"))
         rows = rows.filter(Exists(of_modality))
     return rows.select_related("patient__authority", "patient__survivor__authority").order_by(*ORDER)
 
@@ -125,11 +127,11 @@ def series(
 ) -> QuerySet[Series]:
     """The series of studies that fit every key, in the order of their studies."""
     rows = Series.objects.filter(
-        any_of("series_instance_uid", series_instance_uids),
-        any_of("modality", modalities),
-        like("number", number),
-        like("description", description, ignore_case=True),
-        like("body_part", body_part),
+        fits_any("series_instance_uid", series_instance_uids),
+        fits_any("modality", modalities),
+        fits("number", number),
+        fits("description", description, ignore_case=True),
+        fits("body_part", body_part),
         study__in=of.order_by().values("pk"),
     )
     wanted = _Performed(
@@ -154,9 +156,9 @@ def instances(
 ) -> QuerySet[Instance]:
     """The instances of series that fit every key, in the order of their studies and series."""
     rows = Instance.objects.filter(
-        any_of("sop_instance_uid", sop_instance_uids),
-        any_of("sop_class_uid", sop_class_uids),
-        like("number", number),
+        fits_any("sop_instance_uid", sop_instance_uids),
+        fits_any("sop_class_uid", sop_class_uids),
+        fits("number", number),
         series__in=of.order_by().values("pk"),
     )
     related = ("series__study__patient__authority", "series__study__patient__survivor__authority")
@@ -168,51 +170,11 @@ def instances(
 # Keys
 
 
-def any_of(column: str, values: Sequence[str]) -> Q:
-    """A condition: equal to, or like, one of `values`; no values fit all."""
-    condition = Q()
-    exact = [value for value in values if not _has_wildcard(value)]
-    if exact:
-        condition |= Q(**{f"{column}__in": exact})
-    for value in values:
-        if _has_wildcard(value):
-            if not value.strip("*"):
-                return Q()
-            condition |= like(column, value)
-    return condition
-
-
-def like(column: str, pattern: str, *, ignore_case: bool = False) -> Q:
-    """A condition for a text that may hold wildcards; what comes before the first may use an index."""
-    if not pattern.strip("*"):
-        return Q()
-    if not _has_wildcard(pattern):
-        return Q(**{f"{column}__iexact" if ignore_case else column: pattern})
-    if ignore_case:
-        return Q(**{f"{column}__iregex": _regex(pattern)})
-    condition = Q(**{f"{column}__regex": _regex(pattern)})
-    prefix = re.split(r"[*?]", pattern, maxsplit=1)[0]
-    return Q(**{f"{column}__startswith": prefix}) & condition if prefix else condition
-
-
-def _has_wildcard(text: str) -> bool:
-    return "*" in text or "?" in text
-
-
-def _regex(pattern: str) -> str:
-    return f"^{_inner_regex(pattern)}$"
-
-
-def _inner_regex(pattern: str, any_character: str = ".") -> str:
-    wild = {"*": f"{any_character}*", "?": any_character}
-    return "".join(wild.get(letter) or re.escape(letter) for letter in pattern)
-
-
 def _by_patient(patient_id: str, issuer: str, told: Q) -> Q:
     if not patient_id.strip("*"):
         own = Q(issuer_of_patient_id=issuer) & told
         return own | _patients(Q(authority__namespace=issuer)) if issuer else Q()
-    own, record = like("header_patient_id", patient_id), like("value", patient_id)
+    own, record = fits("header_patient_id", patient_id), fits("value", patient_id)
     if issuer:
         own &= Q(issuer_of_patient_id__in=["", issuer])
         record &= Q(authority__namespace=issuer)
@@ -227,29 +189,15 @@ def _patients(condition: Q) -> Q:
 
 def _by_name(pattern: str, told: Q) -> Q:
     """Any component group of the key in any group of the name (PS3.4 C.2.2.2.1)."""
-    condition = Q()
-    for group in person_names.keys(pattern):
-        if not group.strip("*^"):
-            continue
-        named = like("name_key", group) | like("ideographic_key", group) | like("phonetic_key", group)
-        own = like("patient_name_key", group) | _in_name("patient_name", group)
-        condition |= own & told | _patients(named)
-    return condition
-
-
-def _in_name(column: str, pattern: str) -> Q:
-    """A condition on a PN as received: the pattern fits one of its groups, trailing `^` apart."""
-    if not pattern.strip("*^"):
-        return Q()
-    inner = _inner_regex(pattern.rstrip("^"), "[^=]")
-    return Q(**{f"{column}__iregex": rf"(^|=)\s*{inner}[\^ ]*(=|$)"})
+    own = person_names.fits(PATIENT_NAME_KEYS, pattern)
+    return own & told | _patients(person_names.fits(PATIENT_KEYS, pattern)) if own else own
 
 
 def _own_or_patients(column: str, value: str, told: Q) -> Q:
     if not value.strip("*"):
         return Q()
-    records = like(f"patient__{column}", value) | like(f"patient__survivor__{column}", value)
-    return like(column, value) & told | records
+    records = fits(f"patient__{column}", value) | fits(f"patient__survivor__{column}", value)
+    return fits(column, value) & told | records
 
 
 def _by_accession(pattern: str) -> Q:
@@ -257,10 +205,10 @@ def _by_accession(pattern: str) -> Q:
     if not pattern.strip("*"):
         return Q()
     linked = Study.procedures.through.objects.filter(study=OuterRef("pk")).filter(
-        like("requestedprocedure__accession_number", pattern)
-        | like("requestedprocedure__order__accession_number", pattern)
+        fits("requestedprocedure__accession_number", pattern)
+        | fits("requestedprocedure__order__accession_number", pattern)
     )
-    return like("accession_number", pattern) | Q(Exists(linked))
+    return fits("accession_number", pattern) | Q(Exists(linked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,11 +225,10 @@ class _Performed:
         return (
             self.start_date.includes(header.get("performed_start_date", ""))
             and self.start_time.includes(header.get("performed_start_time", ""))
-            and _any_like(requests, "scheduled_step_id", self.scheduled_step_id)
-            and _any_like(requests, "requested_procedure_id", self.requested_procedure_id)
+            and _any_fits(requests, "scheduled_step_id", self.scheduled_step_id)
+            and _any_fits(requests, "requested_procedure_id", self.requested_procedure_id)
         )
 
 
-def _any_like(requests: Sequence[Mapping[str, str]], name: str, pattern: str) -> bool:
-    wanted = re.compile(_regex(pattern), re.DOTALL)
-    return not pattern.strip("*") or any(wanted.match(request.get(name, "")) for request in requests)
+def _any_fits(requests: Sequence[Mapping[str, str]], name: str, pattern: str) -> bool:
+    return fits_all(pattern) or any(matches(pattern, request.get(name, "")) for request in requests)

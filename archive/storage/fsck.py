@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import transaction
 
 from archive import archive_events
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.part10 import Part10, open_part10
-from archive.dataset.walk import DatasetError
 from archive.models import Quarantined, StoredFile, Volume
 from archive.storage import quarantine, volumes
 from ledger import clock, events

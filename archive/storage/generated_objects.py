@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from archive.dataset.part10 import build_preamble_and_meta
-from archive.dataset.walk import EXPLICIT_LITTLE_ENDIAN
+from archive.dataset.transfer_syntax import EXPLICIT_LITTLE_ENDIAN
 from archive.models import Instance, Series, Study
 from archive.storage import intake
 from archive.storage.intake import OUT_OF_RESOURCES, Announcement, Outcome, Refused, Spooled

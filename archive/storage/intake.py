@@ -20,8 +20,10 @@ from typing import Final
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from archive.dataset.header import Likeness, same_content
-from archive.dataset.walk import DatasetError, Walked, valid_uid, walk
+from archive.dataset.dataset_error import DatasetError
+from archive.dataset.likeness import Likeness, same_content
+from archive.dataset.uid import valid_uid
+from archive.dataset.walk import Walked, walk
 from archive.models import Instance, Quarantined, StoredFile
 from archive.storage import quarantine, volumes
 from archive.storage.volumes import OpenVolume

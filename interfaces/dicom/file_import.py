@@ -12,8 +12,10 @@ from typing import Final
 
 from django.utils import timezone
 
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.part10 import Part10, map_dataset, open_part10
-from archive.dataset.walk import DEFLATED, DatasetError, walk
+from archive.dataset.transfer_syntax import DEFLATED
+from archive.dataset.walk import walk
 from archive.storage import intake
 from archive.storage.intake import (
     CANNOT_UNDERSTAND,

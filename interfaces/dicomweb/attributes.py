@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from archive.dataset.header import name_of
+from archive.dataset.attributes import name_of
 
 Json = dict[str, Any]
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)

@@ -7,15 +7,15 @@ from typing import Any, Final
 
 from django.http import QueryDict
 
-from archive.dataset.walk import valid_uid
+from archive.dataset.uid import valid_uid
 from archive.search.study_search import Range
 from interfaces.dicomweb.attributes import BadAttribute, path_of
+from ledger import wildcards
 
 STUDY, SERIES, INSTANCE = "study", "series", "instance"
 LEVELS: Final = (STUDY, SERIES, INSTANCE)
 _DATE: Final = re.compile(r"[0-9]{8}", re.ASCII)
 _TIME: Final = re.compile(r"[0-9]{2}(?:[0-9]{2}(?:[0-9]{2}(?:\.[0-9]{1,6})?)?)?", re.ASCII)
-_MOST_VALUES: Final = 10_000
 
 
 class BadQuery(Exception):
@@ -114,7 +114,10 @@ def _text(name: str, values: list[str]) -> str:
 
 
 def _list(name: str, values: list[str]) -> list[str]:
-    return [part for value in values for part in re.split(r"[,\\]", _text(name, [value])) if part]
+    found = [part for value in values for part in re.split(r"[,\\]", _text(name, [value])) if part]
+    if wildcards.is_too_long(found):
+        raise BadQuery(f"{name} has too many values")
+    return found
 
 
 def _uids(name: str, values: list[str]) -> list[str]:
@@ -122,7 +125,7 @@ def _uids(name: str, values: list[str]) -> list[str]:
     uids = [part.strip() for value in values for part in re.split(r"[,\\]", value) if part.strip()]
     if uids == ["*"]:
         return []
-    if len(uids) > _MOST_VALUES or not all(valid_uid(uid) for uid in uids):
+    if len(uids) > wildcards.MOST_VALUES or not all(valid_uid(uid) for uid in uids):
         raise BadQuery(f"{name} has to be a UID, or a list of them")
     return uids
 

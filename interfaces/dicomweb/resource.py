@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from accounts import access
-from archive.dataset.walk import valid_uid
+from archive.dataset.uid import valid_uid
 from archive.models import Study
 from archive.search import study_search
 from interfaces.problem import problem

@@ -13,10 +13,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.urls import reverse
 
 from archive.coercion import coerced_json, patient_coercion
-from archive.dataset import dicom_json, frames, walk
+from archive.dataset import dicom_json, frames, transfer_syntax
 from archive.dataset.codestream import compression_of
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.frames import NoSuchFrame, media_type
-from archive.dataset.walk import DatasetError
 from archive.pixels import render_pool
 from archive.pixels.picture_request import NATIVE, Wanted
 from archive.pixels.render_pool import Busy, NoPicture
@@ -93,7 +93,7 @@ def bulk_data(request: HttpRequest, study: str, series: str, instance: str, wher
     (file,) = selection.files
     if names_someone and file.amendment:
         raise Problem(404, "There is no such value.")  # what is on disk is not what the study is shown under
-    if where == _PIXELS and file.transfer_syntax not in walk.NATIVE:
+    if where == _PIXELS and file.transfer_syntax not in transfer_syntax.NATIVE:
         return _frames(request, file, None)
     offers = [Representation(OCTET_STREAM, as_parts, EXPLICIT_LITTLE_ENDIAN) for as_parts in (True, False)]
     chosen = _negotiate(request, offers)

@@ -1,10 +1,12 @@
 """The site file's section `hl7`: who sends to us and how it is read, and whom we send to."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from accounts.models import Facility
+from accounts.site import TimeZone
 from accounts.site_sync import Change, sync_rows, sync_section
 from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, Source
@@ -26,7 +28,7 @@ class SourceEntry(_Strict):
     application: str = "*"
     facility: str = "*"
     assigning_authority: str = ""
-    time_zone: str = ""
+    time_zone: Literal[""] | TimeZone = ""
     charset: str = ""
     enhanced: bool = False
     stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
@@ -77,6 +79,7 @@ def apply(section: HL7Section, *, facility_code: str, dry_run: bool, overwrite: 
     options: dict[str, Any] = {"dry_run": dry_run, "overwrite": overwrite}
     facility = Facility.objects.filter(code=facility_code).first()
     policies = {"accept_unknown_sources": section.accept_unknown_sources}
+    sources = [_source(entry, facility) for entry in section.sources]
     destinations = [_destination(entry) for entry in section.destinations]
     changed = sync_rows(Destination, ["name"], destinations, **options)
     if changed and not dry_run:
@@ -84,9 +87,19 @@ def apply(section: HL7Section, *, facility_code: str, dry_run: bool, overwrite: 
             jobs.enqueue(outbox.JOB, entry.name)  # its queue may stand because of what was changed
     return [
         *sync_section("hl7", policies, dry_run=dry_run),
-        *sync_rows(Source, ["name"], [_source(entry, facility) for entry in section.sources], **options),
+        *sync_rows(Source, ["name"], sources, remove=True, **options),
         *changed,
+        *_switch_off({entry.name for entry in section.destinations}, dry_run),
     ]
+
+
+def _switch_off(named: Collection[str], dry_run: bool) -> list[Change]:
+    """Send nothing more to destinations that the file no longer names; what was sent there stays."""
+    gone = Destination.objects.filter(from_site_file=True, is_active=True).exclude(name__in=named)
+    changes = [Change(f"destination {name}", "remove") for name in gone.values_list("name", flat=True)]
+    if not dry_run:
+        gone.update(is_active=False, standing_since=None)
+    return changes
 
 
 def _source(entry: SourceEntry, facility: Facility | None) -> dict[str, Any]:
@@ -103,6 +116,7 @@ def _destination(entry: DestinationEntry) -> dict[str, Any]:
     host, _, port = entry.address.rpartition(":")
     return {
         "name": entry.name,
+        "is_active": True,
         "host": host,
         "port": int(port),
         "version": entry.version,

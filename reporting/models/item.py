@@ -99,17 +99,6 @@ class ReadingLease(models.Model):
         indexes = [models.Index(fields=["until"], name="reading_lease_until")]
 
 
-class Presence(models.Model):
-    """Somebody looks at an item; it blocks nothing."""
-
-    item = models.ForeignKey(ReadingItem, on_delete=models.CASCADE, related_name="presences")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    until = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["item", "user"], name="presence_once")]
-
-
 class Skip(models.Model):
     """A reader passed an item over, and why; it is not handed to that reader again."""
 

@@ -20,7 +20,7 @@ from ledger.errors import Forbidden, Invalid
 from ledger.event_types import EventType
 from reporting import reporting_events
 from reporting.errors import StateConflict
-from reporting.models import HoldReason, Presence, ReadingItem, ReadingLease, Skip
+from reporting.models import HoldReason, ReadingItem, ReadingLease, Skip
 from reporting.reading_worklist import reading_items, reading_status
 
 S = reading_status.S
@@ -146,14 +146,6 @@ def let_go(*, item: ReadingItem, by: User, fence: int) -> None:
     lease.until = clock.now()
     lease.save()
     _to_queue(item, str(by))
-
-
-def look(*, item: ReadingItem, by: User) -> list[Presence]:
-    """Note that `by` looks at an item, for two minutes; return who else does."""
-    now = clock.now()
-    Presence.objects.update_or_create(item=item, user=by, defaults={"until": now + LEASE})
-    rows = Presence.objects.filter(item=item, until__gt=now).exclude(user=by)
-    return list(rows.select_related("user"))
 
 
 def skip(*, item: ReadingItem, by: User, reason: str) -> None:

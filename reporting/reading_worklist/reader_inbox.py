@@ -7,13 +7,11 @@ from django.db.models import QuerySet
 from accounts import access
 from accounts.models import User
 from archive.models import Study
-from ledger import clock
 from reporting.models import (
     AddendumDraft,
     Dictation,
     DictationState,
     KeptText,
-    Presence,
     ReadingItem,
     Recheck,
     Report,
@@ -92,12 +90,6 @@ def addendum_of(report: Report, user: User) -> AddendumDraft | None:
 def kept_of(report: Report) -> QuerySet[KeptText]:
     """Texts that were kept when somebody's act came between, the newest first."""
     return KeptText.objects.filter(report=report).select_related("author").order_by("-pk")
-
-
-def lookers(item: ReadingItem, user: User) -> list[str]:
-    """Who else looks at the item."""
-    rows = Presence.objects.filter(item=item, until__gt=clock.now()).exclude(user=user)
-    return [str(row.user) for row in rows.select_related("user")]
 
 
 def open_recheck(item: ReadingItem) -> Recheck | None:

@@ -10,8 +10,8 @@ from reporting.errors import Block
 from reporting.models import ReadingItem, Report
 from reporting.reading_worklist import reading_items
 
-_OPEN_FIELD: Final = re.compile(r"\[\s*\]|\[\?[^\]]*\]|_{3,}|\{[^{}\n]{0,80}\}")
-"""`[ ]`, `[? 01:23]` of a transcription, `___` and `{choose}` of a template."""
+_OPEN_FIELD: Final = re.compile(r"\[\s*\]|\[\?|_{3,}|\{[^{}\n]{0,80}\}")
+"""`[ ]`, the beginning of a transcription's `[? 01:23]`, `___` and `{choose}` of a template."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,23 @@ class Shown:
 NOTHING_TOLD: Final = Shown()
 
 
+def open_fields(text: str) -> list[str]:
+    """The places of a text that are still to be filled in; many that begin and don't end cost nothing."""
+    found, place, last = [], 0, text.rfind("]")
+    while match := _OPEN_FIELD.search(text, place):
+        place = match.end()
+        if match[0] != "[?":
+            found.append(match[0])
+        elif place <= last:
+            place = text.index("]", place) + 1
+            found.append(text[match.start() : place])
+    return found
+
+
 def of_text(sections: Mapping[str, str]) -> list[Block]:
     """What the text itself lacks."""
     found = []
-    marks = [mark for text in sections.values() for mark in _OPEN_FIELD.findall(text)]
+    marks = [mark for text in sections.values() for mark in open_fields(text)]
     if marks:
         found.append(Block("open_fields", f"fields are still open: {', '.join(marks[:5])}"))
     if not sections.get("impression", "").strip():
@@ -70,7 +83,7 @@ def of_item(item: ReadingItem, shown: Shown) -> list[Block]:
 
 def of_addendum(report: Report, text: str) -> list[Block]:
     """What an addition or retraction lacks."""
-    marks = _OPEN_FIELD.findall(text)
+    marks = open_fields(text)
     return [Block("open_fields", f"fields are still open: {', '.join(marks[:5])}")] if marks else []
 
 

@@ -68,7 +68,7 @@ class Project:
         project.publish_tools()
         (folder / "manage.py").write_text("import sys; print('manage.py', *sys.argv[1:], sys.prefix)")
         (folder / "requirements.txt").write_text(_pin(project.wheels, "ward", "1.0"))
-        checks = {name: CHECK.format(name=name) for name in ("ruff", "mypy", "lint-imports")}
+        checks = {name: CHECK.format(name=name) for name in ("ruff", "mypy", "lint-imports", "djangofmt")}
         (folder / "requirements" / "test.txt").write_text(_pin(project.wheels, "probe", "2.0", **checks))
         (folder / "lint").mkdir()
         (folder / "lint" / "line_lengths.py").write_text("print('lengths')")

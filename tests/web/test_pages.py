@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts import sign_in_throttle
 from accounts.models import FailedSignIn, User
 from ledger.models import AuditEvent
+from tests.web.markup import read
 from web.kernel import formats
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +66,7 @@ def test_a_wrong_name_and_a_wrong_password_look_the_same(client: Client, user: U
     for name, password in (("anna", "wrong"), ("nobody", "wrong"), ("gone", "correct horse")):
         response = sign_in(client, name, password)
         assert response.status_code == 422
-        text = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", response.content.decode())
+        text = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", read(response))
         pages.append(text.replace(f'value="{name}"', ""))
     assert WRONG in pages[0]
     assert pages[0] == pages[1] == pages[2]
@@ -132,7 +133,7 @@ def test_a_text_that_no_database_can_keep_is_refused(client: Client, user: User)
 
 def test_pages_hold_no_script_and_no_style_of_their_own(user: User, client: Client) -> None:
     for page in (signed_in(user).get("/status"), client.get("/sign-in"), client.get("/nothing-here")):
-        text = page.content.decode()
+        text = read(page)
         assert not re.search(r"<script(?! [^>]*src=)|<style|\sstyle=|\son\w+=|javascript:", text)
         assert "script-src 'self'" in page["Content-Security-Policy"]
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import Facility, User
 from archive.models import Study
 from ledger.models import AuditEvent
+from tests.web.markup import read
 from web.kernel import content_security
 from web.pages import viewer
 
@@ -46,7 +47,7 @@ def open_viewer(client: Client, user: User) -> Open:
 
 def test_it_is_ohif_with_our_settings_and_a_policy_of_its_own(open_viewer: Open, study: Study) -> None:
     answer = open_viewer()
-    text = answer.content.decode()
+    text = read(answer)
 
     assert answer.status_code == 200 and "<title>BARS ANNA · Images</title>" in text
     assert 'src="/static/vendor/ohif-01234567/app.bundle.0f.js"' in text

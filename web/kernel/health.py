@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from django.db.models import Min, Q
+from django.db.models import Min
 from django.urls import reverse
 
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
+from interfaces.hl7.outbound import message_status
 from ledger import clock, heartbeat, jobs, readiness
 from ledger.models import Job, JobState
 
@@ -103,16 +104,15 @@ def _storage() -> Light:
 def _out() -> Light:
     """Red where a queue stands or a message was refused; amber where the oldest waits for too long."""
     now = clock.now()
-    stuck = Q(status__in=[OutboundStatus.HELD, OutboundStatus.STOPPED])
-    count = OutboundMessage.objects.filter(stuck).count()
+    messages = OutboundMessage.objects.filter(destination__is_active=True)
+    count = messages.filter(status__in=message_status.STUCK).count()
     if count:
         return Light("out", DOWN, f"{count} refused by the receiver")
     standing = Destination.objects.filter(is_active=True).aggregate(since=Min("standing_since"))["since"]
     if standing is not None:
         age = now - standing
         return Light("out", LATE if age < STANDS else DOWN, f"stands for {duration(age)}")
-    waiting = OutboundMessage.objects.filter(status=OutboundStatus.WAITING)
-    oldest = waiting.aggregate(oldest=Min("created_at"))["oldest"]
+    oldest = messages.filter(status=OutboundStatus.WAITING).aggregate(oldest=Min("created_at"))["oldest"]
     if oldest is not None and now - oldest > SLOW:
         return Light("out", LATE, f"the oldest waits for {duration(now - oldest)}")
     return Light("out", OK)

@@ -1,4 +1,4 @@
-"""What every page stands in: the rail by role, the lights, who one is, the theme; and who may see a page."""
+"""What every page stands in: rail by role, health of the system, who one is, theme; who may see a page."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,13 +64,13 @@ _RAILS: Final[Mapping[Role, tuple[str, ...]]] = {
 def page(
     request: HttpRequest, template: str, context: Mapping[str, Any] | None = None, status: int = 200
 ) -> HttpResponse:
-    """Render a page in the shell, in the facility's time zone."""
+    """Render a page in the layout, in the facility's time zone."""
     user = request.user
     zone = zone_of(request)
     around = {
         "rail": rail(user),
         "here": f"/{request.path.split('/')[1]}",
-        "lights": lights(),
+        "health": lights(),
         "zone": zone.key,
         "facilities": facilities_of(request),
         "themes": [(key, title, key == theme_of(request)) for key, title in THEMES.items()],
@@ -78,7 +78,7 @@ def page(
     }
     with timezone.override(zone):
         return render(
-            request, template, {"shell": around, "flash": flashes(request), **(context or {})}, status=status
+            request, template, {"layout": around, "flash": flashes(request), **(context or {})}, status=status
         )
 
 
@@ -191,7 +191,7 @@ def flashes(request: HttpRequest) -> list[dict[str, str]]:
     ]
 
 
-# The shell's own pages
+# The layout's own pages
 
 
 @never_cache

@@ -16,6 +16,7 @@ from accounts import access
 from accounts.models import User
 from archive import archive_events
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
+from archive.reconcile.reconcile_policy import Concordance
 from ledger import audit, events
 from reporting.turnaround import current_stage
 from web.kernel import formats, layout
@@ -99,14 +100,14 @@ def findings(verdict: Verdict) -> list[FindingRow]:
 
 
 def _finding(found: dict[str, Any]) -> FindingRow:
-    agreement = found.get("agreement")
+    concordance = Concordance(found["concordance"])
     name = str(found.get("field", ""))
     return FindingRow(
         field=name.replace("_", " "),
         seen=_value(name, found.get("seen")),
         expected=_value(name, found.get("expected")),
-        differs=agreement is not None and agreement < 0.5 and name != "study_instance_uid",
-        agreement=_agreement(agreement, str(found.get("normaliser", ""))),
+        differs=concordance is Concordance.CONTRADICTS and name != "study_instance_uid",
+        agreement=_agreement(concordance, str(found["normaliser"]), found["agreement"]),
     )
 
 
@@ -119,13 +120,19 @@ def _value(name: str, value: Any) -> str:
     return formats.date(text) if name.endswith("date") else text
 
 
-def _agreement(agreement: float | None, normaliser: str) -> str:
-    if agreement is None:
-        return "one side says nothing"
-    if agreement >= 1 and not normaliser:
+_SAYS: Final = {
+    Concordance.AGREES: "alike",
+    Concordance.UNCLEAR: "unclear",
+    Concordance.CONTRADICTS: "differs",
+    Concordance.SILENT: "one side says nothing",
+}
+
+
+def _agreement(concordance: Concordance, normaliser: str, agreement: float | None) -> str:
+    if agreement == 1 and not normaliser:
         return "the same"
-    said = "differs" if agreement < 0.5 else "alike"
-    return f"{said}: {normaliser}" if normaliser else said
+    said = _SAYS[concordance]
+    return f"{said}: {normaliser}" if agreement is not None and normaliser else said
 
 
 def _find(request: HttpRequest, user: User, uid: str) -> Study:

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.templatetags.static import static
 
-from archive.dataset.walk import valid_uid
+from archive.dataset.uid import valid_uid
 from archive.models import Study
 from archive.search import study_search
 from ledger import audit

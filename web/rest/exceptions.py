@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Body, Query, Router
 
-from accounts import access as policy
 from accounts.models import User
 from archive.decisions import decision_type
 from archive.decisions.decision_frame import decide
 from archive.decisions.preview import preview
 from archive.decisions.undo import undo
-from archive.models import ExceptionStatus, Study, Verdict
+from archive.models import ExceptionStatus, Verdict
 from archive.models import StudyException as Row
+from archive.reconcile import exception_list
 from ledger import audit
 from web.rest import authorization
 from web.rest.limit_offset import Page, page
@@ -40,13 +40,10 @@ router = Router(tags=["exceptions"])
 def find_exceptions(
     request: HttpRequest, filters: Annotated[ExceptionFilters, Query()], paging: Page
 ) -> dict[str, Any]:
-    """Those opened last first."""
+    """In the order of the page: what is due first comes first."""
     user = authorization.allow(request, "exception.view")
-    rows = _visible(user).order_by("-opened_at", "-id")
-    if filters.status is None:
-        rows = rows.exclude(status=ExceptionStatus.CLOSED)
-    else:
-        rows = rows.filter(status=filters.status)
+    statuses = (filters.status,) if filters.status else (ExceptionStatus.OPEN, ExceptionStatus.RESOLVED)
+    rows = _whole(exception_list.exceptions(exception_list.Keys(statuses=statuses), user=user))
     found = page(rows, paging, _shown)
     _note(request, found["results"])
     return found
@@ -69,7 +66,7 @@ def resolve_exception(request: HttpRequest, id: str, body: Body[Resolution]) -> 
     with transaction.atomic():
         decision = decision_type.named(body.action, body.names, user)
         decide(decision, study=row.study, reason=body.reason, by=user, expected=body.revision)
-    return _with_history(_rows().get(pk=row.pk))
+    return _with_history(_whole(Row.objects.all()).get(pk=row.pk))
 
 
 @router.post("/{id}/preview", response=Effects, summary="Preview a decision")
@@ -90,21 +87,16 @@ def undo_decision(request: HttpRequest, id: str, body: Reason) -> ExceptionWithH
     row = _find(request, user, id)
     with transaction.atomic():
         undo(exception=row, reason=body.reason, by=user)
-    return _with_history(_rows().get(pk=row.pk))
+    return _with_history(_whole(Row.objects.all()).get(pk=row.pk))
 
 
-def _rows() -> QuerySet[Row]:
-    newest = Verdict.objects.filter(study=OuterRef("study")).order_by("-number").values("pk")[:1]
-    rows = Row.objects.select_related("study").prefetch_related("study__decisions")
-    return rows.annotate(newest_verdict=Subquery(newest))
-
-
-def _visible(user: User) -> QuerySet[Row]:
-    return _rows().filter(study__in=policy.visible(Study.objects.all(), user))
+def _whole(rows: QuerySet[Row]) -> QuerySet[Row]:
+    return exception_list.whole(rows).prefetch_related("study__decisions")
 
 
 def _find(request: HttpRequest, user: User, id: str) -> Row:
-    return authorization.find(Row.objects.all(), _visible(user), request, public_id=id)
+    mine = _whole(exception_list.of_user(user))
+    return authorization.find(Row.objects.all(), mine, request, public_id=id)
 
 
 def _shown(rows: Sequence[Row]) -> list[StudyException]:

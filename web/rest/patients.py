@@ -10,13 +10,14 @@ from django.http import HttpRequest
 from ninja import Query, Router
 
 from accounts import access as policy
-from archive.search.study_search import like
 from ledger import audit
+from ledger.wildcards import has_wildcard
 from web.rest import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.schemas.patients import Identifier, Patient, PatientFilters, Patients
 from worklist.models import Patient as PatientRecord
 from worklist.patients import person_names
+from worklist.patients.person_names import PATIENT_KEYS
 
 router = Router(tags=["patients"])
 
@@ -88,13 +89,9 @@ def iso_date(text: str) -> str:
 
 def _called(name: str) -> Q:
     """Records whose shown name begins so, in any of its scripts."""
-    condition = Q(pk__in=[])
-    for group in person_names.keys(name.replace(",", "^")):
-        if group.strip("*^"):
-            pattern = group if "*" in group or "?" in group else f"{group}*"
-            for column in ("name_key", "ideographic_key", "phonetic_key"):
-                condition |= like(column, pattern)
-    return condition
+    groups = person_names.keys(name.replace(",", "^"))
+    pattern = "=".join(one if has_wildcard(one) else f"{one}*" for one in groups)
+    return person_names.fits(PATIENT_KEYS, pattern)
 
 
 def _people(records: Iterable[PatientRecord], user: Any) -> dict[int, list[PatientRecord]]:

@@ -1,6 +1,6 @@
 """`/reading`: the reading worklist, and who has what."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from django.db import transaction
@@ -9,6 +9,7 @@ from ninja import Query, Router, Status
 from ninja.errors import HttpError
 
 from accounts import access as policy
+from accounts import presence
 from accounts.models import User
 from archive.models import ReadingStatus, Study
 from ledger import audit, clock
@@ -70,7 +71,7 @@ def read_item(request: HttpRequest, id: str) -> ReadingItem:
     user = authorization.allow(request, "report.view")
     item = _find(request, user, id)
     with transaction.atomic():
-        assignment.look(item=item, by=user)
+        presence.look(item, user=user)
     return _answer(request, user, item)
 
 
@@ -238,15 +239,11 @@ def _answer(request: HttpRequest, user: User, item: Row) -> ReadingItem:
     row = rows.get(pk=item.pk)
     (answer,) = shown([row], user)
     answer.images = reading_items.image_count(row)
-    answer.presences = [str(one.user) for one in _others(row, user)]
+    answer.presences = [str(one.user) for one in presence.others(row, user=user)]
     spoken = DictationRow.objects.filter(item=row).select_related("author", "typist", "item").order_by("pk")
     answer.dictations = [dictations.shown(one) for one in spoken]
     note_patients(request, [answer.patient])
     return answer
-
-
-def _others(row: Row, user: User) -> Iterable[Any]:
-    return row.presences.filter(until__gt=clock.now()).exclude(user=user).select_related("user")
 
 
 def _find(request: HttpRequest, user: User, key: str) -> Row:

@@ -5,6 +5,8 @@ from typing import Any
 from urllib.parse import quote
 
 from django import template
+from django.template import Context
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -48,6 +50,13 @@ def with_modality(description: str, modalities: list[str]) -> str:
 def words(value: Any) -> str:
     """A code as words: `not_ready` is "not ready"."""
     return str(value).replace("_", " ").replace("-", " ")
+
+
+@register.simple_block_tag(takes_context=True)
+def empty_list(context: Context, content: SafeString, filtered: bool = False) -> SafeString:
+    """What a list without rows says: the block's words on how it fills, or that filters hide all."""
+    shown = {"text": content, "filtered": filtered, "request": context["request"]}
+    return render_to_string("web/parts/empty_list.html", shown)
 
 
 @register.inclusion_tag("web/parts/thumbnail.html")

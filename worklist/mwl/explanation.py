@@ -10,8 +10,8 @@ from enum import Enum
 
 from django.utils import timezone
 
+from ledger.wildcards import fits_all, matches
 from worklist.models import Patient, ScheduledProcedureStep, Station, StepStatus
-from worklist.mwl import query
 from worklist.mwl.query import Period, WorklistKeys
 from worklist.orders import step_status
 from worklist.patients import person_names
@@ -136,14 +136,13 @@ def _of_policy(step: ScheduledProcedureStep, station: Station | None, now: datet
 
 def _fits(wanted: Sequence[str], value: str) -> bool:
     """As `selection` has it: one of `wanted`, with wildcards; no key, or one of `*` alone, takes all."""
-    asked = [one for one in wanted if one.strip("*")]
-    return len(asked) < len(wanted) or not asked or any(query.matches(one, value) for one in asked)
+    return not wanted or any(fits_all(one) or matches(one, value) for one in wanted)
 
 
 def _is_named(patient: Patient, wanted: str) -> bool:
     own = (patient.name_key, patient.ideographic_key, patient.phonetic_key)
     groups = [group for group in person_names.keys(wanted) if group.strip("*")]
-    return any(query.matches(group, key) for group in groups for key in own)
+    return any(matches(group, key) for group in groups for key in own)
 
 
 def _in_period(period: Period, date: str, time: str) -> bool:

@@ -3,7 +3,6 @@
 The keys are DICOM's (PS3.4 K.6.1.2.2); text keys may hold the wildcards `*` and `?` (PS3.4 C.2.2.2.4).
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from ledger.wildcards import fits, fits_any
 from worklist.models import Patient, ScheduledProcedureStep, Station, StepStatus
 from worklist.patients import person_names
 
@@ -57,10 +57,10 @@ def select(keys: WorklistKeys, *, station: Station | None = None) -> QuerySet[Sc
         ("scheduled_procedure_step_id", [keys.step_id]),
         ("procedure__study_instance_uid", keys.study_instance_uids),
     ):
-        rows = rows.filter(_any_of(name, values))
+        rows = rows.filter(fits_any(name, values))
     if keys.accession_number:
-        own = _any_of("procedure__accession_number", [keys.accession_number])
-        order = _any_of("procedure__order__accession_number", [keys.accession_number])
+        own = fits("procedure__accession_number", keys.accession_number)
+        order = fits("procedure__order__accession_number", keys.accession_number)
         rows = rows.filter(own | Q(procedure__accession_number="") & order)
     if station is not None:
         rows = _by_policy(rows, station)
@@ -70,47 +70,6 @@ def select(keys: WorklistKeys, *, station: Station | None = None) -> QuerySet[Sc
         "procedure__order__patient__authority",
         "procedure__order__patient__survivor__authority",
     ).order_by("local_date", "local_time", "id")
-
-
-def matches(pattern: str, value: str) -> bool:
-    """Whether a text value matches a key with wildcards (PS3.4 C.2.2.2.4)."""
-    return re.fullmatch(_regex(pattern), value, re.DOTALL) is not None
-
-
-def name_matches(pattern: str, name: str) -> bool:
-    """Whether any component group of a PN matches a key, whatever the case (PS3.4 C.2.2.2.1)."""
-    wanted = [group for group in person_names.keys(pattern) if group]
-    groups = person_names.keys(name)
-    return not wanted or any(matches(group, own) for group in wanted for own in groups if own)
-
-
-def _regex(pattern: str) -> str:
-    return "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
-
-
-def has_wildcard(pattern: str) -> bool:
-    """Whether a key holds a wildcard."""
-    return "*" in pattern or "?" in pattern
-
-
-def _any_of(name: str, values: Sequence[str]) -> Q:
-    """A condition for a text column: equal to, or matching, one of `values`."""
-    wanted = [value for value in values if value.strip("*")]
-    if not wanted or len(wanted) < len(values):
-        return Q()
-    exact = [value for value in wanted if not has_wildcard(value)]
-    condition = Q(**{f"{name}__in": exact}) if exact else Q(pk__in=[])
-    for value in wanted:
-        if has_wildcard(value):
-            condition |= _pattern(name, value)
-    return condition
-
-
-def _pattern(name: str, pattern: str) -> Q:
-    """A condition for a pattern; the text before the first wildcard may use an index."""
-    prefix = re.split(r"[*?]", pattern, maxsplit=1)[0]
-    condition = Q(**{f"{name}__regex": f"^{_regex(pattern)}$"})
-    return Q(**{f"{name}__startswith": prefix}) & condition if prefix else condition
 
 
 def _period(period: Period) -> Q:
@@ -137,11 +96,10 @@ def _by_station(
     rows: QuerySet[ScheduledProcedureStep], titles: Sequence[str]
 ) -> QuerySet[ScheduledProcedureStep]:
     """Steps of a station with one of `titles`; a step of a station group is one of each of its stations."""
-    wanted = [title for title in titles if title.strip("*")]
-    if not wanted or len(wanted) < len(titles):
+    own = fits_any("station_ae_title", titles)
+    if not own:
         return rows
-    own = _any_of("station_ae_title", wanted)
-    groups = Station.objects.filter(_any_of("ae_title", wanted)).exclude(group="").values("group")
+    groups = Station.objects.filter(fits_any("ae_title", titles)).exclude(group="").values("group")
     return rows.filter(own | Q(station_ae_title="", station_group__in=groups))
 
 
@@ -151,26 +109,17 @@ def _by_patient(
     """Steps of patients whose shown name matches, or any of whose identifiers does, retired ones included."""
     patients = Patient.objects.all()
     if keys.patient_id.strip("*"):
-        named = Patient.objects.filter(_any_of("value", [keys.patient_id]))
+        of_number = Patient.objects.filter(fits("value", keys.patient_id))
         if keys.issuer_of_patient_id:
-            named = named.filter(authority__namespace=keys.issuer_of_patient_id)
-        named_roots = named.annotate(root=Coalesce("survivor_id", "pk")).values("root")
-        patients = patients.filter(Q(pk__in=named_roots) | Q(survivor__in=named_roots))
-    if keys.patient_name.strip("*^="):
-        roots = Patient.objects.filter(_name(keys.patient_name), survivor=None).values("pk")
+            of_number = of_number.filter(authority__namespace=keys.issuer_of_patient_id)
+        roots = of_number.annotate(root=Coalesce("survivor_id", "pk")).values("root")
         patients = patients.filter(Q(pk__in=roots) | Q(survivor__in=roots))
+    if named := person_names.fits(person_names.PATIENT_KEYS, keys.patient_name):
+        shown = Patient.objects.filter(named, survivor=None).values("pk")
+        patients = patients.filter(Q(pk__in=shown) | Q(survivor__in=shown))
     if not patients.query.where:
         return rows
     return rows.filter(procedure__order__patient__in=patients)
-
-
-def _name(pattern: str) -> Q:
-    condition = Q(pk__in=[])
-    for group in person_names.keys(pattern):
-        if group:
-            for column in ("name_key", "ideographic_key", "phonetic_key"):
-                condition |= _any_of(column, [group])
-    return condition
 
 
 def _by_policy(rows: QuerySet[ScheduledProcedureStep], station: Station) -> QuerySet[ScheduledProcedureStep]:

@@ -16,6 +16,7 @@ from worklist.models.order import Priority
 from worklist.orders import generated_ids, step_status
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.provenance import Provenance
+from worklist.schedule import wall_clock
 
 _OPEN = frozenset(StepStatus) - step_status.ENDED - {StepStatus.HELD}
 
@@ -98,6 +99,5 @@ def _note_status(step: ScheduledProcedureStep, new: StepStatus, order: Order, or
 
 def _place_on_worklist(step: ScheduledProcedureStep, order: Order, zone: ZoneInfo) -> None:
     step.due = step.start or order.content_received_at or order.first_received_at
-    local = step.due.astimezone(zone)
-    step.local_date, step.local_time = local.strftime("%Y%m%d"), local.strftime("%H%M%S")
+    step.local_date, step.local_time = wall_clock.of(step.due, zone)
     step.on_worklist = step.status in _OPEN and order.patient_id is not None

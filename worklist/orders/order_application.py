@@ -100,7 +100,7 @@ def _check(statement: OrderUpdate, origin: Provenance) -> None:
 
 
 def _check_code(procedure: ProcedureUpdate, origin: Provenance) -> None:
-    accepts = origin.policy.get("unknown_procedure_codes", "accept_with_modality") == "accept_with_modality"
+    accepts = origin.policy.get("unknown_procedure_codes") == "accept_with_modality"
     if accepts and all(step.values.get("modality") for step in procedure.steps):
         return
     code = procedure.values.get("code")

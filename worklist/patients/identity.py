@@ -173,7 +173,7 @@ def _authority(named: Authority, origin: Provenance) -> AssigningAuthority:
         ).first()
     if found:
         return found
-    if origin.policy.get("unknown_authorities", "accept") != "accept":
+    if origin.policy.get("unknown_authorities") != "accept":
         raise UnknownCode(f"the assigning authority {named.namespace!r} is not known here", "identifiers")
     namespace = named.namespace or named.universal_id
     if not namespace:

@@ -17,8 +17,8 @@ from django.db.models.functions import Cast, Coalesce
 
 from worklist.models import Patient
 from worklist.patients import person_names
+from worklist.patients.person_names import PATIENT_KEYS
 
-_COLUMNS: Final = ("name_key", "ideographic_key", "phonetic_key")
 _UMLAUTS: Final = (("ae", "ä"), ("oe", "ö"), ("ue", "ü"), ("a", "ä"), ("o", "ö"), ("u", "ü"))
 _MOST_SPELLINGS: Final = 96
 _MOST_PLACES: Final = 4
@@ -77,11 +77,18 @@ def spellings(text: str) -> list[str]:
     if not folded.strip("^ "):
         return []
     found: dict[str, None] = {}
+    for spelling in _written(folded):
+        found[spelling] = None
+        if len(found) == _MOST_SPELLINGS:
+            break
+    return list(found)
+
+
+def _written(folded: str) -> Iterator[str]:
     for order in _orders(folded):
         for spelling in itertools.islice(_umlauts(order), _MOST_SPELLINGS // 3):
-            for variant in (spelling, *_other_letters(spelling)):
-                found[variant] = None
-    return list(found)[:_MOST_SPELLINGS]
+            yield spelling
+            yield from _other_letters(spelling)
 
 
 def _orders(folded: str) -> Iterator[str]:
@@ -153,7 +160,7 @@ def _is_cjk(letter: str) -> bool:
 
 def _columns(key: str) -> Sequence[str]:
     """Where a spelling can be found: ASCII only in the alphabetic group."""
-    return _COLUMNS[:1] if key.isascii() else _COLUMNS
+    return PATIENT_KEYS[:1] if key.isascii() else PATIENT_KEYS
 
 
 def _begins(column: str, key: str) -> Q:

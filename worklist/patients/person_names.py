@@ -1,6 +1,17 @@
 """Search keys of person names (DICOM PN, PS3.5 6.2): matching never relies on a database's collation."""
 
 import unicodedata
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Final
+
+from django.db.models import Q
+
+from ledger import wildcards
+
+PATIENT_KEYS: Final = ("name_key", "ideographic_key", "phonetic_key")
+"""The columns of `Patient` that hold the folded groups of its name."""
 
 
 def fold(text: str) -> str:
@@ -14,6 +25,22 @@ def keys(name: str) -> tuple[str, str, str]:
     groups = [fold(group) for group in name.split("=")[:3]]
     alphabetic, ideographic, phonetic = groups + [""] * (3 - len(groups))
     return alphabetic, ideographic, phonetic
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether any component group of a PN fits one of a key, whatever the case (PS3.4 C.2.2.2.1)."""
+    wanted = _asked(pattern)
+    return not wanted or any(wildcards.matches(one, group) for one in wanted for group in keys(name))
+
+
+def fits(columns: Sequence[str], pattern: str) -> Q:
+    """The same as a condition on the columns that hold the folded groups of a name."""
+    return reduce(or_, (wildcards.fits(name, one) for one in _asked(pattern) for name in columns), Q())
+
+
+def _asked(pattern: str) -> list[str]:
+    """The groups of a key that ask for anything."""
+    return [group for group in keys(pattern) if group.strip("*^")]
 
 
 def readable(name: str) -> str:

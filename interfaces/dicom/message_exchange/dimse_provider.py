@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pydicom import Dataset
 
-from archive.dataset.walk import valid_uid
+from archive.dataset.uid import valid_uid
 from interfaces.dicom.message_exchange import identifier
 from interfaces.dicom.message_exchange.command_set import (
     NO_DATASET,

@@ -12,7 +12,8 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from archive.dataset.walk import Limits, walk
+from archive.dataset.limits import Limits
+from archive.dataset.walk import walk
 
 # pydicom's warnings about invalid values quote them: patient data would get to stderr and logs.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE

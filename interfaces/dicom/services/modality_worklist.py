@@ -25,8 +25,10 @@ from interfaces.dicom.services.worklist_item import (
     Read,
 )
 from interfaces.dicom.services.worklist_keys import SELECTED, STEP_SEQUENCE, element_text, read, step_item
+from ledger import wildcards
 from worklist.models import Station
 from worklist.mwl import query
+from worklist.patients import person_names
 
 PENDING: Final = 0xFF00
 PENDING_WITHOUT_SOME_KEYS: Final = 0xFF01
@@ -89,12 +91,12 @@ class Question:
         return sorted(plan, key=lambda entry: entry[0])
 
     def _add_matcher(self, keyword: str, wanted: str, read_value: Read) -> None:
-        if keyword in SELECTED or not wanted.strip("*"):
+        if keyword in SELECTED or wildcards.fits_all(wanted):
             return
         if TAGS[keyword][1] == "PN":
-            self.matchers.append(Matcher(keyword, wanted, read_value, query.name_matches))
+            self.matchers.append(Matcher(keyword, wanted, read_value, person_names.matches))
         elif TAGS[keyword][1] not in ("US", "DS"):
-            self.matchers.append(Matcher(keyword, wanted, read_value, query.matches))
+            self.matchers.append(Matcher(keyword, wanted, read_value, wildcards.matches))
 
 
 def find(request: QueryRequest) -> Iterator[QueryResult]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from archive.dataset.part10 import preamble_and_meta
-from archive.dataset.walk import valid_uid
+from archive.dataset.uid import valid_uid
 
 _SUFFIX = ".part"
 _LOCK_SUFFIX = ".lock"

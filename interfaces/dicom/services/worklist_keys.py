@@ -8,6 +8,7 @@ from pydicom.dataelem import DataElement
 from pydicom.multival import MultiValue
 
 from interfaces.dicom.message_exchange.identifier import DOES_NOT_MATCH, IdentifierError
+from ledger import wildcards
 from worklist.mwl.query import Period, WorklistKeys
 
 STEP_SEQUENCE: Final = "ScheduledProcedureStepSequence"
@@ -74,7 +75,10 @@ def element_text(element: DataElement) -> str:
 
 
 def _values(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    return tuple(value for value in text(dataset, keyword).split("\\") if value)
+    values = tuple(value for value in text(dataset, keyword).split("\\") if value)
+    if wildcards.is_too_long(values):
+        raise IdentifierError(f"{keyword} has too many values")
+    return values
 
 
 def _period(dates: str, times: str) -> Period:

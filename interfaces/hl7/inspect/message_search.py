@@ -18,6 +18,7 @@ from interfaces.hl7.models import (
     OutboundMessage,
     OutboundStatus,
 )
+from interfaces.hl7.outbound import message_status
 from worklist.models import Order, Patient, RequestedProcedure
 
 Row = InboundMessage | OutboundMessage
@@ -35,7 +36,6 @@ SORTS: Final[tuple[Sort, ...]] = (
 )
 NEWEST: Final[Sort] = "-received"
 IN_TROUBLE: Final = (InboundStatus.FAILED, InboundStatus.REFUSED)
-STUCK: Final = (OutboundStatus.HELD, OutboundStatus.STOPPED)
 MOST_FOUND: Final = 5_000
 """Messages that one number finds, the newest."""
 
@@ -156,7 +156,8 @@ def _went(filters: Filters) -> QuerySet[OutboundMessage]:
         return rows.none()
     rows = _narrowed(rows, filters, "created_at", "destination__name")
     if filters.in_trouble:
-        rows = rows.filter(Q(status__in=STUCK) | Q(status=OutboundStatus.WAITING) & ~Q(last_error=""))
+        waits_in_vain = Q(status=OutboundStatus.WAITING) & ~Q(last_error="")
+        rows = rows.filter(Q(status__in=message_status.STUCK) | waits_in_vain)
     if filters.text:
         rows = rows.filter(pk__in=_named("outbound", OutboundMessage, filters.text))
     return rows

@@ -19,7 +19,7 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -29,12 +29,11 @@ from django.db.models import Exists, F, Max, Min, OuterRef, QuerySet
 
 from interfaces.hl7 import hl7_events
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
-from interfaces.hl7.outbound import message_types, outbox
+from interfaces.hl7.outbound import message_status, message_types, outbox
 from interfaces.hl7.syntax import er7
 from interfaces.hl7.wire import framing
 from ledger import clock, events, jobs
 from ledger.crashpoint import crashpoint
-from ledger.event_types import EventType
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +66,6 @@ _STATUS_OF_REFUSAL: Final = {
     **dict.fromkeys(range(200, 204), OutboundStatus.STOPPED),
     **dict.fromkeys((204, 205, *range(100, 104)), OutboundStatus.HELD),
 }
-_REFUSED: Final = {OutboundStatus.HELD: hl7_events.HELD, OutboundStatus.STOPPED: hl7_events.STOPPED}
 _jitter: Final = random.SystemRandom()
 
 
@@ -144,6 +142,7 @@ def _drain(destination: Destination, line: "Line", lease: "_Lease") -> None:
         message = _unblocked(destination).filter(not_before__lte=clock.now()).order_by("id").first()
         if message is None:
             return
+        message.destination = destination
         raw = _begin(message, destination, lease)
         if raw is None:
             continue
@@ -169,7 +168,7 @@ def _unblocked(destination: Destination) -> QuerySet[OutboundMessage]:
     ).exclude(lane="")
     return OutboundMessage.objects.filter(
         ~Exists(earlier.filter(status=OutboundStatus.WAITING)),
-        ~Exists(earlier.filter(status__in=(OutboundStatus.HELD, OutboundStatus.STOPPED))),
+        ~Exists(earlier.filter(status__in=message_status.STUCK)),
         destination=destination,
         status=OutboundStatus.WAITING,
     )
@@ -193,18 +192,18 @@ def _begin(message: OutboundMessage, destination: Destination, lease: "_Lease") 
 
     None where there is nothing to send: a person was quicker, or the message can't be written.
     """
-    status, error = OutboundStatus.WAITING, message.last_error
+    error = message.last_error
     try:
         raw = bytes(message.raw) if message.raw is not None else outbox.write(message, destination)
     except Exception as broken:
         logger.exception("message %s can't be written", message.control_id)
-        raw, status, error = b"", OutboundStatus.HELD, f"can't be written: {broken}"
+        raw, error = b"", f"can't be written: {broken}"
     with transaction.atomic():
         lease.renew()
         rows = OutboundMessage.objects.filter(pk=message.pk, status=OutboundStatus.WAITING)
-        hit = rows.update(raw=raw or None, attempts=F("attempts") + 1, status=status, last_error=error[:500])
+        hit = rows.update(raw=raw or None, attempts=F("attempts") + 1, last_error=error[:500])
         if hit and not raw:
-            _tell(hl7_events.HELD, message, destination, error=error[:500])
+            _change(message, "hold", error=error[:500])
     message.attempts += 1
     crashpoint("oru.before_send")
     return raw if hit and raw else None
@@ -212,24 +211,38 @@ def _begin(message: OutboundMessage, destination: Destination, lease: "_Lease") 
 
 def _answered(message: OutboundMessage, destination: Destination, answer: Answer) -> timedelta:
     """Record an answer and what follows from it, in one transaction; the pause where it is to wait."""
-    status, now, pause = answer.status, clock.now(), _pause(message)
-    values: dict[str, Any] = {"ack": answer.raw, "ack_code": answer.code, "last_error": str(answer)[:500]}
-    rows = OutboundMessage.objects.filter(pk=message.pk)
+    status, now, pause, text = answer.status, clock.now(), _pause(message), str(answer)[:500]
+    values: dict[str, Any] = {"ack": answer.raw, "ack_code": answer.code, "last_error": text}
     with transaction.atomic():
         if status == OutboundStatus.DELIVERED:
-            rows.update(**values | {"last_error": "", "status": status, "delivered_at": now})
-            _tell(hl7_events.DELIVERED, message, destination)
+            _change(message, "deliver", values | {"last_error": "", "delivered_at": now})
             _note_delivered(message)
             _moves(destination)
         elif status == OutboundStatus.WAITING:
-            rows.update(**values, not_before=now + pause)
+            OutboundMessage.objects.filter(pk=message.pk).update(**values, not_before=now + pause)
             if message.attempts == ATTEMPTS_UNTIL_TOLD:
-                _tell(hl7_events.WAITS, message, destination, error=str(answer)[:500])
+                about = message_status.subjects(message)
+                events.record(hl7_events.WAITS, about=about, **_told(message), error=text)
         else:
-            rows.filter(status=OutboundStatus.WAITING).update(**values, status=status)
-            _tell(_REFUSED[status], message, destination, error=str(answer)[:500])
+            _change(message, "stop" if status == OutboundStatus.STOPPED else "hold", values, error=text)
             _moves(destination)
     return pause
+
+
+def _change(
+    message: OutboundMessage, transition: str, values: Mapping[str, Any] | None = None, **details: Any
+) -> None:
+    """Take a message through a transition, unless a person was quicker."""
+    message_status.change(message, transition, values=values, **_told(message), **details)
+
+
+def _told(message: OutboundMessage) -> dict[str, Any]:
+    """What an event of the sender tells of a message."""
+    return {
+        "source": message.destination.name,
+        "control_id": message.control_id,
+        "message_type": message.message_type,
+    }
 
 
 def _note_delivered(message: OutboundMessage) -> None:
@@ -271,12 +284,6 @@ def _moves(destination: Destination) -> None:
         events.record(
             hl7_events.QUEUE_RESUMED, about=[("destination", destination.name)], source=destination.name
         )
-
-
-def _tell(event: EventType, message: OutboundMessage, destination: Destination, **details: Any) -> None:
-    about = outbox.subjects(message, destination)
-    details |= {"control_id": message.control_id, "message_type": message.message_type}
-    events.record(event, about=about, source=destination.name, **details)
 
 
 class _Lease:

@@ -8,6 +8,7 @@ from typing import Final
 from django.db.models import Count, Min
 
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
+from interfaces.hl7.outbound import message_status
 from ledger import clock
 
 MOST_STUCK: Final = 10_000
@@ -55,7 +56,7 @@ def queue_of(destination: Destination) -> Queue:
     waiting = rows.filter(status=OutboundStatus.WAITING)
     facts = waiting.aggregate(number=Count("pk"), oldest=Min("created_at"))
     stuck = list(
-        rows.filter(status__in=[OutboundStatus.HELD, OutboundStatus.STOPPED])
+        rows.filter(status__in=message_status.STUCK)
         .order_by("id")
         .values_list("status", "lane", "last_error")[:MOST_STUCK]
     )

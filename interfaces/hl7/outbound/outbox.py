@@ -6,21 +6,19 @@ bytes and freezes them before it sends them for the first time; from then on the
 
 import base64
 import secrets
-from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
 
 from django.db import connection, transaction
 
-from interfaces.hl7 import destination_options, hl7_events
+from interfaces.hl7 import destination_options
 from interfaces.hl7.inbound import message_index
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
-from interfaces.hl7.outbound import message_types, message_writer
+from interfaces.hl7.outbound import message_status, message_types, message_writer
 from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
 from interfaces.hl7.outbound.message_writer import Segment
-from ledger import clock, events, jobs
+from ledger import clock, jobs
 from ledger.errors import Conflict, Invalid
-from ledger.event_types import EventType
 
 JOB: Final = "hl7.deliver"
 APPLICATION: Final = "RISPACS"
@@ -65,26 +63,6 @@ def _new_control_id() -> str:
 # What people do with a message
 
 
-@dataclass(frozen=True)
-class _Step:
-    event: EventType
-    before: frozenset[str]
-    after: OutboundStatus
-
-
-_STUCK: Final = frozenset({OutboundStatus.HELD, OutboundStatus.STOPPED})
-_STEPS: Final = {
-    "resend": _Step(
-        hl7_events.RESENT,
-        frozenset({OutboundStatus.DELIVERED, OutboundStatus.SKIPPED}),
-        OutboundStatus.WAITING,
-    ),
-    "hold": _Step(hl7_events.HELD, frozenset({OutboundStatus.WAITING}), OutboundStatus.HELD),
-    "release": _Step(hl7_events.RELEASED, _STUCK, OutboundStatus.WAITING),
-    "skip": _Step(hl7_events.SKIPPED, _STUCK | {OutboundStatus.WAITING}, OutboundStatus.SKIPPED),
-}
-
-
 def resend(message: OutboundMessage, by: str, reason: str) -> None:
     """Send a delivered or skipped message again: the same bytes under the same MSH-10."""
     _step("resend", message, by, reason)
@@ -106,25 +84,14 @@ def skip(message: OutboundMessage, by: str, reason: str) -> None:
 
 
 def _step(name: str, message: OutboundMessage, by: str, reason: str) -> None:
-    step = _STEPS[name]
+    waits = message_status.TRANSITIONS[name].after == OutboundStatus.WAITING
+    values = {"attempts": 0, "not_before": clock.now()} if waits else None
     with transaction.atomic():
-        row = OutboundMessage.objects.select_for_update().get(pk=message.pk)
-        if row.status not in step.before:
-            raise Conflict(f"can't {name} a message that is {row.status}")
-        row.status = step.after
-        if step.after == OutboundStatus.WAITING:
-            row.attempts, row.not_before = 0, clock.now()
-        row.save(update_fields=["status", "attempts", "not_before"])
-        destination = Destination.objects.get(pk=row.destination_id)
-        events.record(step.event, about=subjects(row, destination), actor=by, reason=reason)
-        jobs.enqueue(JOB, destination.name)
-    message.refresh_from_db()
-
-
-def subjects(message: OutboundMessage, destination: Destination) -> list[events.Thing]:
-    """What an event about a message is about: itself, its destination and what it tells of."""
-    told = [(str(type_), str(key)) for type_, key in message.facts.get("about", ())]
-    return [("message", message.public_id), ("destination", destination.name), *told]
+        is_done = message_status.change(message, name, values=values, actor=by, reason=reason)
+        message.refresh_from_db()
+        if not is_done:
+            raise Conflict(f"can't {name} a message that is {message.status}")
+        jobs.enqueue(JOB, message.destination.name)
 
 
 # How a message is written

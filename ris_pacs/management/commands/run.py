@@ -98,11 +98,23 @@ def _supervise(names: list[str], password: str | None, hospital: "demo.Hospital 
         children.append(Child("simulator", [sys.executable, "-m", "simulator"], environment))
     supervisor = Supervisor(children)
     supervisor.say(f"Starting {', '.join(child.name for child in children)}.")
+    if text := _about_site(with_hospital=hospital is not None):
+        supervisor.say(text)
     if "web" in names:
         more = hospital.welcome() if hospital is not None else []
         welcome = (names, password, more, supervisor.say)
         threading.Thread(target=_welcome_when_ready, args=welcome, daemon=True).start()
     supervisor.run()
+
+
+def _about_site(*, with_hospital: bool) -> str:
+    """A line on the site, where the operator should know."""
+    if settings.SITE_FILE == settings.DEMO_SITE:
+        return (
+            "This is the demo site, which lets everybody in from this machine."
+            " `.venv/bin/python manage.py site new` writes a strict one to begin with."
+        )
+    return f"The simulated hospital is let in as far as {settings.SITE_FILE} does." if with_hospital else ""
 
 
 def doors() -> dict[str, Door]:
@@ -141,6 +153,7 @@ def _environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, path)),
         "PYTHONUNBUFFERED": "1",
         "RIS_PACS_HOME": str(settings.HOME),
+        "TZ": settings.SYSTEM_TIME_ZONE,  # which Django has set to UTC in here
         "RIS_PACS_AE_TITLE": settings.AE_TITLE,
         **{door.variable: str(door) for door in doors().values()},
     }
@@ -185,6 +198,8 @@ def _welcome(names: Collection[str], password: str | None, more: list[str]) -> s
     }
     lines = ["", "RIS/PACS is ready."]
     lines += [f"  {text}" for name, text in open_doors.items() if name in names]
+    is_demo = settings.SITE_FILE == settings.DEMO_SITE
+    lines.append(f"  site     {'the demo site, for trying out' if is_demo else settings.SITE_FILE}")
     lines += [f"  data     {settings.HOME}", f"  sign in  {_login(password)}", *more, "Ctrl-C stops it.", ""]
     return "\n".join(lines)
 

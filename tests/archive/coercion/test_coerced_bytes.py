@@ -18,7 +18,8 @@ from archive.coercion.attribute_coercion import COERCE, CORRECT, Coercion, Reque
 from archive.coercion.coerced_bytes import amended
 from archive.dataset import dicom_json
 from archive.dataset.part10 import build_preamble_and_meta, open_part10
-from archive.dataset.walk import DEFLATED, walk
+from archive.dataset.transfer_syntax import DEFLATED
+from archive.dataset.walk import walk
 from tests.archive.dataset.builders import (
     CT,
     EXPLICIT_BIG_ENDIAN,

@@ -10,11 +10,11 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
-from archive.dataset.walk import (
+from archive.dataset.element_coding import LONG_FORM
+from archive.dataset.transfer_syntax import (
     EXPLICIT_BIG_ENDIAN,
     EXPLICIT_LITTLE_ENDIAN,
     IMPLICIT_LITTLE_ENDIAN,
-    LONG_FORM,
 )
 
 REAL_FILES = Path(__file__).parents[3] / ".." / "shared" / "data" / "dicom"

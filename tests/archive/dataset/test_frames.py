@@ -9,14 +9,14 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.frames import NoSuchFrame, frame, frame_count, little_endian, media_type
 from archive.dataset.part10 import open_part10
-from archive.dataset.walk import (
+from archive.dataset.transfer_syntax import (
     DEFLATED,
     EXPLICIT_BIG_ENDIAN,
     EXPLICIT_LITTLE_ENDIAN,
     IMPLICIT_LITTLE_ENDIAN,
-    DatasetError,
 )
 from tests.archive.dataset.builders import JPEG, image, needs_real_files, real_files, stored
 from tests.archive.dataset.test_walk import REFUSED, mutated

@@ -8,20 +8,16 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
-from archive.dataset.header import (
-    Header,
-    Likeness,
-    decode_text,
-    read_header,
-    same_content,
-)
+from archive.dataset.dataset_error import DatasetError
+from archive.dataset.header import Header, read_header
+from archive.dataset.likeness import Likeness, same_content
 from archive.dataset.part10 import build_preamble_and_meta, open_part10
-from archive.dataset.walk import (
+from archive.dataset.text_value import decode_text
+from archive.dataset.transfer_syntax import (
     DEFLATED,
     EXPLICIT_BIG_ENDIAN,
     EXPLICIT_LITTLE_ENDIAN,
     IMPLICIT_LITTLE_ENDIAN,
-    DatasetError,
 )
 from tests.archive.dataset.builders import (
     CT,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -15,14 +16,13 @@ from archive.dataset.part10 import (
     map_dataset,
     open_part10,
 )
-from archive.dataset.walk import (
+from archive.dataset.transfer_syntax import (
     DEFLATED,
     EXPLICIT_BIG_ENDIAN,
     EXPLICIT_LITTLE_ENDIAN,
     IMPLICIT_LITTLE_ENDIAN,
-    DatasetError,
-    valid_uid,
 )
+from archive.dataset.uid import valid_uid
 from tests.archive.dataset.builders import CT, JPEG, element, encoded, image, implicit, stored
 
 

@@ -14,19 +14,18 @@ from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
 from pydicom.filereader import data_element_generator
 
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.frames import walk_mapped
+from archive.dataset.limits import Limits
 from archive.dataset.part10 import map_dataset, open_part10
-from archive.dataset.walk import (
+from archive.dataset.transfer_syntax import (
     DEFLATED,
     EXPLICIT_BIG_ENDIAN,
     EXPLICIT_LITTLE_ENDIAN,
     IMPLICIT_LITTLE_ENDIAN,
-    DatasetError,
-    Limits,
-    Walked,
-    valid_uid,
-    walk,
 )
+from archive.dataset.uid import valid_uid
+from archive.dataset.walk import Walked, walk
 from tests.archive.dataset.builders import (
     CT,
     JPEG,

@@ -23,7 +23,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from archive.dataset.walk import DEFLATED, DatasetError
+from archive.dataset.dataset_error import DatasetError
+from archive.dataset.transfer_syntax import DEFLATED
 from archive.pixels import render_worker
 from archive.pixels.frame_decoder import decode
 from archive.pixels.picture import draw

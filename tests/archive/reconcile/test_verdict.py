@@ -287,12 +287,32 @@ def test_a_site_may_be_stricter_or_milder() -> None:
         of({"wieghts": {}})
 
 
+@pytest.mark.parametrize(
+    ("agreement", "default", "strict"),
+    [
+        (None, "silent", "silent"),
+        (0.0, "contradicts", "contradicts"),
+        (0.4, "contradicts", "unclear"),
+        (0.41, "unclear", "unclear"),
+        (0.8, "agrees", "unclear"),
+        (0.95, "agrees", "agrees"),
+        (1.0, "agrees", "agrees"),
+    ],
+)
+def test_a_finding_says_what_it_comes_to_under_the_policy(
+    agreement: float | None, default: str, strict: str
+) -> None:
+    assert DEFAULT.concordance(agreement) == default
+    assert of({"agrees_from": 0.95, "contradicts_to": 0.1}).concordance(agreement) == strict
+
+
 def test_the_candidates_tell_what_the_api_promises() -> None:
     entry = as_json(judge(facts(), candidate()))[0]
     assert entry["scheduled_procedure_step_id"] == "SPS00001"
     assert entry["patient"]["name"] == "BARS^ANNA"
     assert 0.9 < entry["score"] <= 1
-    assert {"field", "seen", "expected", "normaliser", "agreement", "weight"} == set(entry["findings"][0])
+    says = {"field", "seen", "expected", "normaliser", "agreement", "concordance", "weight"}
+    assert says == set(entry["findings"][0])
 
 
 def chosen(seen: StudyEvidence, *candidates: Candidate) -> set[str]:

@@ -37,6 +37,7 @@ def studies(user: User) -> None:
             StudyTime="093000.5",
             Modality=modality,
             StudyDescription=f"{modality} Head",
+            ReferringPhysicianName=f"{name}^^Prof=山田^{number}",
             RequestAttributesSequence=None,
             received_at=NOON + timedelta(minutes=number),
         )
@@ -89,6 +90,14 @@ def test_without_keys_all_are_found_newest_first(found: Callable[..., list[str]]
         ({"modalities_in_study": ["MR", "US"]}, ["1.2.5", "1.2.4"]),
         ({"modalities_in_study": ["M*"]}, ["1.2.4"]),
         ({"study_description": "*head"}, ["1.2.5", "1.2.4"]),
+        ({"study_description": "mr head"}, ["1.2.4"]),
+        ({"referring_physician": "DOE*"}, ["1.2.4"]),
+        ({"referring_physician": "doe^jane"}, []),
+        ({"referring_physician": "doe^jane^^prof"}, ["1.2.4"]),
+        ({"referring_physician": "山田*"}, ["1.2.5", "1.2.4"]),
+        ({"referring_physician": "nobody=山田^5"}, ["1.2.5"]),
+        ({"referring_physician": "*^*"}, ["1.2.5", "1.2.4", "1.2.3"]),
+        ({"referring_physician": "doe*=*"}, ["1.2.4"]),
         ({"verdicts": ["pending"]}, ["1.2.5", "1.2.4", "1.2.3"]),
         ({"verdicts": ["matched"]}, []),
         ({"reading_statuses": ["not_ready"], "patient_id": "P2"}, ["1.2.4"]),
@@ -102,6 +111,15 @@ def test_a_key_is_text_and_no_pattern(found: Callable[..., list[str]]) -> None:
     assert found(accession_number="A4.*") == []
     assert found(patient_name="(doe|roe)*") == []
     assert found(accession_number="A4*x") == ["1.2.4"]
+
+
+def test_a_description_is_found_whatever_its_case(studies: None, user: User) -> None:
+    Study.objects.filter(study_instance_uid="1.2.4").update(description="SCHÄDEL [nativ] 100%_1")
+    for pattern in ("schädel*", "SCHÄDEL [NATIV] 100%_1", "*[nativ]*", "*0%?1"):
+        (found,) = study_search.studies(user=user, study_description=pattern)
+        assert found.study_instance_uid == "1.2.4"
+    for pattern in ("schädel", "*[natixv]*", "*0_?1"):
+        assert not study_search.studies(user=user, study_description=pattern).exists()
 
 
 def test_a_matched_study_is_found_by_every_identifier_of_its_patient(

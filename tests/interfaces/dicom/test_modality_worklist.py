@@ -201,6 +201,30 @@ def test_it_matches(
     assert accessions(ask(step, **keys)) == found
 
 
+COSTLY = ["*?" * 30 + "B", "?*" * 30 + "B", "*A" * 30 + "B", "*" * 5000 + "B"]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("pattern", COSTLY)
+def test_no_pattern_keeps_the_port(place: Callable[..., None], pattern: str) -> None:
+    """An expression that tries one `*` after the other would take longer than this test may."""
+    long = "A" * 60
+    place(long[:14], name=long, patient_id=long, performing_physician=long)
+    for name in ("PatientName", "PatientID", "AccessionNumber", "ReferringPhysicianName"):
+        assert ask(**{name: pattern}) == []
+    for name in ("ScheduledPerformingPhysicianName", "ScheduledStationAETitle", "ScheduledProcedureStepID"):
+        assert ask({name: pattern}) == []
+    assert len(ask({"ScheduledPerformingPhysicianName": pattern[:-1]}, PatientName=pattern[:-1])) == 1
+
+
+def test_a_list_of_too_many_patterns_is_refused(place: Callable[..., None]) -> None:
+    place()
+    assert len(ask({"Modality": ["C?"] * 100})) == 1
+    with pytest.raises(IdentifierError) as refused:
+        ask({"Modality": ["C?"] * 101})
+    assert (refused.value.status, refused.value.comment) == (0xC000, "Modality has too many values")
+
+
 def test_a_list_of_study_uids_matches_each(place: Callable[..., None]) -> None:
     place("A1")
     place("A2")

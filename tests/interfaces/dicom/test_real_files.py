@@ -10,8 +10,10 @@ import pytest
 from django.test import Client
 
 from accounts.models import Facility, Role, Token, User
+from archive.dataset.dataset_error import DatasetError
 from archive.dataset.part10 import Part10, map_dataset, open_part10
-from archive.dataset.walk import DEFLATED, EXPLICIT_LITTLE_ENDIAN, DatasetError, walk
+from archive.dataset.transfer_syntax import DEFLATED, EXPLICIT_LITTLE_ENDIAN
+from archive.dataset.walk import walk
 from archive.index import indexer
 from archive.models import Instance, Quarantined, StoredFile
 from archive.storage.intake import DUPLICATE

@@ -120,6 +120,7 @@ def test_keys_of_higher_levels_count_at_lower_ones(get: Get) -> None:
         "PatientID=1&PatientID=2",
         "PatientID=1&00100020=2",
         "PatientName=a%00b",
+        "ModalitiesInStudy=" + ",".join(["C*"] * 101),
     ],
 )
 def test_a_query_that_makes_no_sense_is_a_problem(get: Get, query: str) -> None:
@@ -127,6 +128,28 @@ def test_a_query_that_makes_no_sense_is_a_problem(get: Get, query: str) -> None:
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
     assert answer.json()["detail"]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("pattern", ["*?" * 30 + "b", "?*" * 30 + "b", "*a" * 30 + "b"])
+def test_no_pattern_keeps_a_web_worker(get: Get, pattern: str) -> None:
+    """An expression that tries one `*` after the other would take longer than this test may."""
+    long = "a" * 64
+    header = {"StudyInstanceUID": "1.2.9", "SeriesInstanceUID": "1.2.9.1", "StudyDescription": long}
+    names = {
+        "PatientName": long,
+        "ReferringPhysicianName": long,
+        "PatientID": long,
+        "AccessionNumber": long[:16],
+    }
+    received(SOPInstanceUID="1.1.9", SeriesDescription=long, **header, **names)
+    indexed()
+    for key in (*names, "StudyDescription", "SeriesDescription", "BodyPartExamined"):
+        assert get(f"series?{key}={pattern}").status_code == 204
+    asked = "RequestAttributesSequence.ScheduledProcedureStepID"
+    assert get(f"series?{asked}={pattern}").status_code == 204
+    found = get(f"series?PatientName={pattern[:-1]}&SeriesDescription={pattern[:-1]}")
+    assert uids(found.json(), "0020000E") == ["1.2.9.1"]
 
 
 def test_no_match_is_204(get: Get) -> None:

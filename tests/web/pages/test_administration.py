@@ -16,6 +16,7 @@ from interfaces.hl7.models import Destination, Source
 from ledger import audit, jobs, queues
 from ledger.errors import Conflict
 from ledger.models import AuditEvent, Event, Job, JobState
+from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from worklist.models import Station
 
@@ -31,13 +32,13 @@ def admin(facility: Facility) -> User:
 def page(client: Client, path: str, expect: int = 200) -> str:
     response = client.get(f"/administration{path}")
     assert response.status_code == expect, response.content[:2000]
-    return response.content.decode()
+    return read(response)
 
 
 def post(client: Client, path: str, expect: int, **data: Any) -> str:
     response = client.post(f"/administration{path}", data)
     assert response.status_code == expect, response.content[:2000]
-    return response.content.decode()
+    return read(response)
 
 
 def acts() -> list[str]:

@@ -10,12 +10,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Facility, Role, User
+from accounts.models import Facility, Presence, Role, SiteSection, User
 from archive.decisions import decision_frame
 from archive.models import Decision, Series, Study, StudyException
 from interfaces.hl7.models import Destination, OutboundMessage
 from ledger.models import AuditEvent
 from tests.archive.hospital import Hospital
+from tests.web.markup import read
 from web.pages.exceptions.text_differences import between
 from worklist.models import Order, Patient, ScheduledProcedureStep
 
@@ -47,10 +48,33 @@ def path(mismatch: Study) -> str:
     return f"/exceptions/{mismatch.exception.public_id}"
 
 
+def concordances(browser: Client, study: Study) -> dict[str, str]:
+    """How the page marks each field of the comparison."""
+    text = read(browser.get(f"/exceptions/{study.exception.public_id}"))
+    found = re.findall(
+        r'<tr class="(agrees|unclear|contradicts|silent)">\s*<th scope="row">([^<]+)</th>', text
+    )
+    return {title: concordance for concordance, title in found}
+
+
 def words(answer: Any) -> str:
     """What a page says, without its tags."""
-    text = re.sub(r"<[^>]+>", " ", answer.content.decode())
+    text = re.sub(r"<[^>]+>", " ", read(answer))
     return re.sub(r"\s+", " ", html.unescape(text))
+
+
+def test_the_page_judges_by_the_policy_of_the_verdict(hospital: Hospital, browser: Client) -> None:
+    """A verdict keeps what its findings came to; another policy counts from the next verdict on."""
+    hospital.order("A1", hospital.patient("P1", "BARS^ANNA", birth_date="19700102"))
+    study = hospital.study("A1", name="BARS^ANNE", birth_date="19700201")
+    assert study.verdict == "probable", "two slips need a person"
+    section = SiteSection.objects.get(name="archive")
+    section.content = {**section.content, "reconcile": {"agrees_from": 0.9}}
+    section.save()
+    assert concordances(browser, study)["Born"] == "agrees"
+    assert hospital.judged(study).verdict == "probable"
+    assert concordances(browser, study)["Born"] == "unclear"
+    assert concordances(browser, study)["Sex"] == "agrees"
 
 
 def form(study: Study, action: str, **values: Any) -> dict[str, Any]:
@@ -183,10 +207,10 @@ def test_an_exception_shows_the_fields_side_by_side_with_what_differs(browser: C
     said = words(answer)
     assert "Seen in the images" in said and "Under investigation" in said
     assert re.search(r"Born\s+1970-01-02\s+1935-05-17\s+✗ differs", said)
-    assert '<mark class="differs">1970-01-02</mark>' in answer.content.decode()
+    assert '<mark class="differs">1970-01-02</mark>' in read(answer)
     assert "Parts of the score" in said and "A1" in said
     assert b"checked" not in answer.content, "nobody is proposed on a mismatch"
-    assert '<button type="submit" disabled hidden>' in answer.content.decode(), "Enter decides nothing"
+    assert '<button type="submit" disabled hidden>' in read(answer), "Enter decides nothing"
 
 
 def test_letters_that_differ_are_marked_in_the_text() -> None:
@@ -211,7 +235,7 @@ def test_markup_in_names_stays_text(browser: Client, hospital: Hospital) -> None
     pages.append(browser.get(path))
     for page in pages:
         assert page.status_code == 200
-        text = page.content.decode()
+        text = read(page)
         for tag in ("<SCRIPT>", "<IMG", "<b>x", "<i>y", "<u>z"):
             assert tag not in text
         assert not re.search(r"\son\w+=|\sstyle=", text), "the policy of the page forbids these"
@@ -222,7 +246,7 @@ def test_others_who_look_are_named(browser: Client, employ: Employ, path: str) -
     assert "berta has had this open since" in words(browser.get(path))
     assert "berta" in words(browser.get("/exceptions"))
     assert "anna has had" not in words(browser.get(path)).lower()
-    StudyException.objects.get().viewers.update(until=timezone.now() - timedelta(seconds=1))
+    Presence.objects.update(until=timezone.now() - timedelta(seconds=1))
     assert "berta" not in words(browser.get(path))
 
 
@@ -230,7 +254,7 @@ def test_other_steps_and_patients_are_found(browser: Client, hospital: Hospital,
     hospital.order("A7", hospital.patient("P7", "FOUND^FRIDA"))
     step = ScheduledProcedureStep.objects.get(procedure__order__accession_number="A7")
     for text in ("A7", "P7", "found, frida", "Frida Found"):
-        assert f'value="{step.public_id}|' in browser.get(path, {"q": text}).content.decode()
+        assert f'value="{step.public_id}|' in read(browser.get(path, {"q": text}))
     compared = words(browser.get(path, {"candidate": step.public_id}))
     assert "beside FOUND, FRIDA, order A7" in compared
 

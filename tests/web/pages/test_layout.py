@@ -13,6 +13,7 @@ from accounts.models import Facility, Role, User
 from interfaces.hl7.models import Destination, OutboundMessage
 from ledger import clock
 from ledger.models import AuditEvent, Heartbeat, Job, JobState
+from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from web.kernel import health, layout
 
@@ -41,7 +42,7 @@ def test_each_role_has_its_rail_and_its_start(facility: Facility) -> None:
 def test_a_technologist_starts_at_the_worklist(facility: Facility) -> None:
     client = signed_in(person(facility, Role.TECHNOLOGIST))
     assert client.get("/")["Location"] == "/worklist"
-    assert rail(client.get("/worklist").content.decode())[0] == "Worklist"
+    assert rail(read(client.get("/worklist")))[0] == "Worklist"
 
 
 def test_who_may_not_is_told_so_and_it_is_audited(facility: Facility) -> None:
@@ -55,11 +56,11 @@ def test_who_may_not_is_told_so_and_it_is_audited(facility: Facility) -> None:
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_a_theme_is_kept_in_the_browser(user: User, theme: str) -> None:
     client = signed_in(user)
-    assert 'data-theme="' not in client.get("/status").content.decode()
+    assert 'data-theme="' not in read(client.get("/status"))
     assert client.post("/theme", {"theme": theme, "next": "/status"})["Location"] == "/status"
-    assert f'<html lang="en" data-theme="{theme}">' in client.get("/status").content.decode()
+    assert f'<html lang="en" data-theme="{theme}">' in read(client.get("/status"))
     client.post("/theme", {"theme": "system"})
-    assert 'data-theme="' not in client.get("/status").content.decode()
+    assert 'data-theme="' not in read(client.get("/status"))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_a_theme_never_leads_to_another_site(user: User, elsewhere: str) -> None
 
 
 def test_the_page_names_who_and_where_one_is(user: User) -> None:
-    page = signed_in(user).get("/status").content.decode()
+    page = read(signed_in(user).get("/status"))
     assert "Anna" in page and "General Hospital" in page and "Times in Europe/Berlin" in page
 
 
@@ -129,7 +130,7 @@ def test_work_that_waits_or_failed_is_seen(db: None) -> None:
 
 
 def test_every_light_leads_to_its_reason_and_its_remedy(user: User) -> None:
-    page = signed_in(user).get("/status").content.decode()
+    page = read(signed_in(user).get("/status"))
     assert 'href="/status#dicom"' in page and '<tr id="dicom">' in page
     assert "has not started" in page and "`make run` starts it" in page
 
@@ -154,7 +155,7 @@ def test_what_a_page_fetches_by_itself_keeps_no_session_alive(user: User) -> Non
 
 def test_a_refusal_says_what_happened_and_leads_on(client: Client, user: User) -> None:
     for response in (client.get("/nothing-here"), signed_in(user).get("/nothing-here")):
-        page = response.content.decode()
+        page = read(response)
         assert response.status_code == 404
         assert "data-explain" in page and 'href="/"' in page
     assert 'class="rail"' in page and 'id="search"' in page

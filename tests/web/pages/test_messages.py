@@ -14,6 +14,7 @@ from interfaces.hl7.inbound import inbox, message_index
 from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage
 from ledger.models import AuditEvent, Event
 from tests.interfaces.hl7 import conftest as senders
+from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from tests.web.pages.world import receive as make_row
 from worklist.models import Order, Patient
@@ -48,7 +49,7 @@ def send(status: str = "waiting", number: int = 1, **values: Any) -> OutboundMes
 def page(client: Client, path: str, expect: int = 200) -> str:
     response = client.get(path)
     assert response.status_code == expect, response.content[:2000]
-    return response.content.decode()
+    return read(response)
 
 
 def ids(text: str) -> list[str]:
@@ -198,7 +199,7 @@ def test_a_message_full_of_script_does_nothing(user: User, say: Say) -> None:
         raw = client.get(f"/messages/{row.public_id}/raw")
         assert raw["Content-Type"].startswith("text/plain") and raw["X-Content-Type-Options"] == "nosniff"
         checked = client.post(f"/messages/{row.public_id}/check", {"text": f"MSH|^~\\&|{SCRIPT}"})
-        assert SCRIPT not in checked.content.decode()
+        assert SCRIPT not in read(checked)
 
 
 def test_a_huge_message_stays_usable(user: User) -> None:
@@ -249,7 +250,7 @@ def test_a_message_is_repaired_from_ae_to_aa(user: User, say: Say) -> None:
         .replace("BARS", "MÜLLER")
         .replace("\r", "\r\n")
     )
-    checked = client.post(f"/messages/{row.public_id}/check", {"text": text}).content.decode()
+    checked = read(client.post(f"/messages/{row.public_id}/check", {"text": text}))
     assert (
         "It can be read" in checked and "<del>1970-1-2</del>" in checked and "<ins>19700102</ins>" in checked
     )
@@ -281,8 +282,8 @@ def test_a_message_is_repaired_from_ae_to_aa(user: User, say: Say) -> None:
 def test_a_repair_that_will_not_do_says_so_before(user: User, say: Say, text: str, says: str) -> None:
     row = receive(say("ADT^A08", PID))
     client = signed_in(user)
-    assert says in client.post(f"/messages/{row.public_id}/check", {"text": text}).content.decode()
-    assert says in client.post(f"/messages/{row.public_id}/repair", {"text": text}).content.decode()
+    assert says in read(client.post(f"/messages/{row.public_id}/check", {"text": text}))
+    assert says in read(client.post(f"/messages/{row.public_id}/repair", {"text": text}))
 
 
 @pytest.mark.usefixtures("site")

@@ -12,6 +12,7 @@ from archive import archive_events
 from archive.models import Series, Study
 from ledger import events
 from ledger.models import AuditEvent, Event, EventSubject
+from tests.web.markup import read
 from tests.web.pages.world import make_study, person, place_order, receive, register, signed_in, step_of
 from worklist.models import Order, RequestedProcedure
 from worklist.provenance import Provenance
@@ -23,7 +24,7 @@ Make = Callable[..., Provenance]
 def page(user: User, path: str) -> str:
     response = signed_in(user).get(path)
     assert response.status_code == 200, path
-    return " ".join(response.content.decode().split())
+    return read(response)
 
 
 def linked(facility: Facility, order: Order, number: int = 7) -> Study:
@@ -167,7 +168,7 @@ def test_cancelling_needs_a_reason_and_can_be_undone(user: User, origin: Make) -
     assert client.post(f"{path}/cancel", {"reason": "wrong side"}).status_code == 302
     order.refresh_from_db()
     assert (order.status, step_of(order).status) == ("cancelled", "cancelled")
-    text = client.get(path).content.decode()
+    text = read(client.get(path))
     assert "wrong side" in text and "Cancel the order" not in text
     assert client.post(f"{path}/cancel", {"reason": "again"}).status_code == 409
     undo = text[text.index("/worklist/undo?") :].split('"')[0]
@@ -179,7 +180,7 @@ def test_cancelling_needs_a_reason_and_can_be_undone(user: User, origin: Make) -
 def test_who_may_not_cancel_is_not_asked(facility: Facility, origin: Make) -> None:
     order = place_order(origin(), "1")
     client = signed_in(person(facility, Role.MANAGER))
-    assert "Cancel the order" not in client.get(f"/orders/{order.public_id}").content.decode()
+    assert "Cancel the order" not in read(client.get(f"/orders/{order.public_id}"))
     assert client.post(f"/orders/{order.public_id}/cancel", {"reason": "x"}).status_code == 403
 
 
@@ -221,6 +222,6 @@ def test_a_patients_lists_come_in_parts(
         make_study(facility, number, "matched", patient=patient, last_received_at=timezone.now())
     client = signed_in(user)
     with django_assert_max_num_queries(40):
-        text = client.get(f"/patients/{patient.public_id}").content.decode()
+        text = read(client.get(f"/patients/{patient.public_id}"))
     assert "1–20 of 25" in text and 'href="?studies=2"' in text
     assert client.get(f"/patients/{patient.public_id}?studies=abc&orders=-1").status_code == 200

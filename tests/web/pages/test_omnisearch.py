@@ -8,6 +8,7 @@ from django.db import transaction
 
 from accounts.models import Facility, Role, User
 from ledger.models import AuditEvent
+from tests.web.markup import read
 from tests.web.pages.world import make_study, person, place_order, register, signed_in
 from worklist.models import Patient, RequestedProcedure
 from worklist.patients import identity, patient_search
@@ -78,7 +79,7 @@ def test_a_retired_identifier_leads_to_the_record_that_shows(user: User, origin:
         survivor, retired = (Identifier(v, Authority("GENHOSP"), "MR") for v in ("NEW", "OLD"))
         identity.merge(origin=origin(5), survivor=survivor, retired=retired)
     assert leads(user, "OLD") == f"/patients/{new.public_id}"
-    page = signed_in(user).get(f"/patients/{old.public_id}").content.decode()
+    page = read(signed_in(user).get(f"/patients/{old.public_id}"))
     assert "OLD^^^GENHOSP is merged into this record" in page
 
 
@@ -103,16 +104,16 @@ def test_a_study_is_found_by_its_uid_and_its_accession_number(user: User, facili
 def test_several_hits_are_listed(user: User, origin: Make, facility: Facility) -> None:
     register(origin(), "P1", "BARS^ANNA")
     register(origin(), "P2", "BARSKY^BEN=<b>^x")
-    page = signed_in(user).get("/search", {"q": "bars"}).content.decode()
+    page = read(signed_in(user).get("/search", {"q": "bars"}))
     assert "2 hits" in page and "BARS, ANNA" in page and "BARSKY, BEN" in page and "<b>^" not in page
     place_order(origin(), "X")
     make_study(facility, 7, accession_number="AX")
-    page = signed_in(user).get("/search", {"q": "AX"}).content.decode()
+    page = read(signed_in(user).get("/search", {"q": "AX"}))
     assert "Orders" in page and "Studies" in page
 
 
 def test_no_hit_says_as_what_it_was_looked_up(user: User) -> None:
-    page = signed_in(user).get("/search", {"q": "<script>x"}).content.decode()
+    page = read(signed_in(user).get("/search", {"q": "<script>x"}))
     assert "Nothing is called “&lt;script&gt;x”" in page
     assert "identifier of a patient, accession number, number of an order or a step, name" in page
 
@@ -158,3 +159,10 @@ def test_a_name_has_few_spellings(db: None, django_assert_max_num_queries: Any) 
     with django_assert_max_num_queries(1):
         assert list(patient_search.by_name("Müller-Lüdenscheidt Anna Maria")) == []
     assert not Patient.objects.exists()
+
+
+@pytest.mark.timeout(20)
+def test_a_text_of_many_words_keeps_nobody() -> None:
+    """Which of n words are the family name has 2 n answers: only as many are written as are asked for."""
+    words = " ".join(f"{number:x}ae" for number in range(5000))
+    assert len(patient_search.spellings(words)) == 96

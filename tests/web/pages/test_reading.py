@@ -26,6 +26,7 @@ from tests.reporting.conftest import rada as rada
 from tests.reporting.conftest import ruben as ruben
 from tests.reporting.conftest import trudy as trudy
 from tests.reporting.conftest import world as world
+from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from web.pages.reading.report_versions import pieces
 
@@ -44,7 +45,7 @@ def spoken(item: ReadingItem, by: User, *, is_finished: bool = True) -> Dictatio
 def text_of(client: Client, path: str, status: int = 200) -> str:
     answer = client.get(path)
     assert answer.status_code == status, answer.content[:2000]
-    return answer.content.decode()
+    return read(answer)
 
 
 def data_of(page: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from interfaces.dicom.message_exchange.dimse_service import Peer, QueryRequest, 
 from interfaces.dicom.models import StationContact
 from interfaces.dicom.upper_layer import pdu
 from interfaces.dicom.upper_layer.acceptor_config import AssociationFacts
+from tests.web.markup import read
 from tests.web.pages.world import make_study, person, place_order, signed_in
 from worklist.models import Station
 from worklist.provenance import Provenance
@@ -50,11 +51,11 @@ def test_stations_are_for_those_who_work_with_them(facility: Facility, role: Rol
 
 def test_the_list_has_declared_stations_and_strangers(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     client = signed_in(user)
-    assert "No station is declared" in client.get("/stations").content.decode()
+    assert "No station is declared" in read(client.get("/stations"))
     Station.objects.create(ae_title="CT1", name="CT 1", modalities=["CT"])
     for title in ("CT1", "A/B <script>", "..", "?x#y"):
         remember(monkeypatch, title, Modality="CT")
-    text = client.get("/stations").content.decode()
+    text = read(client.get("/stations"))
     assert "1 declared, 3 not" in text and "rejected: called AE title not recognized" in text
     assert "A/B &lt;script&gt;" in text and "<script>" not in text.replace("<script type", "").replace(
         "<script src", ""
@@ -72,7 +73,7 @@ def test_a_station_shows_its_queries_its_policy_and_what_it_sent(
     remember(monkeypatch, "CT1", Modality="CT", ScheduledStationAETitle="CT1")
     study = make_study(facility, 7)
     study.series.create(series_instance_uid="2.25.8", station_ae_title="CT1")
-    text = signed_in(user).get("/stations/CT1").content.decode()
+    text = read(signed_in(user).get("/stations/CT1"))
     for part in (
         "Modality <b>CT</b>",
         "ScheduledStationAETitle <b>CT1</b>",
@@ -92,14 +93,14 @@ def test_it_says_why_a_step_is_not_seen(user: User, origin: Make, monkeypatch: p
     place_order(origin(), "1", modality="MR", station="MR1")
     client = signed_in(user)
     for number in ("A1", "PL1"):
-        text = " ".join(client.get(f"/stations/CT1?why={number}").content.decode().split())
+        text = read(client.get(f"/stations/CT1?why={number}"))
         assert "Whatever it asks, it does not see it" in text
         assert "only steps of its modalities" in text and "the query: station AE title" in text
         assert "It may not query the worklist at all" in text and "The query was refused" in text
-    text = client.get("/stations/CT1?why=A2").content.decode()
+    text = read(client.get("/stations/CT1?why=A2"))
     assert "No step of your facilities has the number A2" in text
     place_order(origin(), "3", station="CT1")
-    text = client.get("/stations/CT1?why=A3").content.decode()
+    text = read(client.get("/stations/CT1?why=A3"))
     assert "A query without keys finds it" in text and "among the answers, if asked now" in text
 
 
@@ -110,7 +111,7 @@ def test_steps_of_other_facilities_are_not_told_of(
     Station.objects.create(ae_title="CT1")
     other = Facility.objects.create(code="OTHER", name="Other")
     client = signed_in(employ("otto", Role.INTEGRATOR, at=other))
-    assert "No step of your facilities" in client.get("/stations/CT1?why=A1").content.decode()
+    assert "No step of your facilities" in read(client.get("/stations/CT1?why=A1"))
 
 
 def test_a_query_that_was_not_kept_whole_says_so(
@@ -119,4 +120,4 @@ def test_a_query_that_was_not_kept_whole_says_so(
     place_order(origin(), "1")
     remember(monkeypatch, "CT9", Modality="CT")
     StationContact.objects.update(identifier=None)
-    assert "too long to be kept" in signed_in(user).get("/stations/CT9?why=A1").content.decode()
+    assert "too long to be kept" in read(signed_in(user).get("/stations/CT9?why=A1"))

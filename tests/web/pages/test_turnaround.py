@@ -15,6 +15,7 @@ from accounts.models import Facility, User
 from reporting.models import ReadingItem
 from tests.reporting.turnaround import truth
 from tests.reporting.turnaround.conftest import store
+from tests.web.markup import read
 from web.pages.turnaround import figure_formats
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,7 @@ def client(user: User) -> Client:
 def page(client: Client, query: str = MONTH) -> str:
     response = client.get(f"/turnaround?{query}")
     assert response.status_code == 200
-    return " ".join(response.content.decode().split())
+    return read(response)
 
 
 def api(client: Client, query: str, expect: int = 200) -> Any:

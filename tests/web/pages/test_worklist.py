@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Facility, Role, User
 from ledger.models import AuditEvent
+from tests.web.markup import read
 from tests.web.pages.world import person, place_order, signed_in, step_of
 from worklist.models import Order, Station, StatusEvent
 from worklist.provenance import Provenance
@@ -23,7 +24,7 @@ def names(client: Client, query: str = "") -> list[str]:
     """The patients of the rows, in their order."""
     response = client.get(f"/worklist{query}")
     assert response.status_code == 200
-    return re.findall(r'class="name" dir="auto">([^<]*)</a>', response.content.decode())
+    return re.findall(r'class="name" dir="auto">([^<]*)</a>', read(response))
 
 
 def do(client: Client, kind: str, order: Order, **more: str) -> Any:
@@ -31,7 +32,7 @@ def do(client: Client, kind: str, order: Order, **more: str) -> Any:
 
 
 def messages(client: Client) -> str:
-    page = client.get("/worklist").content.decode()
+    page = read(client.get("/worklist"))
     start = page.index('<div id="messages"')
     return page[start : page.index("worklist-rows", start)]
 
@@ -43,7 +44,7 @@ def test_a_row_says_who_what_where_and_when(user: User, origin: Make) -> None:
     Station.objects.create(ae_title="CT1", name="CT 1", modalities=["CT"], location="Room 1")
     name, told = "Yamada^Tarou=山田^太郎", {"allergies": "Iodine"}
     place_order(origin(), "1", name, priority="STAT", station="CT1", demographics=told, danger="MRSA")
-    page = " ".join(signed_in(user).get("/worklist").content.decode().split())
+    page = read(signed_in(user).get("/worklist"))
     for text in ("Yamada, Tarou", "山田, 太郎", "P1", "CT chest", "STAT", "CT 1 · Room 1", "A1", "scheduled"):
         assert text in page
     assert "allergy: Iodine" in page and "danger: MRSA" in page
@@ -85,7 +86,7 @@ def test_filters_narrow_and_add_up(user: User, origin: Make) -> None:
 
 def test_chips_set_and_take_away_their_filter(user: User, origin: Make) -> None:
     Station.objects.create(ae_title="CT1", modalities=["CT", "MR"])
-    page = signed_in(user).get("/worklist?modality=CT&status=done&page=3").content.decode()
+    page = read(signed_in(user).get("/worklist?modality=CT&status=done&page=3"))
     assert 'class="chip" href="/worklist?status=done" aria-current="true">CT<' in page
     assert 'href="/worklist?modality=CT&amp;modality=MR&amp;status=done"' in page
     assert 'href="/worklist?modality=CT">To do<' in page
@@ -103,7 +104,7 @@ def test_columns_sort_both_ways(user: User, origin: Make) -> None:
     assert names(client, "?sort=priority") == ["CURIE, C", "ADAM, B", "BARS, A"]
     for column in ("station", "procedure", "status", "-patient", "nonsense"):
         assert len(names(client, f"?sort={column}")) == 3
-    assert 'aria-sort="descending"' in client.get("/worklist?sort=-patient").content.decode()
+    assert 'aria-sort="descending"' in read(client.get("/worklist?sort=-patient"))
 
 
 def test_long_lists_come_in_parts(user: User, origin: Make, django_assert_max_num_queries: Any) -> None:
@@ -113,7 +114,7 @@ def test_long_lists_come_in_parts(user: User, origin: Make, django_assert_max_nu
     client = signed_in(user)
     assert names(client)[0] == "N00, A" and len(names(client)) == 50
     assert names(client, "?page=2") == ["N50, A", "N51, A"]
-    page = client.get("/worklist?page=2&sort=time").content.decode()
+    page = read(client.get("/worklist?page=2&sort=time"))
     assert "51–52 of 52" in page and 'href="?page=1&amp;sort=time" rel="prev"' in page
     with django_assert_max_num_queries(25):
         client.get("/worklist")
@@ -138,7 +139,7 @@ def test_nothing_brings_its_own_markup(user: User, origin: Make) -> None:
     order = place_order(origin(), "1", evil, description="<i>CT</i>", demographics=told, danger="<u>")
     client = signed_in(user)
     for path in ("/worklist", "/worklist?view=lanes", f"/worklist/steps/{step_of(order).public_id}/label"):
-        page = client.get(path, {"q": ""}).content.decode()
+        page = read(client.get(path, {"q": ""}))
         assert "<script>alert" not in page and "<img src=x" not in page
         assert "<i>CT" not in page and "<b>x" not in page and "<u>" not in page
         assert "&lt;script&gt;" in page
@@ -149,7 +150,7 @@ def test_rooms_show_side_by_side(user: User, origin: Make) -> None:
     Station.objects.create(ae_title="CT2", name="CT 2", modalities=["CT"])
     place_order(origin(), "1", "ONE^A", station="CT2")
     place_order(origin(), "2", "TWO^B", station="CT1")
-    page = signed_in(user).get("/worklist?view=lanes").content.decode()
+    page = read(signed_in(user).get("/worklist?view=lanes"))
     assert page.index('aria-label="CT 1"') < page.index("TWO, B") < page.index('aria-label="CT 2"')
 
 
@@ -224,7 +225,7 @@ def test_an_act_that_comes_too_late_says_how_things_stand(user: User, origin: Ma
     do(client, "start", order)
     response = do(client, "arrive", order)
     assert response.status_code == 409
-    text = response.content.decode()
+    text = read(response)
     assert "BARS, ANNA: the step is started" in text and "Nothing was changed" in text
     assert 'href="/worklist">Back' in text
 
@@ -262,7 +263,7 @@ def test_acts_that_make_no_sense_change_nothing(user: User, data: dict[str, Any]
 def test_who_only_looks_sees_no_acts_and_can_do_none(facility: Facility, origin: Make) -> None:
     order = place_order(origin(), "1")
     client = signed_in(person(facility, Role.MANAGER))
-    assert 'value="arrive:' not in client.get("/worklist").content.decode()
+    assert 'value="arrive:' not in read(client.get("/worklist"))
     assert do(client, "arrive", order).status_code == 403
     assert client.post("/worklist/undo?act=1").status_code == 403
     assert step_of(order).status == "scheduled"
@@ -282,15 +283,15 @@ def test_a_wait_is_measured_from_the_arrival_and_a_delay_from_the_appointment(
     order = place_order(origin(), "1", start=timezone.now() - timedelta(minutes=90))
     client = signed_in(user)
     late = "1 h late" if timezone.localtime().hour > 2 else ""
-    assert late in client.get("/worklist?day=any").content.decode()
+    assert late in read(client.get("/worklist?day=any"))
     do(client, "arrive", order)
     StatusEvent.objects.update(occurred_at=timezone.now() - timedelta(minutes=40))
-    page = client.get("/worklist?day=any").content.decode()
+    page = read(client.get("/worklist?day=any"))
     assert "waits 40 min" in page and 'class="bar amber"' in page
 
 
 def test_a_label_has_what_tells_a_patient_apart(user: User, origin: Make) -> None:
     order = place_order(origin(), "1")
-    page = signed_in(user).get(f"/worklist/steps/{step_of(order).public_id}/label").content.decode()
+    page = read(signed_in(user).get(f"/worklist/steps/{step_of(order).public_id}/label"))
     for text in ("BARS, ANNA", "1970-01-02", "female", "P1", "GENHOSP", "A1", "CT chest"):
         assert text in page

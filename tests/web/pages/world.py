@@ -82,7 +82,8 @@ def make_study(facility: Facility, number: int, verdict: str = "mismatch", **val
             **values,
         }
     )
-    finding = {"field": "patient_id", "seen": f"H{number}", "expected": "P1", "agreement": 0.0, "weight": 5.0}
+    finding = {"field": "patient_id", "seen": f"H{number}", "expected": "P1", "normaliser": ""}
+    finding |= {"agreement": 0.0, "concordance": "contradicts", "weight": 5.0}
     Verdict.objects.create(
         study=study,
         number=1,

@@ -1,12 +1,17 @@
 """`/exceptions`: evidence, decisions and their undoing."""
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
+from accounts.models import Facility
 from archive.models import Study, StudyException
 from ledger.models import AuditEvent
 from tests.archive.hospital import Hospital
+from tests.web.pages.world import make_study
 from tests.web.rest.conftest import Api
 from worklist.models import Order
 
@@ -44,6 +49,27 @@ def test_an_exception_shows_evidence_and_candidates(mismatch: Study, api: Api, p
     detail = api.get(path)
     assert [(line["kind"], line["what"]) for line in detail.pop("history")] == [("verdict", "mismatch")]
     assert detail == listed
+
+
+def test_the_page_and_the_api_list_in_one_order(api: Api, facility: Facility) -> None:
+    """What is due first comes first, of ties what was opened first, in parts of any size."""
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    for number in range(60):
+        study = make_study(facility, number)
+        due = noon + timedelta(minutes=number * 7 % 5)
+        StudyException.objects.filter(study=study).update(
+            due_at=due, opened_at=noon - timedelta(minutes=number * 11 % 7)
+        )
+    rows = StudyException.objects.order_by("due_at", "id").values_list("public_id", flat=True)
+    by_api: list[str] = []
+    while part := api.get("/exceptions", limit=7, offset=len(by_api))["results"]:
+        by_api += [one["id"] for one in part]
+    assert by_api == list(rows)
+    browser = Client()
+    browser.force_login(api.user)
+    pages = [browser.get("/exceptions", {"page": number}).content.decode() for number in (1, 2)]
+    found = re.findall(r'href="/exceptions/([0-9a-f]{32})"', "".join(pages))
+    assert list(dict.fromkeys(found)) == by_api
 
 
 def test_a_link_resolves_and_its_undo_opens_again(mismatch: Study, api: Api, path: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.utils import timezone
 
 from archive.models import Verdict
+from archive.reconcile.reconcile_policy import Concordance
 from web.kernel import formats
 from web.pages.exceptions.text_differences import Pieces, between, unmarked
 
@@ -34,22 +35,21 @@ _IN_WORDS: Final = frozenset({"procedure", "body_part", "time", "station", "orde
 """Fields that agree in other letters: nothing is marked where they do."""
 _COMMON: Final = frozenset({"study_instance_uid", "station"})
 """Fields that differ in most studies that fit: alone they are no evidence."""
-_CONTRADICTS: Final = 0.4
-_AGREES: Final = 0.8
+_IN_DOUBT: Final = frozenset({Concordance.CONTRADICTS, Concordance.UNCLEAR})
 
 
 @dataclass(frozen=True)
 class Line:
     """A field: what the images say, what the schedule expects, and how far these agree.
 
-    `standing` is agrees, unclear, contradicts or silent; `words` says it, with what had to be forgiven.
+    `concordance` is as the verdict has it; `words` says it, with what had to be forgiven.
     """
 
     field: str
     title: str
     seen: Pieces
     expected: Pieces
-    standing: str
+    concordance: Concordance
     words: str
     agreement: float | None
     weight: float
@@ -95,13 +95,13 @@ class Candidate:
     @property
     def pro(self) -> list[Line]:
         """What speaks for it, the weightiest first."""
-        found = [line for line in self.lines if line.standing == "agrees"]
+        found = [line for line in self.lines if line.concordance is Concordance.AGREES]
         return sorted(found, key=lambda line: -line.weight)
 
     @property
     def contra(self) -> list[Line]:
         """What speaks against it or is in doubt, the weightiest first."""
-        found = [line for line in self.lines if line.standing in ("contradicts", "unclear")]
+        found = [line for line in self.lines if line.concordance in _IN_DOUBT]
         return sorted(found, key=lambda line: -line.weight * (1 - (line.agreement or 0)))
 
 
@@ -113,9 +113,7 @@ def lines(findings: Iterable[Mapping[str, Any]]) -> list[Line]:
 def strongest(verdict: Verdict | None) -> Line | None:
     """The finding that speaks the loudest against the best candidate."""
     found = lines(verdict.findings) if verdict else []
-    against = [
-        line for line in found if line.standing in ("contradicts", "unclear") and line.field not in _COMMON
-    ]
+    against = [line for line in found if line.concordance in _IN_DOUBT and line.field not in _COMMON]
     return max(against, key=lambda line: line.weight * (1 - (line.agreement or 0)), default=None)
 
 
@@ -125,37 +123,36 @@ def candidates(verdict: Verdict | None) -> list[Candidate]:
 
 
 def _line(finding: Mapping[str, Any]) -> Line:
-    field, agreement = str(finding["field"]), finding.get("agreement")
+    field, concordance = str(finding["field"]), Concordance(finding["concordance"])
     seen, expected = (_shown(field, str(finding[side] or "")) for side in ("seen", "expected"))
-    standing = _standing(agreement)
-    is_marked = standing in ("contradicts", "unclear") or (standing == "agrees" and field not in _IN_WORDS)
+    agrees = concordance is Concordance.AGREES
+    is_marked = concordance in _IN_DOUBT or (agrees and field not in _IN_WORDS)
     left, right = between(seen, expected) if is_marked else (unmarked(seen), unmarked(expected))
     return Line(
         field=field,
         title=FIELDS.get(field, field.replace("_", " ").capitalize()),
         seen=left,
         expected=right,
-        standing=standing,
-        words=_words(standing, str(finding.get("normaliser") or ""), bool(seen), bool(expected)),
-        agreement=agreement,
+        concordance=concordance,
+        words=_words(concordance, str(finding.get("normaliser") or ""), bool(seen), bool(expected)),
+        agreement=finding["agreement"],
         weight=float(finding.get("weight") or 0),
     )
 
 
-def _standing(agreement: float | None) -> str:
-    if agreement is None:
-        return "silent"
-    if agreement <= _CONTRADICTS:
-        return "contradicts"
-    return "agrees" if agreement >= _AGREES else "unclear"
+_SAYS: Final = {
+    Concordance.AGREES: "agrees",
+    Concordance.UNCLEAR: "unclear",
+    Concordance.CONTRADICTS: "differs",
+}
 
 
-def _words(standing: str, normaliser: str, seen: bool, expected: bool) -> str:
-    if standing == "silent":
+def _words(concordance: Concordance, normaliser: str, seen: bool, expected: bool) -> str:
+    if concordance is Concordance.SILENT:
         if not seen and not expected:
             return "neither says it"
         return "not compared" if seen and expected else f"only {'seen' if seen else 'expected'}"
-    word = {"agrees": "agrees", "unclear": "unclear", "contradicts": "differs"}[standing]
+    word = _SAYS[concordance]
     return f"{word}: {normaliser}" if normaliser else word
 
 

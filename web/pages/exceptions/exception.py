@@ -11,13 +11,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts import access
+from accounts import access, presence
 from archive.decisions import decision_type
 from archive.decisions.decision_frame import revision
 from archive.decisions.needs import ChosenFrom
 from archive.decisions.undo import Undo
 from archive.models import Decision, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
-from archive.reconcile import exception_list, exception_viewers, step_comparison
+from archive.reconcile import exception_list, step_comparison
 from ledger import audit
 from web.kernel import layout
 from web.pages import patients, timelines
@@ -57,7 +57,7 @@ def exception(request: HttpRequest, public_id: str) -> HttpResponse:
     """The page."""
     row, user = find(request, public_id), layout.user_of(request)
     with transaction.atomic():
-        exception_viewers.look(exception=row, user=user)
+        presence.look(row, user=user)
     door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study.study_instance_uid))
     with timezone.override(layout.zone_of(request)):
         return layout.page(request, "web/exceptions/exception.html", _context(request, row))
@@ -91,7 +91,7 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "hits": hits,
         "series": _series(study),
         "links": _links(study),
-        "lookers": exception_viewers.lookers([row], but=user).get(row.pk, []),
+        "lookers": presence.others(row, user=user),
         "actions": decision_type.registered(),
         "undo": Undo,
         "keys": {decided.kind: decided.key for decided in decision_type.registered()},

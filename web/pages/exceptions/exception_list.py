@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts import presence
 from archive.models import ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
-from archive.reconcile import exception_list, exception_viewers
+from archive.reconcile import exception_list
 from ledger import audit
 from web.kernel import formats, layout, paging
 from web.pages.exceptions import evidence, exception_filters
@@ -109,13 +110,13 @@ def _rows(rows: Iterable[StudyException], user: Any) -> list[Row]:
     rows = list(rows)
     verdicts = Verdict.objects.in_bulk([row.newest_verdict for row in rows])  # type: ignore[attr-defined]
     stations = _stations(rows)
-    present = exception_viewers.lookers(rows, but=user)
+    present = presence.lookers(rows, but=user)
     return [
         _row(
             row,
             verdicts.get(row.newest_verdict),  # type: ignore[attr-defined]
             stations.get(row.study_id, []),
-            [str(looker.user) for looker in present.get(row.pk, [])],
+            [str(looker.user) for looker in present.get(row.public_id, [])],
         )
         for row in rows
     ]

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import access
 from interfaces.hl7.inspect import message_search
-from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
-from interfaces.hl7.outbound import delivery_queues, outbox
+from interfaces.hl7.models import Destination, OutboundMessage
+from interfaces.hl7.outbound import delivery_queues, message_status, outbox
 from ledger import audit
 from ledger.errors import Conflict
 from web.kernel import layout, paging
@@ -29,13 +29,6 @@ ACTS: Final = {
     "release": (outbox.release, "Release", "Sends it to {}, and then what waits behind it."),
     "skip": (outbox.skip, "Skip", "Gives it up: {} never gets it. What waits behind it goes on."),
 }
-_MAY: Final = {
-    OutboundStatus.WAITING: ("hold", "skip"),
-    OutboundStatus.DELIVERED: ("resend",),
-    OutboundStatus.HELD: ("release", "skip"),
-    OutboundStatus.STOPPED: ("release", "skip"),
-    OutboundStatus.SKIPPED: ("resend",),
-}
 _DONE: Final = {
     "resend": "It waits to be sent again.",
     "hold": "It is held.",
@@ -47,7 +40,7 @@ _KEYS: Final = {"resend": "r", "hold": "h", "release": "e", "skip": "s"}
 
 def facts(request: HttpRequest, row: OutboundMessage) -> dict[str, Any]:
     """What the page of a message says of one that goes out."""
-    acts = _MAY[OutboundStatus(row.status)] if access.can(request.user, "message.replay") else ()
+    acts = message_status.actions(row) if access.can(request.user, "message.replay") else []
     return {
         "acts": [
             {
@@ -96,8 +89,7 @@ def destination(request: HttpRequest, name: str) -> HttpResponse:
     row = Destination.objects.filter(name=name).first()
     if row is None:
         raise Http404
-    waits = [OutboundStatus.HELD, OutboundStatus.STOPPED, OutboundStatus.WAITING]
-    rows = OutboundMessage.objects.filter(destination=row, status__in=waits).order_by("id")
+    rows = OutboundMessage.objects.filter(destination=row, status__in=message_status.OPEN).order_by("id")
     cut = paging.cut(request, rows, lambda rows: rows.select_related("destination"))
     door.note_reading(request, audit.QUERY, *(("message", one.public_id) for one in cut.rows))
     context = {

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts import access
+from accounts import access, presence
 from accounts.models import SiteSection, User
 from archive.models import Study, StudyException
 from ledger import audit, clock
@@ -23,7 +23,7 @@ from reporting.models import (
     Report,
     ReportVersion,
 )
-from reporting.reading_worklist import assignment, reader_inbox, reading_items, reading_status
+from reporting.reading_worklist import reader_inbox, reading_items, reading_status
 from reporting.reports import drafts, signatures
 from web.kernel import layout
 from web.pages import patients, timelines
@@ -73,7 +73,7 @@ def editor(request: HttpRequest, key: str) -> HttpResponse:
     user = layout.user_of(request)
     item = find(request, user, key)
     with transaction.atomic():
-        assignment.look(item=item, by=user)
+        presence.look(item, user=user)
     report = Report.objects.select_related("template", "author", "changed_by").filter(item=item).first()
     note(request, item)
     with timezone.override(layout.zone_of(request)):
@@ -136,7 +136,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "addendum": reader_inbox.addendum_of(report, user) if report else None,
         "classes": ClassOfChange.values,
         "hold_reasons": HoldReason.values,
-        "lookers": reader_inbox.lookers(item, user),
+        "lookers": [str(one.user) for one in presence.others(item, user=user)],
         "may_write": access.can(user, "report.write"),
         "may_sign": access.can(user, "report.sign"),
         "may_sign_preliminary": access.can(user, "report.sign_preliminary"),

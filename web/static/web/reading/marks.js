@@ -1,5 +1,5 @@
 // Places that are still to be filled in, such as `[? 01:23]`: a link to the second of the sound, and to the place.
-const OPEN = /\[\s*\]|\[\?\s*(?:(\d+):(\d\d))?[^\]\n]*\]|_{3,}|\{[^{}\n]{0,80}\}/g;
+const OPEN = /\[\s*\]|\[\?\s{0,9}(?:(\d{1,4}):(\d\d))?[^\]\n]{0,200}\]|_{3,}|\{[^{}\n]{0,80}\}/g;
 const MOST = 30;
 
 export function marks(list, areas, seek = null) {
