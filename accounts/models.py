@@ -136,6 +136,15 @@ class SiteSection(models.Model):
         return dict(row.content) if row else {}
 
 
+class SiteVersion(models.Model):
+    """A token that is another whenever what the site says has changed (`accounts.site_version`)."""
+
+    NAME: ClassVar = "site"
+
+    name = models.CharField(max_length=8, unique=True, default=NAME)
+    token = models.CharField(max_length=32)
+
+
 class FailedSignIn(models.Model):
     """A sign-in that failed: what was typed as the name, and where it came from. Kept for minutes only."""
 

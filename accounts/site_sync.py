@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.db import models, transaction
 
 from accounts.models import SiteSection
+from accounts.site_sections import Section
+
+FILE: Final = "site file"
+"""The name of the row that says which file was applied last."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,12 @@ def _sync_row(
     return Change(what, "change", ", ".join(differing))
 
 
-def sync_section(name: str, content: Mapping[str, Any], *, dry_run: bool) -> list[Change]:
-    """Keep the policies of a section, which are read at run time."""
-    if SiteSection.read(name) == content:
+def sync_section(kept: type[Section], section: Section, *, dry_run: bool) -> list[Change]:
+    """Keep what is read at run time of a file's section: what the class `kept` has of it."""
+    content = section.model_dump(mode="json", include=set(kept.model_fields))
+    if SiteSection.read(kept.row) == content:
         return []
     if not dry_run:
         with transaction.atomic():
-            SiteSection.objects.update_or_create(name=name, defaults={"content": dict(content)})
-    return [Change(f"policies of {name}", "change")]
+            SiteSection.objects.update_or_create(name=kept.row, defaults={"content": content})
+    return [Change(f"policies of {kept.row}", "change")]

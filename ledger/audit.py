@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -37,55 +37,68 @@ Thing = tuple[str, str]
 _recent: "OrderedDict[tuple[str, str, int, Thing], float]" = OrderedDict()
 
 
-def record(
-    code: str,
-    action: str,
-    *,
-    actor: str,
-    address: str = "",
-    objects: Iterable[Thing] = (),
-    outcome: int = SUCCESS,
-) -> AuditEvent:
-    """Record an act in the caller's transaction."""
+class Actor(Protocol):
+    """Who acts, as far as the ground floor has to know; `accounts.actor` makes them."""
+
+    @property
+    def name(self) -> str:
+        """What the trail finds the actor by; of a person, the user name."""
+
+    @property
+    def address(self) -> str:
+        """Where from."""
+
+    @property
+    def interface(self) -> str:
+        """Through which of our interfaces."""
+
+    def require(self, action: str) -> None:
+        """Raise `Forbidden` where the actor's roles don't allow `action`."""
+
+
+def note(actor: Actor, code: str, action: str, *things: Thing, outcome: int = SUCCESS) -> None:
+    """Write down an act, in its own transaction."""
     assert connection.in_atomic_block, "an audit event is part of the act's own transaction"
-    return AuditEvent.objects.create(
+    AuditEvent.objects.create(
         code=code,
         action=action,
         outcome=outcome,
-        actor=actor[:200],
-        address=address[:64],
-        objects_named=[{"type": type_, "id": id_} for type_, id_ in objects],
+        actor=actor.name[:200],
+        address=actor.address[:64],
+        interface=actor.interface,
+        objects_named=[{"type": type_, "id": id_} for type_, id_ in things],
     )
 
 
-def record_once(
-    code: str,
-    action: str,
-    *,
-    actor: str,
-    address: str = "",
-    objects: Iterable[Thing],
-    outcome: int = SUCCESS,
-) -> None:
-    """Record what is not yet recorded of this person and these things within the last hour.
+def note_reading(actor: Actor, code: str, *things: Thing) -> None:
+    """Write down that these things were read, once an hour for each person and thing.
 
-    For what only reads, and so has no transaction of its own.
+    What only reads has no transaction of its own.
     """
-    actor = actor[:200]
-    keys = {thing: (actor, code, outcome, thing) for thing in dict.fromkeys(objects)}
+    _note_once(actor, code, READ, things, SUCCESS)
+
+
+def note_refusal(actor: Actor, *things: Thing) -> None:
+    """Write down what was refused to somebody, once an hour for each thing; after it was rolled back."""
+    _note_once(actor, SECURITY_ALERT, EXECUTE, things, SERIOUS_FAILURE)
+
+
+def _note_once(actor: Actor, code: str, action: str, things: Iterable[Thing], outcome: int) -> None:
+    name = actor.name[:200]
+    keys = {thing: (name, code, outcome, thing) for thing in dict.fromkeys(things)}
     now = timezone.now()
     since = now - ONCE_PER
     new = [thing for thing, key in keys.items() if _recent.get(key, 0) < since.timestamp()]
     if not new:
         return
-    rows = AuditEvent.objects.filter(at__gte=since, actor=actor, code=code, action=action, outcome=outcome)
+    rows = AuditEvent.objects.filter(at__gte=since, actor=name, code=code, action=action, outcome=outcome)
     for at, named in rows.values_list("at", "objects_named"):
         for thing in named:
-            _remember((actor, code, outcome, (thing["type"], thing["id"])), at.timestamp())
+            _remember((name, code, outcome, (thing["type"], thing["id"])), at.timestamp())
     new = [thing for thing in new if _recent.get(keys[thing], 0) < since.timestamp()]
     if new:
         with transaction.atomic():
-            record(code, action, actor=actor, address=address, objects=new, outcome=outcome)
+            note(actor, code, action, *new, outcome=outcome)
         for thing in new:
             _remember(keys[thing], now.timestamp())
 

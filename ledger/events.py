@@ -20,11 +20,13 @@ def record(
     *,
     about: Iterable[Thing],
     occurred_at: datetime | None = None,
-    actor: str = "",
+    actor: object = "",
     source: str = "",
     **details: Any,
 ) -> Event:
     """Record what happened to the things that it is `about`, in the caller's transaction.
+
+    The timeline names the `actor` as its `str` does.
 
     Raises `UnknownEvent` for a type that nobody has declared, or without the details that its words need.
     """
@@ -33,7 +35,7 @@ def record(
     event = Event.objects.create(
         kind=event_type.kind,
         occurred_at=occurred_at or timezone.now(),
-        actor=actor,
+        actor=str(actor)[:200],
         source=source,
         details=details,
     )

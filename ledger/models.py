@@ -43,6 +43,7 @@ class AuditEvent(PublicModel):
     at = models.DateTimeField(auto_now_add=True)
     actor = models.CharField(max_length=200)
     address = models.CharField(max_length=64, blank=True)
+    interface = models.CharField(max_length=16, blank=True)
     objects_named = models.JSONField(default=list)
 
     class Meta:

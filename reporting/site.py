@@ -8,16 +8,14 @@ from accounts.models import Facility
 from accounts.site_sync import Change, sync_section
 from ledger.errors import Invalid
 from reporting.models import ReportTemplate
-from reporting.reading_worklist.reading_items import TARGET_MINUTES
+from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class TemplateEntry(_Strict):
+class TemplateEntry(BaseModel):
     """Text that a report of a modality, body part or procedure code begins with."""
+
+    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=100)
     modality: str = Field("", max_length=16)
@@ -34,33 +32,22 @@ class TemplateEntry(_Strict):
             raise ValueError(error.text) from error
 
 
-class ReportingSection(_Strict):
-    """All of reporting's part of the site file. Targets are minutes from ready to final, by priority."""
+class ReportingInFile(ReportingSection):
+    """All of reporting's part of the site file."""
 
-    targets: dict[str, int] = TARGET_MINUTES
-    undo_seconds: int = Field(60, ge=0, le=3600)
-    show_reader_names: bool = False
-    macros: dict[str, str] = {}
     templates: list[TemplateEntry] = []
 
-    @field_validator("targets")
-    @classmethod
-    def _priorities(cls, value: dict[str, int]) -> dict[str, int]:
-        if strange := set(value) - set(TARGET_MINUTES):
-            raise ValueError(f"{', '.join(strange)} is none of {', '.join(TARGET_MINUTES)}")
-        if any(minutes <= 0 for minutes in value.values()):
-            raise ValueError("a target is a positive number of minutes")
-        return value
 
-
-def apply(section: ReportingSection, *, facility_code: str, dry_run: bool) -> list[Change]:
+def apply(section: ReportingInFile, *, facility_code: str, dry_run: bool) -> list[Change]:
     """Keep the policies, and add a version of each template whose text has changed."""
-    policies = section.model_dump(exclude={"templates"})
     facility = Facility.objects.filter(code=facility_code).first()
-    return [*sync_section("reporting", policies, dry_run=dry_run), *_templates(section, facility, dry_run)]
+    return [
+        *sync_section(ReportingSection, section, dry_run=dry_run),
+        *_templates(section, facility, dry_run),
+    ]
 
 
-def _templates(section: ReportingSection, facility: Facility | None, dry_run: bool) -> list[Change]:
+def _templates(section: ReportingInFile, facility: Facility | None, dry_run: bool) -> list[Change]:
     changes = []
     rows = ReportTemplate.objects.filter(facility=facility, is_current=True) if facility else []
     current = {row.name: row for row in rows}

@@ -9,7 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from django.conf import settings
@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from accounts import site as facility_part
 from accounts.models import SiteSection
-from accounts.site_sync import Change, FileState
+from accounts.site_sections import Section
+from accounts.site_sync import FILE, Change, FileState
 from archive import site as archive_part
 from interfaces.dicom import site as dicom_part
 from interfaces.hl7 import site as hl7_part
@@ -35,10 +36,18 @@ class Site(BaseModel):
 
     facility: facility_part.FacilitySection
     worklist: worklist_part.WorklistSection = worklist_part.WorklistSection()
-    archive: archive_part.ArchiveSection = archive_part.ArchiveSection()
-    reporting: reporting_part.ReportingSection = reporting_part.ReportingSection()
-    hl7: hl7_part.HL7Section = hl7_part.HL7Section()
+    archive: archive_part.ArchiveInFile = archive_part.ArchiveInFile()
+    reporting: reporting_part.ReportingInFile = reporting_part.ReportingInFile()
+    hl7: hl7_part.HL7InFile = hl7_part.HL7InFile()
     dicom: dicom_part.DicomSection = dicom_part.DicomSection()
+
+
+class AppliedFile(Section):
+    """The file that was applied last, by its digest."""
+
+    row: ClassVar = FILE
+
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,14 +106,15 @@ def apply(path: Path, *, dry_run: bool = False, overwrite: bool = False) -> list
             *dicom_part.apply(site.dicom, dry_run=dry_run),
         ]
         if not dry_run:
-            SiteSection.objects.update_or_create(name="site file", defaults={"content": {"sha256": digest}})
+            defaults = {"content": AppliedFile(sha256=digest).model_dump()}
+            SiteSection.objects.update_or_create(name=AppliedFile.row, defaults=defaults)
     return changes
 
 
 def apply_if_changed() -> list[Change]:
     """Apply the site file of this installation, if it is new or changed since it was last applied."""
     _, digest = read(settings.SITE_FILE)
-    if SiteSection.read("site file").get("sha256") == digest:
+    if AppliedFile.current().sha256 == digest:
         return []
     return apply(settings.SITE_FILE)
 

@@ -15,6 +15,7 @@ from django.db import connection
 from django.test import TransactionTestCase
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from accounts import site_version
 from accounts.models import Facility, Role, User
 from ledger.stamps import Stamp
 from tests import databases
@@ -48,6 +49,12 @@ def _find_static_files_once(middleware: WhiteNoiseMiddleware) -> None:
 _static_files: dict[str, Any] = {}
 _find_static_files = WhiteNoiseMiddleware.add_files_from_finders
 WhiteNoiseMiddleware.add_files_from_finders = _find_static_files_once
+
+
+@pytest.fixture(autouse=True)
+def no_site_is_kept() -> None:
+    """What another test's site said is forgotten, as its rows are."""
+    site_version.forget()
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import Facility, SiteSection, User
+from accounts.actor import Actor
+from accounts.models import Facility, SiteSection
 from ledger.errors import Invalid
 from ledger.stamps import Stamp
 
@@ -21,19 +22,19 @@ class Provenance:
     stamp: Stamp
     received_at: datetime
     source: str = ""
-    actor: str = ""
+    actor: Actor = field(default_factory=Actor.system)
     policy: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of_person(cls, user: User, facility: Facility) -> "Provenance":
+    def of_person(cls, by: Actor, facility: Facility) -> "Provenance":
         """The origin of what a person does here, stamped by our clock."""
         now = timezone.now()
         return cls(
             facility=facility,
             stamp=Stamp(made_at=now),
             received_at=now,
-            source=f"user:{user.public_id}",
-            actor=str(user),
+            source=f"user:{by.person.public_id}",
+            actor=by,
             policy=SiteSection.read("worklist"),
         )
 

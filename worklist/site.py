@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from accounts.site_sync import Change, sync_rows, sync_section
 from worklist.models import AssigningAuthority, ProcedureCode, Station
+from worklist.worklist_policy import WorklistPolicy
 
 
 class _Strict(BaseModel):
@@ -61,17 +62,10 @@ class ProcedureEntry(_Strict):
     protocols: list[ProtocolEntry] = []
 
 
-class Policies(_Strict):
-    """What the worklist does where a sender leaves something open."""
-
-    unknown_authorities: Literal["accept", "refuse"] = "refuse"
-    unknown_procedure_codes: Literal["accept_with_modality", "refuse"] = "refuse"
-
-
 class WorklistSection(_Strict):
     """All of the worklist's part of the site file."""
 
-    policies: Policies = Policies()
+    policies: WorklistPolicy = WorklistPolicy()
     authorities: list[AuthorityEntry] = []
     stations: list[StationEntry] = []
     procedures: list[ProcedureEntry] = []
@@ -81,7 +75,7 @@ def apply(section: WorklistSection, *, dry_run: bool, overwrite: bool) -> list[C
     """Bring authorities, stations, catalogue and policies in line with the file."""
     options: dict[str, Any] = {"dry_run": dry_run, "overwrite": overwrite}
     return [
-        *sync_section("worklist", section.policies.model_dump(), dry_run=dry_run),
+        *sync_section(WorklistPolicy, section.policies, dry_run=dry_run),
         *sync_rows(AssigningAuthority, ["namespace"], _rows(section.authorities), **options),
         *sync_rows(Station, ["ae_title"], _rows(section.stations), remove=True, **options),
         *sync_rows(ProcedureCode, ["code", "scheme"], _rows(section.procedures), remove=True, **options),

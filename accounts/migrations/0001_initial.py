@@ -97,4 +97,12 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('type', 'key', 'user'), name='presence_once')],
             },
         ),
+        migrations.CreateModel(
+            name='SiteVersion',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(default='site', max_length=8, unique=True)),
+                ('token', models.CharField(max_length=32)),
+            ],
+        ),
     ]

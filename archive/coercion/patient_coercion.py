@@ -9,21 +9,20 @@ out as they came: they are the evidence.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Final
 
 from django.conf import settings
 from django.db.models import QuerySet
 
-from accounts.models import SiteSection
+from archive.archive_section import Amend, ArchiveSection
 from archive.coercion.attribute_coercion import COERCE, CORRECT, Coercion, Request
 from archive.dataset.tags import STUDY_INSTANCE_UID
 from archive.decisions import decision_type
 from archive.decisions.decision_type import Links
 from archive.models import Decision, Outcome, Study
-from archive.reconcile import evidence, name_agreement
+from archive.reconcile import identity_evidence, name_agreement
 from archive.reconcile.apply_verdict import MATCHES
-from archive.reconcile.evidence import Likeness
+from archive.reconcile.finding import Agreement
 from archive.reconcile.reconcile_policy import PLAIN
 from worklist.models import OrderNumber, Patient, RequestedProcedure
 
@@ -34,17 +33,6 @@ IDENTIFYING: Final = frozenset(
     f"{tag:08X}" for tag in (_NAME, _ID, _ISSUER, _BIRTH_DATE, _SEX, _ACCESSION, STUDY_INSTANCE_UID)
 )
 """The tags of what may be sent otherwise than it came."""
-
-
-class Amend(StrEnum):
-    """Which objects go out under the identity of the record: the site file's `archive.amend`."""
-
-    ALL = "all"
-    """Wherever their header tells another one."""
-    DECISIONS = "decisions"
-    """Where a person decided, or a match needed a correction; not after a mere change of the record."""
-    NEVER = "never"
-    """None: objects keep what they came with, but for the study that a split gave them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +66,7 @@ def amendment(study: Study) -> Coercion | None:
     """What the objects of a study are sent with instead of what they say; None where that is as they came."""
     if study.patient is None:
         return None
-    policy = Amend(SiteSection.read("archive").get("amend", Amend.ALL))
+    policy = ArchiveSection.current().amend
     if policy == Amend.NEVER:
         return None
     decision = _deciding([study]).get(study.pk)
@@ -204,12 +192,12 @@ def _agrees(study: Study, record: Patient) -> bool:
     """Whether the header says who the record says, but for differences that are none."""
     compared = (
         name_agreement.compare(study.patient_name, record.name),
-        evidence.birth_date(study.birth_date, record.birth_date),
-        evidence.sex(study.sex, record.sex),
+        identity_evidence.birth_date(study.birth_date, record.birth_date),
+        identity_evidence.sex(study.sex, record.sex),
     )
     return study.header_patient_id in ("", record.value) and all(map(_is_plain, compared))
 
 
-def _is_plain(likeness: Likeness) -> bool:
-    agreement, normaliser = likeness
+def _is_plain(compared: Agreement) -> bool:
+    agreement, normaliser = compared
     return agreement is None or (agreement >= 0.9 and normaliser in PLAIN)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.models import Study
 
@@ -19,6 +19,6 @@ class Accept(DecisionType):
     done = "accepted as it is"
     example_reason = "outside study, brought on a disc"
 
-    def act(self, study: Study, by: User) -> Parameters:
+    def act(self, study: Study, by: Actor) -> Parameters:
         """Nothing."""
         return Parameters()

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions.decision_frame import link_to, revision
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
 from archive.decisions.effects import Effect
 from archive.decisions.needs import PATIENT, Choice, ChosenFrom, Need
 from archive.models import Decision, Study
-from archive.reconcile import apply_verdict
+from archive.reconcile import apply_verdict, verdict_record
 from ledger.errors import Conflict, Invalid
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure
 from worklist.orders import order_application
@@ -76,7 +75,7 @@ class CreateOrder(DecisionType):
                 f"the procedure code {self.procedure_code!r} is not in the catalogue", PROCEDURE_CODE.name
             )
 
-    def act(self, study: Study, by: User) -> CreateOrderParameters:
+    def act(self, study: Study, by: Actor) -> CreateOrderParameters:
         """Place the order and link the study to it."""
         patient = self.patient or study.patient or _identified(study)
         order = _place(study, patient, self.procedure_code, by)
@@ -84,13 +83,13 @@ class CreateOrder(DecisionType):
         return CreateOrderParameters(order.public_id, self.procedure_code)
 
     @classmethod
-    def take_back(cls, decision: Decision, study: Study, *, reason: str, by: User) -> None:
+    def take_back(cls, decision: Decision, study: Study, *, reason: str, by: Actor) -> None:
         """Cancel the order; refused once it has ended otherwise."""
         order = Order.objects.filter(public_id=CreateOrderParameters.of(decision).order).first()
         if order is None:
             return
         try:
-            step_actions.cancel(order=order, origin=Provenance.of_person(by, study.facility), reason=reason)
+            step_actions.cancel(by=by, order=order, reason=reason)
         except Conflict as error:
             raise Conflict(f"the order that it placed stands in the way: {error.text}", "order") from error
 
@@ -114,22 +113,18 @@ def _identified(study: Study) -> Patient:
     return next(iter(people.values()))
 
 
-def _place(study: Study, patient: Patient, procedure_code: str, by: User) -> Order:
+def _place(study: Study, patient: Patient, procedure_code: str, by: Actor) -> Order:
     label = study.accession_number
     is_free = 0 < len(label) <= 16 and not Order.objects.filter(accession_number=label).exists()
-    facts = apply_verdict.newest(study).facts
+    start = verdict_record.acquired_at(apply_verdict.newest(study))
     statement = OrderUpdate(
         placer=Number(f"{study.public_id}.{revision(study)}", "RISPACS"),
         values={"patient_id": patient.pk, **({"accession_number": label} if is_free else {})},
         procedures=[
             ProcedureUpdate(
                 values={"code": procedure_code, "study_instance_uid": study.study_instance_uid},
-                steps=[StepUpdate(values={"start": _moment(facts.get("acquired_at", ""))})],
+                steps=[StepUpdate(values={"start": start})],
             )
         ],
     )
     return order_application.apply(statement=statement, origin=Provenance.of_person(by, study.facility))
-
-
-def _moment(text: str) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -5,7 +5,7 @@ from typing import Final
 
 from django.db import connection
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions.decision_type import DecisionType, Links
 from archive.decisions.snapshot import Snapshot
 from archive.models import Decision, ExceptionStatus, Hidden, ReadingStatus, Study, StudyException, Verdict
@@ -27,13 +27,14 @@ def revision(study: Study) -> int:
 
 
 def decide(
-    decision: DecisionType, *, study: Study, reason: str, by: User, expected: int | None = None
+    decision: DecisionType, *, study: Study, reason: str, by: Actor, expected: int | None = None
 ) -> Decision:
     """Decide on a study, and record it with all that was before and after.
 
     Who names no `expected` revision decides on what is open. Raises `Missing` without a reason,
     `Conflict` where the study, its exception or its reading do not allow it, and what the decision does.
     """
+    by.require("exception.decide", study)
     decision.check(study)
     study = locked(study, reason)
     exception = _exception(study, expected)
@@ -137,16 +138,12 @@ def procedures_of(study: Study) -> Iterable[RequestedProcedure]:
     return study.procedures.select_related("order__patient__survivor")
 
 
-def record(study: Study, event: EventType, reason: str, by: User, decision: Decision) -> None:
+def record(study: Study, event: EventType, reason: str, by: Actor, decision: Decision) -> None:
     """Write a decision, or the undo of one, to the timelines that it touches and to the audit trail."""
     about = [("study", study.public_id)]
     about += [("patient", key) for key in {decision.before["patient"], decision.after["patient"]} - {None}]
     about += [("order", procedure.order.public_id) for procedure in procedures_of(study)]
     source = f"decision:{decision.public_id}"
-    events.record(event, about=about, actor=str(by)[:200], source=source, reason=reason)
-    audit.record(
-        audit.INSTANCES_ACCESSED,
-        audit.UPDATE,
-        actor=str(by)[:200],
-        objects=[("study", study.study_instance_uid), *about[1:]],
-    )
+    events.record(event, about=about, actor=by, source=source, reason=reason)
+    things = [("study", study.study_instance_uid), *about[1:]]
+    audit.note(by, audit.INSTANCES_ACCESSED, audit.UPDATE, *things)

@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, fields
 from enum import Enum
 from typing import Any, ClassVar, Self, TypeVar
 
+from accounts.actor import Actor
 from accounts.models import User
 from archive.decisions.effects import Effect
 from archive.decisions.needs import Need
@@ -72,7 +73,7 @@ class DecisionType(ABC):
         return
 
     @abstractmethod
-    def act(self, study: Study, by: User) -> Parameters:
+    def act(self, study: Study, by: Actor) -> Parameters:
         """Do it to the locked study, whose `patient` and `hidden` are saved then; say what to keep of it."""
 
     def finish(self, decision: Decision, study: Study) -> None:
@@ -80,7 +81,7 @@ class DecisionType(ABC):
         return
 
     @classmethod
-    def take_back(cls, decision: Decision, study: Study, *, reason: str, by: User) -> None:
+    def take_back(cls, decision: Decision, study: Study, *, reason: str, by: Actor) -> None:
         """Undo what no row before the decision tells; raises `Conflict` where that can't be."""
         return
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions.decision_frame import link_to
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
 from archive.decisions.needs import STEP
@@ -41,7 +41,7 @@ class Link(DecisionType):
         if order.patient is None:
             raise Conflict("the order of this step has no patient yet", STEP.name)
 
-    def act(self, study: Study, by: User) -> LinkParameters:
+    def act(self, study: Study, by: Actor) -> LinkParameters:
         """Link it to the procedure and the patient."""
         step = self.scheduled_procedure_step
         assert step.procedure.order.patient is not None

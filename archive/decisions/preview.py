@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions import decision_frame, decision_type
 from archive.decisions.decision_type import DecisionType
 from archive.decisions.effects import Effect, Seen, changes, seen
@@ -21,7 +21,7 @@ _NO_REASON: Final = "preview"
 
 
 def preview(
-    decision: DecisionType, *, study: Study, reason: str, by: User, expected: int | None = None
+    decision: DecisionType, *, study: Study, reason: str, by: Actor, expected: int | None = None
 ) -> list[Effect]:
     """Decide, say what that changed, and take all back; raises what deciding raises."""
     reason = reason if reason.strip() else _NO_REASON
@@ -32,7 +32,7 @@ def preview(
 
 
 def preview_undo(
-    *, exception: StudyException, reason: str, by: User, expected: int | None = None
+    *, exception: StudyException, reason: str, by: Actor, expected: int | None = None
 ) -> list[Effect]:
     """Undo the newest decision, say what that changed, and take all back; raises what the undo raises."""
     reason = reason if reason.strip() else _NO_REASON

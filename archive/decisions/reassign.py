@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions.decision_frame import is_person, link_to, procedures_of
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
 from archive.decisions.needs import PATIENT
@@ -37,7 +37,7 @@ class Reassign(DecisionType):
         if self.patient.facility_id != study.facility_id:
             raise Unknown("the patient is of another facility", PATIENT.name)
 
-    def act(self, study: Study, by: User) -> ReassignParameters:
+    def act(self, study: Study, by: Actor) -> ReassignParameters:
         """Keep of its procedures those of this patient."""
         kept = [one for one in procedures_of(study) if is_person(one.order.patient, self.patient)]
         link_to(study, self.patient, kept)

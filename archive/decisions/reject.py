@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions.decision_frame import refuse_if_written_on
 from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.needs import Choice, ChosenFrom, Need
@@ -63,7 +63,7 @@ class Reject(DecisionType):
             allowed = ", ".join(f"{number} {meaning}" for number, meaning in REJECTION_CODES.items())
             raise Invalid(f"{self.code!r} is none of {allowed}", CODE.field)
 
-    def act(self, study: Study, by: User) -> RejectParameters:
+    def act(self, study: Study, by: Actor) -> RejectParameters:
         """Hide and unlink it, unless something has been said of it already."""
         refuse_if_written_on(study)
         study.hidden = Hidden.REJECTED

@@ -11,7 +11,7 @@ from typing import Final
 from django.db.models import Case, F, Max, Min, Value, When
 from django.db.models.functions import Coalesce
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive import archive_events
 from archive.decisions.decision_frame import by_whom, refuse_if_written_on
 from archive.decisions.decision_type import DecisionType, Parameters, register
@@ -71,7 +71,7 @@ class Split(DecisionType):
         if (count := len(set(self.series))) > MOST_SERIES:
             raise Invalid(f"{count} series are named, {MOST_SERIES} fit", SERIES.name)
 
-    def act(self, study: Study, by: User) -> SplitParameters:
+    def act(self, study: Study, by: Actor) -> SplitParameters:
         """Move the series, unless something has been said of the study already."""
         refuse_if_written_on(study)
         uids = sorted(set(self.series))
@@ -99,7 +99,7 @@ class Split(DecisionType):
         reconcile_job.judge_now(part)
 
     @classmethod
-    def take_back(cls, decision: Decision, study: Study, *, reason: str, by: User) -> None:
+    def take_back(cls, decision: Decision, study: Study, *, reason: str, by: Actor) -> None:
         """Bring the series back into the locked study, and hide the study that was made of them.
 
         Raises `Conflict` where somebody has decided on that study, or said something of it, since.
@@ -161,7 +161,7 @@ def _recount(*studies: Study) -> None:
         times = received.aggregate(first=Min("received_at"), last=Max("received_at"))
         study.first_received_at = times["first"] or study.first_received_at
         study.last_received_at = times["last"] or study.last_received_at
-    indexer.save_facts(studies)
+    indexer.save_indexed(studies)
     for study in studies:
         jobs.enqueue(reconcile_job.KIND, study.study_instance_uid)
 

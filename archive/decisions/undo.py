@@ -4,7 +4,7 @@ from typing import Final
 
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.actor import Actor
 from archive.decisions import decision_type
 from archive.decisions.decision_frame import check_revision, locked, record, refuse_if_written_on
 from archive.decisions.snapshot import ExceptionState, Snapshot
@@ -30,7 +30,7 @@ def undo(
     *,
     exception: StudyException,
     reason: str,
-    by: User,
+    by: Actor,
     decision: Decision | None = None,
     expected: int | None = None,
 ) -> Decision:
@@ -41,6 +41,7 @@ def undo(
     If the verdict is still that which the decision was made on, everything is as it was before it; otherwise
     it is as the newest verdict has it.
     """
+    by.require("exception.decide", exception.study)
     study = locked(exception.study, reason)
     check_revision(study, expected)
     live = list(apply_verdict.live_decisions(study))

@@ -4,15 +4,14 @@ This runs inside the transaction of the message that brings the change, so it as
 into one union, each part of which is served by an index of its own (an OR of them would read all studies).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from django.db.models import Q
 
-from accounts.models import SiteSection
+from archive.archive_section import ArchiveSection
 from archive.models import ReadingStatus, Study
-from archive.reconcile import name_agreement, reconcile_policy
+from archive.reconcile import name_agreement
 from archive.reconcile.candidates import accession_spellings
 from archive.reconcile.reconcile_job import KIND
 from ledger import clock, jobs
@@ -29,11 +28,10 @@ _COLUMNS: Final = ("study_instance_uid", "last_received_at", "reading_status")
 
 def on_order_changed(sender: Any, order: Order, **_: Any) -> None:
     """Judge again what an order that came, changed or went could be the order of."""
-    section = SiteSection.read("archive")
-    rules = reconcile_policy.of(section.get("reconcile", {}))
+    section = ArchiveSection.current()
     procedures = list(RequestedProcedure.objects.filter(order=order).defer("stamps"))
     labels = {order.accession_number, *(procedure.accession_number for procedure in procedures)} - {""}
-    spellings = [text for label in sorted(labels) for text in accession_spellings(label, rules)]
+    spellings = [text for label in sorted(labels) for text in accession_spellings(label, section.reconcile)]
     wanted = [Q(accession_number__in=spellings)] if spellings else []
     if procedures:
         wanted.append(Q(study_instance_uid__in=[procedure.study_instance_uid for procedure in procedures]))
@@ -53,7 +51,7 @@ def on_patients_changed(sender: Any, patients: list[Patient], **_: Any) -> None:
         planned = RequestedProcedure.objects.filter(order__in=of_patient)
         wanted.append(Q(accession_number__in=set(of_patient.values()) - {""}))
         wanted.append(Q(study_instance_uid__in=list(planned.values_list("study_instance_uid", flat=True))))
-    _judge_again(wanted, SiteSection.read("archive"))
+    _judge_again(wanted, ArchiveSection.current())
 
 
 def _records(patients: Iterable[Patient]) -> dict[int, Patient]:
@@ -80,7 +78,7 @@ def _of_records(records: Iterable[Patient]) -> list[Q]:
     return wanted
 
 
-def _judge_again(wanted: Sequence[Q], section: Mapping[str, Any]) -> None:
+def _judge_again(wanted: Sequence[Q], section: ArchiveSection) -> None:
     """Ask for the job of each study that is not final, now or once it is quiet."""
     parts = [Study.objects.filter(condition).values_list(*_COLUMNS) for condition in wanted]
     if not parts:
@@ -89,7 +87,6 @@ def _judge_again(wanted: Sequence[Q], section: Mapping[str, Any]) -> None:
     # Not ordered by the database, which would walk through all studies, the newest first, to find a few.
     found = [(at, uid) for uid, at, status in rows[:MOST_FOUND] if status not in _FINAL]
     newest = sorted(found, reverse=True)[:MOST]
-    quiet = timedelta(seconds=section.get("quiet_seconds", 60))
     for uid, last_received_at in sorted((uid, at) for at, uid in newest):
-        due = last_received_at + quiet
+        due = last_received_at + section.quiet_time
         jobs.enqueue(KIND, uid, not_before=due if due > clock.now() else None)

@@ -7,16 +7,16 @@ Otherwise the study is judged anew with its row locked.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 from django.conf import settings
 
-from accounts.models import SiteSection
 from archive import archive_events
+from archive.archive_section import ArchiveSection
 from archive.models import Hidden, Instance, Study, Verdict
-from archive.reconcile import apply_verdict, candidates, evidence, reconcile_policy, study_evidence, verdict
+from archive.reconcile import apply_verdict, candidates, study_evidence, verdict, verdict_record
 from archive.reconcile.candidates import Candidate
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import StudyEvidence
@@ -32,14 +32,14 @@ KIND: Final = "archive.reconcile"
 class Inputs:
     """All that a verdict is computed from, and the hash of it."""
 
-    facts: StudyEvidence
+    study: StudyEvidence
     candidates: list[Candidate]
     policy: Policy
     digest: str
 
     def judge(self) -> Judgement:
         """Compute the verdict."""
-        return verdict.decide(self.facts, self.candidates, self.policy)
+        return verdict.decide(self.study, self.candidates, self.policy)
 
 
 def gather(study: Study, quiet_at: datetime, rules: Policy) -> Inputs:
@@ -53,10 +53,10 @@ def gather(study: Study, quiet_at: datetime, rules: Policy) -> Inputs:
 def prepare(claim: jobs.Claim) -> tuple[Inputs, Judgement] | None:
     """Judge the study, if it is there and quiet."""
     study = Study.objects.select_related("facility").filter(study_instance_uid=claim.key).first()
-    section = SiteSection.read("archive")
+    section = ArchiveSection.current()
     if study is None or (quiet_at := _quiet_at(study, section)) > clock.now():
         return None
-    inputs = gather(study, quiet_at, reconcile_policy.of(section.get("reconcile", {})))
+    inputs = gather(study, quiet_at, section.reconcile)
     return inputs, inputs.judge()
 
 
@@ -66,9 +66,9 @@ def apply(claim: jobs.Claim, prepared: tuple[Inputs, Judgement] | None) -> None:
     study = rows.filter(study_instance_uid=claim.key).first()
     if study is None or study.hidden == Hidden.JOINED:
         return
-    section = SiteSection.read("archive")
+    section = ArchiveSection.current()
     quiet_at = _quiet_at(study, section)
-    quiet_now = study.last_received_at + _quiet_time(section)
+    quiet_now = study.last_received_at + section.quiet_time
     if max(quiet_at, quiet_now) > clock.now():
         jobs.enqueue(KIND, claim.key, not_before=max(quiet_at, quiet_now))
         return
@@ -76,7 +76,7 @@ def apply(claim: jobs.Claim, prepared: tuple[Inputs, Judgement] | None) -> None:
     if waiting.exclude(calling_ae_title=settings.AE_TITLE).exists():
         return  # indexing asks for this job again when it has read them
     if prepared is None or not _still_holds(claim):
-        inputs = gather(study, quiet_at, reconcile_policy.of(section.get("reconcile", {})))
+        inputs = gather(study, quiet_at, section.reconcile)
         prepared = inputs, inputs.judge()
     inputs, judgement = prepared
     study.first_quiet_at = quiet_at
@@ -87,9 +87,9 @@ def apply(claim: jobs.Claim, prepared: tuple[Inputs, Judgement] | None) -> None:
 
 def judge_now(study: Study) -> None:
     """Judge a locked study at once: a person has changed what it is made of."""
-    section = SiteSection.read("archive")
+    section = ArchiveSection.current()
     study.first_quiet_at = _quiet_at(study, section)
-    inputs = gather(study, study.first_quiet_at, reconcile_policy.of(section.get("reconcile", {})))
+    inputs = gather(study, study.first_quiet_at, section.reconcile)
     row = _store(study, inputs, inputs.judge())
     apply_verdict.take_effect(study, row or apply_verdict.newest(study), is_new=row is not None)
 
@@ -99,13 +99,9 @@ def _still_holds(claim: jobs.Claim) -> bool:
     return Job.objects.filter(pk=claim.id, wanted=claim.wanted).exists()
 
 
-def _quiet_time(section: dict[str, Any]) -> timedelta:
-    return timedelta(seconds=section.get("quiet_seconds", 60))
-
-
-def _quiet_at(study: Study, section: dict[str, Any]) -> datetime:
+def _quiet_at(study: Study, section: ArchiveSection) -> datetime:
     """When the study first was quiet: it follows from what came, not from when this job ran."""
-    return study.first_quiet_at or study.last_received_at + _quiet_time(section)
+    return study.first_quiet_at or study.last_received_at + section.quiet_time
 
 
 def _store(study: Study, inputs: Inputs, judgement: Judgement) -> Verdict | None:
@@ -113,9 +109,9 @@ def _store(study: Study, inputs: Inputs, judgement: Judgement) -> Verdict | None
     row = Verdict(
         study=study,
         outcome=judgement.outcome,
-        facts=orjson.loads(orjson.dumps(inputs.facts)),
-        candidates=verdict.as_json(judgement),
-        findings=evidence.as_json(judgement.findings),
+        study_evidence=inputs.study.to_json(),
+        candidates=[one.to_json() for one in verdict_record.records(judgement)],
+        findings=verdict_record.findings_json(judgement.findings),
         policy_version=inputs.policy.version,
         inputs_digest=inputs.digest,
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from accounts.models import SiteSection
+from archive.archive_section import ArchiveSection
 from archive.models import StoredFile, Volume
 
 REMEMBERED = 10.0
@@ -148,7 +148,7 @@ def _look_up() -> OpenVolume:
             raise OSError(errno.EROFS, "no volume takes new objects")
     root = root_of(row)
     root.mkdir(parents=True, exist_ok=True)
-    least_free = max(LEAST_FREE_MIB, SiteSection.read("archive").get("min_free_mib", 0))
+    least_free = max(LEAST_FREE_MIB, ArchiveSection.current().min_free_mib)
     return OpenVolume(row.pk, root, least_free << 20)
 
 

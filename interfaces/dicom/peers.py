@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from accounts.models import SiteSection
 from interfaces.dicom.message_exchange.dimse_service import STORAGE_CLASSES, VERIFICATION, Peer
+from interfaces.dicom.site import DicomSection
 from interfaces.dicom.upper_layer.acceptor_config import AssociationRequest
 from interfaces.dicom.upper_layer.pdu import CALLING_AE_NOT_RECOGNIZED, Rejection
 from worklist.models import Station
@@ -71,7 +71,7 @@ def _services(peer: Peer, *, fresh: bool = False) -> frozenset[str] | None:
 
 
 def _look_up(peer: Peer) -> frozenset[str] | None:
-    if SiteSection.read("dicom").get("accept_unknown") and _is_loopback(peer.address):
+    if DicomSection.current().accept_unknown and _is_loopback(peer.address):
         return None
     station = Station.objects.filter(ae_title=peer.calling_ae).first()
     if station is None or not _comes_from(peer.address, station.hosts):

@@ -8,6 +8,7 @@ from pathlib import Path
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import get_conditional_response
 
+from accounts.actor import actor_of
 from archive.coercion import coerced_bytes, patient_coercion
 from archive.coercion.attribute_coercion import Coercion
 from archive.models import StoredFile, Study
@@ -103,13 +104,7 @@ def select(
         raise Problem(404, "There is no such study, series or instance.")
     if not files:
         raise Problem(410, "The files of this are gone from their volume.")
-    audit.record_once(
-        audit.INSTANCES_ACCESSED,
-        audit.READ,
-        actor=request.user.get_username(),
-        address=str(request.META.get("REMOTE_ADDR", "")),
-        objects=[("study", study)],
-    )
+    audit.note_reading(actor_of(request), audit.INSTANCES_ACCESSED, ("study", study))
     return Selection(files, len(kept) - len(files))
 
 

@@ -9,6 +9,7 @@ from accounts.models import Facility
 from accounts.site import TimeZone
 from accounts.site_sync import Change, sync_rows, sync_section
 from interfaces.hl7.destination_options import DestinationOptions
+from interfaces.hl7.hl7_section import HL7Section
 from interfaces.hl7.models import Destination, Source
 from interfaces.hl7.outbound import message_types, outbox
 from ledger import jobs
@@ -66,19 +67,17 @@ class DestinationEntry(DestinationOptions):
         return value
 
 
-class HL7Section(_Strict):
+class HL7InFile(HL7Section):
     """All of HL7's part of the site file."""
 
-    accept_unknown_sources: bool = False
     sources: list[SourceEntry] = []
     destinations: list[DestinationEntry] = []
 
 
-def apply(section: HL7Section, *, facility_code: str, dry_run: bool, overwrite: bool) -> list[Change]:
+def apply(section: HL7InFile, *, facility_code: str, dry_run: bool, overwrite: bool) -> list[Change]:
     """Bring sources, destinations and policies in line with the file."""
     options: dict[str, Any] = {"dry_run": dry_run, "overwrite": overwrite}
     facility = Facility.objects.filter(code=facility_code).first()
-    policies = {"accept_unknown_sources": section.accept_unknown_sources}
     sources = [_source(entry, facility) for entry in section.sources]
     destinations = [_destination(entry) for entry in section.destinations]
     changed = sync_rows(Destination, ["name"], destinations, **options)
@@ -86,7 +85,7 @@ def apply(section: HL7Section, *, facility_code: str, dry_run: bool, overwrite: 
         for entry in section.destinations:
             jobs.enqueue(outbox.JOB, entry.name)  # its queue may stand because of what was changed
     return [
-        *sync_section("hl7", policies, dry_run=dry_run),
+        *sync_section(HL7Section, section, dry_run=dry_run),
         *sync_rows(Source, ["name"], sources, remove=True, **options),
         *changed,
         *_switch_off({entry.name for entry in section.destinations}, dry_run),

@@ -10,18 +10,17 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import QuerySet
 
-from accounts.models import SiteSection
 from archive.models import Instance, Study, Verdict
 from ledger import clock, events
 from reporting import reporting_events
 from reporting.models import Dictation, ReadingItem, Recheck, Report, ReportVersion
 from reporting.reading_worklist import reading_status
+from reporting.reporting_section import ReportingSection
 from reporting.turnaround import milestones
 from worklist.models import Order, Patient, RequestedProcedure
 
 S = reading_status.S
 _URGENCY: Final = ("STAT", "HIGH", "ROUTINE", "MEDIUM", "LOW")
-TARGET_MINUTES: Final = {"STAT": 60, "HIGH": 240, "ROUTINE": 1440, "MEDIUM": 1440, "LOW": 2880}
 """Minutes from ready to final, where the site file says nothing."""
 RECHECK_WITHIN: Final = timedelta(hours=24)
 
@@ -88,12 +87,6 @@ def raise_recheck(item: ReadingItem, cause: str) -> None:
     events.record(
         reporting_events.RECHECK_RAISED, about=reading_status.things(item), occurred_at=now, reason=cause
     )
-
-
-def target(priority: str) -> timedelta:
-    """How long reading may take, from ready to final."""
-    minutes = {**TARGET_MINUTES, **SiteSection.read("reporting").get("targets", {})}
-    return timedelta(minutes=minutes.get(priority, minutes["ROUTINE"]))
 
 
 def _keys(rows: QuerySet[ReadingItem]) -> list[int]:
@@ -205,7 +198,7 @@ def _describe(item: ReadingItem) -> None:
     urgencies = [procedure.order.priority for procedure in procedures] or ["ROUTINE"]
     item.priority = min(urgencies, key=_URGENCY.index)
     item.band = 0 if item.priority == "STAT" else 1
-    item.due_at = item.ready_at + target(item.priority)
+    item.due_at = item.ready_at + ReportingSection.current().target(item.priority)
     kinds = sorted({kind for study in studies for kind in study.modalities} - {"SR", "DOC", "KO", "PR"})
     item.modality = "/".join(kinds)[:16]
     item.body_part = next((one.body_part for one in procedures if one.body_part), "")[:64]

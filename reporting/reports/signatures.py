@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from accounts import access
-from accounts.models import SiteSection, User
+from accounts.models import User
 from ledger import clock, events, jobs
 from ledger.errors import Forbidden, Invalid
 from reporting import reporting_events
@@ -29,6 +29,7 @@ from reporting.models import (
     VersionKind,
 )
 from reporting.reading_worklist import assignment, reading_items, reading_status
+from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts, report_versions, signing_checks
 from reporting.reports.signing_checks import NOTHING_TOLD, Shown
 from reporting.signals import version_released
@@ -37,7 +38,6 @@ from worklist.models import Patient
 S = reading_status.S
 RELEASE: Final = "reporting.release"
 RENDER: Final = "reporting.render"
-UNDO_SECONDS: Final = 60
 _STATUS_AFTER: Final[Mapping[str, tuple[str, str]]] = {
     VersionKind.PRELIMINARY: (ReportStatus.PRELIMINARY, S.PRELIMINARY),
     VersionKind.FINAL: (ReportStatus.FINAL, S.FINAL),
@@ -300,7 +300,7 @@ def _undo_window(item: ReadingItem, kind: str) -> timedelta:
     """How long a signature can be taken back: not at all where somebody waits for it."""
     if kind == VersionKind.PRELIMINARY or item.band == 0:
         return timedelta(0)
-    return timedelta(seconds=SiteSection.read("reporting").get("undo_seconds", UNDO_SECONDS))
+    return timedelta(seconds=ReportingSection.current().undo_seconds)
 
 
 def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, by: User) -> None:

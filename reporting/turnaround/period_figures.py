@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from accounts.models import SiteSection, User
+from accounts.models import User
 from ledger.errors import Invalid
+from reporting.reporting_section import ReportingSection
 from reporting.turnaround import breakdown, interval_figures
 from reporting.turnaround.cohort import Observations, Watch, Window, cohort, period
 from reporting.turnaround.interval_figures import Figures
@@ -210,7 +211,7 @@ def report(user: User, question: Question) -> Report:
 
 def shows_names() -> bool:
     """Whether the site lets people see each other's figures."""
-    return bool(SiteSection.read("reporting").get("show_reader_names", False))
+    return ReportingSection.current().show_reader_names
 
 
 def _names(user: User, keys: set[int]) -> dict[int, str]:

@@ -10,6 +10,7 @@ from archive.decisions.reassign import Reassign
 from archive.decisions.undo import undo
 from archive.models import Study
 from reporting.models import OwnerSpan, ReadingItem
+from tests.actors import acting
 from tests.reporting.conftest import World
 from worklist.models import Order, ScheduledProcedureStep
 from worklist.schedule import step_actions
@@ -40,7 +41,7 @@ def test_linking_gives_the_same_item_its_order(world: World, user: User) -> None
     item = ReadingItem.objects.get(studies=study)
     step = ScheduledProcedureStep.objects.get()
     with transaction.atomic():
-        decide(Link(step), study=study, reason="it is Lea's", by=user)
+        decide(Link(step), study=study, reason="it is Lea's", by=acting(user))
     linked = ReadingItem.objects.get(studies=study)
     assert linked.pk == item.pk
     assert linked.key == f"procedure:{step.procedure.public_id}"
@@ -51,9 +52,9 @@ def test_an_undone_link_gives_the_item_back(world: World, user: User) -> None:
     world.hospital.order("A7", world.hospital.patient("P7", "LINK^LEA"))
     study = world.hospital.study("", "P9", "NOBODY^KNOWS")
     with transaction.atomic():
-        decide(Link(ScheduledProcedureStep.objects.get()), study=study, reason="hers", by=user)
+        decide(Link(ScheduledProcedureStep.objects.get()), study=study, reason="hers", by=acting(user))
     with transaction.atomic():
-        undo(exception=Study.objects.get(pk=study.pk).exception, reason="not hers", by=user)
+        undo(exception=Study.objects.get(pk=study.pk).exception, reason="not hers", by=acting(user))
     item = ReadingItem.objects.exclude(status="withdrawn").get(studies=study)
     assert item.key == f"study:{study.study_instance_uid}" and item.patient is None
 
@@ -64,7 +65,7 @@ def test_what_is_begun_is_asked_about_when_the_study_gets_another_patient(world:
     study = item.studies.get()
     other = world.hospital.patient("P2", "OTHER^OLA")
     with transaction.atomic():
-        decide(Reassign(other), study=study, reason="wrong one", by=user, expected=0)
+        decide(Reassign(other), study=study, reason="wrong one", by=acting(user), expected=0)
     item = ReadingItem.objects.get(pk=item.pk)
     assert item.patient_question
     assert item.report.sections["impression"] == "Normal chest."
@@ -83,13 +84,10 @@ def test_an_order_that_becomes_urgent_moves_its_item_up(world: World) -> None:
 
 
 def test_a_cancelled_order_with_images_stays_ready(world: World, user: User) -> None:
-    from worklist.provenance import Provenance
 
     item = world.item("A1")
     order = Order.objects.get()
     with transaction.atomic():
-        step_actions.cancel(
-            order=order, origin=Provenance.of_person(user, order.facility), reason="not wanted"
-        )
+        step_actions.cancel(by=acting(user), order=order, reason="not wanted")
     item.refresh_from_db()
     assert item.status == "ready"

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Facility, User
 from ledger.errors import Conflict, Invalid, Missing, UnknownCode
 from ledger.models import Event
+from tests.actors import acting
 from worklist.models import (
     AssigningAuthority,
     Order,
@@ -179,15 +180,11 @@ def test_people_arrive_start_and_complete_a_step(origin: Make, user: User, facil
     step = ScheduledProcedureStep.objects.get()
     for kind, status in (("arrive", "arrived"), ("start", "started"), ("complete", "completed")):
         with transaction.atomic():
-            step = step_actions.change_step(
-                step=step, kind=StatusEvent.Kind(kind), origin=Provenance.of_person(user, facility)
-            )
-        assert step.status == status
+            act = step_actions.change_step(step=step, kind=StatusEvent.Kind(kind), by=acting(user))
+        assert act.step and act.step.status == status
     assert Order.objects.get().status == "completed"
     with pytest.raises(Conflict), transaction.atomic():
-        step_actions.change_step(
-            step=step, kind=StatusEvent.Kind.ARRIVE, origin=Provenance.of_person(user, facility)
-        )
+        step_actions.change_step(step=step, kind=StatusEvent.Kind.ARRIVE, by=acting(user))
     assert Event.objects.filter(kind="step.status").count() == 3
 
 
@@ -195,14 +192,14 @@ def test_an_undone_act_no_longer_counts(origin: Make, user: User, facility: Faci
     place(origin())
     end(origin(1))
     with transaction.atomic():
-        order = step_actions.undo(act=StatusEvent.objects.get(), origin=Provenance.of_person(user, facility))
+        order = step_actions.undo(act=StatusEvent.objects.get(), by=acting(user))
     assert order.status == "scheduled" and ScheduledProcedureStep.objects.get().on_worklist
 
 
 def test_a_cancellation_by_a_person_needs_a_reason(origin: Make, user: User, facility: Facility) -> None:
     order = place(origin())
     with pytest.raises(Missing), transaction.atomic():
-        step_actions.cancel(order=order, origin=Provenance.of_person(user, facility), reason=" ")
+        step_actions.cancel(order=order, by=acting(user), reason=" ")
 
 
 def _constraint_breakers(facility: Facility) -> dict[str, Callable[[], Any]]:

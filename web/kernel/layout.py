@@ -18,8 +18,8 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import access
 from accounts.models import Facility, Role, User
 from ledger.errors import Forbidden
+from web.kernel import authorization
 from web.kernel.health import lights
-from web.rest import authorization as door
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 
@@ -90,7 +90,7 @@ def may(action: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
-                door.allow(request, action)
+                authorization.allow(request, action)
             except Forbidden:
                 text = "Your roles don't allow it; an administrator can change them. Nothing was changed."
                 return refuse(request, 403, "You may not do this", text)

@@ -8,9 +8,8 @@ from django.views.decorators.http import require_safe
 
 from archive.search import omnisearch
 from ledger import audit
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.pages import patients
-from web.rest import authorization as door
 
 LONGEST: Final = 200
 
@@ -57,7 +56,9 @@ def _note(request: HttpRequest, found: omnisearch.Found) -> None:
     shown = [row.current for row in found.patients]
     shown += [row.patient.current for row in found.orders if row.patient]
     shown += [row.patient.current for row in found.studies if row.patient]
-    door.note_reading(request, audit.PATIENT_RECORD, *(("patient", row.public_id) for row in shown))
-    door.note_reading(request, audit.ORDER_RECORD, *(("order", row.public_id) for row in found.orders))
+    authorization.note_reading(request, audit.PATIENT_RECORD, *(("patient", row.public_id) for row in shown))
+    authorization.note_reading(
+        request, audit.ORDER_RECORD, *(("order", row.public_id) for row in found.orders)
+    )
     things = [("study", row.study_instance_uid) for row in found.studies]
-    door.note_reading(request, audit.INSTANCES_ACCESSED, *things)
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, *things)

@@ -14,18 +14,17 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import access
+from accounts.actor import actor_of
 from accounts.models import User
 from archive.models import Study
 from archive.search import study_search
 from interfaces.hl7.models import InboundMessage, OutboundMessage
 from ledger import audit, events
 from ledger.errors import Refused
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.worklist import worklist_rows
-from web.rest import authorization as door
-from worklist.models import Order, OrderStatus, RequestedProcedure, ScheduledProcedureStep, StatusEvent
-from worklist.provenance import Provenance
+from worklist.models import Order, OrderStatus, RequestedProcedure, ScheduledProcedureStep
 from worklist.schedule import step_actions
 
 _ENDED = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
@@ -37,9 +36,9 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
     """One order."""
     user = layout.user_of(request)
     row = _find(request, user, public_id)
-    door.note_reading(request, audit.ORDER_RECORD, ("order", row.public_id))
+    authorization.note_reading(request, audit.ORDER_RECORD, ("order", row.public_id))
     if row.patient is not None:
-        door.note_reading(request, audit.PATIENT_RECORD, ("patient", row.patient.current.public_id))
+        authorization.note_reading(request, audit.PATIENT_RECORD, ("patient", row.patient.current.public_id))
     with timezone.override(layout.zone_of(request)):
         context = {
             "order": row,
@@ -62,14 +61,9 @@ def cancel(request: HttpRequest, public_id: str) -> HttpResponse:
     row = _find(request, user, public_id)
     back = reverse("order", args=[row.public_id])
     reason = "".join(c for c in request.POST.get("reason", "") if c.isprintable()).strip()[:500]
-    origin = Provenance.of_person(user, row.facility)
     try:
         with transaction.atomic():
-            step_actions.cancel(order=row, origin=origin, reason=reason)
-            door.note_change(request, audit.ORDER_RECORD, audit.UPDATE, ("order", row.public_id))
-            done = StatusEvent.objects.get(
-                order=row, step=None, kind=StatusEvent.Kind.CANCEL, stamp=origin.stamp.key()
-            )
+            done = step_actions.cancel(by=actor_of(request), order=row, reason=reason)
     except Refused as error:
         status = 409 if reason else 422
         text = f"{error.text.capitalize()}. Nothing was changed."
@@ -83,7 +77,7 @@ def _find(request: HttpRequest, user: User, public_id: str) -> Order:
     rows = Order.objects.select_related(
         "facility", "visit__authority", "patient__authority", "patient__survivor__authority"
     )
-    return door.find(rows, access.visible(rows, user), request, public_id=public_id)
+    return authorization.find(rows, access.visible(rows, user), request, public_id=public_id)
 
 
 # Its parts
@@ -126,7 +120,7 @@ def _studies(request: HttpRequest, user: User, row: Order) -> list[Study] | None
     )
     found = list(rows[:50])
     things = [("study", study.study_instance_uid) for study in found]
-    door.note_reading(request, audit.INSTANCES_ACCESSED, *things)
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, *things)
     return found
 
 

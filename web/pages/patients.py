@@ -14,9 +14,8 @@ from accounts.models import User
 from archive.models import Study
 from archive.search import study_search
 from ledger import audit
-from web.kernel import formats, layout, paging
+from web.kernel import authorization, formats, layout, paging
 from web.pages import timelines
-from web.rest import authorization as door
 from worklist.models import Order, Patient
 from worklist.patients import identity
 
@@ -134,10 +133,10 @@ def patient(request: HttpRequest, public_id: str) -> HttpResponse:
     """One person: all records, orders and studies. A merged record leads to the one that it shows under."""
     user = layout.user_of(request)
     rows = Patient.objects.select_related("authority", "survivor__authority")
-    record = door.find(rows, access.visible(rows, user), request, public_id=public_id)
+    record = authorization.find(rows, access.visible(rows, user), request, public_id=public_id)
     records = list(access.visible(identity.same_person([record]), user).select_related("authority"))
     things = [("patient", one.public_id) for one in records]
-    door.note_reading(request, audit.PATIENT_RECORD, *things)
+    authorization.note_reading(request, audit.PATIENT_RECORD, *things)
     with timezone.override(layout.zone_of(request)):
         context = {
             "record": record.current,
@@ -171,7 +170,7 @@ def _orders(request: HttpRequest, user: User, records: Sequence[Patient]) -> pag
     cut = paging.cut(
         request, rows, lambda rows: rows.prefetch_related("procedures__steps"), size=20, name="orders"
     )
-    door.note_reading(request, audit.ORDER_RECORD, *(("order", row.public_id) for row in cut.rows))
+    authorization.note_reading(request, audit.ORDER_RECORD, *(("order", row.public_id) for row in cut.rows))
     return cut
 
 
@@ -181,5 +180,5 @@ def _studies(request: HttpRequest, user: User, records: Sequence[Patient]) -> pa
     rows = study_search.studies(user=user).filter(patient__in=[one.pk for one in records])
     cut = paging.cut(request, rows, lambda rows: rows.select_related("exception"), size=20, name="studies")
     things = [("study", row.study_instance_uid) for row in cut.rows]
-    door.note_reading(request, audit.INSTANCES_ACCESSED, *things)
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, *things)
     return cut

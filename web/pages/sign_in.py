@@ -17,8 +17,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import sign_in_throttle
+from accounts.actor import actor_of
 from accounts.models import User
 from ledger import audit
+from web.kernel import actor_middleware
 from web.kernel.access_middleware import SIGNED_IN_AT
 
 _WRONG = "User name and password do not fit together. Check both; capital letters matter in the password."
@@ -37,7 +39,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return _page(request, "Type your user name and your password.", status=422)
     if "\0" in username + password:
         return _page(request, _WRONG, status=422)
-    address = _address(request)
+    address = actor_of(request).address
     if until := sign_in_throttle.locked_until(username=username, address=address):
         return _wait(request, (until - timezone.now()).total_seconds())
     user = authenticate(request, username=username, password=password)
@@ -53,28 +55,22 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     with transaction.atomic():
-        actor = request.user.get_username()
-        audit.record(audit.USER_AUTHENTICATION, audit.EXECUTE, actor=actor, address=_address(request))
+        audit.note(actor_of(request), audit.USER_AUTHENTICATION, audit.EXECUTE)
     logout(request)
     return HttpResponseRedirect(resolve_url(settings.LOGOUT_REDIRECT_URL))
 
 
 def _note(request: HttpRequest, username: str, user: Any) -> None:
     """Count and audit the attempt; a name that nobody has may be a password, so the audit leaves it out."""
-    known = user or User.objects.filter(username=username).first()
-    address = _address(request)
+    actor = actor_middleware.made(request, user or User.objects.filter(username=username).first())
+    address = actor.address
     with transaction.atomic():
         if user:
             sign_in_throttle.forget(username=username, address=address)
         else:
             sign_in_throttle.note_failure(username=username, address=address)
-        audit.record(
-            audit.USER_AUTHENTICATION,
-            audit.EXECUTE,
-            actor=known.username if known else "unknown",
-            address=address,
-            outcome=audit.SUCCESS if user else audit.MINOR_FAILURE,
-        )
+        outcome = audit.SUCCESS if user else audit.MINOR_FAILURE
+        audit.note(actor, audit.USER_AUTHENTICATION, audit.EXECUTE, outcome=outcome)
 
 
 def _wait(request: HttpRequest, seconds: float) -> HttpResponse:
@@ -101,7 +97,3 @@ def _next(request: HttpRequest) -> str:
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return wanted if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)
-
-
-def _address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))

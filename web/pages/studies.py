@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,12 +16,12 @@ from accounts import access
 from accounts.models import User
 from archive import archive_events
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
-from archive.reconcile.reconcile_policy import Concordance
+from archive.reconcile import verdict_record
+from archive.reconcile.finding import Concordance, Finding
 from ledger import audit, events
 from reporting.turnaround import current_stage
-from web.kernel import formats, layout
+from web.kernel import authorization, formats, layout
 from web.pages import patients, timelines
-from web.rest import authorization as door
 from worklist.models import Order
 
 MOST_SERIES: Final = 200
@@ -62,9 +62,9 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
     """One study, by its Study Instance UID."""
     user = layout.user_of(request)
     row = _find(request, user, uid)
-    door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study_instance_uid))
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study_instance_uid))
     if row.patient is not None:
-        door.note_reading(request, audit.PATIENT_RECORD, ("patient", row.patient.current.public_id))
+        authorization.note_reading(request, audit.PATIENT_RECORD, ("patient", row.patient.current.public_id))
     verdict = Verdict.objects.filter(study=row).order_by("-number").first()
     exception = StudyException.objects.filter(study=row).first()
     series = list(row.series.order_by("id")[: MOST_SERIES + 1])
@@ -95,24 +95,22 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
 
 def findings(verdict: Verdict) -> list[FindingRow]:
     """The evidence of a verdict, field by field, what speaks against it first."""
-    rows = [_finding(found) for found in verdict.findings]
+    rows = [_finding(found) for found in verdict_record.findings(verdict)]
     return sorted((row for row in rows if row.seen or row.expected), key=lambda row: not row.differs)
 
 
-def _finding(found: dict[str, Any]) -> FindingRow:
-    concordance = Concordance(found["concordance"])
-    name = str(found.get("field", ""))
+def _finding(found: Finding) -> FindingRow:
+    name = found.field
     return FindingRow(
         field=name.replace("_", " "),
-        seen=_value(name, found.get("seen")),
-        expected=_value(name, found.get("expected")),
-        differs=concordance is Concordance.CONTRADICTS and name != "study_instance_uid",
-        agreement=_agreement(concordance, str(found["normaliser"]), found["agreement"]),
+        seen=_value(name, found.seen),
+        expected=_value(name, found.expected),
+        differs=found.contradicts and name != "study_instance_uid",
+        agreement=_agreement(found),
     )
 
 
-def _value(name: str, value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value if value is not None else "")
+def _value(name: str, text: str) -> str:
     if name.endswith("name") or "physician" in name:
         return formats.shown(text) if text else ""
     if name == "patient_id":
@@ -128,16 +126,16 @@ _SAYS: Final = {
 }
 
 
-def _agreement(concordance: Concordance, normaliser: str, agreement: float | None) -> str:
-    if agreement == 1 and not normaliser:
+def _agreement(found: Finding) -> str:
+    if found.agreement == 1 and not found.normaliser:
         return "the same"
-    said = _SAYS[concordance]
-    return f"{said}: {normaliser}" if agreement is not None and normaliser else said
+    said = _SAYS[found.concordance]
+    return f"{said}: {found.normaliser}" if found.agreement is not None and found.normaliser else said
 
 
 def _find(request: HttpRequest, user: User, uid: str) -> Study:
     rows: QuerySet[Study] = Study.objects.select_related("patient__authority", "patient__survivor__authority")
-    return door.find(rows, access.visible(rows, user), request, study_instance_uid=uid)
+    return authorization.find(rows, access.visible(rows, user), request, study_instance_uid=uid)
 
 
 def _in_images(row: Study) -> patients.Header | None:

@@ -15,9 +15,8 @@ from archive.dataset.uid import valid_uid
 from archive.models import Study
 from archive.search import study_search
 from ledger import audit
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.kernel.content_security import VIEWER_POLICY
-from web.rest import authorization as door
 
 MOST_STUDIES: Final = 20
 _VENDOR: Final = Path(__file__).resolve().parents[1] / "static" / "vendor"
@@ -28,7 +27,7 @@ def viewer(request: HttpRequest, source: str = "") -> HttpResponse:
     """`/viewer?StudyInstanceUIDs=…`: these studies, by commas or one parameter each."""
     uids = _uids(request)
     studies = [_study(request, uid) for uid in uids]
-    door.note_reading(request, audit.INSTANCES_ACCESSED, *(("study", uid) for uid in uids))
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, *(("study", uid) for uid in uids))
     if not any(study.instance_count for study in studies):
         text = "Nothing of it was stored, or all of it was moved elsewhere. Images show as they arrive."
         return layout.refuse(request, 404, "This study has no images", text, back=f"/studies/{uids[0]}")
@@ -64,7 +63,9 @@ def _uids(request: HttpRequest) -> list[str]:
 
 
 def _study(request: HttpRequest, uid: str) -> Study:
-    return door.find(Study.objects.all(), study_search.shown(request.user), request, study_instance_uid=uid)
+    return authorization.find(
+        Study.objects.all(), study_search.shown(request.user), request, study_instance_uid=uid
+    )
 
 
 def _title(studies: list[Study]) -> str:

@@ -20,7 +20,7 @@ from web.rest import (
     studies,
     turnaround,
 )
-from web.rest.authorization import BearerOrSession
+from web.rest.authentication import BearerOrSession
 from web.rest.openapi import DescribedAPI
 
 

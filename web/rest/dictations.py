@@ -18,7 +18,7 @@ from ledger.errors import Invalid
 from reporting.dictation import audio, dictations, transcription
 from reporting.models import Dictation as Row
 from reporting.models import ReadingItem, Segment
-from web.rest import authorization
+from web.kernel import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.schemas import Reason
 from web.rest.schemas.reports import (

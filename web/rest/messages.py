@@ -4,20 +4,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from django.db import transaction
 from django.http import Http404, HttpRequest
 from ninja import Query, Router
 
-from interfaces.hl7.inbound import inbox
-from interfaces.hl7.inspect import message_search
+from accounts.actor import actor_of
+from interfaces.hl7.inspect import message_repair, message_search
 from interfaces.hl7.inspect.message_search import Row
 from interfaces.hl7.models import InboundMessage, OutboundMessage
-from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax import message_text as texts
 from ledger import audit, event_types
 from ledger.errors import Conflict
 from ledger.models import Event
-from web.rest import authorization
+from web.kernel import authorization
 from web.rest.limit_offset import Page
 from web.rest.schemas.messages import (
     About,
@@ -63,12 +61,8 @@ def replay_message(request: HttpRequest, id: str, body: Replay | None = None) ->
     row = _find(id)
     if not isinstance(row, InboundMessage):
         raise Conflict("Only messages that came in can be applied again.")
-    raw = texts.encoded(body.raw) if body is not None and body.raw is not None else None
-    if raw is not None:
-        er7.read_header(raw)
-    with transaction.atomic():
-        authorization.note_change(request, audit.IMPORT, audit.EXECUTE, ("message", row.public_id))
-    return _shown([inbox.replay(row, raw)])[0]
+    text = body.raw if body is not None else None
+    return _shown([message_repair.replay(row, text, by=actor_of(request))])[0]
 
 
 def _find(id: str) -> Row:

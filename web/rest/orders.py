@@ -9,11 +9,10 @@ from django.http import HttpRequest
 from ninja import Query, Router, Status
 
 from accounts import access as policy
+from accounts.actor import actor_of
 from accounts.models import Facility, User
-from ledger import audit
 from ledger.errors import Conflict, Forbidden
-from ledger.public_id import new_public_id
-from web.rest import authorization
+from web.kernel import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date, note_patients, of_person, shown
 from web.rest.schemas import Reason
@@ -21,10 +20,8 @@ from web.rest.schemas.orders import NewOrder, NewPatient, Order, OrderFilters, O
 from worklist.models import Order as OrderRow
 from worklist.models import OrderNumber, RequestedProcedure, ScheduledProcedureStep
 from worklist.models import Patient as PatientRecord
-from worklist.orders import generated_ids
 from worklist.patients import identity, person_names
 from worklist.patients.identity import Authority, Identifier
-from worklist.provenance import Provenance
 from worklist.schedule import step_actions
 
 router = Router(tags=["orders"])
@@ -58,22 +55,15 @@ def place_order(request: HttpRequest, body: NewOrder) -> Status[Order]:
     user = authorization.allow(request, "order.place")
     with transaction.atomic():
         facility, demographics = _facility_and_news(body.patient, user)
-        origin = Provenance.of_person(user, facility)
         named = body.patient.identifier
-        patient = identity.register(
-            origin=origin,
-            identifiers=[Identifier(named.value, Authority(named.authority), named.type)],
-            demographics=demographics,
-        )
         order = step_actions.place(
-            patient_id=patient.pk,
+            by=actor_of(request),
+            facility=facility,
+            identifier=Identifier(named.value, Authority(named.authority), named.type),
+            demographics=demographics,
             procedure_code=body.procedure_code,
-            number=generated_ids.number("order", new_public_id()),
             values={"start": body.start, "priority": body.priority, "reason": body.reason},
-            origin=origin,
         )
-        things = [("order", order.public_id), ("patient", patient.public_id)]
-        authorization.note_change(request, audit.ORDER_RECORD, audit.CREATE, *things)
     return Status(201, _read(order, user))
 
 
@@ -84,10 +74,7 @@ def cancel_order(request: HttpRequest, id: str, body: Reason) -> Order:
     rows = OrderRow.objects.select_related("facility")
     order = authorization.find(rows, policy.visible(rows, user), request, public_id=id)
     with transaction.atomic():
-        step_actions.cancel(
-            order=order, origin=Provenance.of_person(user, order.facility), reason=body.reason
-        )
-        authorization.note_change(request, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
+        step_actions.cancel(by=actor_of(request), order=order, reason=body.reason)
     return _read(order, user)
 
 

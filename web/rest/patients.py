@@ -12,7 +12,7 @@ from ninja import Query, Router
 from accounts import access as policy
 from ledger import audit
 from ledger.wildcards import has_wildcard
-from web.rest import authorization
+from web.kernel import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.schemas.patients import Identifier, Patient, PatientFilters, Patients
 from worklist.models import Patient as PatientRecord

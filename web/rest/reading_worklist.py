@@ -18,7 +18,8 @@ from reporting.models import ReadingItem as Row
 from reporting.models import ReadingLease
 from reporting.reading_worklist import assignment, reading_items
 from reporting.reading_worklist.assignment import Wanted
-from web.rest import authorization, dictations
+from web.kernel import authorization
+from web.rest import dictations
 from web.rest.limit_offset import Page, page
 from web.rest.patients import note_patients
 from web.rest.patients import shown as shown_patients

@@ -14,6 +14,7 @@ from ninja.errors import HttpError
 
 from accounts import access as policy
 from accounts import sign_in_throttle
+from accounts.actor import actor_of
 from accounts.models import User
 from archive.models import Study
 from ledger import audit
@@ -23,7 +24,8 @@ from reporting.models import AddendumDraft, KeptText, ReadingItem, Recheck, Repo
 from reporting.models import Report as Row
 from reporting.reports import drafts, report_versions, signatures
 from reporting.reports.signing_checks import Shown
-from web.rest import authorization, dictations
+from web.kernel import authorization
+from web.rest import dictations
 from web.rest.schemas.reports import (
     Addendum,
     ChangedSections,
@@ -204,7 +206,8 @@ def still_valid(request: HttpRequest, id: str, body: Note) -> Report:
 
 def check_password(request: HttpRequest, user: User, password: str) -> None:
     """Raise `Forbidden` where the password is wrong, `HttpError` 429 after too many that were."""
-    address = authorization.address(request)
+    actor = actor_of(request)
+    address = actor.address
     if until := sign_in_throttle.locked_until(username=user.username, address=address):
         minutes = max(1, round((until - timezone.now()).total_seconds() / 60))
         raise HttpError(429, f"Too many wrong passwords. Try again in {minutes} min.")
@@ -214,13 +217,7 @@ def check_password(request: HttpRequest, user: User, password: str) -> None:
         return
     with transaction.atomic():
         sign_in_throttle.note_failure(username=user.username, address=address)
-        audit.record(
-            audit.USER_AUTHENTICATION,
-            audit.EXECUTE,
-            actor=user.username,
-            address=address,
-            outcome=audit.MINOR_FAILURE,
-        )
+        audit.note(actor, audit.USER_AUTHENTICATION, audit.EXECUTE, outcome=audit.MINOR_FAILURE)
     raise Forbidden("the password is wrong; nothing was signed", "password")
 
 

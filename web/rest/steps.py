@@ -5,12 +5,11 @@ from django.http import HttpRequest
 from ninja import Router
 
 from accounts import access as policy
-from ledger import audit
-from web.rest import authorization
+from accounts.actor import actor_of
+from web.kernel import authorization
 from web.rest.orders import shown_step
 from web.rest.schemas.orders import ChangedStep
 from worklist.models import Order, ScheduledProcedureStep, StatusEvent
-from worklist.provenance import Provenance
 from worklist.schedule import step_actions
 
 router = Router(tags=["steps"])
@@ -45,11 +44,7 @@ def _change(request: HttpRequest, id: str, kind: StatusEvent.Kind) -> ChangedSte
     rows = ScheduledProcedureStep.objects.select_related("procedure__order__facility")
     mine = rows.filter(procedure__order__in=policy.visible(Order.objects.all(), user))
     step = authorization.find(rows, mine, request, public_id=id)
-    order = step.procedure.order
     with transaction.atomic():
-        step = step_actions.change_step(
-            step=step, kind=kind, origin=Provenance.of_person(user, order.facility)
-        )
-        things = [("step", step.public_id), ("order", order.public_id)]
-        authorization.note_change(request, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
-    return ChangedStep(**shown_step(step), order=order.public_id)
+        act = step_actions.change_step(by=actor_of(request), step=step, kind=kind)
+    assert act.step is not None
+    return ChangedStep(**shown_step(act.step), order=step.procedure.order.public_id)

@@ -9,7 +9,7 @@ from ninja import Query, Router
 from archive.models import Study as StudyRow
 from archive.search import study_search
 from ledger import audit
-from web.rest import authorization
+from web.kernel import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date, note_patients, shown
 from web.rest.schemas.patients import Identifier, Patient

@@ -16,7 +16,7 @@ from reporting.turnaround import breakdown, period_figures
 from reporting.turnaround.interval_figures import Figures, Quantile
 from reporting.turnaround.intervals import HEADLINE, INTERVALS
 from reporting.turnaround.period_figures import Question
-from web.rest import authorization
+from web.kernel import authorization
 from web.rest.schemas.turnaround import Turnaround, TurnaroundFilters
 
 router = Router(tags=["turnaround"])

@@ -75,7 +75,7 @@ def act(
         defaults={
             "occurred_at": origin.stamp.made_at,
             "reason": reason[:500],
-            "actor": origin.actor,
+            "actor": str(origin.actor),
             "source": origin.source,
         },
     )

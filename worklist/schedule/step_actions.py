@@ -1,17 +1,23 @@
 """What people do to scheduled procedure steps and to orders: arrive, start, complete, no-show, cancel."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import connection
 
-from ledger import events
+from accounts.actor import Actor
+from accounts.models import Facility
+from ledger import audit, events
 from ledger.errors import Conflict, Missing, Unknown
 from ledger.event_types import EventType
+from ledger.public_id import new_public_id
 from worklist import worklist_events
 from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent, StepStatus
 from worklist.orders import derivation, generated_ids, order_application, step_status
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
+from worklist.patients import identity
+from worklist.patients.identity import Identifier
 from worklist.provenance import Provenance
 from worklist.signals import order_changed
 
@@ -19,9 +25,76 @@ _ENDED_ORDERS = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCO
 
 
 def place(
+    *,
+    by: Actor,
+    facility: Facility,
+    identifier: Identifier,
+    demographics: Mapping[str, str],
+    procedure_code: str,
+    values: dict[str, Any],
+) -> Order:
+    """Place an order here, for a patient who is found by the identifier, or made; we are its placer.
+
+    `values` may hold `start`.
+    """
+    by.require("order.place", facility)
+    origin = Provenance.of_person(by, facility)
+    patient = identity.register(origin=origin, identifiers=[identifier], demographics=demographics)
+    number = generated_ids.number("order", new_public_id())
+    order = _place(
+        patient_id=patient.pk, procedure_code=procedure_code, number=number, values=values, origin=origin
+    )
+    things = [("order", order.public_id), ("patient", patient.public_id)]
+    audit.note(by, audit.ORDER_RECORD, audit.CREATE, *things)
+    return order
+
+
+def change_step(
+    *, by: Actor, step: ScheduledProcedureStep, kind: StatusEvent.Kind, reason: str = ""
+) -> StatusEvent:
+    """Do an act to a step, if its state allows it; raises `Conflict` otherwise. Returns the act."""
+    order = step.procedure.order
+    by.require("step.change", order)
+    origin = Provenance.of_person(by, order.facility)
+    step = _change_step(step=step, kind=kind, origin=origin, reason=reason)
+    things = [("step", step.public_id), ("order", order.public_id)]
+    audit.note(by, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
+    return _act(origin, order, kind, step)
+
+
+def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
+    """Cancel an order; one whose exam began is discontinued. Raises `Conflict` for one that ended.
+
+    Returns the act.
+    """
+    by.require("order.cancel", order)
+    origin = Provenance.of_person(by, order.facility)
+    _cancel(order=order, origin=origin, reason=reason)
+    audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
+    return _act(origin, order, StatusEvent.Kind.CANCEL, None)
+
+
+def undo(*, by: Actor, act: StatusEvent) -> Order:
+    """Undo an act: the status is what the other acts come to. Raises `Unknown` if undone already."""
+    by.require("step.change", act.order)
+    order = _undo(act=act, origin=Provenance.of_person(by, act.order.facility))
+    audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
+    return order
+
+
+def _act(
+    origin: Provenance, order: Order, kind: StatusEvent.Kind, step: ScheduledProcedureStep | None
+) -> StatusEvent:
+    rows = StatusEvent.objects.select_related("step")
+    return rows.get(order=order, step=step, kind=kind, stamp=origin.stamp.key())
+
+
+# What each does, whoever is its origin
+
+
+def _place(
     *, patient_id: int, procedure_code: str, number: str, values: dict[str, Any], origin: Provenance
 ) -> Order:
-    """Place an order here; we are its placer, and `number` names it. `values` may hold `start`."""
     start = values.pop("start", None)
     statement = OrderUpdate(
         placer=Number(number, "RISPACS"),
@@ -37,10 +110,9 @@ def place(
     return order_application.apply(statement=statement, origin=origin)
 
 
-def change_step(
-    *, step: ScheduledProcedureStep, kind: StatusEvent.Kind, origin: Provenance, reason: str = ""
+def _change_step(
+    *, step: ScheduledProcedureStep, kind: StatusEvent.Kind, origin: Provenance, reason: str
 ) -> ScheduledProcedureStep:
-    """Do an act to a step, if its state allows it; raises `Conflict` otherwise."""
     content = _locked(step.procedure.order_id)
     step = next(row for row in content.steps if row.pk == step.pk)
     allowed = step_status.MAY[kind]
@@ -52,8 +124,7 @@ def change_step(
     return step
 
 
-def cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
-    """Cancel an order; one whose exam began is discontinued. Raises `Conflict` for one that ended."""
+def _cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
     if not reason.strip():
         raise Missing("a cancellation needs a reason", "reason")
     content = _locked(order.pk)
@@ -71,8 +142,7 @@ def cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
     return order
 
 
-def undo(*, act: StatusEvent, origin: Provenance) -> Order:
-    """Undo an act: the status is what the other acts come to. Raises `Unknown` if undone already."""
+def _undo(*, act: StatusEvent, origin: Provenance) -> Order:
     assert connection.in_atomic_block
     if not StatusEvent.objects.filter(pk=act.pk, undone_by="").update(undone_by=origin.source):
         raise Unknown("the act is undone already", "act")

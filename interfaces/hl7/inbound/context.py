@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
+from accounts.actor import Actor
 from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.models import InboundMessage
 from interfaces.hl7.syntax import data_types
@@ -50,7 +51,7 @@ def read(row: InboundMessage, message: Message, header: Header, policy: SourcePo
         stamp=stamp,
         received_at=received_at,
         source=f"hl7:{row.public_id}",
-        actor=policy.name,
+        actor=Actor.of_source(policy.name, row.peer),
         policy=policy.worklist,
     )
     return InboundContext(message, header, policy, origin, zone, ahead)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from accounts.models import Facility, SiteSection
+from interfaces.hl7.hl7_section import HL7Section
 from interfaces.hl7.models import Source
 from interfaces.hl7.syntax.er7 import Er7Error, Header
 
@@ -78,7 +79,7 @@ def _read(application: str, facility: str) -> SourcePolicy | None:
         return None
     row = min(rows, key=lambda row: (row.application == "*") + (row.facility_name == "*"))
     is_wild = row.application == "*" and row.facility_name == "*"
-    if is_wild and not SiteSection.read("hl7").get("accept_unknown_sources", False):
+    if is_wild and not HL7Section.current().accept_unknown_sources:
         return None
     options = dict(row.options)
     zone = options.pop("time_zone", "") or row.facility.time_zone

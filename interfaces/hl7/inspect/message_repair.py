@@ -10,6 +10,7 @@ from typing import Final
 
 from django.db import transaction
 
+from accounts.actor import Actor
 from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import inbox, sources, triggers
 from interfaces.hl7.models import InboundMessage
@@ -79,20 +80,18 @@ def check(original: InboundMessage, text: str) -> Check:
 
 
 def replay(
-    original: InboundMessage, text: str | None, *, by: str, reason: str, address: str = ""
+    original: InboundMessage, text: str | None = None, *, by: Actor, reason: str = ""
 ) -> InboundMessage:
     """Apply a message again, as it came (None) or as `text`; the new row, which says what became of it.
 
     Opens its own transactions, as all that the inbox does: who wanted it, and why, commits first.
-    Raises `Invalid` for a text without MSH, or one that its character set can't hold.
+    Raises `Er7Error` for a text without MSH, or one that its character set can't hold.
     """
+    by.require("message.replay")
     raw = None
     if text is not None:
-        try:
-            raw = texts.encoded(text)
-            er7.read_header(raw)
-        except Er7Error as error:
-            raise Invalid(str(error)) from error
+        raw = texts.encoded(text)
+        er7.read_header(raw)
         if len(raw) > LONGEST:
             raise Invalid("The message is longer than 16 MB.")
     elif not original.raw:
@@ -102,8 +101,7 @@ def replay(
     with transaction.atomic():
         about = dict.fromkeys([("message", original.public_id), ("message", root.public_id)])
         events.record(hl7_events.REPLAYED, about=about, actor=by, reason=reason, changed=changed)
-        about_it = [("message", original.public_id)]
-        audit.record(audit.IMPORT, audit.EXECUTE, actor=by, address=address, objects=about_it)
+        audit.note(by, audit.IMPORT, audit.EXECUTE, ("message", original.public_id))
     return inbox.replay(original, raw)
 
 

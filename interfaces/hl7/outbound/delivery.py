@@ -222,7 +222,8 @@ def _answered(message: OutboundMessage, destination: Destination, answer: Answer
             OutboundMessage.objects.filter(pk=message.pk).update(**values, not_before=now + pause)
             if message.attempts == ATTEMPTS_UNTIL_TOLD:
                 about = message_status.subjects(message)
-                events.record(hl7_events.WAITS, about=about, **_told(message), error=text)
+                named = message_status.named(message)
+                events.record(hl7_events.WAITS, about=about, source=destination.name, **named, error=text)
         else:
             _change(message, "stop" if status == OutboundStatus.STOPPED else "hold", values, error=text)
             _moves(destination)
@@ -233,16 +234,8 @@ def _change(
     message: OutboundMessage, transition: str, values: Mapping[str, Any] | None = None, **details: Any
 ) -> None:
     """Take a message through a transition, unless a person was quicker."""
-    message_status.change(message, transition, values=values, **_told(message), **details)
-
-
-def _told(message: OutboundMessage) -> dict[str, Any]:
-    """What an event of the sender tells of a message."""
-    return {
-        "source": message.destination.name,
-        "control_id": message.control_id,
-        "message_type": message.message_type,
-    }
+    source = message.destination.name
+    message_status.change(message, transition, values=values, source=source, **details)
 
 
 def _note_delivered(message: OutboundMessage) -> None:

@@ -57,8 +57,13 @@ def change(
     rows = OutboundMessage.objects.filter(pk=message.pk, status__in=transition.before)
     if not rows.update(**values or {}, status=transition.after):
         return False
-    events.record(transition.event, about=subjects(message), **recorded)
+    events.record(transition.event, about=subjects(message), **named(message), **recorded)
     return True
+
+
+def named(message: OutboundMessage) -> dict[str, Any]:
+    """What the details of an event name a message by."""
+    return {"control_id": message.control_id, "message_type": message.message_type}
 
 
 def subjects(message: OutboundMessage) -> list[events.Thing]:

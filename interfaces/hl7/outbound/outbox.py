@@ -11,13 +11,14 @@ from typing import Final
 
 from django.db import connection, transaction
 
+from accounts.actor import Actor
 from interfaces.hl7 import destination_options
 from interfaces.hl7.inbound import message_index
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.outbound import message_status, message_types, message_writer
 from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
 from interfaces.hl7.outbound.message_writer import Segment
-from ledger import clock, jobs
+from ledger import audit, clock, jobs
 from ledger.errors import Conflict, Invalid
 
 JOB: Final = "hl7.deliver"
@@ -63,27 +64,28 @@ def _new_control_id() -> str:
 # What people do with a message
 
 
-def resend(message: OutboundMessage, by: str, reason: str) -> None:
+def resend(message: OutboundMessage, *, by: Actor, reason: str) -> None:
     """Send a delivered or skipped message again: the same bytes under the same MSH-10."""
     _step("resend", message, by, reason)
 
 
-def hold(message: OutboundMessage, by: str, reason: str) -> None:
+def hold(message: OutboundMessage, *, by: Actor, reason: str) -> None:
     """Keep back a message that waits; its lane waits with it."""
     _step("hold", message, by, reason)
 
 
-def release(message: OutboundMessage, by: str, reason: str) -> None:
+def release(message: OutboundMessage, *, by: Actor, reason: str) -> None:
     """Let a held or stopped message go on, and its lane with it."""
     _step("release", message, by, reason)
 
 
-def skip(message: OutboundMessage, by: str, reason: str) -> None:
+def skip(message: OutboundMessage, *, by: Actor, reason: str) -> None:
     """Give a message up, so that its lane goes on without it."""
     _step("skip", message, by, reason)
 
 
-def _step(name: str, message: OutboundMessage, by: str, reason: str) -> None:
+def _step(name: str, message: OutboundMessage, by: Actor, reason: str) -> None:
+    by.require("message.replay")
     waits = message_status.TRANSITIONS[name].after == OutboundStatus.WAITING
     values = {"attempts": 0, "not_before": clock.now()} if waits else None
     with transaction.atomic():
@@ -91,6 +93,7 @@ def _step(name: str, message: OutboundMessage, by: str, reason: str) -> None:
         message.refresh_from_db()
         if not is_done:
             raise Conflict(f"can't {name} a message that is {message.status}")
+        audit.note(by, audit.EXPORT, audit.EXECUTE, ("message", message.public_id))
         jobs.enqueue(JOB, message.destination.name)
 
 

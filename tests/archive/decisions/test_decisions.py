@@ -20,6 +20,7 @@ from archive.models import Decision, Study, StudyException
 from archive.signals import study_reconciled
 from ledger.errors import Conflict, Missing
 from ledger.models import AuditEvent, Event
+from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from worklist.models import Order, Patient, ProcedureCode, ScheduledProcedureStep
 
@@ -42,13 +43,13 @@ def decide(
     decision: DecisionType, study: Study, by: User, reason: str = "looked at both", **values: Any
 ) -> Decision:
     with transaction.atomic():
-        return decide_on(decision, study=study, reason=reason, by=by, **values)
+        return decide_on(decision, study=study, reason=reason, by=acting(by), **values)
 
 
 def undo(study: Study, by: User, **values: Any) -> Decision:
     with transaction.atomic():
         return undo_decision(
-            exception=StudyException.objects.get(study=study), reason="was wrong", by=by, **values
+            exception=StudyException.objects.get(study=study), reason="was wrong", by=acting(by), **values
         )
 
 

@@ -21,6 +21,7 @@ from archive.models import Decision, Instance, Series, Study, StudyException, Ve
 from archive.search import study_search
 from archive.signals import study_settled, study_withdrawn
 from ledger.errors import Conflict, Invalid, Missing, Unknown
+from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import files_in, indexed, received
 
@@ -77,7 +78,7 @@ def decide(
     decision: DecisionType, study: Study, by: User, reason: str = "looked at both", **values: Any
 ) -> Decision:
     with transaction.atomic():
-        return decide_on(decision, study=study, reason=reason, by=by, **values)
+        return decide_on(decision, study=study, reason=reason, by=acting(by), **values)
 
 
 def split(study: Study, by: User, *series: str, **values: Any) -> Study:
@@ -87,7 +88,9 @@ def split(study: Study, by: User, *series: str, **values: Any) -> Study:
 
 def undo(study: Study, by: User) -> Decision:
     with transaction.atomic():
-        return undo_decision(exception=StudyException.objects.get(study=study), reason="was wrong", by=by)
+        return undo_decision(
+            exception=StudyException.objects.get(study=study), reason="was wrong", by=acting(by)
+        )
 
 
 def rows(study: Study) -> dict[str, Any]:
@@ -101,7 +104,7 @@ def rows(study: Study) -> dict[str, Any]:
         "series": list(Series.objects.filter(study=study).order_by("pk").values()),
         "instances": list(Instance.objects.filter(series__study=study).order_by("pk").values()),
         "exception": exception,
-        "verdict": (newest.outcome, newest.findings, newest.candidates, newest.facts),
+        "verdict": (newest.outcome, newest.findings, newest.candidates, newest.study_evidence),
     }
 
 
@@ -289,7 +292,7 @@ def test_a_match_that_an_order_change_takes_away_is_withdrawn(hospital: Hospital
 def test_a_preview_says_what_the_act_then_does_and_changes_nothing(two: Study, user: User) -> None:
     before, made = rows(two), Decision.objects.count()
     with transaction.atomic():
-        effects = preview(Split(["1.2.3.2"]), study=two, reason="", by=user)
+        effects = preview(Split(["1.2.3.2"]), study=two, reason="", by=acting(user))
     assert rows(two) == before and Decision.objects.count() == made and Study.objects.count() == 1
     told = {effect.about: effect for effect in effects}
     part = split(two, user)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from archive.reconcile.candidates import Candidate, Person
-from archive.reconcile.reconcile_policy import Policy, of
+from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity, StudyEvidence
 from archive.reconcile.verdict import Judgement, decide
 
@@ -12,7 +12,7 @@ DUE = "2026-03-02T08:00:00.000000+00:00"
 QUIET = "2026-03-02T08:30:00.000000+00:00"
 LATER = "2026-03-02T09:00:00.000000+00:00"
 BEFORE = "2026-03-01T08:00:00.000000+00:00"
-DEFAULT = of({})
+DEFAULT = Policy()
 
 ANNA = Identity("P1", "GENHOSP", "BARS^ANNA", "19700102", "F")
 OTTO = Identity("P2", "GENHOSP", "OTHER^OTTO", "19350517", "M")

@@ -1,15 +1,17 @@
 """The verdict, case by case. Every way in which images and schedule are known to part has a line here."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archive.reconcile.candidates import Candidate
-from archive.reconcile.reconcile_policy import of
+from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity, Request, StudyEvidence
-from archive.reconcile.verdict import as_json
+from archive.reconcile.verdict_record import CandidateRecord, records
 from tests.archive.reconcile.builders import (
     ANNA,
     BEFORE,
@@ -276,15 +278,15 @@ def test_empty_fields_neither_agree_nor_contradict() -> None:
 
 
 def test_a_site_may_be_stricter_or_milder() -> None:
-    strict = of({"allowed": {"patient_name": []}})
+    strict = Policy.model_validate({"allowed": {"patient_name": []}})
     assert judge(facts(replace(ANNA, name="BARS^ANNE")), candidate(), policy=strict).outcome == "probable"
-    mild = of({"other_id_same_demographics": "probable"})
+    mild = Policy.model_validate({"other_id_same_demographics": "probable"})
     assert judge(facts(replace(ANNA, patient_id="P9")), candidate(), policy=mild).outcome == "probable"
-    aliases = of({"issuer_aliases": {"GH": "GENHOSP"}})
+    aliases = Policy.model_validate({"issuer_aliases": {"GH": "GENHOSP"}})
     assert judge(facts(replace(ANNA, issuer="GH")), candidate(), policy=aliases).outcome == "matched"
-    assert len({DEFAULT.version, strict.version, mild.version, of({}).version}) == 3
+    assert len({DEFAULT.version, strict.version, mild.version, Policy().version}) == 3
     with pytest.raises(ValueError, match="wieghts"):
-        of({"wieghts": {}})
+        Policy.model_validate({"wieghts": {}})
 
 
 @pytest.mark.parametrize(
@@ -303,11 +305,13 @@ def test_a_finding_says_what_it_comes_to_under_the_policy(
     agreement: float | None, default: str, strict: str
 ) -> None:
     assert DEFAULT.concordance(agreement) == default
-    assert of({"agrees_from": 0.95, "contradicts_to": 0.1}).concordance(agreement) == strict
+    assert (
+        Policy.model_validate({"agrees_from": 0.95, "contradicts_to": 0.1}).concordance(agreement) == strict
+    )
 
 
 def test_the_candidates_tell_what_the_api_promises() -> None:
-    entry = as_json(judge(facts(), candidate()))[0]
+    entry: Any = records(judge(facts(), candidate()))[0].to_json()
     assert entry["scheduled_procedure_step_id"] == "SPS00001"
     assert entry["patient"]["name"] == "BARS^ANNA"
     assert 0.9 < entry["score"] <= 1
@@ -364,7 +368,7 @@ def test_the_verdict_follows_from_its_inputs_alone(seen: StudyEvidence, candidat
     dice.shuffle(candidates)
     again = judge(seen, *candidates)
     assert again == first
-    assert as_json(again) == as_json(first)
+    assert records(again) == records(first)
 
 
 @given(FACTS, CANDIDATES)
@@ -393,3 +397,11 @@ def test_an_order_named_of_a_contradicting_patient_is_a_mismatch_or_open(
     others = [one for one in named if one.patient.records[0].patient_id != seen.identity.patient_id]
     if seen.identity.patient_id and named and len(others) == len(named):
         assert judge(seen, *candidates).outcome == "mismatch"
+
+
+@given(FACTS, CANDIDATES)
+def test_what_is_kept_of_candidates_is_read_as_it_was_written(seen: StudyEvidence, candidates: list) -> None:
+    for kept in records(judge(seen, *candidates)):
+        written = kept.to_json()
+        assert json.loads(json.dumps(written)) == written
+        assert CandidateRecord.from_json(written) == kept

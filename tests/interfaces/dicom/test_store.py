@@ -102,12 +102,13 @@ def test_many_at_once(running: DicomDoor) -> None:
 
 
 @pytest.fixture
-def strict(running: DicomDoor) -> DicomDoor:
-    SiteSection.objects.filter(name="dicom").update(content={"accept_unknown": False})
+def strict(door: DicomDoor) -> DicomDoor:
+    SiteSection.objects.update_or_create(name="dicom", defaults={"content": {"accept_unknown": False}})
     Station.objects.create(ae_title="CT1", services=["worklist", "store"], hosts=["127.0.0.0/8"])
     Station.objects.create(ae_title="RIS1", services=["worklist"])
     Station.objects.create(ae_title="FAR1", services=["store"], hosts=["192.0.2.1"])
-    return running
+    door.start()
+    return door
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from archive.decisions.reassign import Reassign
 from archive.decisions.undo import undo
 from archive.models import Decision, StoredFile, Study
 from archive.storage.volumes import path_of
+from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import indexed, received
 from worklist.models import Patient, ScheduledProcedureStep
@@ -68,7 +69,7 @@ def doors(get: Get) -> list[dict[str, Any]]:
 
 def decide(decision: DecisionType, study: Study, user: User) -> Decision:
     with transaction.atomic():
-        return decide_on(decision, study=study, reason="seen", by=user)
+        return decide_on(decision, study=study, reason="seen", by=acting(user))
 
 
 def test_all_doors_show_the_patient_whom_a_person_gave_the_study_to(
@@ -102,7 +103,7 @@ def test_all_doors_show_the_patient_whom_a_person_gave_the_study_to(
     assert sent.PixelData == dcmread(BytesIO(stored())).PixelData
     assert get(f"{INSTANCE}/bulkdata/00100010").status_code == 404
     with transaction.atomic():
-        undo(exception=study.exception, reason="no", by=user)
+        undo(exception=study.exception, reason="no", by=acting(user))
     undone = get(INSTANCE, ONE)
     assert undone["ETag"] == before["ETag"] and body(undone) == stored()
     assert get(f"{INSTANCE}/bulkdata/00100010").status_code == 200
@@ -145,7 +146,7 @@ def test_a_match_that_took_a_correction_goes_out_corrected(hospital: Hospital, g
     assert [door["00100010"] for door in doors(get)] == [{"Alphabetic": "BARS^ANNA"}] * 3
     sent = dcmread(BytesIO(body(get(INSTANCE, ONE))))
     assert sent.OriginalAttributesSequence[0].ReasonForTheAttributeModification == "COERCE"
-    SiteSection.objects.update(content={"amend": "never"})
+    SiteSection.objects.update_or_create(name="archive", defaults={"content": {"amend": "never"}})
     assert body(get(INSTANCE, ONE)) == stored()
 
 
@@ -157,7 +158,7 @@ def test_a_change_of_the_record_shows_at_every_door(hospital: Hospital, get: Get
     named = {"00100010": {"Alphabetic": "BARS-KLEIN^ANNA"}, "00100020": "P7"}
     for door in doors(get):
         assert named.items() <= door.items()
-    SiteSection.objects.update(content={"amend": "decisions"})
+    SiteSection.objects.update_or_create(name="archive", defaults={"content": {"amend": "decisions"}})
     assert body(get(INSTANCE, ONE)) == stored()
     assert get("studies?PatientID=P1").status_code == get("studies?PatientID=P7").status_code == 200
 

@@ -19,6 +19,7 @@ from archive.reconcile import reconcile_job
 from archive.storage.volumes import path_of
 from ledger import jobs
 from ledger.models import Job
+from tests.actors import acting
 from tests.archive.dataset.builders import EXPLICIT_BIG_ENDIAN, IMPLICIT_LITTLE_ENDIAN, encoded, image
 from tests.archive.objects import indexed, received, take
 
@@ -49,7 +50,7 @@ def part(home: None, user: User) -> Study:
         jobs.enqueue(reconcile_job.KIND, study.study_instance_uid)
     jobs.run(Job.objects.get(kind=reconcile_job.KIND).pk)
     with transaction.atomic():
-        decision = decide(Split(["1.2.3.2"]), study=study, reason="two patients", by=user)
+        decision = decide(Split(["1.2.3.2"]), study=study, reason="two patients", by=acting(user))
     return Study.objects.get(public_id=decision.parameters["study"])
 
 
@@ -89,7 +90,7 @@ def test_a_search_finds_each_series_in_its_study(part: Study, get: Get) -> None:
 def test_a_rejected_study_is_at_no_door(part: Study, get: Get, user: User) -> None:
     path = f"studies/{part.study_instance_uid}"
     with transaction.atomic():
-        decide(Reject("113001"), study=part, reason="moved", by=user, expected=revision(part))
+        decide(Reject("113001"), study=part, reason="moved", by=acting(user), expected=revision(part))
     assert get(path, 'multipart/related; type="application/dicom"; transfer-syntax=*').status_code == 404
     assert get(f"{path}/metadata").status_code == get(f"{path}/series/1.2.3.2/metadata").status_code == 404
     assert [one["0020000D"]["Value"] for one in json.loads(body(get("studies")))] == [["1.2.3"]]

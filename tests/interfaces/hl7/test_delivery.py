@@ -28,6 +28,7 @@ from interfaces.hl7.wire import framing
 from ledger import clock, jobs
 from ledger.errors import Conflict, Invalid
 from ledger.models import Event, Job, JobState
+from tests.actors import integrator
 from worklist.models import AssigningAuthority, Order, OrderNumber, Patient, RequestedProcedure
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -336,7 +337,7 @@ def test_a_refused_message_waits_for_a_person_and_its_lane_with_it(
     assert first.last_error.startswith(code)
     assert happened(f"hl7.message_{status}") == 1
     assert receiver.ids == [first.control_id, other.control_id, none.control_id]
-    outbox.release(first, by="anna", reason="mapped")
+    outbox.release(first, by=integrator("anna"), reason="mapped")
     deliver()
     assert receiver.ids[3:] == [first.control_id, same.control_id]
     assert receiver.received[3] == receiver.received[0]
@@ -537,18 +538,18 @@ def test_what_can_not_be_written_is_held(pacs: Destination, receiver: Receiver) 
 
 def test_people_hold_skip_and_resend(pacs: Destination, receiver: Receiver) -> None:
     first, second = enqueue("ann"), enqueue("ann")
-    outbox.hold(first, by="anna", reason="wait for the merge")
+    outbox.hold(first, by=integrator("anna"), reason="wait for the merge")
     deliver()
     assert receiver.ids == []
-    outbox.skip(first, by="anna", reason="not needed")
+    outbox.skip(first, by=integrator("anna"), reason="not needed")
     deliver()
-    outbox.resend(second, by="anna", reason="lost over there")
+    outbox.resend(second, by=integrator("anna"), reason="lost over there")
     deliver()
     assert receiver.ids == [second.control_id, second.control_id]
     assert receiver.received[0] == receiver.received[1]
     assert Event.objects.get(kind="hl7.message_skipped").actor == "anna"
     with pytest.raises(Conflict):
-        outbox.hold(second, by="anna", reason="too late")
+        outbox.hold(second, by=integrator("anna"), reason="too late")
 
 
 def test_values_survive_their_separators(pacs: Destination, receiver: Receiver) -> None:

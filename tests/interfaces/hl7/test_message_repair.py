@@ -8,8 +8,9 @@ from interfaces.hl7.inbound import inbox
 from interfaces.hl7.inspect import message_repair, message_search
 from interfaces.hl7.inspect.message_search import Filters
 from interfaces.hl7.models import Destination, InboundMessage, MessageKey, OutboundMessage
-from ledger.errors import Invalid
+from interfaces.hl7.syntax.er7 import Er7Error
 from ledger.models import AuditEvent, Event
+from tests.actors import integrator
 from worklist.models import Patient
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
@@ -58,7 +59,7 @@ def test_a_repaired_message_is_a_new_one_and_the_original_stays(say: Say) -> Non
     row = receive(say("ADT^A08", PID))
     before = InboundMessage.objects.filter(pk=row.pk).values().get()
     again = message_repair.replay(
-        row, text_of(row).replace("1970-1-2", "19700102"), by="ina", reason="dashes"
+        row, text_of(row).replace("1970-1-2", "19700102"), by=integrator("ina"), reason="dashes"
     )
     assert (row.ack_code, again.ack_code, again.replay_of) == ("AE", "AA", row)
     assert InboundMessage.objects.filter(pk=row.pk).values().get() == before
@@ -66,15 +67,15 @@ def test_a_repaired_message_is_a_new_one_and_the_original_stays(say: Say) -> Non
     event = Event.objects.get(kind="hl7.message_replayed")
     assert (event.actor, event.details) == ("ina", {"reason": "dashes", "changed": ["PID-7"]})
     assert AuditEvent.objects.filter(actor="ina", objects_named=[{"type": "message", "id": row.public_id}])
-    third = message_repair.replay(again, None, by="ina", reason="again")
+    third = message_repair.replay(again, by=integrator("ina"), reason="again")
     assert [one.pk for one in message_repair.history(third)] == [row.pk, again.pk, third.pk]
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "\ud800MSH|^~\\&|"])
 def test_what_is_no_message_is_not_applied(say: Say, text: str) -> None:
     row = receive(say("ADT^A08", PID))
-    with pytest.raises(Invalid):
-        message_repair.replay(row, text, by="ina", reason="why not")
+    with pytest.raises(Er7Error):
+        message_repair.replay(row, text, by=integrator("ina"), reason="why not")
     assert InboundMessage.objects.count() == 1
     assert not AuditEvent.objects.exists() and not Event.objects.filter(kind="hl7.message_replayed")
 

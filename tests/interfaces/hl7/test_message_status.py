@@ -11,6 +11,7 @@ from interfaces.hl7.outbound.message_status import ACTIONS, TRANSITIONS
 from ledger import clock
 from ledger.errors import Conflict
 from ledger.models import Event, Job
+from tests.actors import integrator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DO = {"resend": outbox.resend, "hold": outbox.hold, "release": outbox.release, "skip": outbox.skip}
@@ -27,13 +28,13 @@ def message(status: str) -> OutboundMessage:
 def test_what_is_offered_is_what_can_be_done(status: str, action: str) -> None:
     row = message(status)
     if action in message_status.actions(row):
-        DO[action](row, by="anna", reason="why")
+        DO[action](row, by=integrator("anna"), reason="why")
         assert row.status == TRANSITIONS[action].after
         assert Event.objects.get().kind == TRANSITIONS[action].event.kind
         assert Job.objects.filter(kind=outbox.JOB, key="HIS").exists()
     else:
         with pytest.raises(Conflict, match=f"can't {action} a message that is {status}"):
-            DO[action](row, by="anna", reason="why")
+            DO[action](row, by=integrator("anna"), reason="why")
         row.refresh_from_db()
         assert row.status == status
         assert not Event.objects.exists() and not Job.objects.exists()

@@ -14,6 +14,7 @@ from archive.models import Study, StudyException
 from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound.messages import order_status
+from tests.actors import acting
 from tests.archive.hospital import Hospital
 from worklist.models import ScheduledProcedureStep
 
@@ -40,12 +41,12 @@ def told() -> list[tuple[str, str]]:
 def link(study: Study, user: User) -> None:
     step = ScheduledProcedureStep.objects.get(procedure__order__accession_number="A1")
     with transaction.atomic():
-        decide(Link(step), study=study, reason="seen", by=user, expected=revision(study))
+        decide(Link(step), study=study, reason="seen", by=acting(user), expected=revision(study))
 
 
 def undo(study: Study, user: User) -> None:
     with transaction.atomic():
-        undo_decision(exception=StudyException.objects.get(study=study), reason="no", by=user)
+        undo_decision(exception=StudyException.objects.get(study=study), reason="no", by=acting(user))
 
 
 def test_ip_and_sc_are_told_in_turn(mismatch: Study, user: User) -> None:
@@ -68,10 +69,10 @@ def test_nothing_is_taken_back_that_was_not_said_or_that_other_images_still_say(
     one, other = hospital.study("A1"), hospital.study("A1")
     assert told() == [("A1", "IP")] * 2
     with transaction.atomic():
-        decide(Reject("113001"), study=one, reason="moved", by=user, expected=0)
+        decide(Reject("113001"), study=one, reason="moved", by=acting(user), expected=0)
     assert told() == [("A1", "IP")] * 2
     with transaction.atomic():
-        decide(Reject("113001"), study=other, reason="moved", by=user, expected=0)
+        decide(Reject("113001"), study=other, reason="moved", by=acting(user), expected=0)
     assert told()[2:] == [("A1", "SC")]
 
 
@@ -85,7 +86,7 @@ def test_of_an_order_that_was_placed_here_and_cancelled_the_end_is_told(
     hospital.patient()
     study = hospital.study("N5")
     with transaction.atomic():
-        decide(CreateOrder("71260"), study=study, reason="emergency", by=user)
+        decide(CreateOrder("71260"), study=study, reason="emergency", by=acting(user))
     undo(study, user)
     assert [status for _, status in told()] == ["IP", "CA"]
 
@@ -94,14 +95,14 @@ def test_a_preview_names_the_messages_and_sends_none(mismatch: Study, user: User
     step = ScheduledProcedureStep.objects.get()
 
     with transaction.atomic():
-        effects = preview(Link(step), study=mismatch, reason="", by=user)
+        effects = preview(Link(step), study=mismatch, reason="", by=acting(user))
     said = [effect.text for effect in effects]
     assert "Sends ORM SC/IP to HIS: order A1 is in process" in said
     assert told() == []
     link(mismatch, user)
     row = StudyException.objects.get()
     with transaction.atomic():
-        effects = preview_undo(exception=row, reason="", by=user)
+        effects = preview_undo(exception=row, reason="", by=acting(user))
     said = [effect.text for effect in effects]
     assert "Sends ORM SC/SC to HIS: order A1 is scheduled again" in said
     assert told() == [("A1", "IP")]

@@ -20,6 +20,7 @@ from ledger.models import Event, Job
 from reporting.models import ReportVersion
 from reporting.reports import signatures
 from reporting.signals import version_released
+from tests.actors import integrator
 from tests.conftest import EIGHT
 from tests.interfaces.hl7.test_delivery import Receiver
 from tests.reporting.rendering.builders import SECTIONS, World
@@ -278,7 +279,7 @@ def test_a_message_that_was_given_up_is_not_delivered(world: World) -> None:
     Destination.objects.create(name="EMR", host="127.0.0.1", port=1)
     version = released(world)
     row = OutboundMessage.objects.get(destination__name="EMR")
-    outbox.skip(row, by="anna", reason="they know")
+    outbox.skip(row, by=integrator("anna"), reason="they know")
     accept(version)
     version.refresh_from_db()
     assert version.delivered_at is None

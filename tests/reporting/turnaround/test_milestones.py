@@ -14,6 +14,7 @@ from reporting.models import ReadingItem
 from reporting.turnaround import milestones, period_figures
 from reporting.turnaround.milestones import Performed, performed, together
 from reporting.turnaround.period_figures import Question
+from tests.actors import stamped_as
 from tests.conftest import EIGHT
 from worklist.models import Order, ScheduledProcedureStep, StatusEvent
 from worklist.orders import order_application
@@ -48,8 +49,8 @@ def place(origin: Provenance, number: str = "1", **values: Any) -> Order:
 
 def act(order: Order, kind: str, origin: Provenance) -> None:
     step = ScheduledProcedureStep.objects.get(procedure__order=order)
-    with transaction.atomic():
-        step_actions.change_step(step=step, kind=kind, origin=origin)
+    with transaction.atomic(), stamped_as(origin) as actor:
+        step_actions.change_step(by=actor, step=step, kind=kind)
 
 
 def make_item(
@@ -156,8 +157,8 @@ def test_an_undone_act_counts_no_more(facility: Facility, origin: Callable[..., 
     act(order, K.ARRIVE, origin(20))
     item = make_item(facility, order)
     milestones.refresh(item)
-    with transaction.atomic():
-        step_actions.undo(act=StatusEvent.objects.get(), origin=origin(21))
+    with transaction.atomic(), stamped_as(origin(21)) as actor:
+        step_actions.undo(by=actor, act=StatusEvent.objects.get())
     milestones.refresh(item)
     assert item.arrived_at is None
 
@@ -206,8 +207,8 @@ def test_a_cancel_leaves_all_views_at_once(
         (1, 1)
     ] * 2
     assert found.groups[0].titles == ("CT",)
-    with transaction.atomic():
-        step_actions.cancel(order=order, origin=origin(40), reason="entered twice")
+    with transaction.atomic(), stamped_as(origin(40)) as actor:
+        step_actions.cancel(by=actor, order=order, reason="entered twice")
     found = period_figures.report(user, question)
     assert [
         (found.intervals[name].waiting, found.intervals[name].withdrawn) for name in ("access", "wait")

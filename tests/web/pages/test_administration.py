@@ -16,6 +16,7 @@ from interfaces.hl7.models import Destination, Source
 from ledger import audit, jobs, queues
 from ledger.errors import Conflict
 from ledger.models import AuditEvent, Event, Job, JobState
+from tests.actors import integrator
 from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from worklist.models import Station
@@ -213,7 +214,7 @@ def test_failed_work_is_shown_and_tried_again(admin: User) -> None:
     assert "another state" in post(client, f"/queues/jobs/{job.public_id}/again", 409)
     post(client, f"/queues/jobs/{'0' * 32}/again", 404)
     with transaction.atomic(), pytest.raises(Conflict):
-        jobs.try_again(Job.objects.get(key="k2"), by="x")
+        jobs.try_again(Job.objects.get(key="k2"), by=integrator("x"))
 
 
 def test_what_was_kept_aside_can_be_downloaded_and_never_shown(
@@ -250,9 +251,9 @@ def test_what_was_kept_aside_can_be_downloaded_and_never_shown(
 def test_the_trail_is_filtered_and_parted(admin: User) -> None:
     with transaction.atomic():
         for number in range(60):
-            audit.record(audit.QUERY, audit.READ, actor="rita", objects=[("patient", f"p{number}")])
+            audit.note(integrator("rita"), audit.QUERY, audit.READ, ("patient", f"p{number}"))
         things = [("message", f"{number:032x}") for number in range(12)]
-        audit.record(audit.EXPORT, audit.READ, actor="<b>", objects=things, outcome=audit.SERIOUS_FAILURE)
+        audit.note(integrator("<b>"), audit.EXPORT, audit.READ, *things, outcome=audit.SERIOUS_FAILURE)
     client = signed_in(admin)
     assert "of 60" in page(client, "/audit?actor=rita") and "1–50" in page(client, "/audit")
     text = page(client, "/audit?outcome=failed")

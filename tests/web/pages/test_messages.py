@@ -264,7 +264,7 @@ def test_a_message_is_repaired_from_ae_to_aa(user: User, say: Say) -> None:
     shown = page(client, f"/messages/{again.public_id}")
     assert "Applied as a new message, answered AA" in shown and f"/messages/{row.public_id}" in shown
     shown = page(client, f"/messages/{row.public_id}")
-    assert f"/messages/{again.public_id}" in shown and "dashes" in shown and "by anna" in shown
+    assert f"/messages/{again.public_id}" in shown and "dashes" in shown and "by Anna" in shown
     assert AuditEvent.objects.get(code="110107").actor == "anna"
 
 
@@ -332,7 +332,7 @@ def test_people_steer_what_goes_out(user: User, before: str, act: str, after: st
     row.refresh_from_db()
     assert row.status == after
     event = Event.objects.get(subjects__type="message", kind__startswith="hl7.message")
-    assert (event.actor, event.details["reason"]) == ("anna", "told by phone")
+    assert (event.actor, event.details["reason"]) == ("Anna", "told by phone")
     assert AuditEvent.objects.filter(objects_named=[{"type": "message", "id": row.public_id}]).exists()
     assert client.post(url, {"reason": "again"}).status_code == 409
     assert client.get(url).status_code == 405

@@ -10,11 +10,10 @@ from django.views.decorators.http import require_safe
 
 from ledger import audit
 from ledger.models import AuditEvent
-from web.kernel import layout, paging
+from web.kernel import authorization, layout, paging
 from web.kernel.list_filters import text_of
 from web.pages.administration import tabs
 from web.pages.timelines import path
-from web.rest import authorization as door
 
 OBJECTS: Final = 8
 """Things that a row names; it says how many more there are."""
@@ -36,7 +35,7 @@ def trail(request: HttpRequest) -> HttpResponse:
         since=since,
         until=until + timedelta(days=1) if until else None,
     )
-    door.note_reading(request, audit.QUERY, ("audit trail", "all"))
+    authorization.note_reading(request, audit.QUERY, ("audit trail", "all"))
     cut = paging.cut(request, rows)
     context = {
         "paging": cut.with_rows(_shown(row) for row in cut.rows),

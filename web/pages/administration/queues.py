@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.actor import actor_of
 from archive.models import Quarantined
 from archive.storage import quarantine as quarantines
 from interfaces.hl7.outbound import delivery_queues as outgoing
@@ -16,10 +17,9 @@ from ledger import audit, jobs
 from ledger import queues as ledger_queues
 from ledger.errors import Conflict
 from ledger.models import Job
-from web.kernel import layout, paging
+from web.kernel import authorization, layout, paging
 from web.kernel.list_filters import text_of
 from web.pages.administration import tabs
-from web.rest import authorization as door
 
 
 @require_safe
@@ -37,7 +37,7 @@ def queues(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@layout.may("queue.view")
+@layout.may("job.retry")
 def try_again(request: HttpRequest, public_id: str) -> HttpResponse:
     """Have failed work done anew."""
     job = Job.objects.filter(public_id=public_id).first()
@@ -46,8 +46,7 @@ def try_again(request: HttpRequest, public_id: str) -> HttpResponse:
     here = layout.back_to(request, reverse("administration-queues"))
     try:
         with transaction.atomic():
-            jobs.try_again(job, by=request.user.get_username())
-            door.note_change(request, audit.APPLICATION_ACTIVITY, audit.EXECUTE, ("job", job.public_id))
+            jobs.try_again(job, by=actor_of(request))
     except Conflict as error:
         text = f"This work needs nobody: {error}. Nothing was changed."
         return layout.refuse(request, 409, "It is in another state by now", text, here)
@@ -63,7 +62,7 @@ def quarantine(request: HttpRequest) -> HttpResponse:
     text = text_of(request.GET, "q", 200)
     rows = quarantines.find(reason=reason, text=text)
     cut = paging.cut(request, rows)
-    door.note_reading(request, audit.QUERY, *(("quarantined", row.public_id) for row in cut.rows))
+    authorization.note_reading(request, audit.QUERY, *(("quarantined", row.public_id) for row in cut.rows))
     context = {
         "paging": cut.with_rows([(row, _exists(quarantines.path_of(row))) for row in cut.rows]),
         "reasons": Quarantined.Reason.choices,
@@ -83,7 +82,7 @@ def quarantined_file(request: HttpRequest, public_id: str) -> HttpResponseBase:
     if row is None or path is None or not _exists(path):
         raise Http404
     with transaction.atomic():
-        door.note_change(request, audit.EXPORT, audit.READ, ("quarantined", row.public_id))
+        authorization.note_change(request, audit.EXPORT, audit.READ, ("quarantined", row.public_id))
     response = FileResponse(
         path.open("rb"), as_attachment=True, filename=row.name, content_type="application/octet-stream"
     )

@@ -23,8 +23,8 @@ from worklist.models import AssigningAuthority, ProcedureCode, Station
 @layout.may("site.change")
 def site(request: HttpRequest) -> HttpResponse:
     """All that the site file says, as it is in force."""
-    sections = SiteSection.objects.exclude(name="site file").order_by("name")
-    applied = SiteSection.objects.filter(name="site file").first()
+    sections = SiteSection.objects.exclude(name=site_sync.FILE).order_by("name")
+    applied = SiteSection.objects.filter(name=site_sync.FILE).first()
     context = {
         "file": site_sync.file_state(),
         "applied_at": applied.applied_at if applied else None,

@@ -7,10 +7,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from accounts import access
+from accounts.actor import actor_of
 from ledger import audit, events
 from ledger.event_types import EventType
-from web.kernel import layout
-from web.rest import authorization as door
+from web.kernel import authorization, layout
 
 TABS: Final = (
     ("site", "Site", "site.change"),
@@ -42,8 +42,8 @@ def note(request: HttpRequest, event: EventType, *things: audit.Thing, **details
 
     Changes of who may do what are Security Alerts (PS3.15 A.5.3.11).
     """
-    door.note_change(request, audit.SECURITY_ALERT, audit.UPDATE, *things, ("act", event.kind))
-    events.record(event, about=things, actor=request.user.get_username(), **details)
+    authorization.note_change(request, audit.SECURITY_ALERT, audit.UPDATE, *things, ("act", event.kind))
+    events.record(event, about=things, actor=actor_of(request).name, **details)
 
 
 def _tabs(request: HttpRequest) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from accounts.actor import actor_of
 from archive.decisions import decision_type
 from archive.decisions.decision_frame import decide as decide_on
 from archive.decisions.decision_type import DecisionType, Named
@@ -98,7 +99,7 @@ def _act(request: HttpRequest, row: StudyException, action: Action) -> None:
 
 def _by(request: HttpRequest) -> dict[str, Any]:
     """Who decides, why, and the revision that was seen."""
-    return {"by": layout.user_of(request), "reason": _reason(request), "expected": _revision(request)}
+    return {"by": actor_of(request), "reason": _reason(request), "expected": _revision(request)}
 
 
 def _decision(request: HttpRequest, action: type[DecisionType]) -> DecisionType:

@@ -16,14 +16,14 @@ from archive.decisions import decision_type
 from archive.decisions.decision_frame import revision
 from archive.decisions.needs import ChosenFrom
 from archive.decisions.undo import Undo
+from archive.index.header_values import HeaderValues
 from archive.models import Decision, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
-from archive.reconcile import exception_list, step_comparison
+from archive.reconcile import exception_list, step_comparison, verdict_record
 from ledger import audit
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.exceptions import evidence, target_search
 from web.pages.exceptions.exception_list import clock_of
-from web.rest import authorization as door
 from worklist.models import Order, ScheduledProcedureStep
 from worklist.patients import person_names
 
@@ -48,7 +48,7 @@ def find(request: HttpRequest, public_id: str) -> StudyException:
     """The exception that a path names, if it is one of the person's; raises Http404."""
     rows = StudyException.objects.select_related("study__facility", "study__patient__survivor__authority")
     mine = rows.filter(pk__in=exception_list.of_user(request.user).values("pk"))
-    return door.find(rows, mine, request, public_id=public_id)
+    return authorization.find(rows, mine, request, public_id=public_id)
 
 
 @require_safe
@@ -58,7 +58,7 @@ def exception(request: HttpRequest, public_id: str) -> HttpResponse:
     row, user = find(request, public_id), layout.user_of(request)
     with transaction.atomic():
         presence.look(row, user=user)
-    door.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study.study_instance_uid))
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, ("study", row.study.study_instance_uid))
     with timezone.override(layout.zone_of(request)):
         return layout.page(request, "web/exceptions/exception.html", _context(request, row))
 
@@ -84,7 +84,7 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "patient": patients.header(study.patient, study=study),
         "candidates": found,
         "compared": compared,
-        "lines": compared.lines if compared else evidence.lines(newest.findings if newest else ()),
+        "lines": compared.lines if compared else evidence.lines(verdict_record.findings(newest)),
         "proposed": proposed,
         "is_doubtful": is_doubtful,
         "query": request.GET.get("q", "")[:200],
@@ -133,22 +133,21 @@ def _compared(
 
 def _note_hits(request: HttpRequest, hits: target_search.Hits) -> None:
     people = {one.record for one in [*hits.steps, *hits.patients]} - {""}
-    door.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in sorted(people)))
+    authorization.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in sorted(people)))
 
 
 def _series(study: Study) -> list[dict[str, Any]]:
     rows = Series.objects.filter(study=study).select_related("moved_from").order_by("pk")[:MOST_SERIES]
-    return [
-        {
-            "row": row,
-            "patient": person_names.readable(row.told["patient_name"])
-            if row.told.get("patient_name")
-            else "",
-            "patient_id": row.told.get("header_patient_id", ""),
-            "others": row.told.get("header", {}).get("conflicts", {}),
-        }
-        for row in rows
-    ]
+    return [_one_series(row, HeaderValues.from_json(row.header_values)) for row in rows]
+
+
+def _one_series(row: Series, values: HeaderValues) -> dict[str, Any]:
+    return {
+        "row": row,
+        "patient": person_names.readable(values.patient_name) if values.patient_name else "",
+        "patient_id": values.header_patient_id,
+        "others": values.conflicts,
+    }
 
 
 def _links(study: Study) -> list[timelines.Link]:

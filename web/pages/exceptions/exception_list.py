@@ -14,9 +14,8 @@ from accounts import presence
 from archive.models import ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
 from archive.reconcile import exception_list
 from ledger import audit
-from web.kernel import formats, layout, paging
+from web.kernel import authorization, formats, layout, paging
 from web.pages.exceptions import evidence, exception_filters
-from web.rest import authorization as door
 
 COLUMNS: Final = (
     ("age", "Age"),
@@ -85,7 +84,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
         )
         cut = paging.cut(request, rows, exception_list.whole)
         shown = _rows(cut.rows, layout.user_of(request))
-        door.note_reading(
+        authorization.note_reading(
             request, audit.INSTANCES_ACCESSED, *(("study", row.study.study_instance_uid) for row in shown)
         )
         context = {

@@ -17,11 +17,10 @@ from interfaces.hl7.models import InboundMessage, OutboundMessage
 from interfaces.hl7.syntax import message_text as texts
 from ledger import audit
 from ledger.models import Event
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.pages import timelines
 from web.pages.messages import outbound_message
 from web.pages.messages.message_rows import listed
-from web.rest import authorization as door
 
 OPEN_SEGMENTS: Final = 12
 """Segments whose fields a page brings along; the others bring theirs when they are opened."""
@@ -34,7 +33,7 @@ LONG_SEGMENT: Final = 20_000
 def message(request: HttpRequest, public_id: str) -> HttpResponse:
     """A message of either direction."""
     row = find(public_id)
-    door.note_reading(request, audit.QUERY, ("message", row.public_id))
+    authorization.note_reading(request, audit.QUERY, ("message", row.public_id))
     first = _first(request)
     taken = _taken_apart(row)
     if first >= taken.count:
@@ -64,7 +63,7 @@ def message(request: HttpRequest, public_id: str) -> HttpResponse:
 def raw(request: HttpRequest, public_id: str) -> HttpResponse:
     """The whole message as text, to copy; with `?bytes` its bytes, to keep."""
     row = find(public_id)
-    door.note_reading(request, audit.EXPORT, ("message", row.public_id))
+    authorization.note_reading(request, audit.EXPORT, ("message", row.public_id))
     content = bytes(row.raw or b"")
     if "bytes" not in request.GET:
         text = texts.decoded(content, _charset(row)).replace("\r", "\n")
@@ -82,7 +81,7 @@ def segment(request: HttpRequest, public_id: str, number: int) -> HttpResponse:
     branch = _taken_apart(row).branch(number)
     if branch is None:
         raise Http404
-    door.note_reading(request, audit.QUERY, ("message", row.public_id))
+    authorization.note_reading(request, audit.QUERY, ("message", row.public_id))
     return render(request, "web/messages/segment.html", {"fields": _flat(branch.fields)})
 
 

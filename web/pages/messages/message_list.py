@@ -9,11 +9,10 @@ from accounts import access
 from interfaces.hl7.inspect import message_search
 from interfaces.hl7.outbound import delivery_queues
 from ledger import audit
-from web.kernel import layout, paging
+from web.kernel import authorization, layout, paging
 from web.kernel.paging import Cut
 from web.pages.messages import message_filters
 from web.pages.messages.message_rows import listed
-from web.rest import authorization as door
 
 SIZE = 50
 
@@ -30,7 +29,7 @@ def messages(request: HttpRequest) -> HttpResponse:
     if found.count and not found.rows and number > 1:
         number = paging.number_of(request, found.count, SIZE)
         found = message_search.find(wanted, offset=(number - 1) * SIZE, limit=SIZE, sort=asked.sort)
-    door.note_reading(request, audit.QUERY, *(("message", row.public_id) for row in found.rows))
+    authorization.note_reading(request, audit.QUERY, *(("message", row.public_id) for row in found.rows))
     context = {
         "asked": asked,
         "chips": message_filters.chips(request, asked),

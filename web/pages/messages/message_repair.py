@@ -7,15 +7,16 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.actor import actor_of
 from interfaces.hl7.inspect import message_repair as repairs
 from interfaces.hl7.inspect import message_search
 from interfaces.hl7.inspect.message_tree import Place
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.syntax import message_text as texts
+from interfaces.hl7.syntax.er7 import Er7Error
 from ledger import audit
 from ledger.errors import Invalid
-from web.kernel import layout
-from web.rest import authorization as door
+from web.kernel import authorization, layout
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -23,7 +24,7 @@ from web.rest import authorization as door
 def repair(request: HttpRequest, public_id: str) -> HttpResponse:
     """The message in a text area; a POST shows what the text would change."""
     row = _find(public_id)
-    door.note_reading(request, audit.QUERY, ("message", row.public_id))
+    authorization.note_reading(request, audit.QUERY, ("message", row.public_id))
     original = (
         texts.decoded(bytes(row.raw), repairs.charset_of(row)).replace("\r\n", "\n").replace("\r", "\n")
     )
@@ -53,10 +54,9 @@ def replay(request: HttpRequest, public_id: str) -> HttpResponse:
         return layout.refuse(request, 422, "A reason is missing", words, reverse("message", args=[public_id]))
     if text is not None and repairs.check(row, text).is_same:
         text = None
-    who = {"by": request.user.get_username(), "address": door.address(request)}
     try:
-        again = repairs.replay(row, text, reason=reason, **who)
-    except Invalid as error:
+        again = repairs.replay(row, text, by=actor_of(request), reason=reason)
+    except (Invalid, Er7Error) as error:
         words = f"{error} Nothing was applied; the message is as it was."
         back = reverse("message-repair", args=[public_id])
         return layout.refuse(request, 422, "This can't be applied", words, back)

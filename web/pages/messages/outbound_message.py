@@ -9,15 +9,15 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import access
+from accounts.actor import actor_of
 from interfaces.hl7.inspect import message_search
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound import delivery_queues, message_status, outbox
 from ledger import audit
 from ledger.errors import Conflict
-from web.kernel import layout, paging
+from web.kernel import authorization, layout, paging
 from web.pages import timelines
 from web.pages.messages.message_rows import listed
-from web.rest import authorization as door
 
 ACTS: Final = {
     "resend": (outbox.resend, "Resend", "Sends the same bytes to {} again, under the same control ID."),
@@ -73,8 +73,7 @@ def act(request: HttpRequest, public_id: str, act: str) -> HttpResponse:
     do, title, _ = ACTS[act]
     try:
         with transaction.atomic():
-            do(row, by=request.user.get_username(), reason=reason)
-            door.note_change(request, audit.EXPORT, audit.EXECUTE, ("message", row.public_id))
+            do(row, by=actor_of(request), reason=reason)
     except Conflict as error:
         text = f"{title} is not possible: {error}. Somebody, or the sender, was quicker. Nothing was changed."
         return layout.refuse(request, 409, "The message is in another state by now", text, here)
@@ -91,7 +90,7 @@ def destination(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404
     rows = OutboundMessage.objects.filter(destination=row, status__in=message_status.OPEN).order_by("id")
     cut = paging.cut(request, rows, lambda rows: rows.select_related("destination"))
-    door.note_reading(request, audit.QUERY, *(("message", one.public_id) for one in cut.rows))
+    authorization.note_reading(request, audit.QUERY, *(("message", one.public_id) for one in cut.rows))
     context = {
         "queue": delivery_queues.queue_of(row),
         "paging": cut.with_rows(listed(cut.rows)),

@@ -15,10 +15,9 @@ from ledger.errors import Invalid, Refused
 from reporting.models import HoldReason, ReadingItem, Recheck
 from reporting.reading_worklist import assignment
 from reporting.reports import signatures
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.kernel.refusal import STATUSES
 from web.pages.reading.reading_worklist import wanted_of
-from web.rest import authorization as door
 
 NOT_MINE: Final = "not my field"
 SKIP_REASONS: Final[Mapping[str, str]] = {
@@ -50,12 +49,12 @@ def act(request: HttpRequest, key: str, act: str) -> HttpResponse:
         raise Http404
     user = layout.user_of(request)
     rows = ReadingItem.objects.select_related("facility", "patient")
-    item = door.find(rows, policy.visible(rows, user), request, public_id=key)
+    item = authorization.find(rows, policy.visible(rows, user), request, public_id=key)
     try:
         with transaction.atomic():
             said = ACTS[act](request, item, user)
             thing = ("reading_item", item.public_id)
-            door.note_change(request, audit.PROCEDURE_RECORD, audit.UPDATE, thing)
+            authorization.note_change(request, audit.PROCEDURE_RECORD, audit.UPDATE, thing)
     except Refused as error:
         return refused(request, error)
     undo = reverse("reading-act", args=[item.public_id, _UNDONE_BY[act]]) if act in _UNDONE_BY else ""
@@ -70,12 +69,12 @@ def still_valid(request: HttpRequest, key: str) -> HttpResponse:
     user = layout.user_of(request)
     rows = Recheck.objects.select_related("item")
     mine = rows.filter(item__in=policy.visible(ReadingItem.objects.all(), user))
-    recheck = door.find(rows, mine, request, public_id=key)
+    recheck = authorization.find(rows, mine, request, public_id=key)
     try:
         with transaction.atomic():
             signatures.still_valid(recheck=recheck, by=user, note=_text(request, "reason"))
             thing = ("reading_item", recheck.item.public_id)
-            door.note_change(request, audit.PATIENT_RECORD, audit.UPDATE, thing)
+            authorization.note_change(request, audit.PATIENT_RECORD, audit.UPDATE, thing)
     except Refused as error:
         return refused(request, error)
     layout.flash(request, "The recheck is closed: the report holds as it is.")

@@ -17,9 +17,8 @@ from reporting.dictation import transcription
 from reporting.models import ReadingItem
 from reporting.reading_worklist import assignment, reader_inbox, reading_status
 from reporting.reading_worklist.assignment import Wanted
-from web.kernel import layout, paging
+from web.kernel import authorization, layout, paging
 from web.pages.reading import reading_rows as listing
-from web.rest import authorization as door
 from worklist.models import Priority
 
 ALL: Final = tuple(ReadingStatus.values)
@@ -65,7 +64,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
     with timezone.override(layout.zone_of(request)):
         shown = cut.with_rows(listing.shown(cut.rows, clock.now()))
     patients = [row.item.patient.current.public_id for row in shown.rows if row.item.patient]
-    door.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in patients))
+    authorization.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in patients))
     return layout.page(request, "web/reading/reading_worklist.html", _context(request, user, wanted, shown))
 
 

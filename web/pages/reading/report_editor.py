@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts import access, presence
-from accounts.models import SiteSection, User
+from accounts.models import User
 from archive.models import Study, StudyException
 from ledger import audit, clock
 from reporting.models import (
@@ -24,11 +24,11 @@ from reporting.models import (
     ReportVersion,
 )
 from reporting.reading_worklist import reader_inbox, reading_items, reading_status
+from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts, signatures
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.reading import reading_rows as listing
-from web.rest import authorization as door
 
 TITLES: Final = {name: name.capitalize() for name in SECTIONS}
 
@@ -91,14 +91,14 @@ def find(request: HttpRequest, user: User, key: str) -> ReadingItem:
         "reserved_for",
         "report__author",
     )
-    return door.find(rows, access.visible(rows, user), request, public_id=key)
+    return authorization.find(rows, access.visible(rows, user), request, public_id=key)
 
 
 def note(request: HttpRequest, item: ReadingItem) -> None:
     """Write to the audit trail that an item and its patient were looked at."""
     things = [("reading_item", item.public_id)]
     things += [("patient", item.patient.current.public_id)] if item.patient else []
-    door.note_reading(request, audit.PATIENT_RECORD, *things)
+    authorization.note_reading(request, audit.PATIENT_RECORD, *things)
 
 
 def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report | None) -> dict[str, Any]:
@@ -157,7 +157,6 @@ def _data(
     is_open: bool,
 ) -> dict[str, Any]:
     """What the page's scripts begin with."""
-    policy = SiteSection.read("reporting")
     addendum = reader_inbox.addendum_of(report, user) if report else None
     return {
         "item": item.public_id,
@@ -188,7 +187,7 @@ def _data(
         if addendum
         else None,
         "template": {"name": template.name, "sections": template.sections} if template else None,
-        "macros": policy.get("macros", {}),
+        "macros": ReportingSection.current().macros,
         "sections": list(SECTIONS),
         "titles": TITLES,
         "viewer": viewer_path(),

@@ -16,11 +16,10 @@ from interfaces.dicom.models import StationContact
 from interfaces.dicom.services import mwl_diagnosis
 from interfaces.dicom.services.mwl_diagnosis import CannotTell
 from ledger import audit
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.pages.timelines import path
-from web.rest import authorization as door
 from worklist.models import ScheduledProcedureStep, Station
-from worklist.mwl.explanation import Exclusion
+from worklist.mwl.criteria import Exclusion
 
 SHOWN = 30
 STEPS = 10
@@ -94,7 +93,7 @@ def _steps(request: HttpRequest, text: str) -> list[ScheduledProcedureStep]:
             "procedure__order__visit",
         ).order_by("id")[:STEPS]
     )
-    door.note_reading(request, audit.PROCEDURE_RECORD, *(("step", step.public_id) for step in steps))
+    authorization.note_reading(request, audit.PROCEDURE_RECORD, *(("step", step.public_id) for step in steps))
     return steps
 
 
@@ -125,5 +124,5 @@ def _sent(request: HttpRequest, ae_title: str) -> list[tuple[Study, str]]:
     rows = list(
         mine.select_related("patient__survivor", "patient__authority").order_by("-last_received_at")[:10]
     )
-    door.note_reading(request, audit.QUERY, *(("study", row.study_instance_uid) for row in rows))
+    authorization.note_reading(request, audit.QUERY, *(("study", row.study_instance_uid) for row in rows))
     return [(row, path("study", row.study_instance_uid)) for row in rows]

@@ -8,16 +8,16 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts import access
-from accounts.models import SiteSection, User
+from accounts.models import User
 from ledger import audit, clock
 from reporting.dictation import transcription
 from reporting.models import SECTIONS, Dictation, ReadingItem, Report, ReturnReason
+from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts
-from web.kernel import layout
+from web.kernel import authorization, layout
 from web.pages import patients
 from web.pages.reading import reading_rows
 from web.pages.reading.report_editor import TITLES
-from web.rest import authorization as door
 
 
 @require_safe
@@ -29,10 +29,10 @@ def dictation(request: HttpRequest, key: str) -> HttpResponse:
         "item__facility", "item__patient__authority", "item__patient__survivor__authority", "author", "typist"
     )
     mine = rows.filter(item__in=access.visible(ReadingItem.objects.all(), user))
-    row = door.find(rows, mine, request, uuid=key)
+    row = authorization.find(rows, mine, request, uuid=key)
     patient = row.item.patient
     things = [("dictation", row.uuid)] + ([("patient", patient.current.public_id)] if patient else [])
-    door.note_reading(request, audit.PATIENT_RECORD, *things)
+    authorization.note_reading(request, audit.PATIENT_RECORD, *things)
     with timezone.override(layout.zone_of(request)):
         context = _context(request, user, row)
     return layout.page(request, "web/transcription/transcription_editor.html", context)
@@ -45,7 +45,6 @@ def _context(request: HttpRequest, user: User, row: Dictation) -> dict[str, Any]
     report = Report.objects.filter(item=item).first()
     held = row.typing_until is not None and row.typing_until > now and row.typist_id != user.pk
     is_open = row.state in transcription.WAITING and not held
-    policy = SiteSection.read("reporting")
     template = drafts.template_for(item) if report is None else None
     return {
         "dictation": row,
@@ -75,7 +74,7 @@ def _context(request: HttpRequest, user: User, row: Dictation) -> dict[str, Any]
             },
             "sections": list(SECTIONS),
             "titles": TITLES,
-            "macros": policy.get("macros", {}),
+            "macros": ReportingSection.current().macros,
             "me": {"id": user.public_id, "name": str(user), "username": user.username},
             "zone": layout.zone_of(request).key,
             "list": reverse("transcription"),

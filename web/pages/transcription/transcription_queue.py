@@ -14,9 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 from ledger import audit, clock
 from reporting.dictation import transcription
 from reporting.models import Dictation, DictationState
-from web.kernel import layout, paging
+from web.kernel import authorization, layout, paging
 from web.pages.reading import reading_rows
-from web.rest import authorization as door
 from worklist.models import Priority
 
 STATES: Final = {
@@ -54,7 +53,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     with timezone.override(layout.zone_of(request)):
         shown = cut.with_rows(_row(one, now) for one in cut.rows)
     patients = [one.item.patient.current.public_id for one in cut.rows if one.item.patient]
-    door.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in patients))
+    authorization.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in patients))
     context = {
         "paging": shown,
         "state": state if state in STATES else "",

@@ -13,15 +13,13 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import access
-from accounts.models import User
+from accounts.actor import Actor, actor_of
 from ledger import audit
 from ledger.errors import Refused
-from web.kernel import formats, layout, paging
+from web.kernel import authorization, formats, layout, paging
 from web.pages import patients
 from web.pages.worklist import worklist_filters, worklist_rows
-from web.rest import authorization as door
 from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent
-from worklist.provenance import Provenance
 from worklist.schedule import day_schedule, step_actions
 
 MOST_IN_LANES: Final = 200
@@ -89,8 +87,10 @@ def _stations(chosen: str) -> list[Station]:
 
 def _note(request: HttpRequest, rows: Sequence[worklist_rows.Row]) -> None:
     records = [row.order.patient.current for row in rows if row.order.patient]
-    door.note_reading(request, audit.PATIENT_RECORD, *(("patient", one.public_id) for one in records))
-    door.note_reading(request, audit.ORDER_RECORD, *(("order", row.order.public_id) for row in rows))
+    authorization.note_reading(
+        request, audit.PATIENT_RECORD, *(("patient", one.public_id) for one in records)
+    )
+    authorization.note_reading(request, audit.ORDER_RECORD, *(("order", row.order.public_id) for row in rows))
 
 
 # Acts
@@ -119,35 +119,28 @@ def act(request: HttpRequest) -> HttpResponse:
         "procedure__order__facility", "procedure__order__patient__survivor"
     )
     mine = rows.filter(procedure__order__in=access.visible(Order.objects.all(), user))
-    steps = [door.find(rows, mine, request, public_id=id_) for id_ in dict.fromkeys(ids)]
-    return _answer(request, deed, *_do(request, deed, steps, user, reason), back)
+    steps = [authorization.find(rows, mine, request, public_id=id_) for id_ in dict.fromkeys(ids)]
+    return _answer(request, deed, *_do(actor_of(request), deed, steps, reason), back)
 
 
 def _do(
-    request: HttpRequest,
-    deed: worklist_rows.Deed,
-    steps: Sequence[ScheduledProcedureStep],
-    user: User,
-    reason: str,
+    by: Actor, deed: worklist_rows.Deed, steps: Sequence[ScheduledProcedureStep], reason: str
 ) -> tuple[list[StatusEvent], list[str], list[str]]:
     """The acts that were done and whose steps they were; what was refused and why."""
     acts, done, refused = [], [], []
     for step in steps:
         order = step.procedure.order
         name = formats.shown(order.patient.current.name) if order.patient else order.accession_number
-        origin = Provenance.of_person(user, order.facility)
         try:
             with transaction.atomic():
-                step_actions.change_step(
-                    step=step, kind=StatusEvent.Kind(deed.kind), origin=origin, reason=reason
+                act = step_actions.change_step(
+                    by=by, step=step, kind=StatusEvent.Kind(deed.kind), reason=reason
                 )
-                things = [("step", step.public_id), ("order", order.public_id)]
-                door.note_change(request, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
         except Refused as error:
             refused.append(f"{name}: {error.text}")
             continue
         done.append(name)
-        acts.append(StatusEvent.objects.get(step=step, kind=deed.kind, stamp=origin.stamp.key()))
+        acts.append(act)
     return acts, done, refused
 
 
@@ -180,13 +173,13 @@ def undo(request: HttpRequest) -> HttpResponse:
     rows = StatusEvent.objects.filter(source__startswith="user:").select_related("order__facility")
     mine = rows.filter(order__in=access.visible(Order.objects.all(), user))
     acts = [
-        door.find(rows, mine, request, public_id=id_) for id_ in request.GET.getlist("act")[:MOST_AT_ONCE]
+        authorization.find(rows, mine, request, public_id=id_)
+        for id_ in request.GET.getlist("act")[:MOST_AT_ONCE]
     ]
     try:
         with transaction.atomic():
             for one in acts:
-                step_actions.undo(act=one, origin=Provenance.of_person(user, one.order.facility))
-                door.note_change(request, audit.ORDER_RECORD, audit.UPDATE, ("order", one.order.public_id))
+                step_actions.undo(by=actor_of(request), act=one)
     except Refused as error:
         text = f"{error.text.capitalize()}. Nothing was changed."
         return layout.refuse(request, 409, "It can't be undone", text, back)
@@ -202,13 +195,15 @@ def label(request: HttpRequest, public_id: str) -> HttpResponse:
     user = layout.user_of(request)
     rows = worklist_rows.whole(ScheduledProcedureStep.objects.all())
     mine = rows.filter(procedure__order__in=access.visible(Order.objects.all(), user))
-    step = door.find(rows, mine, request, public_id=public_id)
+    step = authorization.find(rows, mine, request, public_id=public_id)
     order = step.procedure.order
     with timezone.override(layout.zone_of(request)):
         patient = patients.header(order.patient, order=order)
-        door.note_reading(request, audit.ORDER_RECORD, ("order", order.public_id))
+        authorization.note_reading(request, audit.ORDER_RECORD, ("order", order.public_id))
         if order.patient:
-            door.note_reading(request, audit.PATIENT_RECORD, ("patient", order.patient.current.public_id))
+            authorization.note_reading(
+                request, audit.PATIENT_RECORD, ("patient", order.patient.current.public_id)
+            )
         return layout.page(
             request, "web/worklist/label.html", {"step": step, "order": order, "patient": patient}
         )

@@ -1,0 +1,14 @@
+"""What the worklist does where a sender leaves something open, as the site file says."""
+
+from typing import ClassVar, Literal
+
+from accounts.site_sections import Section
+
+
+class WorklistPolicy(Section):
+    """What becomes of authorities and procedure codes that the site does not name."""
+
+    row: ClassVar = "worklist"
+
+    unknown_authorities: Literal["accept", "refuse"] = "refuse"
+    unknown_procedure_codes: Literal["accept_with_modality", "refuse"] = "refuse"
