@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 from ledger.events import Entry
 from worklist import worklist_events
 from worklist.catalogue import Catalogue
-from worklist.models import ProcedureCode, StepStatus
-from worklist.models.order import Priority
+from worklist.models import Priority, ProcedureCode, StepStatus
 from worklist.orders import generated_ids, step_status
 from worklist.orders.order_aggregate import (
     OrderAggregate,
