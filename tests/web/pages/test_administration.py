@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import site_sync, users
+from accounts.actor import Actor
 from accounts.models import Facility, Role, SiteSection, Token, User
 from archive.models import Quarantined
 from interfaces.hl7.models import Destination, Source
@@ -134,7 +135,12 @@ def test_the_last_administrator_stays(admin: User, facility: Facility, taken: di
     post(client, f"/users/{admin.public_id}", 302, **taken)
     with transaction.atomic(), pytest.raises(Conflict):
         users.change(
-            User.objects.get(username="second"), full_name="", roles=[], facilities=[], is_active=True
+            User.objects.get(username="second"),
+            by=Actor.system(),
+            full_name="",
+            roles=[],
+            facilities=[],
+            is_active=True,
         )
 
 
