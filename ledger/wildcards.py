@@ -50,6 +50,11 @@ def matches(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
     return bool(reached & places.end)
 
 
+def matches_any(values: Sequence[str], text: str) -> bool:
+    """Whether a text fits one of `values`; no values, or one that fits all, fit all."""
+    return not values or any(fits_all(value) or matches(value, text) for value in values)
+
+
 class _Places(NamedTuple):
     """A pattern as bits: bit n speaks of the place behind its first n letters, stars not counted."""
 

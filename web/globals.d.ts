@@ -23,3 +23,11 @@ interface Chart {
   getWidth(): number;
   getHeight(): number;
 }
+
+// Of the audio worklet, in which recorder.js runs.
+
+declare const sampleRate: number;
+declare function registerProcessor(name: string, processor: new () => AudioWorkletProcessor): void;
+declare class AudioWorkletProcessor {
+  readonly port: MessagePort;
+}

@@ -20,9 +20,9 @@ from archive.dataset.tags import STUDY_INSTANCE_UID
 from archive.decisions import decision_type
 from archive.decisions.decision_type import Links
 from archive.models import Decision, Outcome, Study
-from archive.reconcile import evidence, name_agreement
+from archive.reconcile import identity_evidence, name_agreement
 from archive.reconcile.apply_verdict import MATCHES
-from archive.reconcile.evidence import Likeness
+from archive.reconcile.finding import Agreement
 from archive.reconcile.reconcile_policy import PLAIN
 from worklist.models import OrderNumber, Patient, RequestedProcedure
 
@@ -192,12 +192,12 @@ def _agrees(study: Study, record: Patient) -> bool:
     """Whether the header says who the record says, but for differences that are none."""
     compared = (
         name_agreement.compare(study.patient_name, record.name),
-        evidence.birth_date(study.birth_date, record.birth_date),
-        evidence.sex(study.sex, record.sex),
+        identity_evidence.birth_date(study.birth_date, record.birth_date),
+        identity_evidence.sex(study.sex, record.sex),
     )
     return study.header_patient_id in ("", record.value) and all(map(_is_plain, compared))
 
 
-def _is_plain(likeness: Likeness) -> bool:
-    agreement, normaliser = likeness
+def _is_plain(compared: Agreement) -> bool:
+    agreement, normaliser = compared
     return agreement is None or (agreement >= 0.9 and normaliser in PLAIN)

@@ -6,7 +6,7 @@ from accounts.actor import Actor
 from archive.decisions.decision_frame import link_to
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
 from archive.models import Outcome, Study
-from archive.reconcile import apply_verdict
+from archive.reconcile import apply_verdict, verdict_record
 from ledger.errors import Conflict
 from worklist.models import Patient, RequestedProcedure
 
@@ -35,16 +35,16 @@ class Correct(DecisionType):
         """Take over the candidate, if there is a single best one."""
         if study.patient is not None:
             return CorrectParameters(study.patient.public_id)
-        candidates = apply_verdict.newest(study).candidates
-        if not candidates or not (record := candidates[0]["patient"]["record"]):
+        candidates = verdict_record.candidates(apply_verdict.newest(study))
+        if not candidates or not (record := candidates[0].patient.record):
             raise Conflict("no candidate has demographics to take over", "patient")
         best = candidates[0]
-        rivals = {one["patient"]["id"] for one in candidates if one["score"] == best["score"]}
+        rivals = {one.patient.id for one in candidates if one.score == best.score}
         if study.verdict == Outcome.AMBIGUOUS or len(rivals) > 1:
             raise Conflict("several candidates are as good; link the study to one of them", "patient")
-        procedures = list(RequestedProcedure.objects.filter(public_id=best["procedure"]))
+        procedures = list(RequestedProcedure.objects.filter(public_id=best.procedure))
         patient = Patient.objects.filter(public_id=record).first()
         if patient is None or not procedures:
             raise Conflict("the candidate is there no longer", "patient")
         link_to(study, patient, procedures)
-        return CorrectParameters(record, best["step"])
+        return CorrectParameters(record, best.step)

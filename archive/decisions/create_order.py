@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 from accounts.actor import Actor
@@ -11,7 +10,7 @@ from archive.decisions.decision_type import DecisionType, Links, Parameters, reg
 from archive.decisions.effects import Effect
 from archive.decisions.needs import PATIENT, Choice, ChosenFrom, Need
 from archive.models import Decision, Study
-from archive.reconcile import apply_verdict
+from archive.reconcile import apply_verdict, verdict_record
 from ledger.errors import Conflict, Invalid
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure
 from worklist.orders import order_application
@@ -117,19 +116,15 @@ def _identified(study: Study) -> Patient:
 def _place(study: Study, patient: Patient, procedure_code: str, by: Actor) -> Order:
     label = study.accession_number
     is_free = 0 < len(label) <= 16 and not Order.objects.filter(accession_number=label).exists()
-    facts = apply_verdict.newest(study).facts
+    start = verdict_record.acquired_at(apply_verdict.newest(study))
     statement = OrderUpdate(
         placer=Number(f"{study.public_id}.{revision(study)}", "RISPACS"),
         values={"patient_id": patient.pk, **({"accession_number": label} if is_free else {})},
         procedures=[
             ProcedureUpdate(
                 values={"code": procedure_code, "study_instance_uid": study.study_instance_uid},
-                steps=[StepUpdate(values={"start": _moment(facts.get("acquired_at", ""))})],
+                steps=[StepUpdate(values={"start": start})],
             )
         ],
     )
     return order_application.apply(statement=statement, origin=Provenance.of_person(by, study.facility))
-
-
-def _moment(text: str) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

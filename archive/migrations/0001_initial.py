@@ -175,7 +175,7 @@ class Migration(migrations.Migration):
                 ('public_id', models.CharField(default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True)),
                 ('number', models.PositiveIntegerField()),
                 ('outcome', models.CharField(choices=[('matched', 'Matched'), ('corrected', 'Corrected'), ('probable', 'Probable'), ('ambiguous', 'Ambiguous'), ('unscheduled', 'Unscheduled'), ('mismatch', 'Mismatch'), ('late_order', 'Late Order'), ('pending', 'Pending')], max_length=12)),
-                ('facts', models.JSONField(help_text='what was seen of the study')),
+                ('study_evidence', models.JSONField(help_text='what was seen of the study')),
                 ('candidates', models.JSONField(default=list, help_text='[{scheduled_procedure_step_id, accession_number, patient, score, findings}], best first')),
                 ('findings', models.JSONField(default=list, help_text='[{field, seen, expected, normaliser, agreement, weight}] of the best candidate')),
                 ('policy_version', models.CharField(max_length=64)),

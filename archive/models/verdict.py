@@ -29,7 +29,7 @@ class Verdict(PublicModel):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="verdicts")
     number = models.PositiveIntegerField()
     outcome = models.CharField(max_length=12, choices=Outcome)
-    facts = models.JSONField(help_text="what was seen of the study")
+    study_evidence = models.JSONField(help_text="what was seen of the study")
     candidates = models.JSONField(
         default=list,
         help_text="[{scheduled_procedure_step_id, accession_number, patient, score, findings}], best first",

@@ -20,6 +20,7 @@ from archive.models import (
     StudyException,
     Verdict,
 )
+from archive.reconcile import verdict_record
 from archive.signals import study_reconciled, study_settled, study_withdrawn
 from ledger import events
 from ledger.event_types import EventType
@@ -57,9 +58,9 @@ def follow(study: Study, verdict: Verdict) -> bool:
     """
     if verdict.outcome not in MATCHES and study.reading_status not in NOT_BEGUN:
         return False
-    chosen = [entry for entry in verdict.candidates if entry["chosen"]]
-    procedures = RequestedProcedure.objects.filter(public_id__in=[entry["procedure"] for entry in chosen])
-    record = chosen[0]["patient"]["record"] if chosen else None
+    chosen = [one for one in verdict_record.candidates(verdict) if one.chosen]
+    procedures = RequestedProcedure.objects.filter(public_id__in=[one.procedure for one in chosen])
+    record = chosen[0].patient.record if chosen else None
     return set_links(study, Patient.objects.filter(public_id=record).first(), list(procedures))
 
 
@@ -120,7 +121,7 @@ def _wanted(study: Study, row: StudyException, verdict: Verdict, live: Decision 
 
 def _target(verdict: Verdict) -> timedelta:
     """Within what time a person should decide: an order that could be meant and is STAT is urgent."""
-    orders = {entry["order"] for entry in verdict.candidates}
+    orders = {one.order for one in verdict_record.candidates(verdict)}
     is_stat = Order.objects.filter(public_id__in=orders, priority=Priority.STAT).exists()
     return TARGET_STAT if is_stat else TARGET
 

@@ -12,8 +12,8 @@ from archive.reconcile import name_agreement
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity, StudyEvidence, moment
 from worklist.models import Order, OrderNumber, Patient, ScheduledProcedureStep, StatusEvent
-from worklist.mwl import query
 from worklist.patients import identity, person_names
+from worklist.schedule import station_groups
 
 _LONGEST_ACCESSION: Final = 16
 _UNUSED: Final = (
@@ -71,7 +71,7 @@ class Candidate:
     cancelled_at: str = ""
 
 
-def gather(facts: StudyEvidence, facility_id: int, policy: Policy) -> list[Candidate]:
+def gather(study: StudyEvidence, facility_id: int, policy: Policy) -> list[Candidate]:
     """The candidates for a study of this facility, in the order of their ids.
 
     Those that its headers name come first in the bound on their number, then its patient's. Only where there
@@ -82,7 +82,7 @@ def gather(facts: StudyEvidence, facility_id: int, policy: Policy) -> list[Candi
     for source in (_named, _of_patient, _at_station):
         if source is _at_station and found:
             break
-        for condition in source(facts, policy):
+        for condition in source(study, policy):
             room = policy.most_candidates - len(found)
             if room > 0:
                 rows = everything.filter(condition).exclude(pk__in=found).order_by("-due", "pk")
@@ -110,15 +110,15 @@ def accession_spellings(accession: str, policy: Policy) -> list[str]:
     return list(dict.fromkeys(text for text in found if text))
 
 
-def _named(facts: StudyEvidence, policy: Policy) -> Iterator[Q]:
-    uids = {facts.study_instance_uid, *(item.study_instance_uid for item in facts.requests)} - {""}
+def _named(study: StudyEvidence, policy: Policy) -> Iterator[Q]:
+    uids = {study.study_instance_uid, *(item.study_instance_uid for item in study.requests)} - {""}
     yield Q(procedure__study_instance_uid__in=uids)
-    accessions = {*facts.accession_numbers, *(item.accession_number for item in facts.requests)} - {""}
+    accessions = {*study.accession_numbers, *(item.accession_number for item in study.requests)} - {""}
     if accessions:
         yield _by_accession(sorted(accessions))
         yield _by_accession([s for text in sorted(accessions) for s in accession_spellings(text, policy)])
-    procedure_ids = {item.requested_procedure_id for item in facts.requests} - {""}
-    step_ids = {item.scheduled_procedure_step_id for item in facts.requests} - {""}
+    procedure_ids = {item.requested_procedure_id for item in study.requests} - {""}
+    step_ids = {item.scheduled_procedure_step_id for item in study.requests} - {""}
     if procedure_ids:
         yield Q(procedure__requested_procedure_id__in=procedure_ids)
     if step_ids:
@@ -134,28 +134,28 @@ def _by_accession(spellings: Iterable[str]) -> Q:
     return Q(pk__in=own.union(of_order).values_list("pk", flat=True))
 
 
-def _of_patient(facts: StudyEvidence, policy: Policy) -> Iterator[Q]:
+def _of_patient(study: StudyEvidence, policy: Policy) -> Iterator[Q]:
     days = timedelta(days=policy.shown_days)
-    for patients in (_identified(facts), _called(facts)):
+    for patients in (_identified(study), _called(study)):
         if patients is None:
             continue
         everyone = list(identity.same_person(patients[:20]).values_list("pk", flat=True)[:100])
         if everyone:
-            for around in _windows(facts, days):
+            for around in _windows(study, days):
                 yield Q(procedure__order__patient__in=everyone) & around
             yield Q(procedure__order__patient__in=everyone, on_worklist=True)
 
 
-def _identified(facts: StudyEvidence) -> QuerySet[Patient] | None:
+def _identified(study: StudyEvidence) -> QuerySet[Patient] | None:
     """The records of any issuer that the study's patient IDs name."""
-    values = {known.patient_id for known in facts.identities} - {""}
+    values = {known.patient_id for known in study.identities} - {""}
     return Patient.objects.filter(value__in=values).order_by("pk") if values else None
 
 
-def _called(facts: StudyEvidence) -> QuerySet[Patient] | None:
+def _called(study: StudyEvidence) -> QuerySet[Patient] | None:
     """The records with the study's name, in any of its spellings, and birth date."""
     wanted = Q(pk__in=[])
-    for known in facts.identities[:3]:
+    for known in study.identities[:3]:
         date = known.birth_date.replace(".", "").replace("-", "")
         if not known.name.strip("^ ") or len(date) != 8:
             continue
@@ -168,18 +168,18 @@ def _called(facts: StudyEvidence) -> QuerySet[Patient] | None:
     return Patient.objects.filter(wanted).order_by("pk") if wanted != Q(pk__in=[]) else None
 
 
-def _at_station(facts: StudyEvidence, policy: Policy) -> Iterator[Q]:
-    stations = [*facts.station_ae_titles, *facts.station_names]
+def _at_station(study: StudyEvidence, policy: Policy) -> Iterator[Q]:
+    stations = [*study.station_ae_titles, *study.station_names]
     what = [Q(station_ae_title__in=stations) | Q(station_name__in=stations)] if stations else []
-    what += [Q(modality__in=facts.modalities)] if facts.modalities else []
+    what += [Q(modality__in=study.modalities)] if study.modalities else []
     for condition in what:
-        for around in _windows(facts, timedelta(hours=policy.window_hours)):
+        for around in _windows(study, timedelta(hours=policy.window_hours)):
             yield Q(on_worklist=True) & around & condition
 
 
-def _windows(facts: StudyEvidence, reach: timedelta) -> Iterator[Q]:
+def _windows(study: StudyEvidence, reach: timedelta) -> Iterator[Q]:
     """The time around the acquisition, and around the receipt, if that is another."""
-    moments = [datetime.fromisoformat(text) for text in (facts.acquired_at, facts.received_at) if text]
+    moments = [datetime.fromisoformat(text) for text in (study.acquired_at, study.received_at) if text]
     if len(moments) == 2 and abs(moments[0] - moments[1]) < reach / 4:
         moments.pop()
     for middle in moments:
@@ -200,7 +200,7 @@ def described(rows: QuerySet[ScheduledProcedureStep]) -> list[Candidate]:
     steps = list(rows.order_by("public_id"))
     orders = {step.procedure.order_id for step in steps}
     people = _people(step.procedure.order.patient for step in steps)
-    groups = query.stations_of_groups() if any(step.station_group for step in steps) else {}
+    groups = station_groups.titles() if any(step.station_group for step in steps) else {}
     numbers: dict[int, list[str]] = {}
     for number in OrderNumber.objects.filter(order__in=orders).order_by("kind", "value", "namespace"):
         numbers.setdefault(number.order_id, []).append(f"{number.value}^{number.namespace}".rstrip("^"))

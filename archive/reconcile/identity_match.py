@@ -4,15 +4,12 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Final
 
-from archive.reconcile.evidence import Finding
-from archive.reconcile.reconcile_policy import GUESSES, PLAIN, Policy
-
-_SAYS: Final[Mapping[str, float]] = {"patient_name": 1.0, "birth_date": 1.0, "sex": 0.5}
-"""What the demographics count against each other: one sex is that of every second patient."""
+from archive.reconcile.finding import Finding
+from archive.reconcile.reconcile_policy import DEMOGRAPHICS, GUESSES, PLAIN, Policy
 
 
 class IdentityMatch(Enum):
-    """How a study's identity stands to a person's."""
+    """What a study's identity is to a person's."""
 
     SAME = "same"
     CORRECTED = "the same after a normalisation that needs no person"
@@ -36,11 +33,11 @@ def normalised(findings: Iterable[Finding], policy: Policy) -> IdentityMatch:
 
 
 def of(found: Mapping[str, Finding], policy: Policy) -> IdentityMatch:
-    """The standing that the identity findings, by field, come to."""
+    """What the identity findings, by field, come to."""
     number = found["patient_id"]
-    speaking = {name: found[name] for name in _SAYS if found[name].agreement is not None}
-    pro = sum(_SAYS[name] for name, finding in speaking.items() if finding.agrees)
-    contra = sum(_SAYS[name] for name, finding in speaking.items() if finding.contradicts)
+    speaking = {name: found[name] for name in DEMOGRAPHICS if found[name].agreement is not None}
+    pro = sum(DEMOGRAPHICS[name] for name, finding in speaking.items() if finding.agrees)
+    contra = sum(DEMOGRAPHICS[name] for name, finding in speaking.items() if finding.contradicts)
     named, born = (found[name].agrees for name in ("patient_name", "birth_date"))
     if number.contradicts:
         spared = policy.other_id_same_demographics == "probable" and named and born and not contra

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from archive.reconcile.finding import Agreement
 from archive.reconcile.typos import one_slip
-
-Likeness = tuple[float | None, str]
-"""Agreement from 0 to 1, None where one side says nothing, and the normaliser that it takes."""
 
 _LETTERS: Final = str.maketrans(
     dict(zip("äöüßåæøœþ", ["ae", "oe", "ue", "ss", "aa", "ae", "oe", "oe", "th"], strict=True))
@@ -18,7 +16,7 @@ _SAME_SOUND: Final = (("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a"), ("ss",
 
 
 @lru_cache(maxsize=4096)
-def compare(seen: str, expected: str) -> Likeness:
+def compare(seen: str, expected: str) -> Agreement:
     """Compare two names: each component group of one with each of the other, the best counts."""
     pairs = [_compare_groups(ours, theirs) for ours in _groups(seen) for theirs in _groups(expected)]
     return max(pairs, key=lambda pair: pair[0] or 0, default=(None, ""))
@@ -63,7 +61,7 @@ def _strip_marks(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
-def _compare_groups(seen: str, expected: str) -> Likeness:
+def _compare_groups(seen: str, expected: str) -> Agreement:
     if seen.rstrip("^ ") == expected.rstrip("^ "):
         return 1.0, ""
     ours, theirs = _fold(seen), _fold(expected)
@@ -78,7 +76,7 @@ def _compare_groups(seen: str, expected: str) -> Likeness:
     return _compare_parts((_skeletons(first)), (_skeletons(second)))
 
 
-def _compare_parts(seen: tuple[str, str], expected: tuple[str, str]) -> Likeness:
+def _compare_parts(seen: tuple[str, str], expected: tuple[str, str]) -> Agreement:
     """Compare family and given names, as skeletons of words."""
     if _joined(seen) == _joined(expected):
         same = [_squash(part) for part in seen] == [_squash(part) for part in expected]
@@ -92,7 +90,7 @@ def _compare_parts(seen: tuple[str, str], expected: tuple[str, str]) -> Likeness
     return _rest(seen, expected)
 
 
-def _part_by_part(seen: tuple[str, str], expected: tuple[str, str]) -> Likeness | None:
+def _part_by_part(seen: tuple[str, str], expected: tuple[str, str]) -> Agreement | None:
     (family, given), (their_family, their_given) = seen, expected
     if _squash(family) == _squash(their_family):
         if not given or not their_given:
@@ -112,7 +110,7 @@ def _part_by_part(seen: tuple[str, str], expected: tuple[str, str]) -> Likeness 
     return None
 
 
-def _rest(seen: tuple[str, str], expected: tuple[str, str]) -> Likeness:
+def _rest(seen: tuple[str, str], expected: tuple[str, str]) -> Agreement:
     same_family = bool(seen[0]) and _squash(seen[0]) == _squash(expected[0])
     same_given = bool(seen[1]) and _squash(seen[1]) == _squash(expected[1])
     words, others = set(seen[0].split()), set(expected[0].split())

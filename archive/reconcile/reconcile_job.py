@@ -16,7 +16,7 @@ from django.conf import settings
 from archive import archive_events
 from archive.archive_section import ArchiveSection
 from archive.models import Hidden, Instance, Study, Verdict
-from archive.reconcile import apply_verdict, candidates, evidence, study_evidence, verdict
+from archive.reconcile import apply_verdict, candidates, study_evidence, verdict, verdict_record
 from archive.reconcile.candidates import Candidate
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import StudyEvidence
@@ -32,14 +32,14 @@ KIND: Final = "archive.reconcile"
 class Inputs:
     """All that a verdict is computed from, and the hash of it."""
 
-    facts: StudyEvidence
+    study: StudyEvidence
     candidates: list[Candidate]
     policy: Policy
     digest: str
 
     def judge(self) -> Judgement:
         """Compute the verdict."""
-        return verdict.decide(self.facts, self.candidates, self.policy)
+        return verdict.decide(self.study, self.candidates, self.policy)
 
 
 def gather(study: Study, quiet_at: datetime, rules: Policy) -> Inputs:
@@ -109,9 +109,9 @@ def _store(study: Study, inputs: Inputs, judgement: Judgement) -> Verdict | None
     row = Verdict(
         study=study,
         outcome=judgement.outcome,
-        facts=orjson.loads(orjson.dumps(inputs.facts)),
-        candidates=verdict.as_json(judgement),
-        findings=evidence.as_json(judgement.findings),
+        study_evidence=inputs.study.to_json(),
+        candidates=[one.to_json() for one in verdict_record.records(judgement)],
+        findings=verdict_record.findings_json(judgement.findings),
         policy_version=inputs.policy.version,
         inputs_digest=inputs.digest,
     )

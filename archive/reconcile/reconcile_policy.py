@@ -6,10 +6,11 @@ The site file's `archive.reconcile` overrides it key by key.
 import hashlib
 import json
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from archive.reconcile.finding import Agreement, Concordance, Finding
 
 RULES: Final = 1
 """Raised whenever the rules in the code change, so that a verdict names the rules that made it."""
@@ -32,6 +33,16 @@ WEIGHTS: Final[Mapping[str, float]] = {
     "order_status": 0.5,
 }
 
+DEMOGRAPHICS: Final[Mapping[str, float]] = {"patient_name": 1.0, "birth_date": 1.0, "sex": 0.5}
+"""What the demographics count against each other: one sex is that of every second patient."""
+OTHER_UID: Final = 0.05
+"""The part of its weight that a Study Instance UID has against a candidate: a modality that makes its own
+says little; one that takes the planned one says all."""
+NAMES_FROM: Final = 0.95
+"""The agreement from which an accession number names an order by itself."""
+NEAR_FROM: Final = 0.5
+"""The agreement from which an accession number is near enough to prefer one open step to others."""
+
 PLAIN: Final = frozenset({"", "case", "spaces", "no issuer", "merged record", "less precise", "punctuation"})
 """Differences that are none: what agrees by these alone is `matched`, not `corrected`."""
 GUESSES: Final = frozenset({"typo", "one digit", "digits swapped", "day and month swapped"})
@@ -51,15 +62,6 @@ ALLOWED: Final[dict[str, list[str]]] = {
     "accession_number": ["leading zeros", "prefix"],
 }
 """Normalisations by which a field may agree without a person, by default."""
-
-
-class Concordance(StrEnum):
-    """What the agreement of a field comes to under a policy."""
-
-    AGREES = "agrees"
-    UNCLEAR = "unclear"
-    CONTRADICTS = "contradicts"
-    SILENT = "silent"
 
 
 class Policy(BaseModel):
@@ -116,6 +118,24 @@ class Policy(BaseModel):
         if agreement <= self.contradicts_to:
             return Concordance.CONTRADICTS
         return Concordance.AGREES if agreement >= self.agrees_from else Concordance.UNCLEAR
+
+    def finding(self, field: str, seen: str, expected: str, compared: Agreement) -> Finding:
+        """What a comparison of a field comes to, and what it counts."""
+        agreement, normaliser = compared
+        concordance, weight = self.concordance(agreement), self.weight(field, agreement)
+        return Finding(field, seen, expected, normaliser, agreement, concordance, weight)
+
+    def weight(self, field: str, agreement: float | None) -> float:
+        """What a finding counts; nothing where one side is silent."""
+        if agreement is None:
+            return 0.0
+        return self.weights[field] * (OTHER_UID if field == "study_instance_uid" and agreement == 0 else 1)
+
+    def full_weight(self, finding: Finding) -> float:
+        """What a finding would count if it agreed: all that was seen has to be agreed to."""
+        if finding.agreement is not None:
+            return finding.weight
+        return self.weights[finding.field] if finding.seen and finding.field != "order_status" else 0.0
 
     @property
     def version(self) -> str:

@@ -1,6 +1,6 @@
 """What a study says of itself: everything that a verdict sees of it, as plain values.
 
-Facts are canonical: the same rows give the same facts, whatever the order in which they came.
+It is canonical: the same rows give the same evidence, whatever the order in which they came.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import zip_longest
 from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+import orjson
 
 from archive.models import Series, Study
 from archive.storage.generated_objects import is_own
@@ -42,7 +44,7 @@ class Request:
 
 @dataclass(frozen=True)
 class StudyEvidence:
-    """A study's facts. The first of `identities` is the header's, others those of objects that contradict it.
+    """What is seen of a study. The first of `identities` is the header's, others contradict it.
 
     Moments are ISO 8601 in UTC. `quiet_at` is when the study first had become quiet, empty while it is not.
     """
@@ -69,9 +71,14 @@ class StudyEvidence:
         """The header's identity."""
         return self.identities[0]
 
+    def to_json(self) -> dict[str, object]:
+        """As a verdict keeps it."""
+        kept: dict[str, object] = orjson.loads(orjson.dumps(self))
+        return kept
+
 
 def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
-    """Read a study's facts from its rows; what was made here, such as a report, is no evidence."""
+    """Read what is seen of a study from its rows; what was made here, such as a report, is no evidence."""
     rows = Series.objects.filter(study=study)
     series = [row for row in rows if not is_own(row.station_ae_title, row.modality)]
     conflicts = study.header.get("conflicts", {})
@@ -97,7 +104,7 @@ def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
 
 
 def moment(value: datetime) -> str:
-    """A moment as facts and candidates hold it; it sorts as time does."""
+    """A moment as evidence and candidates hold it; it sorts as time does."""
     return value.astimezone(UTC).isoformat(timespec="microseconds")
 
 

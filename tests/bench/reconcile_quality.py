@@ -145,7 +145,9 @@ class Hospital:
 
         def rank(one: Candidate) -> tuple[bool, bool]:
             known = numbers & {record.patient_id for record in one.patient.records}
-            near = any((evidence.accession(text, one.accession_number)[0] or 0) >= 0.9 for text in wanted)
+            near = any(
+                (order_evidence.accession(text, one.accession_number)[0] or 0) >= 0.9 for text in wanted
+            )
             return not near, not known
 
         return sorted(self.orders, key=rank)[:50]
@@ -365,7 +367,7 @@ if __name__ == "__main__":
     import django
 
     django.setup()
-    from archive.reconcile import evidence
+    from archive.reconcile import order_evidence
     from archive.reconcile.candidates import Candidate, Person
     from archive.reconcile.reconcile_policy import Policy
     from archive.reconcile.study_evidence import Identity, StudyEvidence, moment

@@ -9,8 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from worklist.models import ScheduledProcedureStep, Station, StatusEvent
-from worklist.mwl.explanation import By, why_not
-from worklist.mwl.query import Period, WorklistKeys, select
+from worklist.mwl.criteria import By
+from worklist.mwl.explanation import why_not
+from worklist.mwl.matching_keys import Period, WorklistKeys
+from worklist.mwl.query import select
 from worklist.orders import order_application
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,7 +16,8 @@ from accounts import access
 from accounts.models import User
 from archive import archive_events
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
-from archive.reconcile.reconcile_policy import Concordance
+from archive.reconcile import verdict_record
+from archive.reconcile.finding import Concordance, Finding
 from ledger import audit, events
 from reporting.turnaround import current_stage
 from web.kernel import authorization, formats, layout
@@ -94,24 +95,22 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
 
 def findings(verdict: Verdict) -> list[FindingRow]:
     """The evidence of a verdict, field by field, what speaks against it first."""
-    rows = [_finding(found) for found in verdict.findings]
+    rows = [_finding(found) for found in verdict_record.findings(verdict)]
     return sorted((row for row in rows if row.seen or row.expected), key=lambda row: not row.differs)
 
 
-def _finding(found: dict[str, Any]) -> FindingRow:
-    concordance = Concordance(found["concordance"])
-    name = str(found.get("field", ""))
+def _finding(found: Finding) -> FindingRow:
+    name = found.field
     return FindingRow(
         field=name.replace("_", " "),
-        seen=_value(name, found.get("seen")),
-        expected=_value(name, found.get("expected")),
-        differs=concordance is Concordance.CONTRADICTS and name != "study_instance_uid",
-        agreement=_agreement(concordance, str(found["normaliser"]), found["agreement"]),
+        seen=_value(name, found.seen),
+        expected=_value(name, found.expected),
+        differs=found.contradicts and name != "study_instance_uid",
+        agreement=_agreement(found),
     )
 
 
-def _value(name: str, value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value if value is not None else "")
+def _value(name: str, text: str) -> str:
     if name.endswith("name") or "physician" in name:
         return formats.shown(text) if text else ""
     if name == "patient_id":
@@ -127,11 +126,11 @@ _SAYS: Final = {
 }
 
 
-def _agreement(concordance: Concordance, normaliser: str, agreement: float | None) -> str:
-    if agreement == 1 and not normaliser:
+def _agreement(found: Finding) -> str:
+    if found.agreement == 1 and not found.normaliser:
         return "the same"
-    said = _SAYS[concordance]
-    return f"{said}: {normaliser}" if agreement is not None and normaliser else said
+    said = _SAYS[found.concordance]
+    return f"{said}: {found.normaliser}" if found.agreement is not None and found.normaliser else said
 
 
 def _find(request: HttpRequest, user: User, uid: str) -> Study:

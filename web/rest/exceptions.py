@@ -16,7 +16,8 @@ from archive.decisions.preview import preview
 from archive.decisions.undo import undo
 from archive.models import ExceptionStatus, Verdict
 from archive.models import StudyException as Row
-from archive.reconcile import exception_list
+from archive.reconcile import exception_list, verdict_record
+from archive.reconcile.verdict_record import CandidateRecord
 from ledger import audit
 from web.kernel import authorization
 from web.rest.limit_offset import Page, page
@@ -113,8 +114,8 @@ def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
         "id": row.public_id,
         "study_instance_uid": row.study.study_instance_uid,
         "verdict": row.study.verdict,
-        "findings": [Finding(**finding) for finding in (verdict.findings if verdict else ())],
-        "candidates": [_candidate(one) for one in (verdict.candidates if verdict else ())],
+        "findings": [Finding(**vars(one)) for one in verdict_record.findings(verdict)],
+        "candidates": [_candidate(one) for one in verdict_record.candidates(verdict)],
         "status": row.status,
         "resolution": row.resolution,
         "revision": len(decisions_taken) + sum(one.undone_at is not None for one in decisions_taken),
@@ -122,19 +123,29 @@ def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
     }
 
 
-def _candidate(kept: dict[str, Any]) -> Candidate:
+def _candidate(kept: CandidateRecord) -> Candidate:
     """A candidate as the verdict saw it."""
-    patient = kept["patient"]
+    patient = kept.patient
     shown = Patient(
-        id=patient["id"] or None,
-        name=patient["name"],
-        birth_date=iso_date(patient["birth_date"]),
-        sex=patient["sex"],
-        identifiers=[Identifier(**identifier) for identifier in patient["identifiers"]],
+        id=patient.id or None,
+        name=patient.name,
+        birth_date=iso_date(patient.birth_date),
+        sex=patient.sex,
+        identifiers=[Identifier(**vars(one)) for one in patient.identifiers],
         merged_into=None,
     )
-    members = {name: kept[name] for name in Candidate.model_fields if name in kept}
-    return Candidate(**members | {"patient": shown})
+    return Candidate(
+        scheduled_procedure_step_id=kept.scheduled_procedure_step_id,
+        accession_number=kept.accession_number,
+        patient=shown,
+        score=kept.score,
+        step=kept.step,
+        order=kept.order,
+        description=kept.description,
+        modality=kept.modality,
+        due=kept.due,
+        findings=[Finding(**vars(one)) for one in kept.findings],
+    )
 
 
 def _with_history(row: Row) -> ExceptionWithHistory:

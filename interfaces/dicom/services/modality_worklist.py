@@ -29,6 +29,7 @@ from ledger import wildcards
 from worklist.models import Station
 from worklist.mwl import query
 from worklist.patients import person_names
+from worklist.schedule import station_groups
 
 PENDING: Final = 0xFF00
 PENDING_WITHOUT_SOME_KEYS: Final = 0xFF01
@@ -112,7 +113,7 @@ def find(request: QueryRequest) -> Iterator[QueryResult]:
     steps = query.select(question.keys, station=station)
     if question.needs_numbers:
         steps = steps.prefetch_related("procedure__order__numbers")
-    groups = query.stations_of_groups()
+    groups = station_groups.titles()
     status = PENDING if question.is_complete else PENDING_WITHOUT_SOME_KEYS
     writers = _Writers(request.transfer_syntax, station.character_set if station else "")
     for step in steps.iterator(chunk_size=CHUNK):

@@ -6,9 +6,10 @@ from interfaces.dicom.models import StationContact
 from interfaces.dicom.services.modality_worklist import Question
 from interfaces.dicom.services.worklist_item import Item
 from worklist.models import ScheduledProcedureStep, Station
-from worklist.mwl import explanation, query
-from worklist.mwl.explanation import By, Exclusion
-from worklist.mwl.query import WorklistKeys
+from worklist.mwl import explanation
+from worklist.mwl.criteria import By, Exclusion
+from worklist.mwl.matching_keys import WorklistKeys
+from worklist.schedule import station_groups
 
 
 class CannotTell(Exception):
@@ -45,7 +46,7 @@ def _question(contact: StationContact) -> Question:
 
 def _unmatched(question: Question, step: ScheduledProcedureStep) -> list[Exclusion]:
     """Keys beyond the usual ones are matched on what would be returned."""
-    item = Item.of(step, query.stations_of_groups(), numbers=question.needs_numbers)
+    item = Item.of(step, station_groups.titles(), numbers=question.needs_numbers)
     return [
         Exclusion(By.KEY, matcher.keyword, matcher.wanted, str(matcher.read(item) or ""))
         for matcher in question.matchers

@@ -9,7 +9,7 @@ from pydicom.multival import MultiValue
 
 from interfaces.dicom.message_exchange.identifier import DOES_NOT_MATCH, IdentifierError
 from ledger import wildcards
-from worklist.mwl.query import Period, WorklistKeys
+from worklist.mwl.matching_keys import Period, WorklistKeys
 
 STEP_SEQUENCE: Final = "ScheduledProcedureStepSequence"
 

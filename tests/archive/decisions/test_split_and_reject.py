@@ -104,7 +104,7 @@ def rows(study: Study) -> dict[str, Any]:
         "series": list(Series.objects.filter(study=study).order_by("pk").values()),
         "instances": list(Instance.objects.filter(series__study=study).order_by("pk").values()),
         "exception": exception,
-        "verdict": (newest.outcome, newest.findings, newest.candidates, newest.facts),
+        "verdict": (newest.outcome, newest.findings, newest.candidates, newest.study_evidence),
     }
 
 

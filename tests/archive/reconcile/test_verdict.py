@@ -1,6 +1,8 @@
 """The verdict, case by case. Every way in which images and schedule are known to part has a line here."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from archive.reconcile.candidates import Candidate
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity, Request, StudyEvidence
-from archive.reconcile.verdict import as_json
+from archive.reconcile.verdict_record import CandidateRecord, records
 from tests.archive.reconcile.builders import (
     ANNA,
     BEFORE,
@@ -309,7 +311,7 @@ def test_a_finding_says_what_it_comes_to_under_the_policy(
 
 
 def test_the_candidates_tell_what_the_api_promises() -> None:
-    entry = as_json(judge(facts(), candidate()))[0]
+    entry: Any = records(judge(facts(), candidate()))[0].to_json()
     assert entry["scheduled_procedure_step_id"] == "SPS00001"
     assert entry["patient"]["name"] == "BARS^ANNA"
     assert 0.9 < entry["score"] <= 1
@@ -366,7 +368,7 @@ def test_the_verdict_follows_from_its_inputs_alone(seen: StudyEvidence, candidat
     dice.shuffle(candidates)
     again = judge(seen, *candidates)
     assert again == first
-    assert as_json(again) == as_json(first)
+    assert records(again) == records(first)
 
 
 @given(FACTS, CANDIDATES)
@@ -395,3 +397,11 @@ def test_an_order_named_of_a_contradicting_patient_is_a_mismatch_or_open(
     others = [one for one in named if one.patient.records[0].patient_id != seen.identity.patient_id]
     if seen.identity.patient_id and named and len(others) == len(named):
         assert judge(seen, *candidates).outcome == "mismatch"
+
+
+@given(FACTS, CANDIDATES)
+def test_what_is_kept_of_candidates_is_read_as_it_was_written(seen: StudyEvidence, candidates: list) -> None:
+    for kept in records(judge(seen, *candidates)):
+        written = kept.to_json()
+        assert json.loads(json.dumps(written)) == written
+        assert CandidateRecord.from_json(written) == kept

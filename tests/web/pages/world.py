@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from accounts.models import Facility, Role, User
 from archive.models import Study, StudyException, Verdict
+from archive.reconcile import verdict_record
+from archive.reconcile.finding import Concordance, Finding
 from interfaces.hl7.models import InboundMessage
 from worklist.models import Order, Patient, ScheduledProcedureStep
 from worklist.orders import order_application
@@ -82,14 +84,13 @@ def make_study(facility: Facility, number: int, verdict: str = "mismatch", **val
             **values,
         }
     )
-    finding = {"field": "patient_id", "seen": f"H{number}", "expected": "P1", "normaliser": ""}
-    finding |= {"agreement": 0.0, "concordance": "contradicts", "weight": 5.0}
+    finding = Finding("patient_id", f"H{number}", "P1", "", 0.0, Concordance.CONTRADICTS, 5.0)
     Verdict.objects.create(
         study=study,
         number=1,
         outcome=verdict,
-        facts={},
-        findings=[finding],
+        study_evidence={},
+        findings=verdict_record.findings_json([finding]),
         policy_version="1",
         inputs_digest="x",
     )

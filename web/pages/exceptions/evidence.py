@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.utils import timezone
 
 from archive.models import Verdict
-from archive.reconcile.reconcile_policy import Concordance
+from archive.reconcile import verdict_record
+from archive.reconcile.finding import Concordance, Finding
+from archive.reconcile.verdict_record import CandidateRecord
 from web.kernel import formats
 from web.pages.exceptions.text_differences import Pieces, between, unmarked
 
@@ -105,28 +107,27 @@ class Candidate:
         return sorted(found, key=lambda line: -line.weight * (1 - (line.agreement or 0)))
 
 
-def lines(findings: Iterable[Mapping[str, Any]]) -> list[Line]:
+def lines(findings: Iterable[Finding]) -> list[Line]:
     """Findings in the order of the verdict, those of the identity first."""
     return [_line(finding) for finding in findings]
 
 
 def strongest(verdict: Verdict | None) -> Line | None:
     """The finding that speaks the loudest against the best candidate."""
-    found = lines(verdict.findings) if verdict else []
+    found = lines(verdict_record.findings(verdict))
     against = [line for line in found if line.concordance in _IN_DOUBT and line.field not in _COMMON]
     return max(against, key=lambda line: line.weight * (1 - (line.agreement or 0)), default=None)
 
 
 def candidates(verdict: Verdict | None) -> list[Candidate]:
     """The candidates of a verdict, the best first."""
-    return [candidate(entry) for entry in (verdict.candidates if verdict else ())]
+    return [candidate(one) for one in verdict_record.candidates(verdict)]
 
 
-def _line(finding: Mapping[str, Any]) -> Line:
-    field, concordance = str(finding["field"]), Concordance(finding["concordance"])
-    seen, expected = (_shown(field, str(finding[side] or "")) for side in ("seen", "expected"))
-    agrees = concordance is Concordance.AGREES
-    is_marked = concordance in _IN_DOUBT or (agrees and field not in _IN_WORDS)
+def _line(finding: Finding) -> Line:
+    field, concordance = finding.field, finding.concordance
+    seen, expected = _shown(field, finding.seen), _shown(field, finding.expected)
+    is_marked = concordance in _IN_DOUBT or (finding.agrees and field not in _IN_WORDS)
     left, right = between(seen, expected) if is_marked else (unmarked(seen), unmarked(expected))
     return Line(
         field=field,
@@ -134,9 +135,9 @@ def _line(finding: Mapping[str, Any]) -> Line:
         seen=left,
         expected=right,
         concordance=concordance,
-        words=_words(concordance, str(finding.get("normaliser") or ""), bool(seen), bool(expected)),
-        agreement=finding["agreement"],
-        weight=float(finding.get("weight") or 0),
+        words=_words(concordance, finding.normaliser, bool(seen), bool(expected)),
+        agreement=finding.agreement,
+        weight=finding.weight,
     )
 
 
@@ -173,27 +174,26 @@ def _moment(text: str) -> str:
         return text
 
 
-def candidate(entry: Mapping[str, Any]) -> Candidate:
+def candidate(kept: CandidateRecord) -> Candidate:
     """A candidate as a verdict keeps it."""
-    patient = entry["patient"]
-    first = next(iter(patient.get("identifiers", [])), {"value": "", "authority": ""})
-    due = entry.get("due", "")
+    patient = kept.patient
+    first = next(iter(patient.identifiers), None)
     return Candidate(
-        step=entry.get("step", ""),
-        patient=patient.get("id", ""),
-        record=patient.get("record", ""),
-        name=formats.shown(patient["name"]),
-        born=formats.date(patient["birth_date"]),
-        sex=patient["sex"],
-        identifier="^^^".join(filter(None, (first["value"], first["authority"]))),
-        accession_number=entry["accession_number"],
-        order=entry.get("order", ""),
-        description=entry.get("description", ""),
-        modality=entry.get("modality", ""),
-        station=", ".join(entry.get("station_ae_titles", [])),
-        due=datetime.fromisoformat(due) if due else None,
-        status=entry.get("status", ""),
-        score=float(entry["score"]),
-        is_chosen=bool(entry.get("chosen")),
-        lines=lines(entry.get("findings", [])),
+        step=kept.step,
+        patient=patient.id,
+        record=patient.record,
+        name=formats.shown(patient.name),
+        born=formats.date(patient.birth_date),
+        sex=patient.sex,
+        identifier="^^^".join(filter(None, (first.value, first.authority))) if first else "",
+        accession_number=kept.accession_number,
+        order=kept.order,
+        description=kept.description,
+        modality=kept.modality,
+        station=", ".join(kept.station_ae_titles),
+        due=kept.due_at,
+        status=kept.status,
+        score=kept.score,
+        is_chosen=kept.chosen,
+        lines=lines(kept.findings),
     )

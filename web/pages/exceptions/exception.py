@@ -17,7 +17,7 @@ from archive.decisions.decision_frame import revision
 from archive.decisions.needs import ChosenFrom
 from archive.decisions.undo import Undo
 from archive.models import Decision, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
-from archive.reconcile import exception_list, step_comparison
+from archive.reconcile import exception_list, step_comparison, verdict_record
 from ledger import audit
 from web.kernel import authorization, layout
 from web.pages import patients, timelines
@@ -83,7 +83,7 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "patient": patients.header(study.patient, study=study),
         "candidates": found,
         "compared": compared,
-        "lines": compared.lines if compared else evidence.lines(newest.findings if newest else ()),
+        "lines": compared.lines if compared else evidence.lines(verdict_record.findings(newest)),
         "proposed": proposed,
         "is_doubtful": is_doubtful,
         "query": request.GET.get("q", "")[:200],

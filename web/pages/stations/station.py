@@ -19,7 +19,7 @@ from ledger import audit
 from web.kernel import authorization, layout
 from web.pages.timelines import path
 from worklist.models import ScheduledProcedureStep, Station
-from worklist.mwl.explanation import Exclusion
+from worklist.mwl.criteria import Exclusion
 
 SHOWN = 30
 STEPS = 10

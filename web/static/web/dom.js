@@ -81,6 +81,14 @@ export function make(name, properties = {}, ...children) {
 }
 
 /**
+ * The words of a button, before its key.
+ * @param {HTMLElement} button
+ */
+export function labelOf(button) {
+  return /** @type {Text} */ (button.firstChild);
+}
+
+/**
  * @template {Element} T
  * @param {Element | null} element
  * @param {string} selector

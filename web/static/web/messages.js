@@ -1,5 +1,5 @@
 // Messages: copy a whole message, open segments when they are asked for, check a repair while it is typed.
-import { all, byId, closest, find, first } from "./dom.js";
+import { all, byId, closest, find, first, labelOf } from "./dom.js";
 import { encoded } from "./forms.js";
 import { documentOf, isSignIn } from "./live.js";
 
@@ -18,7 +18,7 @@ async function got(url) {
  * @param {HTMLButtonElement} button
  */
 async function copy(button) {
-  const label = /** @type {Text} */ (button.firstChild);
+  const label = labelOf(button);
   const words = label.data;
   try {
     await navigator.clipboard.writeText(await (await got(button.dataset.copy ?? "")).text());

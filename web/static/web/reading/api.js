@@ -1,74 +1,93 @@
-// Calls of the REST API with the session of the page. What fails is a Problem: a status, words, and what changed.
+// Calls of the REST API with the session of the page.
+
+/** What failed: a status (0 without an answer), words, and what changed meanwhile. */
 export class Problem extends Error {
+  /**
+   * @param {number} status
+   * @param {Record<string, any>} [body] the answer
+   */
   constructor(status, body = {}) {
     super(body.detail ?? (status ? `The server answered ${status}.` : "The server can't be reached."));
-    Object.assign(this, {
-      status,
-      body,
-      code: body.code ?? "",
-      changed: body.changed ?? {},
-      blocks: body.blocks ?? [],
-    });
+    this.status = status;
+    /** @type {string} */
+    this.code = body.code ?? "";
+    /** @type {Record<string, any>} */
+    this.changed = body.changed ?? {};
+    /** @type {{ code: string, text: string, overridable: boolean }[]} */
+    this.blocks = body.blocks ?? [];
   }
-  // The same request may go through later.
+
+  /** Whether the same request may go through later. */
   get isPassing() {
     return !this.status || this.status >= 500 || this.status === 429;
   }
 }
 
-export const cookie = (name) =>
-  document.cookie
-    .split("; ")
-    .find((one) => one.startsWith(`${name}=`))
-    ?.split("=")[1] ?? "";
+/**
+ * What was thrown, as a problem.
+ * @param {unknown} error
+ */
+export const problemOf = (error) => (error instanceof Problem ? error : new Problem(0));
 
+/**
+ * What was thrown, in words.
+ * @param {unknown} error
+ */
+export const wordsOf = (error) => (error instanceof Error ? error.message : String(error));
+
+/** @param {string} name */
+export function cookie(name) {
+  const found = document.cookie.split("; ").find((one) => one.startsWith(`${name}=`));
+  return found?.split("=")[1] ?? "";
+}
+
+/**
+ * How to call; what a page asks by itself, `isLive`, does not keep the session alive.
+ * @typedef {{ headers?: Record<string, string>, isLive?: boolean, keepalive?: boolean }} CallOptions
+ */
+
+/**
+ * Call the API; a Problem where it refuses or can't be reached.
+ * @param {string} method
+ * @param {string} path below the API's
+ * @param {unknown} [body] bytes as they are, or what goes as JSON
+ * @param {CallOptions} [options]
+ * @returns {Promise<any>}
+ */
 export async function call(method, path, body, { headers = {}, isLive = false, keepalive = false } = {}) {
-  const isRaw = body instanceof ArrayBuffer || ArrayBuffer.isView(body);
-  const options = {
+  const response = await fetch(`/api/v1${path}`, {
     method,
     keepalive,
-    headers: { Accept: "application/json", "X-CSRFToken": cookie("csrftoken"), ...headers },
-  };
-  // What a page asks by itself does not keep the session alive.
-  if (isLive) options.headers["X-Live"] = "heartbeat";
-  if (body !== undefined) {
-    options.body = isRaw ? body : JSON.stringify(body);
-    options.headers["Content-Type"] = isRaw ? "application/octet-stream" : "application/json";
-  }
-  let response;
-  try {
-    response = await fetch(`/api/v1${path}`, options);
-  } catch {
+    headers: {
+      Accept: "application/json",
+      "X-CSRFToken": cookie("csrftoken"),
+      ...headers,
+      ...(isLive ? { "X-Live": "heartbeat" } : {}),
+      ...(body === undefined
+        ? {}
+        : { "Content-Type": isBytes(body) ? "application/octet-stream" : "application/json" }),
+    },
+    ...(body === undefined ? {} : { body: isBytes(body) ? body : JSON.stringify(body) }),
+  }).catch(() => {
     throw new Problem(0);
-  }
-  const text = await response.text().catch(() => "");
-  let answer = {};
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    /* a proxy's page */
-  }
+  });
+  const answer = parsed(await response.text().catch(() => ""));
   if (response.status === 401) dispatchEvent(new Event("session-ended"));
   if (!response.ok) throw new Problem(response.status, answer);
   return answer;
 }
 
-export const data = JSON.parse(document.getElementById("page-data")?.textContent ?? "{}");
+/**
+ * @param {unknown} body
+ * @returns {body is Uint8Array<ArrayBuffer>}
+ */
+const isBytes = (body) => body instanceof Uint8Array;
 
-export const clock = (at = new Date()) => at.toLocaleTimeString("en-GB", { timeZone: data.zone });
-
-export async function sha256(bytes) {
-  if (!crypto.subtle) return "";
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return [...digest].map((one) => one.toString(16).padStart(2, "0")).join("");
-}
-
-// Only in secure contexts is there crypto.randomUUID.
-export function uuid() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 15) | 64;
-  bytes[8] = (bytes[8] & 63) | 128;
-  const hex = [...bytes].map((one) => one.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+/** @param {string} text */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {}; // a proxy's page
+  }
 }

@@ -1,156 +1,146 @@
 // The sound of a dictation: play, back on stop, speed with its pitch kept, a loop, and a waveform of our own.
-const by = (id) => document.getElementById(id);
-const COLUMNS = 800,
-  HEADER = 44;
-let sound,
-  peaks = new Float32Array(0),
-  loop = [],
-  isHeld = false;
+import { byId, labelOf } from "../dom.js";
+import { Waveform } from "./waveform.js";
 
-export const now = () => sound.currentTime;
-export function seek(second) {
-  sound.currentTime = Math.max(0, second);
-}
-export function stop() {
-  if (!sound.paused) toggle();
-}
+const JUMP = 5; // seconds
+const SHORTEST_LOOP = 0.2;
 
-function toggle() {
-  if (sound.paused) {
-    sound.play().catch(() => {});
-    return;
+/**
+ * Minutes and seconds: 1:05.
+ * @param {number} seconds
+ */
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+
+export class Player {
+  /** @param {import("./page_data.js").TranscriptionData} data */
+  constructor(data) {
+    this.data = data;
+    this.sound = byId("player", HTMLAudioElement);
+    this.place = byId("place", HTMLInputElement);
+    this.waveform = new Waveform(byId("wave", HTMLCanvasElement));
+    /** Where the loop begins and ends, as far as that is said. @type {number[]} */
+    this.loop = [];
+    /** Whether F2 is held down. */
+    this.isHeld = false;
+    this.sound.preservesPitch = true;
+    this.rememberSettings();
+    this.listenToButtons();
+    this.listenToPedal();
+    this.listenToSound();
+    this.show();
+    this.waveform.read(this.sound.src, Math.max(1, data.seconds * data.sampleRate)).then(() => this.show());
   }
-  sound.pause();
-  seek(sound.currentTime - Number(by("step-back").value));
-}
 
-export function init(data) {
-  sound = by("player");
-  sound.preservesPitch = true;
-  for (const [id, event] of [
-    ["step-back", "change"],
-    ["hold-to-play", "change"],
-    ["speed", "change"],
-  ]) {
-    const field = by(id),
-      is = field.type === "checkbox" ? "checked" : "value";
-    const kept = localStorage.getItem(`player:${id}`);
-    if (kept !== null) field[is] = is === "checked" ? kept === "true" : kept;
-    field.addEventListener(event, () => {
-      localStorage.setItem(`player:${id}`, String(field[is]));
-      rate();
+  get now() {
+    return this.sound.currentTime;
+  }
+
+  get length() {
+    const { duration } = this.sound;
+    return (Number.isFinite(duration) && duration) || this.data.seconds || 1;
+  }
+
+  /** @param {number} second */
+  seek(second) {
+    this.sound.currentTime = Math.max(0, second);
+  }
+
+  stop() {
+    if (!this.sound.paused) this.toggle();
+  }
+
+  toggle() {
+    if (this.sound.paused) this.sound.play().catch(() => {});
+    else {
+      this.sound.pause();
+      this.seek(this.now - Number(byId("step-back", HTMLSelectElement).value));
+    }
+  }
+
+  /** This browser keeps how the person likes to hear. */
+  rememberSettings() {
+    const box = byId("hold-to-play", HTMLInputElement);
+    const lists = [byId("step-back", HTMLSelectElement), byId("speed", HTMLSelectElement)];
+    const kept = localStorage.getItem(`player:${box.id}`);
+    if (kept !== null) box.checked = kept === "true";
+    box.addEventListener("change", () => localStorage.setItem(`player:${box.id}`, String(box.checked)));
+    for (const list of lists) {
+      list.value = localStorage.getItem(`player:${list.id}`) ?? list.value;
+      list.addEventListener("change", () => {
+        localStorage.setItem(`player:${list.id}`, list.value);
+        this.setRate();
+      });
+    }
+    this.setRate();
+  }
+
+  setRate() {
+    this.sound.playbackRate = this.sound.defaultPlaybackRate = Number(byId("speed", HTMLSelectElement).value);
+  }
+
+  listenToButtons() {
+    byId("play").addEventListener("click", () => this.toggle());
+    byId("back").addEventListener("click", () => this.seek(this.now - JUMP));
+    byId("forward").addEventListener("click", () => this.seek(this.now + JUMP));
+    byId("loop").addEventListener("click", () => this.turnLoop());
+    this.place.addEventListener("input", () => this.seek(Number(this.place.value)));
+    const { canvas } = this.waveform;
+    canvas.addEventListener("click", ({ offsetX }) =>
+      this.seek((offsetX / canvas.clientWidth) * this.length),
+    );
+  }
+
+  /** F2 is heard on its way down and up, so that a pedal that sends it can be held. */
+  listenToPedal() {
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "F2") return;
+      event.preventDefault();
+      if (event.repeat || document.querySelector("dialog[open]")) return;
+      if (!byId("hold-to-play", HTMLInputElement).checked) this.toggle();
+      else if (this.sound.paused) {
+        this.isHeld = true;
+        this.toggle();
+      }
+    });
+    document.addEventListener("keyup", (event) => {
+      if (event.key !== "F2" || !this.isHeld) return;
+      this.isHeld = false;
+      this.stop();
     });
   }
-  rate();
-  by("play").addEventListener("click", toggle);
-  by("back").addEventListener("click", () => seek(sound.currentTime - 5));
-  by("forward").addEventListener("click", () => seek(sound.currentTime + 5));
-  by("loop").addEventListener("click", turnLoop);
-  by("place").addEventListener("input", () => seek(Number(by("place").value)));
-  by("wave").addEventListener("click", (event) =>
-    seek((event.offsetX / event.target.clientWidth) * length(data)),
-  );
-  // F2 is heard on its way down and up, so that a pedal that sends it can be held.
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "F2") return;
-    event.preventDefault();
-    if (event.repeat || document.querySelector("dialog[open]")) return;
-    if (!by("hold-to-play").checked) toggle();
-    else if (sound.paused) {
-      isHeld = true;
-      toggle();
+
+  listenToSound() {
+    for (const kind of ["play", "pause", "seeked", "timeupdate"]) {
+      this.sound.addEventListener(kind, () => this.show());
     }
-  });
-  document.addEventListener("keyup", (event) => {
-    if (event.key === "F2" && isHeld) {
-      isHeld = false;
-      stop();
-    }
-  });
-  for (const kind of ["play", "pause", "seeked", "timeupdate"])
-    sound.addEventListener(kind, () => show(data));
-  sound.addEventListener("error", () => {
-    by("sound-error").textContent =
-      "The sound can't be played. The text stays; load the page anew, or give the dictation back: no audio.";
-    by("sound-error").hidden = false;
-  });
-  setInterval(() => {
-    if (!sound.paused) show(data);
-  }, 100);
-  wave(data);
-  show(data);
-}
-
-const length = (data) => (Number.isFinite(sound.duration) && sound.duration) || data.seconds || 1;
-
-function rate() {
-  sound.playbackRate = sound.defaultPlaybackRate = Number(by("speed").value);
-}
-
-function turnLoop() {
-  loop = loop.length === 2 ? [] : [...loop, sound.currentTime];
-  if (loop.length === 2 && loop[1] - loop[0] < 0.2) loop = [];
-  by("loop").firstChild.textContent = ["Loop from here ", "Loop to here ", "End the loop "][loop.length];
-  by("loop").setAttribute("aria-pressed", String(loop.length === 2));
-}
-
-function show(data) {
-  if (loop.length === 2 && sound.currentTime >= loop[1]) seek(loop[0]);
-  const at = sound.currentTime,
-    clock = (all) => `${Math.floor(all / 60)}:${String(Math.floor(all % 60)).padStart(2, "0")}`;
-  by("time").textContent = `${clock(at)} / ${clock(length(data))}`;
-  by("place").max = length(data);
-  if (document.activeElement !== by("place")) by("place").value = at;
-  by("place").setAttribute("aria-valuetext", clock(at));
-  by("play").firstChild.textContent = sound.paused ? "Play " : "Pause ";
-  draw(at / length(data));
-}
-
-// Read the sound once as it comes in, and keep only its peaks.
-async function wave(data) {
-  const total = Math.max(1, data.seconds * data.sampleRate),
-    found = new Float32Array(COLUMNS);
-  try {
-    const reader = (await fetch(sound.src, { headers: { Range: `bytes=${HEADER}-` } })).body.getReader();
-    let sample = 0,
-      odd = null;
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      let bytes = part.value;
-      if (odd !== null) {
-        bytes = new Uint8Array([odd, ...bytes]);
-        odd = null;
-      }
-      if (bytes.length % 2) {
-        odd = bytes.at(-1);
-        bytes = bytes.subarray(0, -1);
-      }
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      for (let at = 0; at < bytes.length; at += 2, sample += 1) {
-        const column = Math.min(COLUMNS - 1, Math.floor((sample / total) * COLUMNS));
-        found[column] = Math.max(found[column], Math.abs(view.getInt16(at, true)) / 32768);
-      }
-    }
-  } catch {
-    return;
+    this.sound.addEventListener("error", () => {
+      byId("sound-error").textContent =
+        "The sound can't be played. The text stays; load the page anew, or give the dictation back: no audio.";
+      byId("sound-error").hidden = false;
+    });
+    setInterval(() => {
+      if (!this.sound.paused) this.show();
+    }, 100);
   }
-  peaks = found;
-  show(data);
-}
 
-function draw(share) {
-  const canvas = by("wave"),
-    pen = canvas.getContext("2d"),
-    { width, height } = canvas,
-    style = getComputedStyle(canvas);
-  const loudest = Math.max(0.05, ...peaks);
-  pen.clearRect(0, 0, width, height);
-  for (const [column, peak] of peaks.entries()) {
-    const tall = Math.max(1, (peak / loudest) * height);
-    pen.globalAlpha = column / COLUMNS <= share ? 1 : 0.4;
-    pen.fillStyle = style.color;
-    pen.fillRect((column * width) / COLUMNS, (height - tall) / 2, width / COLUMNS - 0.5, tall);
+  /** Begin a loop, end it, drop it. */
+  turnLoop() {
+    this.loop = this.loop.length === 2 ? [] : [...this.loop, this.now];
+    const [from, to] = this.loop;
+    if (this.loop.length === 2 && to - from < SHORTEST_LOOP) this.loop = [];
+    labelOf(byId("loop")).data = ["Loop from here ", "Loop to here ", "End the loop "][this.loop.length];
+    byId("loop").setAttribute("aria-pressed", String(this.loop.length === 2));
   }
-  pen.globalAlpha = 1;
-  pen.fillStyle = style.getPropertyValue("--focus");
-  pen.fillRect(share * width - 1, 0, 2, height);
+
+  show() {
+    const [from, to] = this.loop;
+    if (this.loop.length === 2 && this.now >= to) this.seek(from);
+    const { now, length, place } = this;
+    byId("time").textContent = `${clock(now)} / ${clock(length)}`;
+    place.max = String(length);
+    if (document.activeElement !== place) place.value = String(now);
+    place.setAttribute("aria-valuetext", clock(now));
+    labelOf(byId("play")).data = this.sound.paused ? "Play " : "Pause ";
+    this.waveform.draw(now / length);
+  }
 }

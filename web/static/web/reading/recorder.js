@@ -11,10 +11,9 @@ class Recorder extends AudioWorkletProcessor {
     this.power = this.count = this.peak = 0;
     this.port.onmessage = ({ data }) => {
       this.isOn = data.isOn;
-      if (!data.isOn) {
-        this.give();
-        this.port.postMessage({ isPaused: true });
-      }
+      if (data.isOn) return;
+      this.give();
+      this.port.postMessage({ isPaused: true });
     };
   }
 
@@ -26,10 +25,12 @@ class Recorder extends AudioWorkletProcessor {
     this.length = 0;
   }
 
-  // Each sample at 16 kHz is the mean of what falls into its time, which also keeps the treble out.
+  /**
+   * Each sample at 16 kHz is the mean of what falls into its time, which also keeps the treble out.
+   * @param {number} value
+   */
   put(value) {
-    const share = RATE / sampleRate;
-    let left = share;
+    let left = RATE / sampleRate;
     while (left > 0) {
       const part = Math.min(left, 1 - this.weight);
       this.sum += value * part;
@@ -42,6 +43,7 @@ class Recorder extends AudioWorkletProcessor {
     }
   }
 
+  /** @param {Float32Array[][]} inputs */
   process([input]) {
     const samples = input[0];
     if (!this.isOn || !samples) return true;

@@ -1,0 +1,278 @@
+// The sign box: what will be signed, what stands in the way, the password.
+import { all, byId, find, first, make } from "../dom.js";
+import { say } from "../flash.js";
+import { kindOfAddendum } from "./addendum.js";
+import { call, problemOf } from "./api.js";
+import { sha256, uuid } from "./digests.js";
+import { refusal } from "./editor_state.js";
+import { readText } from "./report_text.js";
+import { setReadOnly } from "./sections.js";
+import { showSigned } from "./signed_dialog.js";
+
+/**
+ * @typedef {import("./api.js").Problem} Problem
+ * @typedef {import("./editor_state.js").Editor} Editor
+ * @typedef {import("./page_data.js").Report} Report
+ * @typedef {import("./page_data.js").Sections} Sections
+ */
+
+const SIGNED = ["final", "amended"];
+/** Between sections, where their digest is taken. */
+const SEPARATOR = "\u001e";
+
+const dialog = byId("sign", HTMLDialogElement);
+const form = first("form", HTMLFormElement, dialog);
+const password = first("input[type=password]", HTMLInputElement, dialog);
+const error = first("[data-error]", HTMLElement, dialog);
+
+/** @param {Editor} editor */
+export function listenToSign(editor) {
+  byId("sign-open").addEventListener("click", () => open(editor));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    sign(editor);
+  });
+  dialog.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey || event.key !== "Enter") return;
+    event.preventDefault();
+    sign(editor);
+  });
+}
+
+/**
+ * What is added to a signed report, where one is signed.
+ * @param {Editor} editor
+ */
+function addendumOf({ report, addendum }) {
+  return SIGNED.includes(report?.status ?? "") ? addendum : null;
+}
+
+/**
+ * Open the box once all text is on the server.
+ * @param {Editor} editor
+ */
+async function open(editor) {
+  if (dialog.open) return;
+  const addendum = addendumOf(editor);
+  const obstacle = (addendum ? editor.guard.refusal : refusal(editor)) || obstacleOf(editor);
+  if (obstacle) {
+    say(obstacle);
+    return;
+  }
+  const saving = addendum ?? editor.autosave;
+  if (!editor.report) await saving.toServer(true);
+  if (!(await saving.flush())) {
+    say(
+      "Not all text is on the server yet, so it can't be signed. It is kept on this device and tried again.",
+    );
+    return;
+  }
+  fill(editor, addendum !== null);
+  dialog.showModal();
+  password.focus();
+}
+
+/**
+ * What has to be done first; nothing if it may be signed.
+ * @param {Editor} editor
+ */
+function obstacleOf(editor) {
+  const addendum = addendumOf(editor);
+  if (editor.dictation.isOpen)
+    return "A dictation is not handed on yet. Hand it on or discard it, then sign.";
+  const isEmpty = addendum && !addendum.revision && !addendum.isDirty;
+  return isEmpty ? "Write the addendum first; what is signed is never changed." : "";
+}
+
+/**
+ * Say what will be signed.
+ * @param {Editor} editor
+ * @param {boolean} isAddendum
+ */
+function fill(editor, isAddendum) {
+  first("h2", HTMLElement, dialog).textContent = `Sign the ${isAddendum ? kindOfAddendum() : "report"}`;
+  first("[data-kinds]", HTMLElement, dialog).hidden = isAddendum;
+  first("[data-blocks]", HTMLElement, dialog).replaceChildren();
+  error.hidden = true;
+  password.value = "";
+  const facts = isAddendum ? factsOfAddendum() : factsOfReport(editor);
+  const lines = facts.map(([textContent, className]) => make("li", { textContent, className }));
+  first("[data-facts]", HTMLElement, dialog).replaceChildren(...lines);
+}
+
+/** @typedef {[words: string, tone: string]} Fact */
+
+/** @returns {Fact[]} */
+function factsOfAddendum() {
+  const words = "The report is taken back; the images wait for another one.";
+  return kindOfAddendum() === "retraction" ? [[words, "overdue"]] : [];
+}
+
+/**
+ * @param {Editor} editor
+ * @returns {Fact[]}
+ */
+function factsOfReport(editor) {
+  const { data, guard } = editor;
+  const text = readText(editor);
+  const filled = data.sections.filter((name) => text[name].trim());
+  const lengths = filled.map((name) => `${data.titles[name]} ${counted(wordsIn(text[name]), "word")}`);
+  const untouched = countFromTemplate(editor, text);
+  /** @type {Fact[]} */
+  const facts = [[lengths.join(", ") || "No text", ""]];
+  if (untouched)
+    facts.push([`Untouched template text goes out: ${counted(untouched, "sentence")}`, "overdue"]);
+  if (find("[data-untyped]")) {
+    facts.push(["A dictation is not typed yet; what was said is not in the text", "overdue"]);
+  }
+  if (guard.givenReason) facts.push([`The viewer shows another patient: ${guard.givenReason}`, "overdue"]);
+  return facts;
+}
+
+/**
+ * @param {number} count
+ * @param {string} what
+ */
+const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+
+/** @param {string} text */
+const wordsIn = (text) => text.trim().split(/\s+/).length;
+
+/**
+ * The sentences of the template that still stand in the text as they were; a label alone is none.
+ * @param {Editor} editor
+ * @param {Sections} text
+ */
+function countFromTemplate({ data }, text) {
+  return Object.entries(data.template?.sections ?? {}).flatMap(([name, template]) => {
+    const sentences = template.split(/(?<=[.!?])\s+|\n+/).map((part) => part.trim());
+    return sentences.filter((one) => one && !one.endsWith(":") && text[name]?.includes(one));
+  }).length;
+}
+
+/** @param {Editor} editor */
+async function sign(editor) {
+  const { report, signing } = editor;
+  if (signing.isSending || !password.value || !report) {
+    password.focus();
+    return;
+  }
+  signing.isSending = true;
+  const button = first("[data-yes]", HTMLButtonElement, dialog);
+  button.disabled = true;
+  error.hidden = true;
+  try {
+    await signReport(editor, report);
+  } catch (problem) {
+    explain(problemOf(problem));
+  }
+  password.value = "";
+  button.disabled = false;
+  signing.isSending = false;
+}
+
+/**
+ * Ask the server to sign; a problem where it does not.
+ * @param {Editor} editor
+ * @param {Report} report
+ */
+async function signReport(editor, report) {
+  const { autosave, addendum } = editor;
+  const isAddendum = addendumOf(editor) !== null;
+  const text = readText(editor);
+  const whole = editor.data.sections.map((name) => text[name]).join(SEPARATOR);
+  const kind = find("input[name=kind]:checked", HTMLInputElement, dialog)?.value ?? "final";
+  const key = keyOf(editor, [report.id, autosave.revision, addendum?.revision, kind, whole.length]);
+  const body = {
+    password: password.value,
+    revision: isAddendum ? report.revision : autosave.revision,
+    kind,
+    overrides: overridesOf(editor),
+    shown: await shownOn(editor, isAddendum ? "" : whole),
+  };
+  const signed = await call("POST", `/reports/${report.id}/sign`, body, {
+    headers: { "Idempotency-Key": key },
+  });
+  autosave.stop();
+  editor.isWriting = false;
+  setReadOnly(editor.areas, true);
+  addendum?.stop();
+  dialog.close();
+  showSigned(signed, kind);
+}
+
+/**
+ * One key for one text: asking twice signs once.
+ * @param {Editor} editor
+ * @param {unknown[]} what
+ */
+function keyOf({ signing }, what) {
+  const of = JSON.stringify(what);
+  if (signing.of !== of) Object.assign(signing, { of, key: uuid() });
+  return signing.key;
+}
+
+/**
+ * The reasons why it is signed all the same.
+ * @param {Editor} editor
+ */
+function overridesOf({ guard }) {
+  /** @type {Record<string, string>} */
+  const reasons = guard.givenReason ? { viewer_other_patient: guard.givenReason } : {};
+  for (const input of all("input[data-code]", HTMLInputElement, dialog)) {
+    if (input.value.trim()) reasons[input.dataset.code ?? ""] = input.value.trim();
+  }
+  return reasons;
+}
+
+/**
+ * What the person had before their eyes.
+ * @param {Editor} editor
+ * @param {string} text the whole of it; nothing of an addendum
+ */
+async function shownOn({ data, guard }, text) {
+  return {
+    patient: data.patient.id,
+    studies: data.studies,
+    images: data.images,
+    viewer_studies: guard.shown,
+    text_sha256: text ? (await sha256(new TextEncoder().encode(text))) || null : null,
+  };
+}
+
+/**
+ * Say what stands in the way, with a field for a reason where one is enough.
+ * @param {Problem} problem
+ */
+function explain(problem) {
+  const list = first("[data-blocks]", HTMLElement, dialog);
+  const given = new Map(
+    all("input[data-code]", HTMLInputElement, list).map((input) => [input.dataset.code, input.value]),
+  );
+  list.replaceChildren(...problem.blocks.map((block) => blockOf(block, given.get(block.code) ?? "")));
+  error.textContent = wordsFor(problem);
+  error.hidden = false;
+  (find("input", HTMLInputElement, list) ?? password).focus();
+}
+
+/** @param {Problem} problem */
+function wordsFor(problem) {
+  if (problem.blocks.length) return "Nothing was signed. Mend this, or say why it is signed all the same.";
+  if (problem.status) return `Nothing was signed: ${problem.message}`;
+  return "The server can't be reached. Asking again signs once only.";
+}
+
+/**
+ * @param {{ code: string, text: string, overridable: boolean }} block
+ * @param {string} reason that was given before
+ */
+function blockOf({ code, text, overridable }, reason) {
+  const words = text[0].toUpperCase() + text.slice(1);
+  const line = make("p", { className: "banner magenta", textContent: words });
+  if (!overridable) return line;
+  const input = make("input", { id: `block-${code}`, maxLength: 500, value: reason });
+  input.dataset.code = code;
+  const label = make("label", { htmlFor: input.id, textContent: "Sign all the same, because" });
+  line.append(make("br"), label, input);
+  return line;
+}
