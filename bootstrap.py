@@ -117,7 +117,8 @@ def pytest(environment: dict[str, str], arguments: list[str]) -> int:
     Tests wait half of their time, so three keep two cores busy.
     """
     print(f"\nTests on {'PostgreSQL and Redis' if environment else 'SQLite'}", flush=True)
-    ours = ("DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE")
+    # Compiled code is kept, since the tests start hundreds of processes.
+    ours = ("DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE", "PYTHONDONTWRITEBYTECODE")
     inherited = {
         name: value
         for name, value in os.environ.items()

@@ -1,6 +1,7 @@
 """The one access policy: which role may do what."""
 
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 
 from django.db.models import Model, QuerySet
 
@@ -37,6 +38,19 @@ _MAY: dict[str, frozenset[Role]] = {
     "transcription.type": frozenset({Role.TRANSCRIPTIONIST}),
     "turnaround.view": frozenset({Role.MANAGER, Role.RADIOLOGIST, Role.ADMINISTRATOR}),
 }
+
+
+DUTIES: Final[Mapping[str, str]] = {
+    Role.TECHNOLOGIST: "runs the day: arrive, start, complete; decides exceptions",
+    Role.RADIOLOGIST: "reads, dictates, signs; decides exceptions",
+    Role.RESIDENT: "reads and dictates; signs preliminary reports only",
+    Role.TRANSCRIPTIONIST: "types what was dictated",
+    Role.REFERRER: "sees nothing yet",
+    Role.MANAGER: "sees turnaround and lists",
+    Role.INTEGRATOR: "sees messages and queues, replays messages, places orders",
+    Role.ADMINISTRATOR: "manages users and the site; decides exceptions; supervises reading",
+}
+"""The same in words, as those who give roles read it."""
 
 
 def can(user: Any, action: str) -> bool:

@@ -63,6 +63,8 @@ class Handler:
 
     apply: Callable[[Claim, Any], None]
     prepare: Callable[[Claim], Any] = lambda claim: None
+    words: str = ""
+    """What it does, for those who look after the queues."""
 
 
 TRIED_AGAIN: Final = declare("job.tried_again", "Job {kind_of_job} started again", short="job started again")
@@ -73,6 +75,17 @@ _handlers: dict[str, Handler] = {}
 def register(kind: str, handler: Handler) -> None:
     """Say how jobs of `kind` are done; called from `AppConfig.ready()`."""
     _handlers[kind] = handler
+
+
+def kinds() -> list[str]:
+    """The kinds of jobs that are done here."""
+    return list(_handlers)
+
+
+def words_of(kind: str) -> str:
+    """What jobs of a kind do; the kind itself where nobody here does them."""
+    handler = _handlers.get(kind)
+    return (handler.words if handler else "") or kind
 
 
 def enqueue(kind: str, key: str, *, not_before: datetime | None = None, **payload: Any) -> None:

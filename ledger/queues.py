@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Min, QuerySet
 
-from ledger import clock, heartbeat, recurring
+from ledger import clock, heartbeat, jobs, recurring
 from ledger.jobs import STUCK
 from ledger.models import Job, JobState, Lease
 
@@ -21,6 +21,10 @@ class KindOfJob:
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     oldest: datetime | None = None
     """When the one that is due longest became due; None where nothing is due."""
+
+    @property
+    def words(self) -> str:
+        return jobs.words_of(self.kind)
 
     @property
     def waiting(self) -> int:

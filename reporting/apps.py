@@ -21,7 +21,7 @@ class ReportingConfig(AppConfig):
         )
         order_changed.connect(reading_items.follow_order, dispatch_uid="reporting.items.order")
         patients_changed.connect(reading_items.follow_patients, dispatch_uid="reporting.items.patients")
-        jobs.register(signatures.RELEASE, jobs.Handler(apply=signatures.release))
+        jobs.register(signatures.RELEASE, jobs.Handler(apply=signatures.release, words="Release a report"))
         render_job.register()
         leases = recurring.Work(
             batch=assignment.release_abandoned, waits=lambda: assignment.abandoned().exists()

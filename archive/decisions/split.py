@@ -161,7 +161,7 @@ def _recount(*studies: Study) -> None:
         times = received.aggregate(first=Min("received_at"), last=Max("received_at"))
         study.first_received_at = times["first"] or study.first_received_at
         study.last_received_at = times["last"] or study.last_received_at
-    indexer.save_facts(studies)
+    indexer.save_indexed(studies)
     for study in studies:
         jobs.enqueue(reconcile_job.KIND, study.study_instance_uid)
 

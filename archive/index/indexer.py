@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import orjson
 from django.db import connection, transaction
 from django.db.models import Count, Q
 
@@ -22,6 +21,8 @@ from archive.archive_section import ArchiveSection
 from archive.dataset.dataset_error import DatasetError
 from archive.dataset.header import Header, read_header
 from archive.index import header_mapping
+from archive.index.header_mapping import InstanceColumns
+from archive.index.header_values import HeaderValues
 from archive.models import Instance, Series, StoredFile, Study
 from archive.models.study import PATIENT_NAME_KEYS, REFERRER_KEYS
 from archive.storage import volumes
@@ -46,7 +47,7 @@ class Read:
     instance: Instance
     header: Header | None
     error: str = ""
-    columns: tuple[Any, ...] = ()
+    columns: InstanceColumns = header_mapping.NOTHING_KNOWN
 
     @property
     def is_own(self) -> bool:
@@ -106,14 +107,7 @@ def _read(instance: Instance, file: StoredFile | None) -> Read:
         return Read(instance, None, f"its file can't be read: {errno.errorcode.get(error.errno or 0, 'EIO')}")
     if header["instance"]["uid"] != instance.sop_instance_uid:
         return Read(instance, None, "its file holds another object")
-    return Read(instance, header, columns=_columns(header_mapping.of_instance(header)))
-
-
-def _columns(values: dict[str, Any]) -> tuple[Any, ...]:
-    return (*list(values.values())[:-1], orjson.dumps(values["header"]).decode())
-
-
-_NOTHING_KNOWN: Final = _columns(header_mapping.NOTHING_KNOWN)
+    return Read(instance, header, columns=header_mapping.of_instance(header))
 
 
 # Applying
@@ -138,7 +132,7 @@ def _apply(read: Sequence[Read], facility: Facility, quiet: timedelta) -> None:
     _save_instances(read, series)
     touched = [series[key] for key in sorted({one.series_key for one in read})]
     _save_series(touched)
-    save_facts(list({row.study_id: row.study for row in touched}.values()))
+    save_indexed(list({row.study_id: row.study for row in touched}.values()))
     _want_verdicts({series[one.series_key].study for one in read if not one.is_own}, quiet)
 
 
@@ -196,7 +190,7 @@ def _lock_series(read: Sequence[Read], studies: dict[str, Study]) -> dict[Series
     for row in series.values():
         row.study = homes[row.study_id]
     # Whoever makes a series holds its study's lock, so nobody else makes it now. They are made in the order
-    # in which they came: a study shows what the first of them was told.
+    # in which they came: a study shows what the first of them says.
     new = [key for key in wanted if key not in series]
     made = [Series(study=studies[study_uid], series_instance_uid=uid) for study_uid, uid in new]
     return series | dict(zip(new, Series.objects.bulk_create(made), strict=True))
@@ -210,10 +204,7 @@ _UPDATE_INSTANCE: Final = (
 
 def _save_instances(read: Sequence[Read], series: dict[SeriesKey, Series]) -> None:
     now = connection.ops.adapt_datetimefield_value(clock.now())
-    rows = [
-        (series[one.series_key].pk, *(one.columns or _NOTHING_KNOWN), one.error[:500], now, one.instance.pk)
-        for one in read
-    ]
+    rows = [(series[one.series_key].pk, *one.columns, one.error[:500], now, one.instance.pk) for one in read]
     with connection.cursor() as cursor:
         cursor.executemany(_UPDATE_INSTANCE, rows)
 
@@ -232,17 +223,17 @@ def _want_verdicts(studies: Iterable[Study], quiet: timedelta) -> None:
         jobs.enqueue("archive.reconcile", study.study_instance_uid, not_before=study.last_received_at + quiet)
 
 
-def save_facts(studies: Sequence[Study]) -> None:
+def save_indexed(studies: Sequence[Study]) -> None:
     """Set what locked studies show to what their series come to, and count these, but for those made here."""
     rows = Series.objects.filter(study__in=studies).order_by("pk")
-    parts: dict[int, list[tuple[str, int, Any]]] = {study.pk: [] for study in studies}
-    columns = ("study_id", "station_ae_title", "modality", "instance_count", "told")
-    for study_id, calling_ae, modality, count, told in rows.values_list(*columns):
+    parts: dict[int, list[tuple[str, int, HeaderValues]]] = {study.pk: [] for study in studies}
+    columns = ("study_id", "station_ae_title", "modality", "instance_count", "header_values")
+    for study_id, calling_ae, modality, count, values in rows.values_list(*columns):
         if not is_own(calling_ae, modality):
-            parts[study_id].append((modality, count, told))
+            parts[study_id].append((modality, count, HeaderValues.from_json(values)))
     for study in studies:
         own = parts[study.pk]
-        header_mapping.tell(study, [told for _, _, told in own])
+        header_mapping.show(study, [values for _, _, values in own])
         study.modalities = sorted({modality for modality, _, _ in own if modality})
         study.series_count = len(own)
         study.instance_count = sum(count for _, count, _ in own)

@@ -12,15 +12,15 @@ from worklist.models import Patient, RequestedProcedure
 class ReadingStatus(models.TextChoices):
     """Where the reading of a study stands. Only `reporting` writes it once there is something to read."""
 
-    NOT_READY = "not_ready"
-    READY = "ready"
-    READING = "reading"
-    DICTATED = "dictated"
-    TRANSCRIBED = "transcribed"
-    PRELIMINARY = "preliminary"
-    FINAL = "final"
-    AMENDED = "amended"
-    WITHDRAWN = "withdrawn"
+    NOT_READY = "not_ready", "not ready"
+    READY = "ready", "ready"
+    READING = "reading", "reading"
+    DICTATED = "dictated", "dictated"
+    TRANSCRIBED = "transcribed", "transcribed"
+    PRELIMINARY = "preliminary", "preliminary"
+    FINAL = "final", "final"
+    AMENDED = "amended", "amended"
+    WITHDRAWN = "withdrawn", "withdrawn"
 
 
 class Hidden(models.TextChoices):
@@ -71,7 +71,7 @@ class Study(PublicModel):
     referrer_ideographic_key = models.CharField(max_length=320, blank=True)
     referrer_phonetic_key = models.CharField(max_length=320, blank=True)
     modalities = models.JSONField(default=list, blank=True)
-    header = models.JSONField(default=dict, blank=True, help_text="other study facts, as received")
+    header = models.JSONField(default=dict, blank=True, help_text="what else its headers say of it")
     series_count = models.PositiveIntegerField(default=0)
     instance_count = models.PositiveIntegerField(default=0)
 
@@ -110,8 +110,8 @@ class Series(PublicModel):
     laterality = models.CharField(max_length=16, blank=True)
     station_name = models.CharField(max_length=64, blank=True)
     station_ae_title = models.CharField(max_length=64, blank=True, help_text="the AE title that sent it")
-    header = models.JSONField(default=dict, blank=True, help_text="other series facts, as received")
-    told = models.JSONField(
+    header = models.JSONField(default=dict, blank=True, help_text="what else its headers say of it")
+    header_values = models.JSONField(
         default=dict, blank=True, help_text="what its objects say of their patient and study"
     )
     instance_count = models.PositiveIntegerField(default=0)
@@ -136,7 +136,7 @@ class Instance(PublicModel):
     rows = models.PositiveIntegerField(null=True, blank=True)
     columns = models.PositiveIntegerField(null=True, blank=True)
     frames = models.PositiveIntegerField(default=1)
-    header = models.JSONField(default=dict, blank=True, help_text="other instance facts, as received")
+    header = models.JSONField(default=dict, blank=True, help_text="what else its header says of it")
     calling_ae_title = models.CharField(max_length=16, blank=True)
     received_at = models.DateTimeField()
     times_received = models.PositiveIntegerField(default=1)

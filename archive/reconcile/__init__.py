@@ -7,6 +7,9 @@ def jobs_register() -> None:
     from ledger import jobs
     from worklist.signals import order_changed, patients_changed
 
-    jobs.register(reconcile_job.KIND, jobs.Handler(apply=reconcile_job.apply, prepare=reconcile_job.prepare))
+    judge = jobs.Handler(
+        apply=reconcile_job.apply, prepare=reconcile_job.prepare, words="Check a study against the schedule"
+    )
+    jobs.register(reconcile_job.KIND, judge)
     order_changed.connect(affected_studies.on_order_changed, dispatch_uid="archive.reconcile.order")
     patients_changed.connect(affected_studies.on_patients_changed, dispatch_uid="archive.reconcile.patients")

@@ -7,16 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import orjson
 
+from archive.dataset import header
+from archive.index.header_values import SeriesValues
+from archive.modality import UNSPECIFIC
 from archive.models import Series, Study
 from archive.storage.generated_objects import is_own
 
-NO_IMAGES: Final = frozenset({"SR", "PR", "KO", "OT", "DOC", "SEG", "REG", "RTSTRUCT", "PLAN", "AU", "HD"})
-"""Modalities of objects that come along with any study and say nothing of the procedure."""
 _CONFLICTING: Final = ("header_patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex")
 
 
@@ -81,6 +82,7 @@ def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
     """Read what is seen of a study from its rows; what was made here, such as a report, is no evidence."""
     rows = Series.objects.filter(study=study)
     series = [row for row in rows if not is_own(row.station_ae_title, row.modality)]
+    others = [SeriesValues.from_json(row.header) for row in series]
     conflicts = study.header.get("conflicts", {})
     accessions = [study.accession_number, *conflicts.get("accession_number", [])]
     return StudyEvidence(
@@ -88,14 +90,14 @@ def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
         identities=_identities(study, conflicts),
         accession_numbers=_distinct(accessions),
         accession_issuer=_issuer(study.header.get("accession_issuer")),
-        requests=tuple(sorted({_request(item) for row in series for item in row.header.get("requests", [])})),
-        modalities=_distinct(m for m in study.modalities if m not in NO_IMAGES),
+        requests=tuple(sorted({_request(item) for one in others for item in one.requests})),
+        modalities=_distinct(m for m in study.modalities if m not in UNSPECIFIC),
         station_ae_titles=_distinct(row.station_ae_title for row in series),
         station_names=_distinct(row.station_name for row in series),
         acquired_at=_acquired_at(study),
         received_at=moment(study.first_received_at),
         quiet_at=moment(quiet_at) if quiet_at else "",
-        performing_physicians=_distinct(row.header.get("performing_physician", "") for row in series),
+        performing_physicians=_distinct(one.performing_physician for one in others),
         body_parts=_distinct(row.body_part for row in series),
         lateralities=_distinct(row.laterality for row in series),
         description=study.description,
@@ -116,7 +118,7 @@ def _identities(study: Study, conflicts: Mapping[str, list[str]]) -> tuple[Ident
     return tuple(dict.fromkeys(Identity(*(text.strip() for text in values)) for values in found))
 
 
-def _request(item: Mapping[str, Any]) -> Request:
+def _request(item: header.Request) -> Request:
     return Request(
         scheduled_procedure_step_id=item.get("scheduled_step_id", "").strip(),
         requested_procedure_id=item.get("requested_procedure_id", "").strip(),
@@ -126,9 +128,9 @@ def _request(item: Mapping[str, Any]) -> Request:
     )
 
 
-def _issuer(named: Mapping[str, str] | None) -> str:
+def _issuer(named: header.Issuer | None) -> str:
     """The local name of an issuer (PS3.3 table 10-17), else its universal one."""
-    return (named or {}).get("local", "") or (named or {}).get("universal", "")
+    return (named.get("local", "") or named.get("universal", "")) if named else ""
 
 
 def _distinct(texts: Iterable[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ identifier of the patient whom it was matched to, retired ones included. A peer 
 studies does not want those that a person took from that patient: it searches `as_decided`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 
 from accounts import access
 from archive.coercion import patient_coercion
+from archive.index.header_values import SeriesValues
 from archive.models import ExceptionStatus, Instance, Series, Study, StudyException
 from archive.models.study import PATIENT_NAME_KEYS, REFERRER_KEYS
 from ledger.wildcards import fits, fits_all, fits_any, matches
@@ -90,7 +91,7 @@ def studies(
     another.
     """
     rows = shown(user)
-    told = Q(~Exists(patient_coercion.given().filter(study=OuterRef("pk")))) if as_decided else Q()
+    undecided = Q(~Exists(patient_coercion.given().filter(study=OuterRef("pk")))) if as_decided else Q()
     rows = rows.filter(
         fits_any("study_instance_uid", study_instance_uids),
         fits_any("verdict", verdicts),
@@ -100,10 +101,10 @@ def studies(
         person_names.fits(REFERRER_KEYS, referring_physician),
         (study_date or Range()).condition("study_date"),
         (study_time or Range()).condition("study_time"),
-        _by_patient(patient_id, issuer_of_patient_id, told),
-        _by_name(patient_name, told),
-        _own_or_patients("birth_date", patient_birth_date, told),
-        _own_or_patients("sex", patient_sex, told),
+        _by_patient(patient_id, issuer_of_patient_id, undecided),
+        _by_name(patient_name, undecided),
+        _own_or_patients("birth_date", patient_birth_date, undecided),
+        _own_or_patients("sex", patient_sex, undecided),
         _by_accession(accession_number),
     )
     if modalities_in_study:
@@ -142,7 +143,9 @@ def series(
     )
     if wanted != _Performed(Range(), Range(), "", ""):
         headers = rows.order_by().values_list("pk", "header")
-        rows = rows.filter(pk__in=[pk for pk, header in headers if wanted.fits(header)])
+        rows = rows.filter(
+            pk__in=[pk for pk, header in headers if wanted.fits(SeriesValues.from_json(header))]
+        )
     related = ("study__patient__authority", "study__patient__survivor__authority")
     return rows.select_related(*related).order_by("-study__last_received_at", "-study_id", "id")
 
@@ -170,15 +173,15 @@ def instances(
 # Keys
 
 
-def _by_patient(patient_id: str, issuer: str, told: Q) -> Q:
+def _by_patient(patient_id: str, issuer: str, undecided: Q) -> Q:
     if not patient_id.strip("*"):
-        own = Q(issuer_of_patient_id=issuer) & told
+        own = Q(issuer_of_patient_id=issuer) & undecided
         return own | _patients(Q(authority__namespace=issuer)) if issuer else Q()
     own, record = fits("header_patient_id", patient_id), fits("value", patient_id)
     if issuer:
         own &= Q(issuer_of_patient_id__in=["", issuer])
         record &= Q(authority__namespace=issuer)
-    return own & told | _patients(record)
+    return own & undecided | _patients(record)
 
 
 def _patients(condition: Q) -> Q:
@@ -187,17 +190,17 @@ def _patients(condition: Q) -> Q:
     return Q(patient__in=roots) | Q(patient__survivor__in=roots)
 
 
-def _by_name(pattern: str, told: Q) -> Q:
+def _by_name(pattern: str, undecided: Q) -> Q:
     """Any component group of the key in any group of the name (PS3.4 C.2.2.2.1)."""
     own = person_names.fits(PATIENT_NAME_KEYS, pattern)
-    return own & told | _patients(person_names.fits(PATIENT_KEYS, pattern)) if own else own
+    return own & undecided | _patients(person_names.fits(PATIENT_KEYS, pattern)) if own else own
 
 
-def _own_or_patients(column: str, value: str, told: Q) -> Q:
+def _own_or_patients(column: str, value: str, undecided: Q) -> Q:
     if not value.strip("*"):
         return Q()
     records = fits(f"patient__{column}", value) | fits(f"patient__survivor__{column}", value)
-    return fits(column, value) & told | records
+    return fits(column, value) & undecided | records
 
 
 def _by_accession(pattern: str) -> Q:
@@ -220,15 +223,16 @@ class _Performed:
     scheduled_step_id: str
     requested_procedure_id: str
 
-    def fits(self, header: Mapping[str, Any]) -> bool:
-        requests = header.get("requests", [])
+    def fits(self, values: SeriesValues) -> bool:
+        step_ids = [request.get("scheduled_step_id", "") for request in values.requests]
+        procedure_ids = [request.get("requested_procedure_id", "") for request in values.requests]
         return (
-            self.start_date.includes(header.get("performed_start_date", ""))
-            and self.start_time.includes(header.get("performed_start_time", ""))
-            and _any_fits(requests, "scheduled_step_id", self.scheduled_step_id)
-            and _any_fits(requests, "requested_procedure_id", self.requested_procedure_id)
+            self.start_date.includes(values.performed_start_date)
+            and self.start_time.includes(values.performed_start_time)
+            and _any_fits(step_ids, self.scheduled_step_id)
+            and _any_fits(procedure_ids, self.requested_procedure_id)
         )
 
 
-def _any_fits(requests: Sequence[Mapping[str, str]], name: str, pattern: str) -> bool:
-    return fits_all(pattern) or any(matches(pattern, request.get(name, "")) for request in requests)
+def _any_fits(texts: Sequence[str], pattern: str) -> bool:
+    return fits_all(pattern) or any(matches(pattern, text) for text in texts)

@@ -13,7 +13,7 @@ from ledger.event_types import EventType
 from reporting import reporting_events
 from reporting.dictation import audio
 from reporting.errors import StateConflict
-from reporting.models import Dictation, DictationState, ReadingItem, Segment
+from reporting.models import WAITING, Dictation, DictationState, ReadingItem, Segment
 from reporting.reading_worklist import assignment, reading_status
 
 S = reading_status.S
@@ -121,7 +121,7 @@ def discard(*, dictation: Dictation, by: Actor, reason: str) -> Dictation:
     dictation.save()
     tell(dictation, reporting_events.DICTATION_DISCARDED, by, reason=reason[:500])
     item = reading_status.lock(dictation.item)
-    waiting = Dictation.objects.filter(item=item, state__in=("queued", "in_typing")).exists()
+    waiting = Dictation.objects.filter(item=item, state__in=WAITING).exists()
     if item.status == S.DICTATED and not waiting:
         reading_status.change(item, S.READING, actor=by, event=reporting_events.OPENED)
     note(by, dictation)

@@ -15,14 +15,13 @@ from ledger.errors import Invalid
 from reporting import reporting_events
 from reporting.dictation import dictations
 from reporting.errors import StateConflict
-from reporting.models import Dictation, DictationState, Report, ReturnReason
+from reporting.models import WAITING, Dictation, DictationState, Report, ReturnReason
 from reporting.models import ReadingItem as Item
 from reporting.reading_worklist import reading_status
 from reporting.reports import drafts
 
 S = reading_status.S
 LEASE: Final = timedelta(seconds=120)
-WAITING: Final = (DictationState.QUEUED, DictationState.IN_TYPING)
 
 
 def queue(*, user: User, states: tuple[str, ...] = WAITING) -> QuerySet[Dictation]:

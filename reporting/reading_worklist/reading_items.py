@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import QuerySet
 
+from archive.modality import DOCUMENTS
 from archive.models import Instance, Study, Verdict
 from ledger import clock, events
 from reporting import reporting_events
@@ -17,10 +18,9 @@ from reporting.models import Dictation, ReadingItem, Recheck, Report, ReportVers
 from reporting.reading_worklist import reading_status
 from reporting.reporting_section import ReportingSection
 from reporting.turnaround import milestones
-from worklist.models import Order, Patient, RequestedProcedure
+from worklist.models import Order, Patient, Priority, RequestedProcedure
 
 S = reading_status.S
-_URGENCY: Final = ("STAT", "HIGH", "ROUTINE", "MEDIUM", "LOW")
 """Minutes from ready to final, where the site file says nothing."""
 RECHECK_WITHIN: Final = timedelta(hours=24)
 
@@ -195,11 +195,10 @@ def _describe(item: ReadingItem) -> None:
     """Take over the words and the urgency of the orders, else those of the images. The caller saves."""
     procedures = list(item.procedures.select_related("order"))
     studies = list(item.studies.all())
-    urgencies = [procedure.order.priority for procedure in procedures] or ["ROUTINE"]
-    item.priority = min(urgencies, key=_URGENCY.index)
-    item.band = 0 if item.priority == "STAT" else 1
+    item.priority = Priority.most_urgent(one.order.priority for one in procedures)
+    item.band = 0 if item.priority == Priority.STAT else 1
     item.due_at = item.ready_at + ReportingSection.current().target(item.priority)
-    kinds = sorted({kind for study in studies for kind in study.modalities} - {"SR", "DOC", "KO", "PR"})
+    kinds = sorted({kind for study in studies for kind in study.modalities} - DOCUMENTS)
     item.modality = "/".join(kinds)[:16]
     item.body_part = next((one.body_part for one in procedures if one.body_part), "")[:64]
     words = [one.description or one.code for one in procedures] or [study.description for study in studies]

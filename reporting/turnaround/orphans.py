@@ -11,7 +11,7 @@ from accounts import access
 from accounts.models import User
 from archive.models import Outcome, Study
 from reporting.models import ReadingItem, Recheck, Report, ReportStatus
-from reporting.reading_worklist.reading_status import OPEN, S
+from reporting.reading_worklist.reading_status import OPEN, SIGNED, S
 from worklist.models import Order, RequestedProcedure, StatusEvent
 
 NO_IMAGES_AFTER: Final = timedelta(hours=2)
@@ -113,7 +113,7 @@ def _begun_late(user: User, now: datetime) -> QuerySet[Any]:
 
 def _not_delivered(user: User, now: datetime) -> QuerySet[Any]:
     rows = _items(user).filter(final_at__lt=now - DELIVERED_WITHIN, delivered_at=None)
-    rows = rows.filter(status__in=(S.FINAL, S.AMENDED))
+    rows = rows.filter(status__in=SIGNED)
     return rows.select_related("lease__holder", "report__author").order_by("final_at", "pk")
 
 

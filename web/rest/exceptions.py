@@ -152,13 +152,13 @@ def _with_history(row: Row) -> ExceptionWithHistory:
     verdicts = list(Verdict.objects.filter(study=row.study).order_by("number"))
     history = [Happening(at=one.made_at, kind="verdict", what=one.outcome) for one in verdicts]
     for decision in row.study.decisions.all():
-        told = {"what": decision.kind, "parameters": decision.parameters}
+        decided = {"what": decision.kind, "parameters": decision.parameters}
         history.append(
-            Happening(at=decision.at, kind="decision", by=decision.by, reason=decision.reason, **told)
+            Happening(at=decision.at, kind="decision", by=decision.by, reason=decision.reason, **decided)
         )
         if decision.undone_at is not None:
             by, reason = decision.undone_by, decision.undo_reason
-            history.append(Happening(at=decision.undone_at, kind="undo", by=by, reason=reason, **told))
+            history.append(Happening(at=decision.undone_at, kind="undo", by=by, reason=reason, **decided))
     history.sort(key=lambda happening: happening.at)
     return ExceptionWithHistory(**_members(row, verdicts[-1] if verdicts else None), history=history)
 

@@ -6,13 +6,13 @@ from ledger import events
 from worklist import worklist_events
 from worklist.models import (
     Order,
+    Priority,
     ProcedureCode,
     RequestedProcedure,
     ScheduledProcedureStep,
     Station,
     StepStatus,
 )
-from worklist.models.order import Priority
 from worklist.orders import generated_ids, step_status
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.provenance import Provenance

@@ -100,7 +100,7 @@ class Answer:
 
 def register() -> None:
     """Say how messages are delivered; called from `AppConfig.ready()`."""
-    jobs.register(outbox.JOB, jobs.Handler(prepare=prepare, apply=apply))
+    jobs.register(outbox.JOB, jobs.Handler(prepare=prepare, apply=apply, words="Send HL7 messages"))
 
 
 def prepare(claim: jobs.Claim) -> None:

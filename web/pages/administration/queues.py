@@ -50,7 +50,7 @@ def try_again(request: HttpRequest, public_id: str) -> HttpResponse:
     except Conflict as error:
         text = f"This work needs nobody: {error}. Nothing was changed."
         return layout.refuse(request, 409, "It is in another state by now", text, here)
-    layout.flash(request, f"{job.kind} is begun anew.")
+    layout.flash(request, f"{jobs.words_of(job.kind)}: started again.")
     return HttpResponseRedirect(here)
 
 

@@ -1,7 +1,7 @@
 """Users: who may sign in, with which roles, for which facilities."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from django.contrib.auth import update_session_auth_hash
 from django.db import transaction
@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import tokens, users
+from accounts import access, tokens, users
 from accounts.actor import actor_of
 from accounts.models import Facility, Role, User
 from ledger.errors import Refused
@@ -18,17 +18,6 @@ from web.kernel import layout, paging
 from web.kernel.list_filters import text_of
 from web.pages import timelines
 from web.pages.administration import tabs
-
-_MAY: Final[Mapping[str, str]] = {
-    Role.TECHNOLOGIST: "runs the day: arrive, start, complete; decides exceptions",
-    Role.RADIOLOGIST: "reads, dictates, signs; decides exceptions",
-    Role.RESIDENT: "reads and dictates; signs preliminary reports only",
-    Role.TRANSCRIPTIONIST: "types what was dictated",
-    Role.REFERRER: "sees nothing yet",
-    Role.MANAGER: "sees turnaround and lists",
-    Role.INTEGRATOR: "sees messages and queues, replays messages, places orders",
-    Role.ADMINISTRATOR: "manages users and the site; decides exceptions; supervises reading",
-}
 
 
 @require_safe
@@ -128,7 +117,7 @@ def _form(
         "person": user,
         "said": said,
         "error": error,
-        "roles": [(role.value, role.label, _MAY[role], role.value in said["roles"]) for role in Role],
+        "roles": [(one.value, one.label, access.DUTIES[one], one.value in said["roles"]) for one in Role],
         "facilities": [
             (facility, facility.public_id in said["facilities"])
             for facility in Facility.objects.order_by("name")

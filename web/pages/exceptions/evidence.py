@@ -1,6 +1,6 @@
 """Findings and candidates of a verdict, as pages show them: in words, with what differs marked."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,27 +10,11 @@ from django.utils import timezone
 from archive.models import Verdict
 from archive.reconcile import verdict_record
 from archive.reconcile.finding import Concordance, Finding
+from archive.reconcile.reconcile_policy import FIELDS
 from archive.reconcile.verdict_record import CandidateRecord
 from web.kernel import formats
 from web.pages.exceptions.text_differences import Pieces, between, unmarked
 
-FIELDS: Final[Mapping[str, str]] = {
-    "patient_id": "Patient ID",
-    "patient_name": "Name",
-    "birth_date": "Born",
-    "sex": "Sex",
-    "accession_number": "Accession number",
-    "study_instance_uid": "Study Instance UID",
-    "request": "Requested procedure / step ID",
-    "modality": "Modality",
-    "laterality": "Side",
-    "body_part": "Body part",
-    "procedure": "Procedure",
-    "station": "Station",
-    "time": "Time",
-    "performing_physician": "Performing physician",
-    "order_status": "Order's state",
-}
 IDENTITY: Final = frozenset({"patient_id", "patient_name", "birth_date", "sex"})
 _NAMES: Final = frozenset({"patient_name", "performing_physician"})
 _IN_WORDS: Final = frozenset({"procedure", "body_part", "time", "station", "order_status"})
@@ -126,16 +110,16 @@ def candidates(verdict: Verdict | None) -> list[Candidate]:
 
 def _line(finding: Finding) -> Line:
     field, concordance = finding.field, finding.concordance
-    seen, expected = _shown(field, finding.seen), _shown(field, finding.expected)
+    seen, expected = shown(field, finding.seen), shown(field, finding.expected)
     is_marked = concordance in _IN_DOUBT or (finding.agrees and field not in _IN_WORDS)
     left, right = between(seen, expected) if is_marked else (unmarked(seen), unmarked(expected))
     return Line(
         field=field,
-        title=FIELDS.get(field, field.replace("_", " ").capitalize()),
+        title=FIELDS[field].title,
         seen=left,
         expected=right,
         concordance=concordance,
-        words=_words(concordance, finding.normaliser, bool(seen), bool(expected)),
+        words=words(concordance, finding.normaliser, bool(seen), bool(expected)),
         agreement=finding.agreement,
         weight=finding.weight,
     )
@@ -148,7 +132,8 @@ _SAYS: Final = {
 }
 
 
-def _words(concordance: Concordance, normaliser: str, seen: bool, expected: bool) -> str:
+def words(concordance: Concordance, normaliser: str, seen: bool, expected: bool) -> str:
+    """How far both sides agree, and what had to be forgiven for it."""
     if concordance is Concordance.SILENT:
         if not seen and not expected:
             return "neither says it"
@@ -157,7 +142,8 @@ def _words(concordance: Concordance, normaliser: str, seen: bool, expected: bool
     return f"{word}: {normaliser}" if normaliser else word
 
 
-def _shown(field: str, text: str) -> str:
+def shown(field: str, text: str) -> str:
+    """A value of a field, as people write it."""
     if field in _NAMES:
         return formats.shown(text) if text.strip("^= ") else ""
     if field == "birth_date":

@@ -16,6 +16,7 @@ from archive.decisions import decision_type
 from archive.decisions.decision_frame import revision
 from archive.decisions.needs import ChosenFrom
 from archive.decisions.undo import Undo
+from archive.index.header_values import HeaderValues
 from archive.models import Decision, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
 from archive.reconcile import exception_list, step_comparison, verdict_record
 from ledger import audit
@@ -137,17 +138,16 @@ def _note_hits(request: HttpRequest, hits: target_search.Hits) -> None:
 
 def _series(study: Study) -> list[dict[str, Any]]:
     rows = Series.objects.filter(study=study).select_related("moved_from").order_by("pk")[:MOST_SERIES]
-    return [
-        {
-            "row": row,
-            "patient": person_names.readable(row.told["patient_name"])
-            if row.told.get("patient_name")
-            else "",
-            "patient_id": row.told.get("header_patient_id", ""),
-            "others": row.told.get("header", {}).get("conflicts", {}),
-        }
-        for row in rows
-    ]
+    return [_one_series(row, HeaderValues.from_json(row.header_values)) for row in rows]
+
+
+def _one_series(row: Series, values: HeaderValues) -> dict[str, Any]:
+    return {
+        "row": row,
+        "patient": person_names.readable(values.patient_name) if values.patient_name else "",
+        "patient_id": values.header_patient_id,
+        "others": values.conflicts,
+    }
 
 
 def _links(study: Study) -> list[timelines.Link]:
@@ -173,13 +173,13 @@ def _links(study: Study) -> list[timelines.Link]:
 
 def _history(verdicts: Sequence[Verdict], decisions: Sequence[Decision]) -> list[Happening]:
     """Verdicts, decisions and undoings, the newest first."""
-    told = [Happening(one.made_at, "verdict", one.outcome) for one in verdicts]
+    happened = [Happening(one.made_at, "verdict", one.outcome) for one in verdicts]
     for one in decisions:
         more = str(one.parameters.get("meaning", ""))
-        told.append(Happening(one.at, "decision", one.kind, one.by, one.reason, more))
+        happened.append(Happening(one.at, "decision", one.kind, one.by, one.reason, more))
         if one.undone_at is not None:
-            told.append(Happening(one.undone_at, "undo", one.kind, one.undone_by, one.undo_reason))
-    return sorted(told, key=lambda happening: happening.at, reverse=True)
+            happened.append(Happening(one.undone_at, "undo", one.kind, one.undone_by, one.undo_reason))
+    return sorted(happened, key=lambda happening: happening.at, reverse=True)
 
 
 def _next(row: StudyException, user: Any) -> str:

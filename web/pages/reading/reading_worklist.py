@@ -132,14 +132,13 @@ def _column(request: HttpRequest, sort: str, key: str, title: str, field: str) -
 def _chips(request: HttpRequest, user: User, wanted: Wanted) -> list[tuple[str, list[Chip]]]:
     kinds = assignment.worklist(user=user).order_by().values_list("modality", flat=True).distinct()
     modalities = sorted({one for kind in kinds for one in kind.split("/") if one} | {wanted.modality} - {""})
-    words = {"HIGH": "urgent", "STAT": "STAT"}
-    named = [(name, words.get(name, name.lower())) for name in Priority.values]
-    states = [(name, name.replace("_", " ")) for name in ALL if name != "not_ready"]
+    urgencies = [(one.value, one.label) for one in Priority]
+    states = [(one.value, one.label) for one in map(ReadingStatus, ALL) if one != ReadingStatus.NOT_READY]
     state = wanted.statuses[0] if wanted.statuses else ""
     return [
         ("", [_chip(request, "mine", "1", "mine", wanted.mine)]),
         ("", [_chip(request, "overdue", "1", "overdue", wanted.overdue)]),
-        ("Priority", [_chip(request, "priority", k, word, wanted.priority == k) for k, word in named]),
+        ("Priority", [_chip(request, "priority", k, word, wanted.priority == k) for k, word in urgencies]),
         ("Modality", [_chip(request, "modality", k, k, wanted.modality == k) for k in modalities]),
         ("Status", [_chip(request, "status", k, word, state == k) for k, word in states]),
     ]

@@ -16,11 +16,13 @@ from archive.models import Study, StudyException
 from ledger import audit, clock
 from reporting.models import (
     SECTIONS,
+    UNTYPED,
     ClassOfChange,
     Dictation,
     HoldReason,
     ReadingItem,
     Report,
+    ReportHeading,
     ReportVersion,
 )
 from reporting.reading_worklist import reader_inbox, reading_items, reading_status
@@ -30,7 +32,7 @@ from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.reading import reading_rows as listing
 
-TITLES: Final = {name: name.capitalize() for name in SECTIONS}
+TITLES: Final = dict(ReportHeading.choices)
 
 
 @dataclass(frozen=True)
@@ -235,4 +237,4 @@ def _version(version: ReportVersion, is_newest: bool, user: User) -> SignedVersi
 
 def is_waiting(dictation: Dictation) -> bool:
     """Whether what was said has not become text yet."""
-    return dictation.state in ("recording", "queued", "in_typing", "returned")
+    return dictation.state in UNTYPED
