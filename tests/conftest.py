@@ -20,6 +20,7 @@ from accounts.models import Facility, Role, User
 from ledger.stamps import Stamp
 from tests import databases
 from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
 
 # A password that takes a twentieth of a second to check guards people; tests sign in thousands of times.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
@@ -82,10 +83,9 @@ def origin(facility: Facility) -> Callable[..., Provenance]:
                 "stamp": Stamp(EIGHT + timedelta(minutes=minute), control_id=(number, "")),
                 "received_at": EIGHT + timedelta(minutes=minute),
                 "source": f"test:{number}",
-                "policy": {
-                    "unknown_authorities": "accept",
-                    "unknown_procedure_codes": "accept_with_modality",
-                },
+                "policy": WorklistPolicy(
+                    unknown_authorities="accept", unknown_procedure_codes="accept_with_modality"
+                ),
                 **values,
             }
         )

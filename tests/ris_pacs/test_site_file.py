@@ -24,6 +24,7 @@ from worklist.models import AssigningAuthority
 from worklist.patients import identity
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
 
 # Which file
 
@@ -201,5 +202,7 @@ def test_where_no_site_was_applied_nothing_unknown_is_accepted(origin: Callable[
     assert SiteSection.read("worklist") == {}
     with pytest.raises(UnknownCode):
         identity.register(
-            origin=origin(policy={}), identifiers=[Identifier("1", Authority("X"), "MR")], demographics={}
+            origin=origin(policy=WorklistPolicy.current()),
+            identifiers=[Identifier("1", Authority("X"), "MR")],
+            demographics={},
         )
