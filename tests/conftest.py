@@ -13,6 +13,7 @@ import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
 from django.test import TransactionTestCase
+from hypothesis import settings as hypothesis_settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts import site_version
@@ -24,6 +25,10 @@ from worklist.worklist_policy import WorklistPolicy
 
 # A password that takes a twentieth of a second to check guards people; tests sign in thousands of times.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
+
+# How long an example takes says more of the machine than of the code.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 EIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 """Eight in the morning of a Monday, when the tests' hospital opens."""
