@@ -16,8 +16,8 @@ from ledger.events import Entry
 from worklist import change_check
 from worklist.catalogue import Catalogue
 from worklist.change_set import ChangeSet
+from worklist.orders.generated_ids import NAMESPACE
 
-APPLICATION: Final = "RISPACS"
 MOST_GROUPS: Final = 1000
 """Orders, procedures or merges of one message. Senders have no reason for more; and it would keep all that
 come after it from the same sender waiting."""
@@ -137,6 +137,6 @@ def _answer(message: InboundMessage, header: Header, code: ack.Code, problem: Pr
         control_id=message.public_id[:20].upper(),
         now=timezone.now(),
         error=ack.AckError(problem.code, problem.location, problem.text) if problem else None,
-        application=APPLICATION,
+        application=NAMESPACE,
         facility="",
     )
