@@ -111,9 +111,7 @@ class OutboundMessage(PublicModel):
 
     destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="messages")
     key = models.CharField(max_length=200, help_text="what it tells, so that it is told once")
-    ordering_key = models.CharField(
-        max_length=64, blank=True, help_text="messages of one arrive in order"
-    )
+    ordering_key = models.CharField(max_length=64, blank=True, help_text="messages of one arrive in order")
     kind = models.CharField(max_length=32, help_text="the name of its type: order_status, results …")
     message_type = models.CharField(max_length=40, help_text="as in MSH-9: ORM^O01^ORM_O01")
     control_id = models.CharField(max_length=20, unique=True)

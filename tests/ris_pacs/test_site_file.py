@@ -25,6 +25,7 @@ from worklist.models import AssigningAuthority
 from worklist.patients import identity
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
 
 # Which file
 
@@ -202,7 +203,7 @@ def test_where_no_site_was_applied_nothing_unknown_is_accepted(provenance: Calla
     assert SiteSection.read("worklist") == {}
     with pytest.raises(UnknownCode):
         identity.register(
-            provenance=provenance(policy={}),
+            provenance=provenance(policy=WorklistPolicy.current()),
             identifiers=[Identifier("1", Authority("X"), "MR")],
             demographics={},
         )
