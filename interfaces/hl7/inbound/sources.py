@@ -3,13 +3,14 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from accounts.models import Facility, SiteSection
 from interfaces.hl7.hl7_section import HL7Section
 from interfaces.hl7.models import Source
-from interfaces.hl7.syntax.er7 import Er7Error, Header
+from interfaces.hl7.syntax.er7 import Er7Error, Header, Path, parse_path
 
 MAPPING: Final[Mapping[str, Sequence[str]]] = {
     "accession_number": ["OBR-18", "OBR-3", "ORC-3", "OBR-2", "ORC-2"],
@@ -50,6 +51,11 @@ class SourcePolicy:
     receivers: Sequence[str] = ("*",)
     mapping: Mapping[str, Sequence[str]] = field(default_factory=lambda: MAPPING)
     order_status: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def paths(self) -> Mapping[str, Sequence[Path]]:
+        """The mapping, read."""
+        return {name: [parse_path(text) for text in paths] for name, paths in self.mapping.items()}
 
 
 _kept: dict[tuple[str, str], tuple[float, SourcePolicy | None]] = {}
