@@ -1,6 +1,6 @@
 """The timeline: every step of an order, a study or a report leaves an event here."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ from ledger import row_sets
 from ledger.event_types import EventType
 from ledger.models import Event, EventSubject
 from ledger.public_id import new_public_id
+from ledger.row_sets import Insertion
 
 Thing = tuple[str, str]
 """A type and an id, such as `("order", "3f2a…")`."""
@@ -62,6 +63,7 @@ class Entry:
 
 @dataclass(slots=True)
 class _EventRow:
+    id: int
     kind: str
     occurred_at: datetime
     recorded_at: datetime
@@ -84,24 +86,22 @@ _SUBJECTS: Final = row_sets.Table(EventSubject, _SubjectRow)
 
 def record_all(entries: Sequence[Entry]) -> None:
     """Record many events in the caller's transaction, as `record` does one."""
+    if entries:
+        keys = row_sets.allocate({Event: len(entries)})[Event]
+        row_sets.insert_all(insertions(entries, keys))
+
+
+def insertions(entries: Iterable[Entry], keys: Iterator[int]) -> list[Insertion]:
+    """The rows of events with these keys, for who inserts them together with others of its transaction."""
     assert connection.in_atomic_block, "an event is part of the act's own transaction"
-    if not entries:
-        return
     now = timezone.now()
-    rows = []
+    rows, subjects = [], []
     for one in entries:
         one.event_type.check(one.details)
-        at = one.occurred_at or now
-        actor = str(one.actor)[:200]
-        rows.append(_EventRow(one.event_type.kind, at, now, actor, one.source, one.details))
-    keys = {public_id: key for key, public_id in _EVENTS.insert_returning("RETURNING id, public_id", rows)}
-    _SUBJECTS.insert(
-        [
-            _SubjectRow(keys[row.public_id], type_, key)
-            for row, entry in zip(rows, entries, strict=True)
-            for type_, key in dict.fromkeys(entry.about)
-        ]
-    )
+        key, at, actor = next(keys), one.occurred_at or now, str(one.actor)[:200]
+        rows.append(_EventRow(key, one.event_type.kind, at, now, actor, one.source, one.details))
+        subjects += [_SubjectRow(key, type_, thing) for type_, thing in dict.fromkeys(one.about)]
+    return [Insertion(_EVENTS, rows), Insertion(_SUBJECTS, subjects)]
 
 
 def timeline(type_: str, key: str, limit: int = 200) -> list[Event]:

@@ -1,13 +1,13 @@
 """What a URL or the API may name: random identifiers, never the database's own keys."""
 
-import uuid
+import os
 
 from django.db import models
 
 
 def new_public_id() -> str:
     """Make a random identifier of 32 hexadecimal digits."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 class PublicModel(models.Model):

@@ -11,10 +11,11 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from operator import attrgetter
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 import orjson
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db.backends.utils import CursorWrapper
 
 Record = TypeVar("Record")
 Condition = tuple[str, list[Any]]
@@ -22,6 +23,8 @@ Condition = tuple[str, list[Any]]
 
 MOST_PARAMETERS: Final = 30_000
 """Values in one statement; SQLite takes 32,766."""
+_MOST_AT_ONCE: Final = 1000
+"""Rows of several tables in one statement."""
 
 _Convert = Callable[[Any], Any]
 _TEXTS: Final = frozenset({"CharField", "TextField"})
@@ -59,10 +62,16 @@ class _Columns:
     def typed_marks(self) -> str:
         return "(" + ", ".join(f"%s{cast}" for cast in self.casts) + ")"
 
-    def portions(self, rows: Sequence[Record]) -> Iterator[Sequence[Record]]:
-        size = max(1, MOST_PARAMETERS // len(self.names))
-        for start in range(0, len(rows), size):
-            yield rows[start : start + size]
+    @cached_property
+    def size(self) -> int:
+        """How many rows one statement takes."""
+        return max(1, MOST_PARAMETERS // len(self.names))
+
+    def portions(self, rows: Sequence[Record]) -> Sequence[Sequence[Record]]:
+        """Rows in as many statements as they need."""
+        if len(rows) <= self.size:
+            return [rows] if rows else []
+        return [rows[start : start + self.size] for start in range(0, len(rows), self.size)]
 
 
 class Table(Generic[Record]):
@@ -77,6 +86,7 @@ class Table(Generic[Record]):
         self._names = tuple(names)
         self._values = attrgetter(*self._names)
         self._parts: dict[tuple[str, ...], _Columns] = {}
+        self._types: dict[tuple[str, ...], tuple[list[str], list[str]]] = {}
 
     def values(self, row: Record) -> tuple[Any, ...]:
         """All values of a record, to compare it later with what it was."""
@@ -111,24 +121,32 @@ class Table(Generic[Record]):
 
     def any_of(self, columns: Sequence[str], keys: Iterable[Sequence[Any]]) -> Condition:
         """A condition that finds the rows whose `columns` have one of the `keys`; an index serves it."""
-        names = [f"{self.name}.{self._column(name)}" for name in columns]
-        return any_of(names, [self._type(name) for name in columns], keys)
+        return any_of(*self._typed(tuple(columns)), keys)
 
     def insert(self, rows: Sequence[Record], *, with_id: bool = True) -> int:
         """Insert rows, those left out whose natural key is there by now; return how many were inserted."""
         part = self._part(self._names if with_id else self._without_id)
-        into = f"INSERT INTO {self.name} ({part.listed}) VALUES "
         count = 0
         for some in part.portions(rows):
-            values = [part.of(row) for row in some]
-            with connection.cursor() as cursor:
-                if _vendor() == "sqlite":
-                    cursor.executemany(f"{into}{part.marks} ON CONFLICT DO NOTHING", values)
-                else:
-                    sql = f"{into}{', '.join([part.marks] * len(values))} ON CONFLICT DO NOTHING"
-                    cursor.execute(sql, [value for row in values for value in row])
-                count += cursor.rowcount
+            cursor = _cursor()
+            if _vendor() == "sqlite":
+                sql = f"INSERT INTO {self.name} ({part.listed}) VALUES {part.marks} ON CONFLICT DO NOTHING"
+                cursor.executemany(sql, [part.of(row) for row in some])
+            else:
+                cursor.execute(self.insertion(some, with_id=with_id), self.parameters(some, with_id=with_id))
+            count += cursor.rowcount
         return count
+
+    def insertion(self, rows: Sequence[Record], *, with_id: bool) -> str:
+        """The statement that inserts rows, for `parameters`."""
+        part = self._part(self._names if with_id else self._without_id)
+        marks = ", ".join([part.marks] * len(rows))
+        return f"INSERT INTO {self.name} ({part.listed}) VALUES {marks} ON CONFLICT DO NOTHING"
+
+    def parameters(self, rows: Sequence[Record], *, with_id: bool) -> list[Any]:
+        """The values of rows, one after the other."""
+        part = self._part(self._names if with_id else self._without_id)
+        return [value for row in rows for value in part.of(row)]
 
     def insert_returning(self, ending: str, rows: Sequence[Record]) -> list[tuple[Any, ...]]:
         """Insert rows without their keys, with an ON CONFLICT and RETURNING of one's own; what it returns."""
@@ -148,9 +166,8 @@ class Table(Generic[Record]):
         part = self._part((*sorted(set(names) - {"id"}), "id"))
         sets = ", ".join(f"{column} = %s" for column in part.columns[:-1])
         if rows and sets:
-            with connection.cursor() as cursor:
-                sql = f"UPDATE {self.name} SET {sets} WHERE id = %s"
-                cursor.executemany(sql, [part.of(row) for row in rows])
+            sql = f"UPDATE {self.name} SET {sets} WHERE id = %s"
+            _cursor().executemany(sql, [part.of(row) for row in rows])
 
     def update_where(
         self, condition: str, parameters: Sequence[Any], rows: Sequence[Record], names: Iterable[str]
@@ -208,6 +225,13 @@ class Table(Generic[Record]):
             )
         return found
 
+    def _typed(self, columns: tuple[str, ...]) -> tuple[list[str], list[str]]:
+        """The names of columns, and their types."""
+        if columns not in self._types:
+            names = [f"{self.name}.{self._column(name)}" for name in columns]
+            self._types[columns] = names, [self._type(name) for name in columns]
+        return self._types[columns]
+
     def _column(self, name: str) -> str:
         return str(self._known[name].column)
 
@@ -247,10 +271,37 @@ def any_of(columns: Sequence[str], types: Sequence[str], keys: Iterable[Sequence
 
 def rows_of(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What a query finds."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    cursor = _cursor()
+    cursor.execute(sql, parameters)
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
+
+
+@dataclass(frozen=True)
+class Insertion:
+    """Rows that are to be inserted into a table, with their own keys or with new ones."""
+
+    table: Table[Any]
+    rows: Sequence[Any]
+    with_id: bool = True
+
+
+def insert_all(insertions: Iterable[Insertion]) -> bool:
+    """Insert rows into several tables; False if a row of one was there by now. At once on PostgreSQL."""
+    wanted = [one for one in insertions if one.rows]
+    total = sum(len(one.rows) for one in wanted)
+    if _vendor() == "sqlite" or total > _MOST_AT_ONCE:
+        return sum(one.table.insert(one.rows, with_id=one.with_id) for one in wanted) == total
+    if not wanted:
+        return True
+    parts = [
+        f"i{n} AS ({one.table.insertion(one.rows, with_id=one.with_id)} RETURNING 1)"
+        for n, one in enumerate(wanted)
+    ]
+    counts = " + ".join(f"(SELECT count(*) FROM i{n})" for n in range(len(wanted)))
+    parameters = [value for one in wanted for value in one.table.parameters(one.rows, with_id=one.with_id)]
+    ((count,),) = rows_of(f"WITH {', '.join(parts)} SELECT {counts}", parameters)
+    return bool(count == total)
 
 
 def allocate(counts: Mapping[type[models.Model], int]) -> dict[type[models.Model], Iterator[int]]:
@@ -273,6 +324,16 @@ def allocate(counts: Mapping[type[models.Model], int]) -> dict[type[models.Model
     return {model: iter(keys[name]) for name, (model, _) in tables.items()}
 
 
+def _cursor() -> CursorWrapper:
+    """The connection's cursor for sets, one for all statements: making one costs as much as a statement."""
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    raw, cursor = getattr(database, "cursor_for_sets", (None, None))
+    if raw is None or raw is not database.connection or database.queries_logged:
+        cursor = database.cursor()
+        database.cursor_for_sets = None if database.queries_logged else database.connection, cursor
+    return cast(CursorWrapper, cursor)
+
+
 @cache
 def _vendor() -> str:
     return connection.vendor
@@ -280,6 +341,11 @@ def _vendor() -> str:
 
 def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
+
+
+def _spelled(value: Any) -> str:
+    """JSON in SQLite, whose text searches look into: lists are spelled as Django does."""
+    return json.dumps(value) if isinstance(value, list) else _dumps(value)
 
 
 def _moment(kept: str | datetime) -> datetime:
@@ -298,9 +364,6 @@ _READERS: Final[Mapping[str, Mapping[str, _Convert]]] = {
     "postgresql": {"JSONField": orjson.loads},
 }
 _WRITERS: Final[Mapping[str, Mapping[str, _Convert]]] = {
-    "sqlite": {
-        "JSONField": json.dumps,
-        "DateTimeField": _text,
-    },  # spelled as Django does: searches look at it
+    "sqlite": {"JSONField": _spelled, "DateTimeField": _text},
     "postgresql": {"JSONField": _dumps},
 }

@@ -9,4 +9,5 @@ patients_changed = Signal()
 """Sent with `patients`, the `PatientRecord`s whose identity or demographics changed."""
 
 orders_changed = Signal()
-"""Sent with `orders`, the `OrderAggregate`s whose content, numbers, status or patient changed."""
+"""Sent with `orders`, the `OrderAggregate`s whose content, numbers, status or patient changed, and with
+`newcomers`, those of their patients' records that were made with them and that nobody else is."""

@@ -42,14 +42,20 @@ class _Found:
 _STUDIES: Final = Table(Study, _Found)
 
 
-def on_orders_changed(sender: Any, orders: Sequence[OrderAggregate], **_: Any) -> None:
+def on_orders_changed(
+    sender: Any, orders: Sequence[OrderAggregate], newcomers: Sequence[PatientRecord] = (), **_: Any
+) -> None:
     """Judge again what orders that came, changed or went could be the orders of."""
-    keys = [one.order.patient_id for one in orders if one.order.patient_id is not None]
-    records = people.records_of(keys, MOST_RECORDS)
+    new = {record.id: PersonRecord.of(record) for record in newcomers}
+    keys = {one.order.patient_id for one in orders if one.order.patient_id is not None}
+    records = [
+        *(new[key] for key in sorted(keys & new.keys())),
+        *people.records_of(keys - new.keys(), MOST_RECORDS),
+    ]
     wanted = [*_of_orders(orders, ArchiveSection.current().reconcile), *_of_records(records)]
     if not _judge_again(wanted, len(orders)):
         for order in orders:  # one of them alone could be of so many that the others would be passed over
-            on_orders_changed(sender, [order])
+            on_orders_changed(sender, [order], newcomers)
 
 
 def on_patients_changed(sender: Any, patients: Sequence[PatientRecord], **_: Any) -> None:

@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 
 from django.db import connection, transaction
 
-from ledger import events
 from worklist import catalogue as catalogues
 from worklist import change_check
 from worklist.batches import changed_rows
@@ -87,6 +86,7 @@ class Batch:
         self._patients = patients
         self._orders = orders
         self._told_by_orders: set[int] = set()
+        self._newcomers: Sequence[PatientRecord] = ()
 
     def decide(self, changes: ChangeSet) -> list[Applied]:
         """Apply a change set in memory."""
@@ -99,12 +99,11 @@ class Batch:
     def save(self) -> None:
         """Write what is new or changed, then tell those above of it."""
         differences = self._snapshot.differences(self._rows())
+        self._newcomers = self._unlinked(differences.new[PATIENTS])
         touched = differences.touched()
-        changed_rows.write(differences)
+        entries = [entry for part in (self._patients, self._orders) if part for entry in part.entries]
+        changed_rows.write(differences, entries)
         _delete(row for one in self._aggregates() for row in one.removed)
-        events.record_all(
-            [entry for part in (self._patients, self._orders) if part for entry in part.entries]
-        )
         self._tell(touched)
 
     def _decide(self, group: Group, provenance: Provenance, known: dict[int, _Registered]) -> Applied:
@@ -128,6 +127,10 @@ class Batch:
         assert self._patients is not None
         patient = self._patients.register(said, provenance)
         return patient, self._patients.visit(said.visit, patient, provenance) if said.visit else None
+
+    def _unlinked(self, patients: Sequence[PatientRecord]) -> list[PatientRecord]:
+        linked = {end for ends in self._patients.links for end in ends[:2]} if self._patients else set()
+        return [row for row in patients if row.id not in linked]
 
     def _aggregates(self) -> Iterable[OrderAggregate]:
         return self._orders.aggregates.values() if self._orders else ()
@@ -166,7 +169,7 @@ class Batch:
             if id(row) not in self._told_by_orders or row.id not in told:
                 patients[row.id] = row
         if orders:
-            orders_changed.send(sender=None, orders=orders)
+            orders_changed.send(sender=None, orders=orders, newcomers=self._newcomers)
         if patients:
             patients_changed.send(sender=None, patients=list(patients.values()))
 

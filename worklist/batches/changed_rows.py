@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from django.db import models
-
-from ledger.row_sets import Table, allocate
+from ledger import events
+from ledger.events import Entry
+from ledger.models import Event
+from ledger.row_sets import Insertion, Table, allocate, insert_all
 from worklist.batches.row_tables import IN_ORDER, NUMBERS, PATIENTS, REFERRED_TO, VISITS
+from worklist.orders.order_aggregate import age
 
 _Record = TypeVar("_Record")
 
@@ -17,6 +19,11 @@ _NATURAL_KEYS: Mapping[Table[Any], Any] = {
     NUMBERS: lambda row: row.key,
 }
 """New rows are inserted in the order of these, so that two batches never wait for each other in a ring."""
+
+_REFERRED_TO: Final = frozenset(REFERRED_TO.values())
+_REFERENCES: Final = {
+    table: [name for name in REFERRED_TO if name in table.record.__dataclass_fields__] for table in IN_ORDER
+}
 
 
 class Overtaken(Exception):
@@ -74,36 +81,39 @@ class Snapshot:
         return found
 
 
-def write(differences: Differences) -> None:
-    """Give new rows their keys, and write what is new and what is changed. Raises `Overtaken`."""
-    _give_keys(differences)
+def write(differences: Differences, entries: Sequence[Entry]) -> None:
+    """Give new rows their keys, write what is new and what is changed, and record events.
+
+    Raises `Overtaken` where a new row's natural key is taken by now.
+    """
+    keys = _give_keys(differences, len(entries))
     for table in IN_ORDER:
-        changed = differences.changed[table]
-        table.update([row for row, _ in changed], set().union(*(names for _, names in changed)))
-        new = sorted(differences.new[table], key=_NATURAL_KEYS.get(table, lambda row: 0))
-        if new and table.insert(new, with_id=table.model in _referred_to()) < len(new):
-            raise Overtaken
+        if changed := differences.changed[table]:
+            table.update([row for row, _ in changed], set().union(*(names for _, names in changed)))
+    new = [
+        Insertion(table, sorted(rows, key=_NATURAL_KEYS.get(table, age)), with_id=table.model in _REFERRED_TO)
+        for table in IN_ORDER
+        if (rows := differences.new[table])
+    ]
+    if not insert_all([*new, *events.insertions(entries, keys)]):
+        raise Overtaken
 
 
-def _give_keys(differences: Differences) -> None:
-    new = {table.model: rows for table, rows in differences.new.items() if table.model in _referred_to()}
-    keys = allocate({model: len(rows) for model, rows in new.items()})
+def _give_keys(differences: Differences, entries: int) -> Iterator[int]:
+    """Set the keys of new rows, also where others refer to them; return those for events."""
+    new = {table.model: rows for table, rows in differences.new.items() if table.model in _REFERRED_TO}
+    keys = allocate({**{model: len(rows) for model, rows in new.items()}, Event: entries})
     given = {model: dict(_keyed(rows, keys.get(model, iter(())))) for model, rows in new.items()}
     for table in IN_ORDER:
-        names = [name for name in REFERRED_TO if hasattr(table.record, name)]
-        changed = (row for row, _ in differences.changed[table])
-        for row in (*differences.new[table], *changed):
-            for name in names:
+        for row in (*differences.new[table], *(row for row, _ in differences.changed[table])):
+            for name in _REFERENCES[table]:
                 key = getattr(row, name)
                 if key is not None and key < 0:
                     setattr(row, name, given[REFERRED_TO[name]][key])
+    return keys.get(Event, iter(()))
 
 
 def _keyed(rows: Iterable[Any], keys: Iterator[int]) -> Iterator[tuple[int, int]]:
     for row in rows:
         old, row.id = row.id, next(keys)
         yield old, row.id
-
-
-def _referred_to() -> frozenset[type[models.Model]]:
-    return frozenset(REFERRED_TO.values())

@@ -6,6 +6,7 @@ from typing import Final
 
 from ledger.row_sets import Table, any_of, rows_of
 from worklist.models import Order, Patient
+from worklist.patients.patient_records import PatientRecord
 
 _PATIENTS: Final = Patient._meta.db_table
 
@@ -18,6 +19,10 @@ class PersonRecord:
     value: str
     name: str
     birth_date: str
+
+    @classmethod
+    def of(cls, record: PatientRecord) -> "PersonRecord":
+        return cls(record.id, record.value, record.name, record.birth_date)
 
 
 @dataclass(frozen=True)

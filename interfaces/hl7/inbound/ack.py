@@ -215,7 +215,7 @@ def _echo(header: Header, n: int, delimiters: Delimiters) -> str:
     """MSH-n as it came, but for control characters; written anew where the delimiters differ."""
     raw = header.raw(n)
     if delimiters == header.delimiters:
-        return _CONTROL.sub(lambda match: escape(match[0], delimiters), raw)
+        return raw if raw.isprintable() else _CONTROL.sub(lambda match: escape(match[0], delimiters), raw)
     return _rewrite(raw, header, delimiters)
 
 

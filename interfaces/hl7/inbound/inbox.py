@@ -10,16 +10,15 @@ import itertools
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.db import DatabaseError, transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
-from interfaces.hl7.inbound import message_application, message_index, message_store, translation
+from interfaces.hl7.inbound import message_application, message_index, message_store
 from interfaces.hl7.inbound.message_store import Arrival
 from interfaces.hl7.models import InboundMessage, InboundStatus
-from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax.er7 import Er7Error
 from ledger import recurring
 from ledger.crashpoint import crashpoint
@@ -29,7 +28,11 @@ logger = logging.getLogger(__name__)
 LEFT_BEHIND: Final = timedelta(seconds=10)
 """A message that is not applied after this time was left behind by a process that died."""
 
-_Stored = tuple[InboundMessage, bool]
+
+class _Stored(NamedTuple):
+    row: InboundMessage
+    is_new: bool
+    arrival: Arrival
 
 
 def receive(raw: bytes, *, peer: str) -> bytes | None:
@@ -48,34 +51,33 @@ def receive_all(messages: Sequence[tuple[bytes, str]]) -> list[bytes | None]:
     found = [next(stored) if arrival is not None else None for arrival in arrivals]
     crashpoint("mllp.after_commit")
     answers: list[bytes | None] = []
-    for is_new, group in itertools.groupby(found, key=lambda one: one is not None and one[1]):
-        rows = [one[0] if one is not None else None for one in group]
+    for is_new, group in itertools.groupby(found, key=lambda one: one is not None and one.is_new):
         if is_new:
-            answers += message_application.process([row for row in rows if row is not None])
+            answers += message_application.process([(one.row, one.arrival) for one in group if one])
         else:
-            answers += [_answer_again(row) if row is not None else None for row in rows]
+            answers += [_answer_again(one.row) if one else None for one in group]
     return answers
 
 
 def replay(message: InboundMessage, raw: bytes | None = None) -> InboundMessage:
     """Apply a message again, as it came or repaired: as a new row that names the old one."""
     content = bytes(message.raw) if raw is None else raw
-    header = er7.read_header(translation.text_of(content))
+    arrival = Arrival.of(content, message.peer)
     with transaction.atomic():
-        again = message_store.row_of(content, header, message.source, message.peer)
+        again = message_store.row_of(content, arrival.header, message.source, message.peer)
         again.replay_of = message.replay_of or message
         rows = InboundMessage.objects.filter(source=message.source, control_id=again.control_id)
         again.replay_number = (rows.aggregate(newest=Max("replay_number"))["newest"] or 0) + 1
         again.save()
-        message_index.keep_all([again])
-    message_application.process([again])
+        message_index.keep_all([(again, arrival.parsed)])
+    message_application.process([(again, arrival)])
     again.refresh_from_db()
     return again
 
 
 def _arrival(raw: bytes, peer: str) -> Arrival | None:
     try:
-        return Arrival(raw, er7.read_header(translation.text_of(raw)), peer)
+        return Arrival.of(raw, peer)
     except Er7Error:
         return None
 
@@ -85,7 +87,8 @@ def _stored(arrivals: Sequence[Arrival]) -> list[_Stored | None]:
     if not arrivals:
         return []
     try:
-        return list(message_application.again(lambda: message_store.store(arrivals)))
+        rows = message_application.again(lambda: message_store.store(arrivals))
+        return [_Stored(row, is_new, one) for (row, is_new), one in zip(rows, arrivals, strict=True)]
     except DatabaseError as error:
         if len(arrivals) > 1:
             return [one for arrival in arrivals for one in _stored([arrival])]
@@ -104,7 +107,9 @@ def _attempt(message: InboundMessage) -> bytes | None:
         rows = InboundMessage.objects.filter(pk=message.pk, status=InboundStatus.RECEIVED)
         hit = rows.update(attempts=F("attempts") + 1)
     message.refresh_from_db()
-    return message_application.process([message])[0] if hit else bytes(message.ack) or None
+    if not hit:
+        return bytes(message.ack) or None
+    return message_application.process([(message, Arrival.of(bytes(message.raw), message.peer))])[0]
 
 
 def waits() -> bool:

@@ -21,10 +21,9 @@ from django.db import (
 )
 
 from interfaces.hl7.inbound import translation
-from interfaces.hl7.inbound.message_store import MESSAGES
+from interfaces.hl7.inbound.message_store import MESSAGES, Arrival
 from interfaces.hl7.inbound.translation import Problem, Translation
 from interfaces.hl7.models import InboundMessage, InboundStatus
-from interfaces.hl7.syntax import er7
 from ledger import events
 from ledger.crashpoint import crashpoint
 from ledger.row_sets import rows_of
@@ -56,16 +55,16 @@ _OUTCOME: Final = (
 _Result = TypeVar("_Result")
 
 
-def process(messages: Sequence[InboundMessage]) -> list[bytes | None]:
+def process(messages: Sequence[tuple[InboundMessage, Arrival]]) -> list[bytes | None]:
     """Apply messages whose attempts are counted, record the outcomes, and return the acknowledgments.
 
     None where not even the outcome could be recorded.
     """
-    for part in _parts([_translated(message) for message in messages]):
+    for part in _parts([_translated(message, arrival) for message, arrival in messages]):
         if len(part) == 1 or not _applied_together(part):
             for one in part:
                 _apply_alone(one)
-    return [bytes(message.ack) or None for message in messages]
+    return [bytes(message.ack) or None for message, _ in messages]
 
 
 def again(work: Callable[[], _Result]) -> _Result:
@@ -99,19 +98,15 @@ def _parts(translations: Sequence[Translation]) -> Iterator[list[Translation]]:
         yield part
 
 
-def _translated(message: InboundMessage) -> Translation:
+def _translated(message: InboundMessage, arrival: Arrival) -> Translation:
     if message.attempts > MAX_ATTEMPTS:
         text = f"the process died {MAX_ATTEMPTS} times while it applied this; the message is kept"
-        return _refused(message, Problem(207, "", text), InboundStatus.FAILED)
+        problem = Problem(207, "", text)
+        return translation.refused(message, arrival.header, problem, InboundStatus.FAILED)
     try:
-        return again(lambda: translation.translate(message, catalogue.current()))
+        return again(lambda: translation.translate(message, arrival, catalogue.current()))
     except Exception as error:
-        return _refused(message, _problem(message, error))
-
-
-def _refused(message: InboundMessage, problem: Problem, status: InboundStatus | None = None) -> Translation:
-    header = er7.read_header(translation.text_of(bytes(message.raw)))
-    return translation.refused(message, header, problem, status)
+        return translation.refused(message, arrival.header, _problem(message, error))
 
 
 def _problem(message: InboundMessage, error: Exception) -> Problem:
@@ -141,7 +136,7 @@ def _apply_alone(one: Translation) -> None:
         else:
             again(lambda: _apply([one]))
     except Exception as error:
-        refused = _refused(message, _problem(message, error))
+        refused = translation.refused(message, one.header, _problem(message, error))
         try:
             again(lambda: _apply([refused]))
         except DatabaseError as error:

@@ -1,11 +1,12 @@
 """The numbers by which people look for a message, read when it comes, whether or not it can be applied."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from interfaces.hl7.models import InboundMessage, MessageKey, OutboundMessage
 from interfaces.hl7.syntax import er7
-from interfaces.hl7.syntax.er7 import Er7Error, Segments
+from interfaces.hl7.syntax.er7 import Er7Error, Message, Segments
 from ledger.row_sets import Table
 
 PATIENT: Final = "patient"
@@ -17,7 +18,6 @@ READ: Final = 64 * 1024
 MOST: Final = 60
 """Keys of one message."""
 
-_KEYS: Final = Table(MessageKey, MessageKey)
 _FIELDS: Final = (
     (PATIENT, "PID", 3),
     (PATIENT, "PID", 2),
@@ -31,6 +31,17 @@ _FIELDS: Final = (
 )
 
 
+@dataclass(slots=True)
+class _Key:
+    inbound_id: int | None
+    outbound_id: int | None
+    kind: str
+    value: str
+
+
+_KEYS: Final = Table(MessageKey, _Key)
+
+
 def named_in(raw: bytes) -> list[tuple[str, str]]:
     """Kind and value of the numbers that a message names, each once; none for what can't be read."""
     try:
@@ -39,24 +50,28 @@ def named_in(raw: bytes) -> list[tuple[str, str]]:
         message = er7.parse_text(head.decode(codec, "replace"))
     except (Er7Error, LookupError):
         return []
-    return list(dict.fromkeys(_numbers(message)))[:MOST]
+    return _named_in(message)
 
 
-def keep_all(rows: Sequence[InboundMessage]) -> None:
-    """Write down the keys of messages, in the transaction that stores them."""
-    keys = [
-        MessageKey(inbound=row, kind=kind, value=value)
-        for row in rows
-        for kind, value in named_in(bytes(row.raw))
-    ]
-    _KEYS.insert(keys, with_id=False)
+def keep_all(rows: Iterable[tuple[InboundMessage, Message | None]]) -> None:
+    """Write down the keys of messages, in the transaction that stores them; some are parsed already."""
+    _KEYS.insert(
+        [
+            _Key(row.pk, None, kind, value)
+            for row, parsed in rows
+            for kind, value in (named_in(bytes(row.raw)) if parsed is None else _named_in(parsed))
+        ]
+    )
 
 
 def keep_told(row: OutboundMessage) -> None:
     """Write down what a message tells of, in the transaction that asks for it."""
     about = [(str(type_), str(key)) for type_, key in row.facts.get("about", ())]
-    keys = [MessageKey(outbound=row, kind=kind[:16], value=value[:199]) for kind, value in about[:MOST]]
-    _KEYS.insert(keys, with_id=False)
+    _KEYS.insert([_Key(None, row.pk, kind[:16], value[:199]) for kind, value in about[:MOST]])
+
+
+def _named_in(message: Segments) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(_numbers(message)))[:MOST]
 
 
 def _numbers(message: Segments) -> Iterator[tuple[str, str]]:

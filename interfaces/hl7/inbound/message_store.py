@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import transaction
+from django.db import connection
 from django.utils import timezone
 
 from interfaces.hl7.inbound import message_index
 from interfaces.hl7.models import InboundMessage, InboundStatus
-from interfaces.hl7.syntax.er7 import Header
+from interfaces.hl7.syntax import er7
+from interfaces.hl7.syntax.er7 import Er7Error, Header, Message
+from ledger import durability
 from ledger.crashpoint import crashpoint
 from ledger.row_sets import Table
 
@@ -24,16 +26,27 @@ MESSAGES: Final = Table(InboundMessage, InboundMessage)
 _UNLESS_KNOWN: Final = """ON CONFLICT DO NOTHING RETURNING id, public_id, EXISTS (
     SELECT 1 FROM hl7_inboundmessage other
     WHERE other.source = hl7_inboundmessage.source AND other.control_id = hl7_inboundmessage.control_id
-    AND other.sha256 <> hl7_inboundmessage.sha256)"""
+    AND other.sha256 <> hl7_inboundmessage.sha256), """
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A message as it came."""
+    """A message as it came: its bytes, and as far as it can be read as it says itself."""
 
     raw: bytes
-    header: Header
     peer: str
+    header: Header
+    parsed: Message | None
+
+    @classmethod
+    def of(cls, raw: bytes, peer: str) -> "Arrival":
+        """Raises `Er7Error` where there is no MSH."""
+        text = er7.without_nul(raw)
+        header = er7.read_header(text)
+        try:
+            return cls(raw, peer, header, er7.parse(text))
+        except Er7Error:
+            return cls(raw, peer, header, None)
 
     @property
     def source(self) -> str:
@@ -42,12 +55,17 @@ class Arrival:
 
 
 def store(arrivals: Sequence[Arrival]) -> list[tuple[InboundMessage, bool]]:
-    """The durable row of each message, and whether it is new; then its first attempt is counted."""
+    """The row of each message, and whether it is new; then its first attempt is counted.
+
+    A killed process loses nothing of it. It is on disk no later than what becomes of the message.
+    """
     rows = [row_of(arrival.raw, arrival.header, arrival.source, arrival.peer) for arrival in arrivals]
-    with transaction.atomic():
-        new = _insert(rows)
+    with durability.with_the_next_commit():
+        _insert(rows)
         found = [(row, True) if row.pk else (_received_again(row), False) for row in rows]
-        message_index.keep_all(new)
+        message_index.keep_all(
+            [(row, arrival.parsed) for (row, is_new), arrival in zip(found, arrivals, strict=True) if is_new]
+        )
         crashpoint("mllp.before_commit")
     return found
 
@@ -67,23 +85,22 @@ def row_of(raw: bytes, header: Header, source: str, peer: str) -> InboundMessage
     )
 
 
-def _insert(rows: Sequence[InboundMessage]) -> list[InboundMessage]:
+def _insert(rows: Sequence[InboundMessage]) -> None:
     """Insert those that are not there; mark those whose control ID came before with other bytes."""
     by_id = {row.public_id: row for row in rows}
-    reused, new = [], []
+    reused = []
     seen: set[tuple[str, str]] = set()
-    for key, public_id, is_reused in MESSAGES.insert_returning(_UNLESS_KNOWN, rows):
+    durable = durability.WITH_THE_NEXT if connection.vendor == "postgresql" else "''"
+    for key, public_id, is_reused, _ in MESSAGES.insert_returning(_UNLESS_KNOWN + durable, rows):
         row = by_id[public_id]
         row.pk = key
         row._state.adding = False
-        new.append(row)
         name = (row.source, row.control_id)
         if row.control_id and (is_reused or name in seen):
             row.control_id_reused = True
             reused.append(row)
         seen.add(name)
     MESSAGES.update(reused, ["control_id_reused"])
-    return new
 
 
 def _received_again(row: InboundMessage) -> InboundMessage:

@@ -10,7 +10,7 @@ from interfaces.hl7.inbound import order_control, patients
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.data_types import Said
-from interfaces.hl7.syntax.er7 import Er7Error, Segment, Segments, parse_path
+from interfaces.hl7.syntax.er7 import Er7Error, Segment, Segments
 from ledger.stamps import NONE
 from worklist.change_set import ChangeSet, Group
 from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
@@ -287,8 +287,7 @@ class _Fields:
 
     def present(self, name: str) -> Iterator[tuple[Said, str]]:
         """Each field of the mapping that is present, and its location."""
-        for text in self._reading.policy.mapping.get(name, ()):
-            path = parse_path(text)
+        for path in self._reading.policy.paths.get(name, ()):
             segment = (
                 self._segments[path.segment]
                 if path.segment in self._segments
@@ -297,6 +296,8 @@ class _Fields:
             if segment is None:
                 continue
             found = segment.field(path.field)
+            if found.is_empty:
+                continue
             if found.is_null:
                 yield NONE, segment.location(path.field)
             elif value := found.component(path.component or 1, path.subcomponent or 1).strip():

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from interfaces.hl7 import source_options
 from interfaces.hl7.hl7_section import HL7Section
 from interfaces.hl7.models import Source
 from interfaces.hl7.source_options import SourceOptions
-from interfaces.hl7.syntax.er7 import Er7Error, Header
+from interfaces.hl7.syntax.er7 import Er7Error, Header, Path, parse_path
 from worklist.worklist_policy import WorklistPolicy
 
 MAPPING: Final[Mapping[str, Sequence[str]]] = {
@@ -47,6 +48,11 @@ class SourcePolicy:
     options: SourceOptions
     time_zone: ZoneInfo
     mapping: Mapping[str, Sequence[str]]
+
+    @cached_property
+    def paths(self) -> Mapping[str, Sequence[Path]]:
+        """The mapping, read."""
+        return {name: [parse_path(text) for text in paths] for name, paths in self.mapping.items()}
 
 
 _kept: dict[tuple[str, str], tuple[float, SourcePolicy | None]] = {}

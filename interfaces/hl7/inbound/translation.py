@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import ack, context, error_codes, sources, triggers
+from interfaces.hl7.inbound.message_store import Arrival
 from interfaces.hl7.models import InboundMessage, InboundStatus
-from interfaces.hl7.syntax import character_sets, er7
+from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax.er7 import Er7Error, Header, Segments
 from ledger.events import Entry
 from worklist import change_check
@@ -44,17 +45,15 @@ class Translation:
     flags: Sequence[Entry] = field(default_factory=list)
 
 
-def translate(message: InboundMessage, catalogue: Catalogue) -> Translation:
+def translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) -> Translation:
     """Read a message, and set on its row what will have become of it once that is committed.
 
     Raises `DatabaseError` where its source's policy can't be read.
     """
-    raw = text_of(bytes(message.raw))
-    header = er7.read_header(raw)
     try:
-        return _translate(message, header, raw, catalogue)
+        return _translate(message, arrival, catalogue)
     except Er7Error as error:
-        return refused(message, header, Problem(error.code, error.location, error.text))
+        return refused(message, arrival.header, Problem(error.code, error.location, error.text))
 
 
 def refused(
@@ -75,17 +74,15 @@ def refused(
     return Translation(message, header, problem=problem)
 
 
-def text_of(raw: bytes) -> bytes:
-    """The message without NUL, which some senders pad with and no text column takes."""
-    return raw if b"\0" not in raw or character_sets.sniff_utf16(raw) else raw.replace(b"\0", b"")
-
-
-def _translate(message: InboundMessage, header: Header, raw: bytes, catalogue: Catalogue) -> Translation:
+def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) -> Translation:
+    header = arrival.header
     policy = sources.policy_of(header)
     handler = triggers.handler_of(header, policy)
     if not header.control_id:
         raise Er7Error(101, "MSH^1^10", "the message control ID is missing")
-    parsed = er7.parse(raw, policy.options.charset or None)
+    parsed = None if policy.options.charset else arrival.parsed
+    if parsed is None:
+        parsed = er7.parse(er7.without_nul(arrival.raw), policy.options.charset or None)
     _check_size(parsed)
     read = context.read(message, parsed, header, policy)
     changes = handler(read)

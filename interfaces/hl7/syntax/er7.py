@@ -344,6 +344,11 @@ def parse(raw: bytes, charset: str | None = None) -> Message:
     return _read(text, codec)
 
 
+def without_nul(raw: bytes) -> bytes:
+    """The message without NUL, which some senders pad with and no text column takes."""
+    return raw if b"\0" not in raw or character_sets.sniff_utf16(raw) else raw.replace(b"\0", b"")
+
+
 def parse_text(text: str) -> Message:
     """Read text that is decoded already. Raises Er7Error as `parse` does."""
     return _read(text, "utf-8")

@@ -24,6 +24,8 @@ PATIENCE: Final = 0.1
 """Seconds after which a batch takes so long that others need not wait for it."""
 GATHER: Final = 0.002
 """Seconds for which the others are waited for that were answered together with the first who sends again."""
+PAUSE: Final = 5.0
+"""Seconds after which a thread asks whether its connection to the database still is one."""
 
 Receive = Callable[[Sequence[tuple[bytes, str]]], list[bytes | None]]
 
@@ -53,6 +55,7 @@ class ReceiveQueue:
         self._running: set[_Batch] = set()
         self._expected = 1
         self._gathers = False
+        self._worked = threading.local()
 
     async def answer(self, message: bytes, peer: str) -> bytes | None:
         """The answer to a message, once it was received."""
@@ -103,8 +106,12 @@ class ReceiveQueue:
         return max(0.0, newest + PATIENCE - time.monotonic())
 
     def _work(self, batch: _Batch) -> list[bytes | None]:
-        close_old_connections()
-        return self._receive([(one.message, one.peer) for one in batch.messages])
+        """Receive a batch. After a pause the connection to the database may be gone."""
+        if time.monotonic() - getattr(self._worked, "at", 0.0) > PAUSE:
+            close_old_connections()
+        answers = self._receive([(one.message, one.peer) for one in batch.messages])
+        self._worked.at = time.monotonic()
+        return answers
 
     def _end(self, batch: _Batch, done: "asyncio.Future[list[bytes | None]]") -> None:
         self._running.discard(batch)
