@@ -1,20 +1,24 @@
 """Worlds that tests build on: a facility, a user, the origin of a message; and which tests run where."""
 
+import gc
 import itertools
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.db import connection
 from django.test import TransactionTestCase
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts import site_version
 from accounts.models import Facility, Role, User
 from ledger.stamps import Stamp
+from tests import databases
 from worklist.provenance import Provenance
 
 # A password that takes a twentieth of a second to check guards people; tests sign in thousands of times.
@@ -22,6 +26,29 @@ Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2Password
 
 EIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 """Eight in the morning of a Monday, when the tests' hospital opens."""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None) -> Iterator[None]:
+    databases.connect_to_a_copy()
+    yield
+    connection.close()
+
+
+TransactionTestCase._fixture_teardown = lambda case: databases.empty()
+
+
+def _find_static_files_once(middleware: WhiteNoiseMiddleware) -> None:
+    """A web process does so once in its life; tests make a handler for each client."""
+    if not _static_files:
+        _find_static_files(middleware)
+        _static_files.update(middleware.files)
+    middleware.files.update(_static_files)
+
+
+_static_files: dict[str, Any] = {}
+_find_static_files = WhiteNoiseMiddleware.add_files_from_finders
+WhiteNoiseMiddleware.add_files_from_finders = _find_static_files_once
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +117,19 @@ def _uses_database(item: pytest.Item) -> bool:
     fixtures = {"db", "transactional_db", "live_server"}.intersection(getattr(item, "fixturenames", ()))
     in_django_case = issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
     return bool(fixtures) or in_django_case or item.get_closest_marker("django_db") is not None
+
+
+def pytest_collection_finish() -> None:
+    """What has been loaded stays: don't look through it for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_unconfigure() -> None:
+    """Clean up after all processes, in the one that started them."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        databases.drop_databases()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

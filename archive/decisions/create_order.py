@@ -14,6 +14,7 @@ from archive.reconcile import apply_verdict, verdict_record
 from ledger.errors import Conflict, Invalid
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.provenance import Provenance
 from worklist.schedule import step_actions
@@ -119,11 +120,11 @@ def _place(study: Study, patient: Patient, procedure_code: str, by: Actor) -> Or
     start = verdict_record.acquired_at(apply_verdict.newest(study))
     statement = OrderUpdate(
         placer=Number(f"{study.public_id}.{revision(study)}", "RISPACS"),
-        values={"patient_id": patient.pk, **({"accession_number": label} if is_free else {})},
+        content=OrderContent(patient_id=patient.pk, accession_number=label if is_free else None),
         procedures=[
             ProcedureUpdate(
-                values={"code": procedure_code, "study_instance_uid": study.study_instance_uid},
-                steps=[StepUpdate(values={"start": start})],
+                content=ProcedureContent(study.study_instance_uid, code=procedure_code),
+                steps=[StepUpdate(content=StepContent(start=start))],
             )
         ],
     )

@@ -41,6 +41,9 @@ class InboundMessage(PublicModel):
     received_at = models.DateTimeField()
     status = models.CharField(max_length=8, choices=InboundStatus, default=InboundStatus.RECEIVED)
     attempts = models.PositiveIntegerField(default=0)
+    groups_applied = models.PositiveIntegerField(
+        default=0, help_text="of a message that is applied in portions: the rest is still to be"
+    )
     times_received = models.PositiveIntegerField(default=1)
     control_id_reused = models.BooleanField(default=False)
     clock_ahead = models.BooleanField(default=False)

@@ -4,11 +4,11 @@ An item is made for each requested procedure of a judged study, and for the stud
 known. What somebody has begun to write or say is never moved or withdrawn silently: its author is asked.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from archive.modality import DOCUMENTS
 from archive.models import Instance, Study, Verdict
@@ -18,7 +18,9 @@ from reporting.models import Dictation, ReadingItem, Recheck, Report, ReportVers
 from reporting.reading_worklist import reading_status
 from reporting.reporting_section import ReportingSection
 from reporting.turnaround import milestones
-from worklist.models import Order, Patient, Priority, RequestedProcedure
+from worklist.models import Priority, RequestedProcedure
+from worklist.orders.order_aggregate import OrderAggregate
+from worklist.patients.patient_records import PatientRecord
 
 S = reading_status.S
 """Minutes from ready to final, where the site file says nothing."""
@@ -43,18 +45,23 @@ def follow_study(sender: object, *, study: Study, **others: Any) -> None:
     reading_status.settle_study(study)
 
 
-def follow_order(sender: object, *, order: Order, **others: Any) -> None:
-    """Bring the urgency and the words of an order's items in line with it."""
-    for key in _keys(ReadingItem.objects.filter(procedures__order=order)):
+def follow_orders(sender: object, *, orders: Sequence[OrderAggregate], **others: Any) -> None:
+    """Bring the urgency and the words of the orders' items in line with them."""
+    procedures = [one.id for order in orders if not order.is_new for one in order.procedures]
+    if not procedures:
+        return
+    rows = ReadingItem.procedures.through.objects.filter(requestedprocedure__in=procedures)
+    for key in sorted(set(rows.values_list("readingitem_id", flat=True))):
         item = _locked(key)
         _describe(item)
         item.save()
 
 
-def follow_patients(sender: object, *, patients: list[Patient], **others: Any) -> None:
+def follow_patients(sender: object, *, patients: Sequence[PatientRecord], **others: Any) -> None:
     """Ask the author of what is begun, where a merge has changed whose it is shown as."""
-    rows = ReadingItem.objects.filter(patient__in=patients, status__in=reading_status.OPEN)
-    for key in _keys(rows):
+    keys = [patient.id for patient in patients]
+    rows = ReadingItem.objects.filter(patient__in=keys, status__in=reading_status.OPEN)
+    for key in sorted(set(rows.values_list("pk", flat=True))):
         item = _locked(key)
         item.revision += 1
         if is_begun(item):
@@ -87,10 +94,6 @@ def raise_recheck(item: ReadingItem, cause: str) -> None:
     events.record(
         reporting_events.RECHECK_RAISED, about=reading_status.things(item), occurred_at=now, reason=cause
     )
-
-
-def _keys(rows: QuerySet[ReadingItem]) -> list[int]:
-    return sorted(set(rows.values_list("pk", flat=True)))
 
 
 def _locked(key: int) -> ReadingItem:

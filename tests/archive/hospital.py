@@ -15,9 +15,10 @@ from ledger import jobs
 from ledger.models import Job
 from worklist.models import Order, Patient
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity, person_names
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 GENHOSP = Authority("GENHOSP")
@@ -60,12 +61,12 @@ class Hospital:
         step = {"modality": "CT", "station_ae_title": "CT1", "start": NOW - timedelta(hours=3), **values}
         statement = OrderUpdate(
             placer=Number(f"PL{accession}", "HIS"),
-            values={"patient_id": patient.pk, "accession_number": accession},
+            content=OrderContent(patient_id=patient.pk, accession_number=accession),
             procedures=[
                 ProcedureUpdate(
                     id=f"RP{accession}",
-                    values={"code": "71260", "description": "CT chest", **procedure},
-                    steps=[StepUpdate(id=f"SP{accession}", values=step)],
+                    content=ProcedureContent(**{"code": "71260", "description": "CT chest", **procedure}),
+                    steps=[StepUpdate(id=f"SP{accession}", content=StepContent(**step))],
                 )
             ],
         )

@@ -258,16 +258,22 @@ def order_message(accession: str, **values: str) -> bytes:
 @contextlib.contextmanager
 def fresh_database(url: str) -> Iterator[str]:
     """A new PostgreSQL database on the server of `url`, dropped at the end."""
+    name = f"ris_pacs_{uuid.uuid4().hex[:12]}"
+    execute(url, f"CREATE DATABASE {name}")
+    try:
+        yield urllib.parse.urlsplit(url)._replace(path=f"/{name}").geturl()
+    finally:
+        execute(url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def execute(url: str, statement: str) -> None:
+    """Execute a statement on a PostgreSQL server, outside of any transaction."""
     import psycopg2
 
-    name = f"ris_pacs_{uuid.uuid4().hex[:12]}"
     connection = psycopg2.connect(url)
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
-        yield urllib.parse.urlsplit(url)._replace(path=f"/{name}").geturl()
+            cursor.execute(statement)
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         connection.close()

@@ -22,7 +22,7 @@ from ris_pacs import site
 from ris_pacs.management.commands import run
 from worklist.models import AssigningAuthority
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 # Which file

@@ -20,9 +20,10 @@ from worklist.models import (
     StatusEvent,
 )
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 BASE = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -96,12 +97,12 @@ def statement_of(message: Any, number: int, origin: Provenance) -> OrderUpdate:
     _, _, person, reason, act, procedure_id = message
     patient = identity.register(origin=origin, identifiers=[Identifier(person, GENHOSP)], demographics={})
     start = BASE + timedelta(hours=number)
-    step = StepUpdate(values={"modality": "CT", "start": start})
+    step = StepUpdate(content=StepContent(modality="CT", start=start))
     return OrderUpdate(
         **named,
         act=act,
-        values={"patient_id": patient.pk, "reason": reason},
-        procedures=[ProcedureUpdate(id=procedure_id, values={"code": "71260"}, steps=[step])],
+        content=OrderContent(patient_id=patient.pk, reason=reason),
+        procedures=[ProcedureUpdate(id=procedure_id, content=ProcedureContent(code="71260"), steps=[step])],
     )
 
 

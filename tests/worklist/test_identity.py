@@ -9,7 +9,7 @@ from ledger.errors import Duplicate, Missing, UnknownCode
 from ledger.stamps import NONE
 from worklist.models import Patient, PatientLink
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db

@@ -24,9 +24,10 @@ from worklist.models import (
     Visit,
 )
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 from worklist.schedule import step_actions
 
@@ -51,11 +52,11 @@ def place(
     statement = OrderUpdate(
         placer=Number(placer, "HIS"),
         act=act,
-        values={"patient_id": patient.pk, "accession_number": "A1"},
+        content=OrderContent(patient_id=patient.pk, accession_number="A1"),
         procedures=[
             ProcedureUpdate(
-                values={"code": step.pop("code", "71260"), "scheme": "C4"},
-                steps=[StepUpdate(values={"modality": "CT", "start": START, **step})],
+                content=ProcedureContent(code=step.pop("code", "71260"), scheme="C4"),
+                steps=[StepUpdate(content=StepContent(**{"modality": "CT", "start": START, **step}))],
             )
         ],
     )

@@ -8,9 +8,8 @@ from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.er7 import NULL, Er7Error, Segment, Segments
 from ledger.stamps import NONE
-from worklist.models import Patient, Visit
-from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.change_set import Registration, VisitUpdate
+from worklist.patients.identifiers import Authority, Identifier
 
 SEX: Final[Mapping[str, Said]] = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O", "U": NONE}
 """HL7 Table 0001 in DICOM's terms; unknown is empty."""
@@ -41,20 +40,16 @@ PREGNANT: Final = "3"
 """Pregnancy Status (0010,21C0): definitely pregnant."""
 
 
-def register(
-    context: InboundContext, segments: Segments, *, tell: bool = True
-) -> tuple[Patient, Visit | None]:
-    """Register or update the patient of `segments`' PID and the visit of its PV1."""
+def registration(context: InboundContext, segments: Segments) -> Registration:
+    """The patient of `segments`' PID and the visit of its PV1."""
     pid = segments.first("PID")
     if pid is None:
         raise Er7Error(100, "PID", "the message has no PID segment")
-    patient = identity.register(
-        origin=context.origin,
+    return Registration(
         identifiers=identifiers(context, pid),
         demographics=_demographics(context, pid, segments),
-        tell=tell,
+        visit=_visit(context, segments.first("PV1")),
     )
-    return patient, _visit(context, segments.first("PV1"), patient)
 
 
 def identifiers(context: InboundContext, pid: Segment) -> list[Identifier]:
@@ -132,7 +127,7 @@ def _float(obx: Segment, n: int) -> float:
         raise Er7Error(102, obx.location(n), "is not a number") from error
 
 
-def _visit(context: InboundContext, pv1: Segment | None, patient: Patient) -> Visit | None:
+def _visit(context: InboundContext, pv1: Segment | None) -> VisitUpdate | None:
     """The visit that PV1-19 names."""
     if pv1 is None:
         return None
@@ -140,11 +135,9 @@ def _visit(context: InboundContext, pv1: Segment | None, patient: Patient) -> Vi
     numbers = data_types.identifiers(pv1.field(19), default)
     if not numbers:
         return None
-    return identity.visit(
-        origin=context.origin,
+    return VisitUpdate(
         authority=numbers[0].authority if numbers[0].authority.namespace else Authority(default),
         number=numbers[0].value,
-        patient=patient,
         values={
             "patient_class": data_types.said(pv1.field(2)),
             "location": data_types.said(pv1.field(3)),

@@ -44,6 +44,7 @@ class Migration(migrations.Migration):
                 ('received_at', models.DateTimeField()),
                 ('status', models.CharField(choices=[('received', 'Received'), ('applied', 'Applied'), ('failed', "can't be applied (AE)"), ('refused', 'is not accepted (AR)')], default='received', max_length=8)),
                 ('attempts', models.PositiveIntegerField(default=0)),
+                ('groups_applied', models.PositiveIntegerField(default=0, help_text='of a message that is applied in portions: the rest is still to be')),
                 ('times_received', models.PositiveIntegerField(default=1)),
                 ('control_id_reused', models.BooleanField(default=False)),
                 ('clock_ahead', models.BooleanField(default=False)),

@@ -13,7 +13,7 @@ from archive.search.study_search import Range
 from tests.archive.objects import NOON, indexed, received
 from worklist.models import Patient
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("home")]

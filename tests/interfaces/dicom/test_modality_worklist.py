@@ -15,9 +15,10 @@ from interfaces.dicom.message_exchange.identifier import IdentifierError
 from interfaces.dicom.services.modality_worklist import find
 from worklist.models import ScheduledProcedureStep, Station, StatusEvent, StepStatus
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
@@ -55,16 +56,16 @@ def place(origin: Make) -> Callable[..., None]:
                 statement=OrderUpdate(
                     placer=Number("PL" + accession, "HIS"),
                     act=values.get("act"),
-                    values={
-                        "patient_id": patient.pk,
-                        "accession_number": accession,
-                        "referring_physician": "HOUSE^GREGORY",
-                    },
+                    content=OrderContent(
+                        patient_id=patient.pk,
+                        accession_number=accession,
+                        referring_physician="HOUSE^GREGORY",
+                    ),
                     procedures=[
                         ProcedureUpdate(
                             id=values.get("requested_procedure_id", "RP" + accession),
-                            values={"code": "71260", "scheme": "C4", "description": "CT chest"},
-                            steps=[StepUpdate("SP" + accession, step)],
+                            content=ProcedureContent(code="71260", scheme="C4", description="CT chest"),
+                            steps=[StepUpdate("SP" + accession, StepContent(**step))],
                         )
                     ],
                 ),

@@ -194,7 +194,7 @@ def test_a_matched_study_shows_its_patient_and_others_their_header(
     from django.db import transaction
 
     from worklist.patients import identity
-    from worklist.patients.identity import Authority, Identifier
+    from worklist.patients.identifiers import Authority, Identifier
 
     with transaction.atomic():
         named = [Identifier("H7", Authority("GENHOSP"))]

@@ -18,9 +18,10 @@ from tests.actors import stamped_as
 from tests.conftest import EIGHT
 from worklist.models import Order, ScheduledProcedureStep, StatusEvent
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 from worklist.schedule import step_actions
 
@@ -39,11 +40,11 @@ def place(origin: Provenance, number: str = "1", **values: Any) -> Order:
             demographics={"name": "BARS^ANNA"},
         )
         procedure = ProcedureUpdate(
-            values={"code": "71260", "description": "CT chest"},
-            steps=[StepUpdate(values={"modality": "CT", "start": at(30)})],
+            content=ProcedureContent(code="71260", description="CT chest"),
+            steps=[StepUpdate(content=StepContent(modality="CT", start=at(30)))],
         )
-        values = {"patient_id": patient.pk, "accession_number": f"A{number}", **values}
-        statement = OrderUpdate(placer=Number(f"PL{number}", "HIS"), values=values, procedures=[procedure])
+        content = OrderContent(patient_id=patient.pk, accession_number=f"A{number}", **values)
+        statement = OrderUpdate(placer=Number(f"PL{number}", "HIS"), content=content, procedures=[procedure])
         return order_application.apply(statement=statement, origin=origin)
 
 

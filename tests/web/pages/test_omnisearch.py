@@ -12,7 +12,7 @@ from tests.web.markup import read
 from tests.web.pages.world import make_study, person, place_order, register, signed_in
 from worklist.models import Patient, RequestedProcedure
 from worklist.patients import identity, patient_search
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db

@@ -13,9 +13,10 @@ from archive.reconcile.finding import Concordance, Finding
 from interfaces.hl7.models import InboundMessage
 from worklist.models import Order, Patient, ScheduledProcedureStep
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 
@@ -53,10 +54,11 @@ def place_order(origin: Provenance, number: str, name: str = "BARS^ANNA", **valu
         patient = register(origin, f"P{number}", name, **demographics)
         statement = OrderUpdate(
             placer=Number(f"PL{number}", "HIS"),
-            values={"patient_id": patient.pk, "accession_number": f"A{number}", **values},
+            content=OrderContent(patient_id=patient.pk, accession_number=f"A{number}", **values),
             procedures=[
                 ProcedureUpdate(
-                    values={"code": "71260", "description": description}, steps=[StepUpdate(values=step)]
+                    content=ProcedureContent(code="71260", description=description),
+                    steps=[StepUpdate(content=StepContent(**step))],
                 )
             ],
         )
