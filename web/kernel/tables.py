@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from django.http import HttpRequest, QueryDict
+from django.template import Engine
 
 from web.kernel.list_filters import url
 
@@ -37,6 +38,25 @@ class Column:
         """The classes of the head."""
         return " ".join(name for name in self.css.split() if name in _OF_THE_HEAD_TOO)
 
+    @property
+    def template(self) -> str:
+        """A template of a row's cell, with its tag."""
+        if self.is_row_head:
+            return f'<th scope="row">{_source(self.cell)}</th>'
+        css = f' class="{self.css}"' if self.css else ""
+        tip = f' title="{self.tip}"' if self.tip else ""
+        return f"<td{css}{tip}>{_source(self.cell)}</td>"
+
+
+def _source(cell: str) -> str:
+    return Engine.get_default().get_template(cell).source if cell.endswith(".html") else cell
+
+
+def part(template: str, **values: str) -> str:
+    """A cell that is a template of other pages too, which is given some of what the row has."""
+    given = " ".join(f"{name}={value}" for name, value in values.items())
+    return f'{{% include "{template}" with {given} %}}'
+
 
 @dataclass(frozen=True)
 class Head:
@@ -49,12 +69,31 @@ class Head:
 
 @dataclass(frozen=True)
 class Table:
-    """The columns of a list, and its usual order; what stands in the tag of a row is a template too."""
+    """The columns of a list, and its usual order; what stands in the tag of a row is a template too.
+
+    `empty` is what stands where rows would.
+    """
 
     columns: Sequence[Column]
     usual: str = ""
     css: str = "list"
     row: str = ""
+    empty: str = ""
+
+    @property
+    def is_list(self) -> bool:
+        """Whether one moves from row to row by keys."""
+        return bool(self.row) and "list" in self.css.split()
+
+    @property
+    def heads(self) -> Sequence[Head]:
+        """The heads of the columns."""
+        return [Head(column) for column in self.columns]
+
+    @property
+    def row_template(self) -> str:
+        """All of a row as one template: one for each cell would take half as long again."""
+        return f"<tr {self.row}>{''.join(column.template for column in self.columns)}</tr>"
 
     def sort_of(self, query: QueryDict) -> str:
         """How the URL wants the rows ordered, a `-` before the key turning it round; else as usual."""
@@ -70,17 +109,18 @@ class Table:
         """The same with fewer columns."""
         return replace(self, columns=[column for column in self.columns if column.key not in keys])
 
-    def shown(self, request: HttpRequest, sort: str = "") -> "Shown":
-        """The table as a page shows it, its rows ordered by `sort`."""
-        return Shown(self, [self._head(request, column, sort) for column in self.columns])
+    def sorted_by(self, sort: str, request: HttpRequest) -> "SortedTable":
+        """The same as a page shows it whose rows are ordered by `sort`."""
+        heads = [self._head(column, sort, request) for column in self.columns]
+        return SortedTable(**{**vars(self), "links": heads})
 
     def _orders(self) -> Mapping[str, str]:
         return {column.key: column.order_by for column in self.columns if column.order_by}
 
-    def _head(self, request: HttpRequest, column: Column, sort: str) -> Head:
+    def _head(self, column: Column, sort: str, request: HttpRequest) -> Head:
         """The column that the rows are ordered by turns the order round; another one orders them."""
         usually = self.usual.removeprefix("-") == column.key
-        if not column.key or not (column.order_by or usually):
+        if not (column.order_by or usually):
             return Head(column)
         is_on = sort.removeprefix("-") == column.key
         wanted = self.usual if usually else column.key
@@ -92,28 +132,12 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A table with its heads."""
+class SortedTable(Table):
+    """A table whose heads are links that order it."""
 
-    table: Table
-    heads: Sequence[Head]
-
-    @property
-    def css(self) -> str:
-        """The classes of the table."""
-        return self.table.css
+    links: Sequence[Head] = ()
 
     @property
-    def is_list(self) -> bool:
-        """Whether one moves from row to row by keys."""
-        return "list" in self.css.split()
-
-    @property
-    def columns(self) -> Sequence[Column]:
-        """The columns."""
-        return self.table.columns
-
-    @property
-    def row(self) -> str:
-        """What a row's tag says."""
-        return self.table.row
+    def heads(self) -> Sequence[Head]:
+        """The heads of the columns."""
+        return self.links

@@ -1,4 +1,4 @@
-"""How templates write the cells of tables."""
+"""How templates write the rows of tables."""
 
 from functools import cache
 
@@ -11,14 +11,10 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def written(context: Context, text: str) -> SafeString:
-    """What a template of `row`, such as a column's cell, comes to; a text, or the name of a file."""
+    """What the template of a row comes to."""
     return _template(text).render(context)
 
 
 @cache
 def _template(text: str) -> Template:
-    engine = Engine.get_default()
-    return engine.get_template(text) if text.endswith(".html") else engine.from_string(_LOAD + text)
-
-
-_LOAD = "{% load pages %}"
+    return Engine.get_default().from_string("{% load pages %}" + text)

@@ -13,6 +13,7 @@ from ledger.models import AuditEvent
 from web.kernel import authorization, layout, paging
 from web.kernel.list_filters import text_of
 from web.pages.administration import tabs
+from web.pages.administration.administration_columns import AUDIT
 from web.pages.timelines import path
 
 OBJECTS: Final = 8
@@ -38,6 +39,7 @@ def trail(request: HttpRequest) -> HttpResponse:
     authorization.note_reading(request, audit.QUERY, ("audit trail", "all"))
     cut = paging.cut(request, rows)
     context = {
+        "table": AUDIT,
         "paging": cut.with_rows(_shown(row) for row in cut.rows),
         "actor": actor,
         "code": code,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from web.kernel.tables import Column, Table
+from web.kernel.tables import Column, Table, part
 
 _SEEN: Final = "{{ row.seen.name }} {{ row.seen.identifier }} {{ row.seen.born }} {{ row.seen.sex }}"
 _EXPECTED: Final = (
@@ -19,7 +19,7 @@ TABLE: Final = Table(
             "age",
             "Age",
             "age",
-            '{% include "web/exceptions/exception_clock.html" with clock=row.clock %}',
+            part("web/exceptions/exception_clock.html", clock="row.clock"),
             css="nowrap",
         ),
         Column("due", "Due", "due", "{{ row.exception.due_at|clock }}", css="nowrap"),
@@ -27,7 +27,7 @@ TABLE: Final = Table(
             "verdict",
             "Verdict",
             "verdict",
-            '{% include "web/parts/verdict.html" with verdict=row.study.verdict decision="" %}',
+            part("web/parts/verdict.html", verdict="row.study.verdict", decision='""'),
             css="nowrap",
         ),
         Column(

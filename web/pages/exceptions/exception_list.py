@@ -80,7 +80,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
             "stations": exception_filters.stations(wanted),
             "paging": cut,
             "rows": shown,
-            "table": TABLE.shown(request, wanted.sort),
+            "table": TABLE.sorted_by(wanted.sort, request),
             "dicom_address": "{}:{}".format(*settings.DICOM_ADDRESS),
         }
         return layout.page(request, "web/exceptions/exception_list.html", context)

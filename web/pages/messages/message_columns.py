@@ -3,13 +3,13 @@
 from typing import Final
 
 from interfaces.hl7.inspect.message_search import NEWEST
-from web.kernel.tables import Column, Table
+from web.kernel.tables import Column, Table, part
 
 _ROW: Final = 'id="message-{{ row.message.public_id }}" data-href="{% url "message" row.message.public_id %}"'
 _TIME: Final = '<a href="{% url "message" row.message.public_id %}">{{ row.at|moment }}</a>'
-_PATIENT: Final = '{% include "web/messages/cells/named.html" with named=row.patient %}'
-_ORDER: Final = '{% include "web/messages/cells/named.html" with named=row.order %}'
-_STATUS: Final = '{% include "web/parts/status.html" with status=row.message.status %}'
+_PATIENT: Final = part("web/messages/cells/named.html", named="row.patient")
+_ORDER: Final = part("web/messages/cells/named.html", named="row.order")
+_STATUS: Final = part("web/parts/status.html", status="row.message.status")
 
 TABLE: Final = Table(
     usual=NEWEST,

@@ -38,7 +38,7 @@ def messages(request: HttpRequest) -> HttpResponse:
     context = {
         "asked": asked,
         "chips": message_filters.chips(request, asked),
-        "table": TABLE.shown(request, asked.sort),
+        "table": TABLE.sorted_by(asked.sort, request),
         "paging": Cut(listed(found.rows), number, found.count, SIZE),
         "queues": delivery_queues.queues(),
         "types": sorted({*message_search.types(), *([asked.message_type] if asked.message_type else [])}),

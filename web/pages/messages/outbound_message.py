@@ -94,7 +94,7 @@ def destination(request: HttpRequest, name: str) -> HttpResponse:
     authorization.note_reading(request, audit.QUERY, *(("message", one.public_id) for one in cut.rows))
     context = {
         "queue": delivery_queues.queue_of(row),
-        "table": WAITING.shown(request),
+        "table": WAITING,
         "paging": cut.with_rows(listed(cut.rows)),
         "timeline": timelines.of("destination", row.name, 50),
     }

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from web.kernel.tables import Column, Table
+from web.kernel.tables import Column, Table, part
 
 TABLE: Final = Table(
     usual="priority",
@@ -15,7 +15,7 @@ TABLE: Final = Table(
             "priority",
             "Priority",
             "",
-            '{% include "web/parts/priority.html" with priority=row.item.priority %}',
+            part("web/parts/priority.html", priority="row.item.priority"),
         ),
         Column("due", "Wait", "due_at", "web/reading/cells/wait.html", css="nowrap"),
         Column("patient", "Patient", "patient__name_key", "web/reading/cells/patient.html"),

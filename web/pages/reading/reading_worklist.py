@@ -75,7 +75,7 @@ def _context(request: HttpRequest, user: User, wanted: Wanted, shown: paging.Cut
         "groups": [("STAT", stat), ("", [row for row in shown.rows if row not in stat])],
         "wanted": wanted,
         "is_filtered": wanted != assignment.EVERYTHING,
-        "table": TABLE.shown(request, sort),
+        "table": TABLE.sorted_by(sort, request),
         "chips": _chips(request, user, wanted),
         "waiting": waiting.filter(status=reading_status.S.READY).count(),
         "stat": waiting.filter(band=0).count(),

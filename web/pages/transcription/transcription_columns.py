@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from web.kernel.tables import Column, Table
+from web.kernel.tables import Column, Table, part
 
 TABLE: Final = Table(
     row='id="dictation-{{ row.dictation.uuid }}" data-href="{% url "dictation" row.dictation.uuid %}"',
@@ -11,7 +11,7 @@ TABLE: Final = Table(
             "priority",
             "Priority",
             "",
-            '{% include "web/parts/priority.html" with priority=row.dictation.item.priority %}',
+            part("web/parts/priority.html", priority="row.dictation.item.priority"),
         ),
         Column("due", "Due", "", "web/transcription/cells/due.html", css="nowrap"),
         Column("age", "Age", "", "{{ row.age|span }}", css="nowrap"),
@@ -31,8 +31,8 @@ TABLE: Final = Table(
             "state",
             "State",
             "",
-            '{% include "web/parts/status.html" with status=row.dictation.state %}'
-            ' <span class="quiet">{{ row.dictation.return_reason }}</span>',
+            part("web/parts/status.html", status="row.dictation.state")
+            + ' <span class="quiet">{{ row.dictation.return_reason }}</span>',
         ),
         Column(
             "typist",

@@ -12,9 +12,7 @@ ORPHANS: Final = Table(
             "status",
             "Status",
             "",
-            '{% if row.row.kind == "study" %}'
-            '{% include "web/parts/verdict.html" with verdict=row.row.status decision="" %}'
-            '{% elif row.row.status %}{% include "web/parts/status.html" with status=row.row.status %}{% endif %}',
+            "web/turnaround/orphan_status.html",
         ),
         Column("who", "Who", "", "{{ row.row.who }}"),
         Column("since", "Since", "", "{{ row.row.since|moment }}", css="nowrap"),

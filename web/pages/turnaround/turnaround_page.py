@@ -249,7 +249,7 @@ def _orphans(request: HttpRequest, content: Dashboard) -> dict[str, Any]:
             for name, kind in orphans.KINDS.items()
         ],
         "kind": orphans.KINDS[key],
-        "table": ORPHANS.shown(request),
+        "table": ORPHANS,
         "rows": [{"row": row, "url": _url(row.kind, row.key)} for row in rows],
         "paging": Cut(rows, number, counts[key], _ROWS),
     }

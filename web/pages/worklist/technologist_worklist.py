@@ -50,7 +50,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
             "lanes": worklist_rows.lanes(shown) if filters.as_lanes else (),
             "can_change": can_change,
             "deeds": worklist_rows.DEEDS.values(),
-            "table": (TABLE if can_change else TABLE.without("choose")).shown(request, filters.sort),
+            "table": (TABLE if can_change else TABLE.without("choose")).sorted_by(filters.sort, request),
             "longest_wait": 2 * int(worklist_rows.LONGEST_WAIT.total_seconds() // 60),
             "hl7_address": "{}:{}".format(*settings.HL7_ADDRESS),
         }

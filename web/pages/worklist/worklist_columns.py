@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from web.kernel.tables import Column, Table
+from web.kernel.tables import Column, Table, part
 
 TABLE: Final = Table(
     usual="time",
@@ -41,11 +41,9 @@ TABLE: Final = Table(
             "priority",
             "Priority",
             "priority",
-            '{% include "web/parts/priority.html" with priority=row.order.priority %}',
+            part("web/parts/priority.html", priority="row.order.priority"),
         ),
-        Column(
-            "status", "Status", "status", '{% include "web/parts/status.html" with status=row.step.status %}'
-        ),
+        Column("status", "Status", "status", part("web/parts/status.html", status="row.step.status")),
         Column("wait", "Wait", "", "web/worklist/cells/wait.html", css="nowrap"),
         Column("alerts", "Alerts", "", "web/worklist/cells/alerts.html", css="alerts"),
         Column(
