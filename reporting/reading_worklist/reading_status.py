@@ -77,7 +77,7 @@ def change(
     *,
     event: EventType,
     at: datetime | None = None,
-    actor: str = "",
+    actor: object = "",
     **details: Any,
 ) -> None:
     """Bring the locked item to `status`; raises `StateConflict` where the table doesn't allow it."""
@@ -96,7 +96,7 @@ def change(
 
 
 def restore(
-    item: ReadingItem, before: Mapping[str, Any], *, actor: str, event: EventType, **details: Any
+    item: ReadingItem, before: Mapping[str, Any], *, actor: object, event: EventType, **details: Any
 ) -> None:
     """Bring back the status and the milestones that an undone signature had changed."""
     item.status = before["status"]
@@ -121,12 +121,12 @@ def owner(item: ReadingItem) -> Owner:
     return Owner.OUTSIDE if item.hold_reason and usual != Owner.NOBODY else usual
 
 
-def note_owner(item: ReadingItem, at: datetime, actor: str = "") -> None:
+def note_owner(item: ReadingItem, at: datetime, actor: object = "") -> None:
     """Add to the log whose turn it is from `at` on, if that is news."""
     newest = OwnerSpan.objects.filter(item=item).order_by("-at", "-id").first()
     whose = owner(item)
     if newest is None or newest.owner != whose or newest.status != item.status:
-        OwnerSpan.objects.create(item=item, at=at, owner=whose, status=item.status, actor=actor[:200])
+        OwnerSpan.objects.create(item=item, at=at, owner=whose, status=item.status, actor=str(actor)[:200])
 
 
 def things(item: ReadingItem) -> list[events.Thing]:
@@ -161,10 +161,10 @@ def settle_study(study: Study) -> None:
 
 
 def _changed(
-    item: ReadingItem, at: datetime, actor: str, event: EventType, details: Mapping[str, Any]
+    item: ReadingItem, at: datetime, actor: object, event: EventType, details: Mapping[str, Any]
 ) -> None:
     item.revision += 1
     item.save()
     note_owner(item, at, actor)
-    events.record(event, about=things(item), occurred_at=at, actor=actor[:200], **details)
+    events.record(event, about=things(item), occurred_at=at, actor=actor, **details)
     settle_studies(item)

@@ -25,10 +25,11 @@ from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, S
 from worklist.patients import identity
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
 
 BASE = datetime(2026, 3, 2, 8, tzinfo=UTC)
 GENHOSP = Authority("GENHOSP")
-POLICY = {"unknown_authorities": "accept", "unknown_procedure_codes": "accept_with_modality"}
+POLICY = WorklistPolicy(unknown_authorities="accept", unknown_procedure_codes="accept_with_modality")
 
 values = st.sampled_from(["a", "b", NONE, None])
 people = st.sampled_from(["P1", "P2", "P3", "P4"])

@@ -11,6 +11,7 @@ from worklist.models import Patient, PatientLink
 from worklist.patients import identity
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Provenance]
@@ -113,5 +114,5 @@ def test_without_a_naming_identifier_it_is_refused(origin: Make) -> None:
 
 def test_an_unknown_authority_is_refused_where_the_site_says_so(origin: Make) -> None:
     with pytest.raises(UnknownCode):
-        register(origin(policy={"unknown_authorities": "refuse"}), "P1")
+        register(origin(policy=WorklistPolicy(unknown_authorities="refuse")), "P1")
     assert not Patient.objects.exists()

@@ -46,7 +46,7 @@ def place(
         content=ProcedureContent(code=procedure_code), steps=[StepUpdate(content=step)]
     )
     update = OrderUpdate(
-        placer=Number(number, "RISPACS"),
+        placer=Number(number, generated_ids.NAMESPACE),
         content=replace(content, patient_id=patient.pk, accession_number=label),
         procedures=[procedure],
     )

@@ -28,7 +28,7 @@ def merge(context: InboundContext) -> ChangeSet:
 def _merge_group(context: InboundContext, group: Segments) -> Group:
     pid, mrg = group.first("PID"), group.first("MRG")
     assert pid is not None and mrg is not None
-    retired = data_types.identifiers(mrg.field(1), context.policy.assigning_authority)
+    retired = data_types.identifiers(mrg.field(1), context.policy.options.assigning_authority)
     if not retired:
         raise Er7Error(101, mrg.location(1), "the identifier to be retired is missing")
     surviving = patients.identifiers(context, pid)

@@ -58,7 +58,7 @@ def read(row: InboundMessage, message: Message, header: Header, policy: SourcePo
 
 
 def _made_at(message: Message, policy: SourcePolicy, zone: tzinfo) -> datetime | None:
-    for path in dict.fromkeys([policy.stamp_from, "MSH-7"]):
+    for path in dict.fromkeys([policy.options.stamp_from, "MSH-7"]):
         location = path.replace("-", "^1^")
         if moment := data_types.time(message.get(path), zone, location):
             return moment

@@ -20,9 +20,9 @@ from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
 from interfaces.hl7.outbound.message_writer import Segment
 from ledger import audit, clock, jobs
 from ledger.errors import Conflict, Invalid
+from worklist.orders.generated_ids import NAMESPACE
 
 JOB: Final = "hl7.deliver"
-APPLICATION: Final = "RISPACS"
 CHARACTER_SET: Final = "UNICODE UTF-8"
 
 
@@ -119,7 +119,7 @@ def _header(message: OutboundMessage, destination: Destination) -> Segment:
     """MSH (2.15.9). MSH-7 is when the message was asked for, so that it is the same however often built."""
     code, trigger, structure = (*message.message_type.split("^"), "", "")[:3]
     return "MSH", {
-        3: APPLICATION,
+        3: NAMESPACE,
         4: str(message.facts.get("facility", "")),
         5: destination.application,
         6: destination.facility_name,

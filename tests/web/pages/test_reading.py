@@ -19,6 +19,7 @@ from reporting.dictation import audio, dictations, transcription
 from reporting.models import Dictation, ReadingItem, ReportTemplate
 from reporting.reading_worklist import assignment
 from reporting.reports import drafts
+from tests.actors import acting
 from tests.archive.conftest import home as home
 from tests.reporting.conftest import World
 from tests.reporting.conftest import people as people
@@ -37,9 +38,9 @@ EVIL = "</textarea><script>alert(1)</script>\"'&"
 
 def spoken(item: ReadingItem, by: User, *, is_finished: bool = True) -> Dictation:
     with transaction.atomic():
-        row = dictations.begin(uuid=str(uuid.uuid4()), item=item, by=by)
-        dictations.add_segment(dictation=row, seq=0, name=audio.write(SECOND), data=SECOND, by=by)
-        return dictations.finish(dictation=row, segments=1, sha256="", by=by) if is_finished else row
+        row = dictations.begin(uuid=str(uuid.uuid4()), item=item, by=acting(by))
+        dictations.add_segment(dictation=row, seq=0, name=audio.write(SECOND), data=SECOND, by=acting(by))
+        return dictations.finish(dictation=row, segments=1, sha256="", by=acting(by)) if is_finished else row
 
 
 def text_of(client: Client, path: str, status: int = 200) -> str:
@@ -131,7 +132,7 @@ class TestWorklist:
         dictation = spoken(item, rada)
         with transaction.atomic():
             transcription.give_back(
-                dictation=dictation, reason="wrong patient suspected", note=EVIL, by=trudy
+                dictation=dictation, reason="wrong patient suspected", note=EVIL, by=acting(trudy)
             )
         page = text_of(signed_in(rada), "/reading")
         assert "Returned dictation: wrong patient suspected" in page
@@ -210,7 +211,7 @@ class TestEditor:
     def test_others_who_look_and_who_has_it_are_shown(self, world: World, rada: User, ruben: User) -> None:
         item = world.item()
         with transaction.atomic():
-            assignment.take(item=item, by=rada)
+            assignment.take(item=item, by=acting(rada))
         text_of(signed_in(rada), f"/reading/{item.public_id}")
         assert "also looking: Rada" in text_of(signed_in(ruben), f"/reading/{item.public_id}")
 
@@ -260,7 +261,7 @@ class TestEditor:
         report = world.draft(item, rada)
         with transaction.atomic():
             drafts.keep(
-                report=report, sections={"findings": "mine"}, revision=1, by=rada, reason="taken over"
+                report=report, sections={"findings": "mine"}, revision=1, by=acting(rada), reason="taken over"
             )
         for one in (rada, ruben):
             page = text_of(signed_in(one), f"/reading/{item.public_id}")
@@ -329,7 +330,7 @@ class TestTranscription:
     ) -> None:
         dictation = spoken(world.item(), rada)
         with transaction.atomic():
-            transcription.take(dictation=dictation, by=trudy)
+            transcription.take(dictation=dictation, by=acting(trudy))
         tom = people("tom", Role.TRANSCRIPTIONIST)
         page = text_of(signed_in(tom), f"/transcription/{dictation.uuid}")
         assert "Trudy types it" in page and data_of(page)["isOpen"] is False

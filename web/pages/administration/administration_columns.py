@@ -167,10 +167,11 @@ AUDIT: Final = Table(
             "who",
             "Who",
             "",
-            '<a href="?actor={{ row.event.actor|urlencode }}">{{ row.event.actor }}</a>',
+            '<a href="?actor={{ row.event.actor|urlencode }}">{{ row.event.actor }}</a>'
+            '{% if row.full_name %} <span class="quiet">{{ row.full_name }}</span>{% endif %}',
             css="nowrap",
         ),
-        Column("from", "From", "", "{{ row.event.address }}", css="nowrap quiet"),
+        Column("from", "From", "", "{{ row.event.address }} {{ row.event.interface }}", css="nowrap quiet"),
         Column("kind", "Kind", "", "{{ row.kind }}", css="nowrap", tip="DICOM {{ row.event.code }}"),
         Column("action", "Action", "", "{{ row.action }}", css="nowrap"),
         Column("outcome", "Outcome", "", "web/administration/cells/audit_outcome.html", css="nowrap"),

@@ -93,7 +93,7 @@ def quarantined_file(request: HttpRequest, public_id: str) -> HttpResponseBase:
     if row is None or path is None or not _exists(path):
         raise Http404
     with transaction.atomic():
-        authorization.note_change(request, audit.EXPORT, audit.READ, ("quarantined", row.public_id))
+        audit.note(actor_of(request), audit.EXPORT, audit.READ, ("quarantined", row.public_id))
     response = FileResponse(
         path.open("rb"), as_attachment=True, filename=row.name, content_type="application/octet-stream"
     )

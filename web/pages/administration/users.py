@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import access, account_events, tokens, users
+from accounts import access, tokens, users
+from accounts.actor import actor_of
 from accounts.models import Facility, Role, User
 from ledger.errors import Refused
 from web.kernel import layout, paging
@@ -51,18 +52,12 @@ def make(request: HttpRequest) -> HttpResponse:
     try:
         with transaction.atomic():
             user = users.make(
+                by=actor_of(request),
                 username=said["username"],
                 full_name=said["full_name"],
                 roles=said["roles"],
                 facilities=_facilities(said),
                 password=request.POST.get("password", ""),
-            )
-            tabs.note(
-                request,
-                account_events.USER_CREATED,
-                ("user", user.public_id),
-                username=user.username,
-                roles=user.roles,
             )
     except Refused as error:
         return _form(request, None, said, error)
@@ -84,15 +79,12 @@ def change(request: HttpRequest, public_id: str) -> HttpResponse:
         with transaction.atomic():
             changes = users.change(
                 user,
+                by=actor_of(request),
                 full_name=said["full_name"],
                 roles=said["roles"],
                 facilities=_facilities(said),
                 is_active=said["is_active"],
             )
-            if changes:
-                changed = [name.replace("_", " ") for name in changes]
-                about = ("user", user.public_id)
-                tabs.note(request, account_events.USER_CHANGED, about, changed=changed, changes=changes)
     except Refused as error:
         return _form(request, user, said, error)
     layout.flash(
@@ -109,8 +101,7 @@ def set_password(request: HttpRequest, public_id: str) -> HttpResponse:
     user = _find(public_id)
     try:
         with transaction.atomic():
-            users.set_password(user, password=request.POST.get("password", ""))
-            tabs.note(request, account_events.PASSWORD_SET, ("user", user.public_id))
+            users.set_password(user, by=actor_of(request), password=request.POST.get("password", ""))
     except Refused as error:
         facilities = [facility.public_id for facility in user.facilities.all()]
         said = {"full_name": user.full_name, "roles": user.roles, "facilities": facilities}

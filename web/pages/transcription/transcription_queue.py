@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.actor import actor_of
 from ledger import audit, clock
 from reporting.dictation import transcription
 from reporting.models import WAITING, Dictation, DictationState
@@ -77,7 +78,7 @@ def queue(request: HttpRequest) -> HttpResponse:
 def next_dictation(request: HttpRequest) -> HttpResponse:
     """Lease the most due dictation and open it."""
     with transaction.atomic():
-        row = transcription.next_dictation(by=layout.user_of(request))
+        row = transcription.next_dictation(by=actor_of(request))
     if row is None:
         layout.flash(request, "Nothing waits to be typed. What is dictated shows here by itself.")
         return HttpResponseRedirect(reverse("transcription"))
