@@ -14,7 +14,7 @@ from django.test import RequestFactory
 import web.pages
 from tests.web.markup import _plain as plain
 from web.kernel.tables import Column, Table
-from web.templatetags.tables import _template
+from web.templatetags.rows import _template
 
 TABLE = Table(
     usual="-came",
