@@ -1,4 +1,4 @@
-"""Worlds that tests build on: a facility, a user, the origin of a message; and which tests run where."""
+"""Worlds that tests build on: a facility, a user, the provenance of a message; and which tests run where."""
 
 import gc
 import itertools
@@ -76,8 +76,8 @@ def user(facility: Facility) -> User:
 
 
 @pytest.fixture
-def origin(facility: Facility) -> Callable[..., Provenance]:
-    """Make the origin of a message sent `minute` minutes after eight; each call has its own control ID."""
+def provenance(facility: Facility) -> Callable[..., Provenance]:
+    """Make the provenance of a message sent `minute` minutes after eight; each has its own control ID."""
     numbers = itertools.count(1)
 
     def make(minute: float = 0, **values: Any) -> Provenance:

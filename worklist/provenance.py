@@ -31,7 +31,7 @@ class Provenance:
 
     @classmethod
     def of_person(cls, by: Actor, facility: Facility) -> "Provenance":
-        """The origin of what a person does here, stamped by our clock."""
+        """The provenance of what a person does here, stamped by our clock."""
         now = timezone.now()
         return cls(
             facility=facility,

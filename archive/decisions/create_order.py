@@ -128,4 +128,4 @@ def _place(study: Study, patient: Patient, procedure_code: str, by: Actor) -> Or
             )
         ],
     )
-    return order_application.apply(statement=statement, origin=Provenance.of_person(by, study.facility))
+    return order_application.apply(statement=statement, provenance=Provenance.of_person(by, study.facility))

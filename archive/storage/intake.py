@@ -41,9 +41,9 @@ DUPLICATE: Final = 0xC001
 ATTEMPTS: Final = 3
 """How often the database is asked, each time after the first on a new connection."""
 RING_EVERY: Final = 0.2
-"""Seconds between two bells; what is rung for nobody the sweeper sees within half a second."""
+"""Seconds between two notifications; what nobody is told of the sweeper sees within half a second."""
 _DATABASE_FAULTS = (DatabaseError, InterfaceError)
-_last_rung = 0.0
+_last_notified = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,10 +287,10 @@ def _was_lost(error: Exception) -> bool:
 
 
 def _ring(is_new: bool) -> None:
-    global _last_rung
+    global _last_notified
     now = time.monotonic()
-    if is_new and now - _last_rung >= RING_EVERY:
-        _last_rung = now
+    if is_new and now - _last_notified >= RING_EVERY:
+        _last_notified = now
         transaction.on_commit(lambda: notifier.notify("archive.index"))
 
 

@@ -81,7 +81,7 @@ def _switch_off(named: Collection[str], dry_run: bool) -> list[Change]:
     gone = Destination.objects.filter(from_site_file=True, is_active=True).exclude(name__in=named)
     changes = [Change(f"destination {name}", "remove") for name in gone.values_list("name", flat=True)]
     if not dry_run:
-        gone.update(is_active=False, standing_since=None)
+        gone.update(is_active=False, stalled_since=None)
     return changes
 
 

@@ -1,4 +1,4 @@
-"""Standing work is done by one at a time; the sweeper does what nobody took."""
+"""Recurring work is done by one at a time; the sweeper does what nobody took."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -199,11 +199,11 @@ def test_whom_another_site_file_let_in_is_not_let_in_by_this_one(lax: None, stri
     assert Destination.objects.get().is_active
 
 
-def test_where_no_site_was_applied_nothing_unknown_is_accepted(origin: Callable[..., Provenance]) -> None:
+def test_where_no_site_was_applied_nothing_unknown_is_accepted(provenance: Callable[..., Provenance]) -> None:
     assert SiteSection.read("worklist") == {}
     with pytest.raises(UnknownCode):
         identity.register(
-            origin=origin(policy=WorklistPolicy.current()),
+            provenance=provenance(policy=WorklistPolicy.current()),
             identifiers=[Identifier("1", Authority("X"), "MR")],
             demographics={},
         )

@@ -65,29 +65,31 @@ def origin_of(number: int, facility: Facility) -> Provenance:
 
 
 def deliver(message: Any, number: int, facility: Facility) -> None:
-    origin = origin_of(number, facility)
+    provenance = origin_of(number, facility)
     with transaction.atomic():
         if message[0] == "register":
             _, ids, name, address = message
             identity.register(
-                origin=origin,
+                provenance=provenance,
                 identifiers=[Identifier(value, GENHOSP, "MR") for value in ids],
                 demographics={"name": name, "address": address},
             )
         elif message[0] == "merge":
             try:
                 identity.merge(
-                    origin=origin,
+                    provenance=provenance,
                     survivor=Identifier(message[1], GENHOSP),
                     retired=Identifier(message[2], GENHOSP),
                 )
             except Duplicate:
                 assert message[1] == message[2]
         else:
-            order_application.apply(statement=statement_of(message, number, origin), origin=origin)
+            order_application.apply(
+                statement=statement_of(message, number, provenance), provenance=provenance
+            )
 
 
-def statement_of(message: Any, number: int, origin: Provenance) -> OrderUpdate:
+def statement_of(message: Any, number: int, provenance: Provenance) -> OrderUpdate:
     placer, filler = message[1]
     named = {
         "placer": Number(placer, "HIS") if placer else None,
@@ -96,7 +98,9 @@ def statement_of(message: Any, number: int, origin: Provenance) -> OrderUpdate:
     if message[0] == "end":
         return OrderUpdate(**named, act=message[2])
     _, _, person, reason, act, procedure_id = message
-    patient = identity.register(origin=origin, identifiers=[Identifier(person, GENHOSP)], demographics={})
+    patient = identity.register(
+        provenance=provenance, identifiers=[Identifier(person, GENHOSP)], demographics={}
+    )
     start = BASE + timedelta(hours=number)
     step = StepUpdate(content=StepContent(modality="CT", start=start))
     return OrderUpdate(

@@ -10,7 +10,7 @@ from worklist.patients.identifiers import NAMING_TYPES, Identifier
 
 def register(context: InboundContext) -> ChangeSet:
     """A01, A04, A05, A08, A28, A31: register or update the patient and the visit."""
-    return ChangeSet(context.origin, [Group(patients.registration(context, context.message))])
+    return ChangeSet(context.provenance, [Group(patients.registration(context, context.message))])
 
 
 def merge(context: InboundContext) -> ChangeSet:
@@ -22,7 +22,7 @@ def merge(context: InboundContext) -> ChangeSet:
     groups = [group for group in context.message.groups("PID") if group.first("MRG")]
     if not groups:
         raise Er7Error(100, "MRG", "the message has no MRG segment after a PID")
-    return ChangeSet(context.origin, [_merge_group(context, group) for group in groups])
+    return ChangeSet(context.provenance, [_merge_group(context, group) for group in groups])
 
 
 def _merge_group(context: InboundContext, group: Segments) -> Group:

@@ -217,7 +217,7 @@ def read(context: InboundContext) -> ChangeSet:
     if any(order.has_content for order in orders.values()) or context.message.first("PID"):
         patient = patients.registration(context, context.message)
     named = [Group(patient, order=order.update(), index=order.index) for order in orders.values()]
-    return ChangeSet(context.origin, named)
+    return ChangeSet(context.provenance, named)
 
 
 def _read_group(

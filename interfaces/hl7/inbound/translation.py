@@ -109,7 +109,7 @@ def _check_size(message: Segments) -> None:
 def _flags(message: InboundMessage, read: context.InboundContext) -> Sequence[Entry]:
     """What a person should know of a message that was applied all the same."""
     about = [("message", message.public_id)]
-    source, flags = read.origin.source, []
+    source, flags = read.provenance.source, []
     if read.clock_was_ahead:
         flags.append(Entry(hl7_events.CLOCK_AHEAD, about, source=source))
     if read.replaced:

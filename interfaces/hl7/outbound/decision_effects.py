@@ -8,7 +8,7 @@ from interfaces.hl7.models import OutboundMessage
 from interfaces.hl7.outbound import message_types
 
 
-def foretell(sender: object, *, study: Study, **others: Any) -> Callable[[], list[str]]:
+def effects_on_preview(sender: object, *, study: Study, **others: Any) -> Callable[[], list[str]]:
     """A function that says which messages were asked for since now."""
     newest = OutboundMessage.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 

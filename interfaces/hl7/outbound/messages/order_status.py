@@ -68,7 +68,7 @@ def _tell(study: Study, order: Order, procedures: Sequence[RequestedProcedure], 
         message_type=ORDER_STATUS,
         key=_key(study, order, count + 1),
         facts=_facts(study, order, patient.current, procedures, status),
-        lane=patient.current.public_id,
+        ordering_key=patient.current.public_id,
     )
 
 

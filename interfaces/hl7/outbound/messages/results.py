@@ -140,7 +140,7 @@ def _enqueue(
     """Ask for the message; whether there is anybody to send it to."""
     key = f"version:{version.public_id}:order:{order.public_id}"
     facts = _facts(document, version, order, procedures, parts, _status(document, before))
-    outbox.enqueue(message_type=RESULTS, key=key, facts=facts, lane=_lane(version, order))
+    outbox.enqueue(message_type=RESULTS, key=key, facts=facts, ordering_key=_lane(version, order))
     return OutboundMessage.objects.filter(key=key, keys__value=version.report.public_id).exists()
 
 
