@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -10,8 +10,6 @@ from django.db.models.functions import Coalesce
 from accounts import access
 from archive.models import Series, Study, StudyException, Verdict
 from worklist.patients import patient_search
-
-SORTS: Final = ("due", "age", "verdict", "patient", "status")
 
 
 @dataclass(frozen=True)
@@ -25,10 +23,11 @@ class Keys:
     text: str = ""
 
 
-def exceptions(
-    keys: Keys, *, user: Any, sort: str = "due", descending: bool = False
-) -> QuerySet[StudyException]:
-    """The exceptions of the user's facilities that fit every key, by default those due first."""
+def exceptions(keys: Keys, *, user: Any, order: str = "due") -> QuerySet[StudyException]:
+    """The exceptions of the user's facilities that fit every key, by default those due first.
+
+    `order` is due, age, verdict, patient or status, a `-` before it turns it round.
+    """
     rows = of_user(user)
     if keys.statuses:
         rows = rows.filter(status__in=keys.statuses)
@@ -42,7 +41,7 @@ def exceptions(
             rows = rows.filter(Exists(series.filter(station_ae_title=keys.station)))
     if keys.text:
         rows = rows.filter(_with_text(keys.text))
-    return _sorted(rows, sort, descending)
+    return _sorted(rows, order)
 
 
 def of_user(user: Any) -> QuerySet[StudyException]:
@@ -72,7 +71,8 @@ def _with_text(text: str) -> Q:
     )
 
 
-def _sorted(rows: QuerySet[StudyException], sort: str, descending: bool) -> QuerySet[StudyException]:
+def _sorted(rows: QuerySet[StudyException], order: str) -> QuerySet[StudyException]:
+    sort = order.removeprefix("-")
     if sort == "patient":
         name = Coalesce("study__patient__survivor__name_key", "study__patient__name_key")
         rows = rows.annotate(name_key=Coalesce(name, F("study__patient_name_key")))
@@ -83,5 +83,5 @@ def _sorted(rows: QuerySet[StudyException], sort: str, descending: bool) -> Quer
         "status": "status",
     }.get(sort, "due_at")
     # The youngest has the least age.
-    turned = descending != (sort == "age")
+    turned = order.startswith("-") != (sort == "age")
     return rows.order_by(("-" if turned else "") + column, ("-" if turned else "") + "id")

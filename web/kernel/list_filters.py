@@ -1,6 +1,6 @@
 """What lists have in common: reading filters out of the URL, and the chips that change them there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.http import HttpRequest, QueryDict
@@ -10,11 +10,13 @@ from worklist.models import Station
 
 @dataclass(frozen=True)
 class Chip:
-    """A filter to click: it sets its value, or takes it away where it is set."""
+    """A filter to click: it sets its value, or takes it away where it is set; `count` says how many."""
 
     text: str
     url: str
     is_on: bool
+    tip: str = ""
+    count: int | None = None
 
 
 def text_of(query: QueryDict, name: str, longest: int) -> str:
@@ -38,15 +40,33 @@ def url(request: HttpRequest, **values: str | Sequence[str]) -> str:
     return f"{request.path}?{text}" if text else request.path
 
 
+def chip(
+    request: HttpRequest,
+    text: str,
+    is_on: bool,
+    values: Mapping[str, str | Sequence[str]],
+    *,
+    tip: str = "",
+    count: int | None = None,
+) -> Chip:
+    """A chip that leads to this list with other values of some parameters."""
+    return Chip(text, url(request, **values), is_on, tip, count)
+
+
 def one_of(request: HttpRequest, name: str, key: str, text: str, chosen: str, usual: str = "") -> Chip:
     """A chip of which one is on; the usual one is not named in the URL."""
-    return Chip(text, url(request, **{name: "" if key == usual else key}), key == chosen)
+    return chip(request, text, key == chosen, {name: "" if key == usual else key})
+
+
+def on_or_off(request: HttpRequest, name: str, key: str, text: str, chosen: str) -> Chip:
+    """A chip of which one or none is on: the one that is takes itself away."""
+    return chip(request, text, key == chosen, {name: "" if key == chosen else key})
 
 
 def any_of(request: HttpRequest, name: str, key: str, text: str, chosen: Sequence[str]) -> Chip:
     """A chip of which several may be on."""
     values = [value for value in chosen if value != key] + ([] if key in chosen else [key])
-    return Chip(text, url(request, **{name: values}), key in chosen)
+    return chip(request, text, key in chosen, {name: values})
 
 
 def modalities(chosen: Iterable[str]) -> list[str]:

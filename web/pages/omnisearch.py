@@ -10,6 +10,7 @@ from archive.search import omnisearch
 from ledger import audit
 from web.kernel import authorization, layout
 from web.pages import patients
+from web.pages.record_columns import ORDERS, PATIENTS, STUDIES
 
 LONGEST: Final = 200
 
@@ -27,6 +28,7 @@ def search(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(_only(found))
     context = {
         "query": text,
+        "tables": {"patients": PATIENTS, "orders": ORDERS, "studies": STUDIES},
         "found": found,
         "patients": [patients.short(row) for row in found.patients],
         "looked_up": ", ".join(found.looked_up),

@@ -23,6 +23,7 @@ from ledger import audit, events
 from ledger.errors import Refused
 from web.kernel import authorization, layout
 from web.pages import patients, timelines
+from web.pages.record_columns import MESSAGES, STEPS, STUDIES
 from web.pages.worklist import worklist_rows
 from worklist.models import Order, OrderStatus, RequestedProcedure, ScheduledProcedureStep
 from worklist.schedule import step_actions
@@ -47,6 +48,7 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
             "procedures": _procedures(row, can_change=access.can(user, "step.change")),
             "studies": _studies(request, user, row),
             "messages": _messages(row) if access.can(user, "message.view") else None,
+            "tables": {"steps": STEPS, "studies": STUDIES.without("patient"), "messages": MESSAGES},
             "can_cancel": access.can(user, "order.cancel") and row.status not in _ENDED,
             "timeline": timelines.of("order", row.public_id),
         }

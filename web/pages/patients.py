@@ -16,6 +16,7 @@ from archive.search import study_search
 from ledger import audit
 from web.kernel import authorization, formats, layout, paging
 from web.pages import timelines
+from web.pages.record_columns import IDENTIFIERS, ORDERS, STUDIES
 from worklist.models import Order, Patient, Sex
 from worklist.patients import identity
 
@@ -125,6 +126,12 @@ def _merged(patient: Patient, current: Patient) -> str:
 
 # The page
 
+_TABLES: Final = {
+    "identifiers": IDENTIFIERS,
+    "orders": ORDERS.without("patient"),
+    "studies": STUDIES.without("patient"),
+}
+
 
 @require_safe
 @layout.may("patient.view")
@@ -140,6 +147,7 @@ def patient(request: HttpRequest, public_id: str) -> HttpResponse:
         context = {
             "record": record.current,
             "patient": header(record),
+            "tables": _TABLES,
             "identifiers": _identifiers(records),
             "orders": _orders(request, user, records),
             "studies": _studies(request, user, records),

@@ -24,6 +24,7 @@ from reporting.turnaround import current_stage
 from web.kernel import authorization, formats, layout
 from web.pages import patients, timelines
 from web.pages.exceptions import evidence
+from web.pages.record_columns import ORDERS
 from worklist.models import Order
 
 MOST_SERIES: Final = 200
@@ -83,6 +84,7 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
             "exception": exception,
             "exception_url": _exception_url(user, exception),
             "is_open": exception is not None and exception.status == ExceptionStatus.OPEN,
+            "order_table": ORDERS.without("patient"),
             "orders": _orders(user, row),
             "series": series[:MOST_SERIES],
             "has_more_series": len(series) > MOST_SERIES,

@@ -18,8 +18,6 @@ _RANKS: Final = [
     When(procedure__order__priority=priority, then=rank) for rank, priority in enumerate(PRESSING)
 ]
 
-SORTS: Final = ("time", "station", "patient", "procedure", "priority", "status")
-
 
 @dataclass(frozen=True)
 class Keys:
@@ -34,10 +32,11 @@ class Keys:
     text: str = ""
 
 
-def steps(
-    keys: Keys, *, user: Any, sort: str = "time", descending: bool = False
-) -> QuerySet[ScheduledProcedureStep]:
-    """The steps that fit every key, of the user's facilities, in a total order."""
+def steps(keys: Keys, *, user: Any, order: str = "time") -> QuerySet[ScheduledProcedureStep]:
+    """The steps that fit every key, of the user's facilities, in a total order.
+
+    `order` is time, station, patient, procedure, priority or status, a `-` before it turns it round.
+    """
     rows = ScheduledProcedureStep.objects.all()
     if not access.sees_all(user):
         rows = rows.filter(procedure__order__in=access.visible(Order.objects.order_by(), user))
@@ -55,7 +54,7 @@ def steps(
         rows = rows.filter(procedure__order__priority__in=keys.priorities)
     if keys.text:
         rows = rows.filter(_with_text(keys.text))
-    return _sorted(rows, sort, descending)
+    return _sorted(rows, order)
 
 
 def _of_station(title: str) -> Q:
@@ -71,9 +70,8 @@ def _with_text(text: str) -> Q:
     return condition | Q(procedure__description__icontains=text) | Q(description__icontains=text)
 
 
-def _sorted(
-    rows: QuerySet[ScheduledProcedureStep], sort: str, descending: bool
-) -> QuerySet[ScheduledProcedureStep]:
+def _sorted(rows: QuerySet[ScheduledProcedureStep], order: str) -> QuerySet[ScheduledProcedureStep]:
+    sort, descending = order.removeprefix("-"), order.startswith("-")
     time = ["local_date", "local_time"]
     if sort == "patient":
         name = Coalesce(f"{_PATIENT}__survivor__name_key", f"{_PATIENT}__name_key", Value(""))

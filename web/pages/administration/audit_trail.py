@@ -15,6 +15,7 @@ from ledger.models import AuditEvent
 from web.kernel import authorization, layout, paging
 from web.kernel.list_filters import text_of
 from web.pages.administration import tabs
+from web.pages.administration.administration_columns import AUDIT
 from web.pages.timelines import path
 
 OBJECTS: Final = 8
@@ -42,6 +43,7 @@ def trail(request: HttpRequest) -> HttpResponse:
     people = User.objects.filter(username__in={row.actor for row in cut.rows})
     names = dict(people.values_list("username", "full_name"))
     context = {
+        "table": AUDIT,
         "paging": cut.with_rows(_shown(row, names) for row in cut.rows),
         "actor": actor,
         "code": code,

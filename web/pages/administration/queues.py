@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -19,7 +20,15 @@ from ledger.errors import Conflict
 from ledger.models import Job
 from web.kernel import authorization, layout, paging
 from web.kernel.list_filters import text_of
-from web.pages.administration import tabs
+from web.pages.administration import administration_columns, tabs
+
+_TABLES: Final = {
+    "jobs": administration_columns.JOBS,
+    "kinds": administration_columns.KINDS,
+    "destinations": administration_columns.DESTINATIONS,
+    "works": administration_columns.WORKS,
+    "processes": administration_columns.PROCESSES,
+}
 
 
 @require_safe
@@ -27,6 +36,7 @@ from web.pages.administration import tabs
 def queues(request: HttpRequest) -> HttpResponse:
     """What is still to be done, by whom, and what waits for a person."""
     context = {
+        "tables": _TABLES,
         "kinds": ledger_queues.kinds_of_jobs(),
         "paging": paging.cut(request, ledger_queues.stuck(), size=25),
         "works": ledger_queues.standing_works(),
@@ -64,6 +74,7 @@ def quarantine(request: HttpRequest) -> HttpResponse:
     cut = paging.cut(request, rows)
     authorization.note_reading(request, audit.QUERY, *(("quarantined", row.public_id) for row in cut.rows))
     context = {
+        "table": administration_columns.QUARANTINED,
         "paging": cut.with_rows([(row, _exists(quarantines.path_of(row))) for row in cut.rows]),
         "reasons": Quarantined.Reason.choices,
         "reason": reason,

@@ -11,6 +11,7 @@ from accounts.models import Token, User
 from ledger.errors import Refused, Unknown
 from web.kernel import layout, paging
 from web.pages.administration import tabs
+from web.pages.administration.administration_columns import REVOKED_TOKENS, TOKENS
 
 
 @require_safe
@@ -62,6 +63,7 @@ def _page(
 ) -> HttpResponse:
     revoked = request.GET.get("state") == "revoked"
     context = {
+        "table": REVOKED_TOKENS if revoked else TOKENS,
         "paging": paging.cut(
             request, tokens.listed(revoked=revoked), lambda rows: rows.select_related("user")
         ),

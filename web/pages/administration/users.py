@@ -18,6 +18,7 @@ from web.kernel import layout, paging
 from web.kernel.list_filters import text_of
 from web.pages import timelines
 from web.pages.administration import tabs
+from web.pages.administration.administration_columns import USERS
 
 
 @require_safe
@@ -29,6 +30,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     active = {"active": True, "inactive": False}.get(state)
     rows = users.listed(text=text, role=role, active=active)
     context = {
+        "table": USERS,
         "paging": paging.cut_list(request, rows),
         "text": text,
         "role": role,

@@ -8,6 +8,7 @@ from django.http import HttpRequest, QueryDict
 from archive.models import ExceptionStatus, Outcome, Series
 from archive.reconcile import exception_list
 from web.kernel.list_filters import Chip, any_of, modalities, one_of, text_of, texts_of
+from web.pages.exceptions.exception_columns import TABLE
 from worklist.models import Station
 
 STATES: Final = {"open": "Open", "resolved": "Decided", "closed": "Gone by itself", "all": "All"}
@@ -30,8 +31,7 @@ class Filters:
     modalities: tuple[str, ...] = ()
     station: str = ""
     text: str = ""
-    sort: str = "due"
-    descending: bool = False
+    sort: str = TABLE.usual
 
     def keys(self) -> exception_list.Keys:
         """The same as keys of the search."""
@@ -46,20 +46,19 @@ class Filters:
     @property
     def is_narrowed(self) -> bool:
         """Whether anything is asked for beside what is open."""
-        return self != Filters(sort=self.sort, descending=self.descending)
+        return self != Filters(sort=self.sort)
 
 
 def read(query: QueryDict) -> Filters:
     """The filters in a query string."""
-    sort, state = text_of(query, "sort", _LONGEST), text_of(query, "status", _LONGEST)
+    state = text_of(query, "status", _LONGEST)
     return Filters(
         state=state if state in STATES else "open",
         verdicts=tuple(value for value in VERDICTS if value in query.getlist("verdict")),
         modalities=texts_of(query, "modality", 16),
         station=text_of(query, "station", _LONGEST)[:64],
         text=text_of(query, "q", _LONGEST),
-        sort=sort.removeprefix("-") if sort.removeprefix("-") in exception_list.SORTS else "due",
-        descending=sort.startswith("-") and sort.removeprefix("-") in exception_list.SORTS,
+        sort=TABLE.sort_of(query),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -16,18 +16,7 @@ from archive.reconcile import exception_list
 from ledger import audit
 from web.kernel import authorization, formats, layout, paging
 from web.pages.exceptions import evidence, exception_filters
-
-COLUMNS: Final = (
-    ("age", "Age"),
-    ("due", "Due"),
-    ("verdict", "Verdict"),
-    ("patient", "Patient as seen"),
-    ("", "As expected"),
-    ("", "Station"),
-    ("", "Procedure"),
-    ("", "Strongest evidence"),
-    ("status", "Status"),
-)
+from web.pages.exceptions.exception_columns import TABLE
 
 
 @dataclass(frozen=True)
@@ -79,9 +68,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
     user = layout.user_of(request)
     with timezone.override(layout.zone_of(request)):
         wanted = exception_filters.read(request.GET)
-        rows = exception_list.exceptions(
-            wanted.keys(), user=user, sort=wanted.sort, descending=wanted.descending
-        )
+        rows = exception_list.exceptions(wanted.keys(), user=user, order=TABLE.order_by(wanted.sort))
         cut = paging.cut(request, rows, exception_list.whole)
         shown = _rows(cut.rows, layout.user_of(request))
         authorization.note_reading(
@@ -93,7 +80,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
             "stations": exception_filters.stations(wanted),
             "paging": cut,
             "rows": shown,
-            "columns": [_column(name, title, wanted) for name, title in COLUMNS],
+            "table": TABLE.sorted_by(wanted.sort, request),
             "dicom_address": "{}:{}".format(*settings.DICOM_ADDRESS),
         }
         return layout.page(request, "web/exceptions/exception_list.html", context)
@@ -161,14 +148,3 @@ def _stations(rows: Iterable[StudyException]) -> dict[int, list[str]]:
     ):
         found.setdefault(study, []).append(title)
     return found
-
-
-def _column(name: str, title: str, wanted: exception_filters.Filters) -> dict[str, Any]:
-    """A column's heading; the link of a sorted one turns its order round."""
-    is_on = bool(name) and wanted.sort == name
-    return {
-        "title": title,
-        "sort": f"-{name}" if name and is_on and not wanted.descending else name,
-        "is_on": is_on,
-        "direction": "descending" if wanted.descending else "ascending",
-    }

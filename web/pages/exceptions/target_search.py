@@ -53,7 +53,7 @@ def hits(text: str, user: Any, but: Collection[str] = ()) -> Hits:
     """The steps due last, and the patients, whom a text names, `but` for some steps; none for no text."""
     if not text:
         return Hits("")
-    steps = day_schedule.steps(day_schedule.Keys(text=text), user=user, descending=True)
+    steps = day_schedule.steps(day_schedule.Keys(text=text), user=user, order="-time")
     steps = steps.exclude(public_id__in=but).select_related(
         "procedure__order__patient__authority", "procedure__order__patient__survivor__authority"
     )

@@ -10,10 +10,10 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from interfaces.hl7.inspect import message_search
-from interfaces.hl7.inspect.message_search import NEWEST, SORTS, Sort
 from interfaces.hl7.models import InboundStatus, OutboundStatus
 from web.kernel import list_filters
-from web.kernel.list_filters import Chip, text_of, url
+from web.kernel.list_filters import Chip, text_of
+from web.pages.messages.message_columns import TABLE
 
 WAYS: Final = {"": "Both", "in": "Received", "out": "Sent"}
 SPANS: Final = {"": "Any time", "hour": "Last hour", "day": "Last 24 hours", "week": "Last 7 days"}
@@ -25,18 +25,6 @@ _LENGTHS: Final = {
     "day": timedelta(days=1),
     "week": timedelta(days=7),
 }
-HEADS: Final = (
-    ("received", "Time"),
-    ("partner", "Source or destination"),
-    ("type", "Type"),
-    ("", "Control ID"),
-    ("", "Patient"),
-    ("", "Order"),
-    ("status", "Status"),
-    ("", "ACK"),
-    ("", "Effect"),
-)
-"""The columns, and by which of them the list is sorted."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,7 @@ class Asked:
     until: str = ""
     error: str = ""
     text: str = ""
-    sort: Sort = NEWEST
+    sort: str = TABLE.usual
 
     @property
     def is_narrowed(self) -> bool:
@@ -75,18 +63,9 @@ class Asked:
         )
 
 
-@dataclass(frozen=True)
-class Head:
-    """The head of a column; `sort` is what aria-sort says, empty where the list is sorted otherwise."""
-
-    text: str
-    url: str = ""
-    sort: str = ""
-
-
 def read(query: QueryDict) -> Asked:
     """The filters in a query string; what makes no sense is as if not there."""
-    sort, error = text_of(query, "sort", 20), text_of(query, "error", 3)
+    error = text_of(query, "error", 3)
     return Asked(
         way=_one_of(WAYS, text_of(query, "direction", 3)),
         state=_one_of(STATES, text_of(query, "status", 20)),
@@ -97,7 +76,7 @@ def read(query: QueryDict) -> Asked:
         until=text_of(query, "until", 32),
         error=error if error.isascii() and error.isdigit() else "",
         text=text_of(query, "q", 199),
-        sort=sort if sort in SORTS else NEWEST,
+        sort=TABLE.sort_of(query),
     )
 
 
@@ -111,25 +90,8 @@ def chips(request: HttpRequest, asked: Asked) -> list[tuple[str, list[Chip]]]:
         ("Time", _group(request, "time", SPANS, asked.span)),
     ]
     if asked.error:
-        groups.append(("Error", [Chip(asked.error, url(request, error=""), True)]))
+        groups.append(("Error", [list_filters.chip(request, asked.error, True, {"error": ""})]))
     return groups
-
-
-def heads(request: HttpRequest, asked: Asked) -> list[Head]:
-    """The heads of the columns; the one that the list is sorted by turns the order round."""
-    found = []
-    for key, text in HEADS:
-        if not key:
-            found.append(Head(text))
-            continue
-        is_own = asked.sort.removeprefix("-") == key
-        descends = asked.sort.startswith("-")
-        other = key if descends else f"-{key}"
-        first = NEWEST if key == "received" else key
-        wanted = other if is_own else first
-        sort = ("descending" if descends else "ascending") if is_own else ""
-        found.append(Head(text, url(request, sort="" if wanted == NEWEST else wanted), sort))
-    return found
 
 
 def _group(request: HttpRequest, name: str, words: Mapping[str, str], chosen: str) -> list[Chip]:

@@ -12,6 +12,7 @@ from ledger import audit
 from web.kernel import authorization, layout, paging
 from web.kernel.paging import Cut
 from web.pages.messages import message_filters
+from web.pages.messages.message_columns import TABLE
 from web.pages.messages.message_rows import listed
 
 SIZE = 50
@@ -25,15 +26,19 @@ def messages(request: HttpRequest) -> HttpResponse:
         asked = message_filters.read(request.GET)
         wanted = asked.filters()
     number = paging.number_of(request, 10**9, SIZE)
-    found = message_search.find(wanted, offset=(number - 1) * SIZE, limit=SIZE, sort=asked.sort)
+    found = message_search.find(
+        wanted, offset=(number - 1) * SIZE, limit=SIZE, sort=TABLE.order_by(asked.sort)
+    )
     if found.count and not found.rows and number > 1:
         number = paging.number_of(request, found.count, SIZE)
-        found = message_search.find(wanted, offset=(number - 1) * SIZE, limit=SIZE, sort=asked.sort)
+        found = message_search.find(
+            wanted, offset=(number - 1) * SIZE, limit=SIZE, sort=TABLE.order_by(asked.sort)
+        )
     authorization.note_reading(request, audit.QUERY, *(("message", row.public_id) for row in found.rows))
     context = {
         "asked": asked,
         "chips": message_filters.chips(request, asked),
-        "heads": message_filters.heads(request, asked),
+        "table": TABLE.sorted_by(asked.sort, request),
         "paging": Cut(listed(found.rows), number, found.count, SIZE),
         "queues": delivery_queues.queues(),
         "types": sorted({*message_search.types(), *([asked.message_type] if asked.message_type else [])}),

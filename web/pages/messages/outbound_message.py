@@ -17,6 +17,7 @@ from ledger import audit
 from ledger.errors import Conflict
 from web.kernel import authorization, layout, paging
 from web.pages import timelines
+from web.pages.messages.message_columns import WAITING
 from web.pages.messages.message_rows import listed
 
 ACTS: Final = {
@@ -93,6 +94,7 @@ def destination(request: HttpRequest, name: str) -> HttpResponse:
     authorization.note_reading(request, audit.QUERY, *(("message", one.public_id) for one in cut.rows))
     context = {
         "queue": delivery_queues.queue_of(row),
+        "table": WAITING,
         "paging": cut.with_rows(listed(cut.rows)),
         "timeline": timelines.of("destination", row.name, 50),
     }

@@ -1,11 +1,9 @@
 """The reading worklist: what needs whom most, STAT before the rest, then by due time."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -18,34 +16,12 @@ from reporting.models import ReadingItem
 from reporting.reading_worklist import assignment, reader_inbox, reading_status
 from reporting.reading_worklist.assignment import Wanted
 from web.kernel import authorization, layout, paging
+from web.kernel.list_filters import Chip, on_or_off
 from web.pages.reading import reading_rows as listing
+from web.pages.reading.reading_columns import TABLE
 from worklist.models import Priority
 
 ALL: Final = tuple(ReadingStatus.values)
-COLUMNS: Final = (
-    ("priority", "Priority", ""),
-    ("due", "Wait", "due_at"),
-    ("patient", "Patient", "patient__name_key"),
-    ("", "Age, sex", ""),
-    ("modality", "Modality", "modality"),
-    ("part", "Body part", "body_part"),
-    ("procedure", "Procedure", "description"),
-    ("images", "Images", "stored"),
-    ("status", "Status", "status"),
-    ("", "Reader", ""),
-    ("", "", ""),
-)
-"""Key of the order, title, what it is ordered by; without the last the order is that of need."""
-_FIELDS: Final = {key: field for key, _, field in COLUMNS if field}
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A filter that the URL holds: its words, the query that turns it on or off, whether it is on."""
-
-    words: str
-    query: str
-    is_on: bool
 
 
 @require_safe
@@ -53,7 +29,7 @@ class Chip:
 def worklist(request: HttpRequest) -> HttpResponse:
     """The list, what came back to the person, and what waits for them."""
     user, wanted = layout.user_of(request), wanted_of(request.GET)
-    rows = _ordered(assignment.worklist(user=user, wanted=wanted), request.GET.get("sort", ""))
+    rows = _ordered(assignment.worklist(user=user, wanted=wanted), TABLE.order_by(TABLE.sort_of(request.GET)))
     everything = Wanted(statuses=ALL)
 
     def whole(part: QuerySet[ReadingItem]) -> QuerySet[ReadingItem]:
@@ -81,27 +57,25 @@ def wanted_of(query: QueryDict) -> Wanted:
     )
 
 
-def _ordered(rows: QuerySet[ReadingItem], sort: str) -> QuerySet[ReadingItem]:
-    field = _FIELDS.get(sort.removeprefix("-"))
-    if field is None:
+def _ordered(rows: QuerySet[ReadingItem], order: str) -> QuerySet[ReadingItem]:
+    """The rows by a column, those alike by need; without one by need alone."""
+    if not order:
         return rows
-    if field == "stored":
+    if order.removeprefix("-") == "stored":
         rows = rows.annotate(stored=Sum("studies__instance_count"))
-    way = "-" if sort.startswith("-") else ""
-    return rows.order_by(f"{way}{field}", "band", "due_at", "id")
+    return rows.order_by(order, "band", "due_at", "id")
 
 
 def _context(request: HttpRequest, user: User, wanted: Wanted, shown: paging.Cut[Any]) -> dict[str, Any]:
-    sort = request.GET.get("sort", "")
-    is_by_need = sort.removeprefix("-") not in _FIELDS
-    stat = [row for row in shown.rows if row.item.band == 0] if is_by_need else []
+    sort = TABLE.sort_of(request.GET)
+    stat = [row for row in shown.rows if row.item.band == 0] if sort == TABLE.usual else []
     waiting = assignment.worklist(user=user)
     return {
         "paging": shown,
         "groups": [("STAT", stat), ("", [row for row in shown.rows if row not in stat])],
         "wanted": wanted,
         "is_filtered": wanted != assignment.EVERYTHING,
-        "columns": [_column(request, sort, *column) for column in COLUMNS],
+        "table": TABLE.sorted_by(sort, request),
         "chips": _chips(request, user, wanted),
         "waiting": waiting.filter(status=reading_status.S.READY).count(),
         "stat": waiting.filter(band=0).count(),
@@ -115,45 +89,21 @@ def _context(request: HttpRequest, user: User, wanted: Wanted, shown: paging.Cut
     }
 
 
-def _column(request: HttpRequest, sort: str, key: str, title: str, field: str) -> dict[str, Any]:
-    is_on = bool(field) and sort.removeprefix("-") == key
-    if not key:
-        return {"title": title, "query": "", "sort": ""}
-    turned = f"-{key}" if is_on and not sort.startswith("-") else key
-    by_need = key == "priority"
-    is_on = is_on or (by_need and sort.removeprefix("-") not in _FIELDS)
-    return {
-        "title": title,
-        "query": _query(request, sort="" if by_need else turned),
-        "sort": ("descending" if sort.startswith("-") else "ascending") if is_on else "",
-    }
-
-
 def _chips(request: HttpRequest, user: User, wanted: Wanted) -> list[tuple[str, list[Chip]]]:
     kinds = assignment.worklist(user=user).order_by().values_list("modality", flat=True).distinct()
     modalities = sorted({one for kind in kinds for one in kind.split("/") if one} | {wanted.modality} - {""})
-    urgencies = [(one.value, one.label) for one in Priority]
-    states = [(one.value, one.label) for one in map(ReadingStatus, ALL) if one != ReadingStatus.NOT_READY]
-    state = wanted.statuses[0] if wanted.statuses else ""
-    return [
-        ("", [_chip(request, "mine", "1", "mine", wanted.mine)]),
-        ("", [_chip(request, "overdue", "1", "overdue", wanted.overdue)]),
-        ("Priority", [_chip(request, "priority", k, word, wanted.priority == k) for k, word in urgencies]),
-        ("Modality", [_chip(request, "modality", k, k, wanted.modality == k) for k in modalities]),
-        ("Status", [_chip(request, "status", k, word, state == k) for k, word in states]),
+    words = {"HIGH": "urgent", "STAT": "STAT"}
+    priorities = {name: words.get(name, name.lower()) for name in Priority.values}
+    states = {name: name.replace("_", " ") for name in ALL if name != "not_ready"}
+    groups = [
+        ("", "mine", {"1": "mine"}, "1" if wanted.mine else ""),
+        ("", "overdue", {"1": "overdue"}, "1" if wanted.overdue else ""),
+        ("Priority", "priority", priorities, wanted.priority),
+        ("Modality", "modality", {name: name for name in modalities}, wanted.modality),
+        ("Status", "status", states, wanted.statuses[0] if wanted.statuses else ""),
     ]
-
-
-def _chip(request: HttpRequest, name: str, value: str, words: str, is_on: bool) -> Chip:
-    return Chip(words, _query(request, **{name: "" if is_on else value}), is_on)
-
-
-def _query(request: HttpRequest, **values: str) -> str:
-    """The query of this page with some parts changed; those that become empty go, and so does the page."""
-    query = request.GET.copy()
-    for name, value in {**values, "page": ""}.items():
-        if value:
-            query[name] = value
-        elif name in query:
-            del query[name]
-    return f"{reverse('reading')}?{query.urlencode()}" if query else reverse("reading")
+    return [
+        (title, [on_or_off(request, name, *pair, chosen) for pair in choices.items()])
+        for title, name, choices, chosen in groups
+        if choices
+    ]

@@ -17,6 +17,7 @@ from interfaces.dicom.services import mwl_diagnosis
 from interfaces.dicom.services.mwl_diagnosis import CannotTell
 from ledger import audit
 from web.kernel import authorization, layout
+from web.pages.stations import station_columns
 from web.pages.timelines import path
 from worklist.models import ScheduledProcedureStep, Station
 from worklist.mwl.criteria import Exclusion
@@ -59,8 +60,10 @@ def station(request: HttpRequest, ae_title: str) -> HttpResponse:
     context: dict[str, Any] = {
         "ae_title": ae_title,
         "station": row,
+        "query_table": station_columns.QUERIES,
         "queries": queries[:SHOWN],
         "query_count": len(queries),
+        "association_table": station_columns.ASSOCIATIONS,
         "associations": associations,
         "sent": _sent(request, ae_title),
         "why": text,

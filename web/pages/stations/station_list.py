@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from interfaces.dicom.models import StationContact
 from web.kernel import layout
+from web.pages.stations.station_columns import STATIONS
 from worklist.models import Station
 
 MOST_STRANGERS = 100
@@ -41,8 +42,10 @@ def stations(request: HttpRequest) -> HttpResponse:
     strangers = [_row(title, None, newest) for title in {title for title, _ in newest} - set(declared)]
     strangers.sort(key=lambda row: row.newest.timestamp() if row.newest else 0, reverse=True)
     context = {
-        "rows": rows,
-        "strangers": strangers[:MOST_STRANGERS],
+        "table": STATIONS,
+        "rows": rows + strangers[:MOST_STRANGERS],
+        "declared": len(rows),
+        "strangers": len(strangers),
         "more_strangers": max(0, len(strangers) - MOST_STRANGERS),
         "dicom_address": "{}:{}".format(*settings.DICOM_ADDRESS),
         "ae_title": settings.AE_TITLE,

@@ -16,8 +16,10 @@ from ledger import audit, clock
 from reporting.dictation import transcription
 from reporting.models import WAITING, Dictation, DictationState
 from web.kernel import authorization, layout, paging
+from web.kernel.list_filters import on_or_off, one_of
 from web.pages.reading import reading_rows
-from worklist.models import PRESSING, Priority
+from web.pages.transcription.transcription_columns import TABLE
+from worklist.models import Priority
 
 STATES: Final = {
     "": WAITING,
@@ -25,6 +27,8 @@ STATES: Final = {
     "typed": (DictationState.TYPED,),
 }
 """What the URL may ask for: what waits, what was given back, what waits for its author's signature."""
+_STATES: Final = {"": "waiting", "returned": "given back", "typed": "typed"}
+_PRIORITIES: Final = {"STAT": "STAT", "HIGH": "urgent"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     """What waits to be typed."""
     user = layout.user_of(request)
     state, priority = request.GET.get("state", ""), request.GET.get("priority", "")
+    state = state if state in STATES else ""
     rows = transcription.queue(user=user, states=STATES.get(state, WAITING))
     if priority in Priority.values:
         rows = rows.filter(item__priority=priority)
@@ -57,11 +62,13 @@ def queue(request: HttpRequest) -> HttpResponse:
     authorization.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in patients))
     context = {
         "paging": shown,
-        "state": state if state in STATES else "",
-        "states": [("", "waiting"), ("returned", "given back"), ("typed", "typed")],
-        "priority": priority,
-        "priorities": [(one.value, one.label) for one in PRESSING],
-        "is_filtered": bool(priority) or state in ("returned", "typed"),
+        "table": TABLE,
+        "state": _STATES[state],
+        "chips": [
+            ("", [one_of(request, "state", key, text, state) for key, text in _STATES.items()]),
+            ("Priority", [on_or_off(request, "priority", *pair, priority) for pair in _PRIORITIES.items()]),
+        ],
+        "is_filtered": bool(priority) or bool(state),
     }
     return layout.page(request, "web/transcription/transcription_queue.html", context)
 

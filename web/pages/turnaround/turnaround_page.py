@@ -20,10 +20,11 @@ from reporting.turnaround.interval_figures import Figures
 from reporting.turnaround.intervals import HEADLINE, INTERVALS
 from reporting.turnaround.period_figures import Question
 from web.kernel import layout
-from web.kernel.list_filters import text_of
+from web.kernel.list_filters import Chip, chip, text_of
 from web.kernel.paging import Cut, number_of
 from web.kernel.turnaround_question import asked
 from web.pages.turnaround import figure_formats
+from web.pages.turnaround.orphan_columns import ORPHANS
 
 PERIODS: Final = {"today": ("Today", 0), "7d": ("7 days", 6), "30d": ("30 days", 29), "90d": ("90 days", 89)}
 _PARAMETERS: Final = ("from", "to", "as_of", "view", "modality", "priority")
@@ -243,10 +244,11 @@ def _orphans(request: HttpRequest, content: Dashboard) -> dict[str, Any]:
     rows = orphans.part(user, timezone.now(), key, (number - 1) * _ROWS, _ROWS)
     return {
         "chips": [
-            _chip(request, kind.title, "list", name, name == key, count=counts[name], page=None)
+            chip(request, kind.title, name == key, {"list": name}, count=counts[name])
             for name, kind in orphans.KINDS.items()
         ],
         "kind": orphans.KINDS[key],
+        "table": ORPHANS,
         "rows": [{"row": row, "url": _url(row.kind, row.key)} for row in rows],
         "paging": Cut(rows, number, counts[key], _ROWS),
     }
@@ -259,7 +261,7 @@ def _url(kind: str, key: str) -> str:
 # Chips
 
 
-def _chips(request: HttpRequest, content: Dashboard) -> list[tuple[str, list[dict[str, Any]]]]:
+def _chips(request: HttpRequest, content: Dashboard) -> list[tuple[str, list[Chip]]]:
     given = request.GET
     is_own = bool(given.get("from") or given.get("to"))
     period = "" if is_own else given.get("period", "7d")
@@ -268,19 +270,18 @@ def _chips(request: HttpRequest, content: Dashboard) -> list[tuple[str, list[dic
         (
             "Period",
             [
-                _chip(request, words, "period", key, key == period, **{"from": None, "to": None})
+                chip(request, words, key == period, {"period": key, "from": "", "to": ""})
                 for key, (words, _) in PERIODS.items()
             ],
         ),
         (
             "Interval",
             [
-                _chip(
+                chip(
                     request,
                     one.title,
-                    "interval",
-                    key,
                     key == content.chosen,
+                    {"interval": key},
                     tip=f"{one.words}: {one.owner}",
                 )
                 for key, one in INTERVALS.items()
@@ -291,27 +292,13 @@ def _chips(request: HttpRequest, content: Dashboard) -> list[tuple[str, list[dic
         (
             "Count",
             [
-                _chip(request, "began in the period", "view", "cohort", question.view == "cohort"),
-                _chip(request, "under way in it", "view", "period", question.view == "period"),
+                chip(request, "began in the period", question.view == "cohort", {"view": "cohort"}),
+                chip(request, "under way in it", question.view == "period", {"view": "period"}),
             ],
         ),
     ]
 
 
-def _choices(request: HttpRequest, name: str, values: Sequence[str], chosen: str) -> list[dict[str, Any]]:
-    found = [_chip(request, "all", name, None, not chosen)]
-    return found + [_chip(request, value, name, value, value == chosen) for value in values]
-
-
-def _chip(
-    request: HttpRequest, text: str, name: str, value: str | None, is_on: bool, **more: Any
-) -> dict[str, Any]:
-    """A link to this page with one parameter changed."""
-    shown: dict[str, Any] = {key: more.pop(key) for key in ("count", "tip") if key in more}
-    query = request.GET.copy()
-    for key, new in {"page": None, name: value, **more}.items():
-        if new is None:
-            query.pop(key, None)
-        else:
-            query[key] = new
-    return {"text": text, "url": f"?{query.urlencode()}", "is_on": is_on, **shown}
+def _choices(request: HttpRequest, name: str, values: Sequence[str], chosen: str) -> list[Chip]:
+    found = [chip(request, "all", not chosen, {name: ""})]
+    return found + [chip(request, value, value == chosen, {name: value}) for value in values]

@@ -1,7 +1,7 @@
 """The technologist worklist: the day of each room, and what people do to its steps."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.contrib import messages
@@ -19,22 +19,12 @@ from ledger.errors import Refused
 from web.kernel import authorization, formats, layout, paging
 from web.pages import patients
 from web.pages.worklist import worklist_filters, worklist_rows
+from web.pages.worklist.worklist_columns import TABLE
 from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent
 from worklist.schedule import day_schedule, step_actions
 
 MOST_IN_LANES: Final = 200
 MOST_AT_ONCE: Final = 100
-COLUMNS: Final = (
-    ("time", "Time"),
-    ("station", "Room"),
-    ("patient", "Patient"),
-    ("", "Age / sex"),
-    ("procedure", "Procedure"),
-    ("priority", "Priority"),
-    ("status", "Status"),
-    ("", "Wait"),
-    ("", "Alerts"),
-)
 
 
 @require_safe
@@ -44,7 +34,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
     user = layout.user_of(request)
     with timezone.override(layout.zone_of(request)):
         filters = worklist_filters.read(request.GET)
-        rows = day_schedule.steps(filters.keys(), user=user, sort=filters.sort, descending=filters.descending)
+        rows = day_schedule.steps(filters.keys(), user=user, order=TABLE.order_by(filters.sort))
         size = MOST_IN_LANES if filters.as_lanes else paging.SIZE
         cut = paging.cut(request, rows, worklist_rows.whole, size=size)
         can_change = access.can(user, "step.change")
@@ -60,22 +50,11 @@ def worklist(request: HttpRequest) -> HttpResponse:
             "lanes": worklist_rows.lanes(shown) if filters.as_lanes else (),
             "can_change": can_change,
             "actions": worklist_rows.ACTIONS.values(),
-            "columns": [_column(name, title, filters) for name, title in COLUMNS],
+            "table": (TABLE if can_change else TABLE.without("choose")).sorted_by(filters.sort, request),
             "longest_wait": 2 * int(worklist_rows.LONGEST_WAIT.total_seconds() // 60),
             "hl7_address": "{}:{}".format(*settings.HL7_ADDRESS),
         }
         return layout.page(request, "web/worklist/technologist_worklist.html", context)
-
-
-def _column(name: str, title: str, filters: worklist_filters.Filters) -> dict[str, Any]:
-    """A column's heading; the link of a sorted one turns its order round."""
-    is_on = bool(name) and filters.sort == name
-    return {
-        "title": title,
-        "sort": f"-{name}" if is_on and not filters.descending else name,
-        "is_on": is_on,
-        "direction": "descending" if filters.descending else "ascending",
-    }
 
 
 def _stations(chosen: str) -> list[Station]:

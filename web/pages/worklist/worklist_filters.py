@@ -8,6 +8,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
 from web.kernel.list_filters import Chip, any_of, modalities, one_of, text_of, texts_of
+from web.pages.worklist.worklist_columns import TABLE
 from worklist.models import PRESSING, StepStatus
 from worklist.schedule import day_schedule
 
@@ -39,8 +40,7 @@ class Filters:
     station: str = ""
     priorities: tuple[str, ...] = ()
     text: str = ""
-    sort: str = "time"
-    descending: bool = False
+    sort: str = TABLE.usual
     as_lanes: bool = False
 
     def keys(self) -> day_schedule.Keys:
@@ -68,13 +68,11 @@ class Filters:
     @property
     def is_narrowed(self) -> bool:
         """Whether anything is asked for beside today's open steps."""
-        as_usual = Filters(sort=self.sort, descending=self.descending, as_lanes=self.as_lanes)
-        return self != as_usual
+        return self != Filters(sort=self.sort, as_lanes=self.as_lanes)
 
 
 def read(query: QueryDict) -> Filters:
     """The filters in a query string."""
-    sort = text_of(query, "sort", 20)
     return Filters(
         day=_day(text_of(query, "day", 10)),
         state=_state(text_of(query, "status", 20)),
@@ -82,8 +80,7 @@ def read(query: QueryDict) -> Filters:
         station=text_of(query, "station", 16),
         priorities=tuple(value for value in texts_of(query, "priority", 8) if value in PRIORITIES),
         text=text_of(query, "q", LONGEST_TEXT),
-        sort=sort.removeprefix("-") if sort.removeprefix("-") in day_schedule.SORTS else "time",
-        descending=sort.startswith("-"),
+        sort=TABLE.sort_of(query),
         as_lanes=query.get("view") == "lanes",
     )
 

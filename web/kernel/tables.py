@@ -1,0 +1,143 @@
+"""Lists as tables: the head of a column, its cells and the order of the rows stand in one place.
+
+A page includes `web/parts/table.html`, which needs `table` as it is shown, and `rows`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from django.http import HttpRequest, QueryDict
+from django.template import Engine
+
+from web.kernel.list_filters import url
+
+_OF_THE_HEAD_TOO: Final = frozenset({"number", "box"})
+"""Classes of cells that the heads of their columns have as well: what lies right, and what is narrow."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a list shows of its rows.
+
+    `key` is what the URL's `sort` calls the column, `order_by` what the rows are then ordered by; a column
+    without it sorts nothing. `cell` and `tip`, the words on hover, are templates of `row`: texts, or names.
+    """
+
+    key: str
+    title: str
+    order_by: str
+    cell: str
+    css: str = ""
+    tip: str = ""
+    is_title_hidden: bool = False
+    is_row_head: bool = False
+
+    @property
+    def head_css(self) -> str:
+        """The classes of the head."""
+        return " ".join(name for name in self.css.split() if name in _OF_THE_HEAD_TOO)
+
+    @property
+    def template(self) -> str:
+        """A template of a row's cell, with its tag."""
+        if self.is_row_head:
+            return f'<th scope="row">{_source(self.cell)}</th>'
+        css = f' class="{self.css}"' if self.css else ""
+        tip = f' title="{self.tip}"' if self.tip else ""
+        return f"<td{css}{tip}>{_source(self.cell)}</td>"
+
+
+def _source(cell: str) -> str:
+    return Engine.get_default().get_template(cell).source if cell.endswith(".html") else cell
+
+
+def part(template: str, **values: str) -> str:
+    """A cell that is a template of other pages too, which is given some of what the row has."""
+    given = " ".join(f"{name}={value}" for name, value in values.items())
+    return f'{{% include "{template}" with {given} %}}'
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a column: the link that sorts by it, and what `aria-sort` says, both empty without."""
+
+    column: Column
+    url: str = ""
+    sort: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns of a list, and its usual order; what stands in the tag of a row is a template too.
+
+    `empty` is what stands where rows would.
+    """
+
+    columns: Sequence[Column]
+    usual: str = ""
+    css: str = "list"
+    row: str = ""
+    empty: str = ""
+
+    @property
+    def is_list(self) -> bool:
+        """Whether one moves from row to row by keys."""
+        return bool(self.row) and "list" in self.css.split()
+
+    @property
+    def heads(self) -> Sequence[Head]:
+        """The heads of the columns."""
+        return [Head(column) for column in self.columns]
+
+    @property
+    def row_template(self) -> str:
+        """All of a row as one template: one for each cell would take half as long again."""
+        return f"<tr {self.row}>{''.join(column.template for column in self.columns)}</tr>"
+
+    def sort_of(self, query: QueryDict) -> str:
+        """How the URL wants the rows ordered, a `-` before the key turning it round; else as usual."""
+        wanted = query.get("sort", "")
+        return wanted if wanted.removeprefix("-") in self._orders() else self.usual
+
+    def order_by(self, sort: str) -> str:
+        """What the rows are ordered by; empty where that is the list's own order."""
+        order = self._orders().get(sort.removeprefix("-"), "")
+        return f"-{order}" if order and sort.startswith("-") else order
+
+    def without(self, *keys: str) -> "Table":
+        """The same with fewer columns."""
+        return replace(self, columns=[column for column in self.columns if column.key not in keys])
+
+    def sorted_by(self, sort: str, request: HttpRequest) -> "SortedTable":
+        """The same as a page shows it whose rows are ordered by `sort`."""
+        heads = [self._head(column, sort, request) for column in self.columns]
+        return SortedTable(**{**vars(self), "links": heads})
+
+    def _orders(self) -> Mapping[str, str]:
+        return {column.key: column.order_by for column in self.columns if column.order_by}
+
+    def _head(self, column: Column, sort: str, request: HttpRequest) -> Head:
+        """The column that the rows are ordered by turns the order round; another one orders them."""
+        usually = self.usual.removeprefix("-") == column.key
+        if not (column.order_by or usually):
+            return Head(column)
+        is_on = sort.removeprefix("-") == column.key
+        wanted = self.usual if usually else column.key
+        if is_on and column.order_by:
+            wanted = column.key if sort.startswith("-") else f"-{column.key}"
+        direction = "descending" if sort.startswith("-") else "ascending"
+        path = url(request, sort="" if wanted == self.usual else wanted)
+        return Head(column, path, direction if is_on else "")
+
+
+@dataclass(frozen=True)
+class SortedTable(Table):
+    """A table whose heads are links that order it."""
+
+    links: Sequence[Head] = ()
+
+    @property
+    def heads(self) -> Sequence[Head]:
+        """The heads of the columns."""
+        return self.links

@@ -1,0 +1,67 @@
+"""The columns of the exceptions list."""
+
+from typing import Final
+
+from web.kernel.tables import Column, Table, part
+
+_SEEN: Final = "{{ row.seen.name }} {{ row.seen.identifier }} {{ row.seen.born }} {{ row.seen.sex }}"
+_EXPECTED: Final = (
+    "{% if row.expected %}{{ row.expected.name }} {{ row.expected.identifier }}"
+    " {{ row.expected.born }} {{ row.expected.sex }}{% endif %}"
+)
+
+TABLE: Final = Table(
+    usual="due",
+    css="list exceptions",
+    row='id="e-{{ row.exception.public_id }}" data-href="{% url "exception" row.exception.public_id %}"',
+    columns=(
+        Column(
+            "age",
+            "Age",
+            "age",
+            part("web/exceptions/exception_clock.html", clock="row.clock"),
+            css="nowrap",
+        ),
+        Column("due", "Due", "due", "{{ row.exception.due_at|clock }}", css="nowrap"),
+        Column(
+            "verdict",
+            "Verdict",
+            "verdict",
+            part("web/parts/verdict.html", verdict="row.study.verdict", decision='""'),
+            css="nowrap",
+        ),
+        Column(
+            "patient",
+            "Patient as seen",
+            "patient",
+            "web/exceptions/cells/seen.html",
+            css="one-line",
+            tip=_SEEN,
+        ),
+        Column(
+            "expected",
+            "As expected",
+            "",
+            "web/exceptions/cells/expected.html",
+            css="one-line",
+            tip=_EXPECTED,
+        ),
+        Column("station", "Station", "", "{{ row.stations }}", css="nowrap"),
+        Column(
+            "procedure",
+            "Procedure",
+            "",
+            '{{ row.procedure }} <span class="quiet">{{ row.study.modalities|join:", " }}</span>',
+            css="one-line",
+            tip="{{ row.procedure }}",
+        ),
+        Column(
+            "evidence",
+            "Strongest evidence",
+            "",
+            "web/exceptions/cells/evidence.html",
+            css="one-line wide",
+        ),
+        Column("status", "Status", "status", "web/exceptions/cells/status.html", css="nowrap"),
+    ),
+)

@@ -1,0 +1,52 @@
+"""The columns of the messages, and of those that wait for a destination."""
+
+from typing import Final
+
+from interfaces.hl7.inspect.message_search import NEWEST
+from web.kernel.tables import Column, Table, part
+
+_ROW: Final = 'id="message-{{ row.message.public_id }}" data-href="{% url "message" row.message.public_id %}"'
+_TIME: Final = '<a href="{% url "message" row.message.public_id %}">{{ row.at|moment }}</a>'
+_PATIENT: Final = part("web/messages/cells/named.html", named="row.patient")
+_ORDER: Final = part("web/messages/cells/named.html", named="row.order")
+_STATUS: Final = part("web/parts/status.html", status="row.message.status")
+
+TABLE: Final = Table(
+    usual=NEWEST,
+    css="list messages",
+    row=_ROW,
+    columns=(
+        Column("received", "Time", "received", _TIME, css="nowrap"),
+        Column(
+            "partner", "Source or destination", "partner", "web/messages/cells/partner.html", css="partner"
+        ),
+        Column("type", "Type", "type", '{{ row.message.message_type|default:"none" }}', css="nowrap"),
+        Column("control", "Control ID", "", "web/messages/cells/control.html", css="control"),
+        Column("patient", "Patient", "", _PATIENT),
+        Column("order", "Order", "", _ORDER, css="order"),
+        Column("status", "Status", "status", _STATUS),
+        Column("ack", "ACK", "", "web/messages/cells/ack.html", css="nowrap"),
+        Column("effect", "Effect", "", "web/messages/cells/effect.html", css="effect"),
+    ),
+)
+WAITING: Final = Table(
+    css="list messages",
+    row=_ROW,
+    columns=(
+        Column("asked", "Asked for", "", _TIME, css="nowrap"),
+        Column("type", "Type", "", "{{ row.message.message_type }}", css="nowrap"),
+        Column("control", "Control ID", "", "{{ row.message.control_id }}", css="control"),
+        Column("patient", "Patient", "", _PATIENT),
+        Column("order", "Order", "", _ORDER, css="order"),
+        Column("status", "Status", "", _STATUS),
+        Column("attempts", "Attempts", "", "{{ row.message.attempts }}", css="number"),
+        Column(
+            "next",
+            "Next try",
+            "",
+            '{% if row.message.status == "waiting" %}{{ row.message.not_before|moment }}{% endif %}',
+            css="nowrap",
+        ),
+        Column("why", "Why", "", "{{ row.error_text|truncatechars:120 }}"),
+    ),
+)

@@ -1,0 +1,58 @@
+"""The columns of the technologist worklist."""
+
+from typing import Final
+
+from web.kernel.tables import Column, Table, part
+
+TABLE: Final = Table(
+    usual="time",
+    css="list worklist",
+    row='id="step-{{ row.step.public_id }}" data-href="{{ row.url }}"'
+    ' class="{{ row.step.status }}{% if row.is_past %} past{% endif %}"',
+    columns=(
+        Column(
+            "choose",
+            "Choose",
+            "",
+            '<input type="checkbox" name="step" value="{{ row.step.public_id }}" data-select'
+            ' aria-label="Choose {{ row.patient.name }}">',
+            css="box",
+            is_title_hidden=True,
+        ),
+        Column("time", "Time", "time", "web/worklist/cells/time.html", css="nowrap"),
+        Column("station", "Room", "station", "{{ row.place }}", css="place"),
+        Column("patient", "Patient", "patient", "web/worklist/cells/patient.html", css="person"),
+        Column(
+            "age",
+            "Age / sex",
+            "",
+            '{{ row.patient.age|default:"?" }} {{ row.patient.sex|default:"?" }}',
+            css="nowrap",
+            tip='Born {{ row.patient.birth_date|default:"on a day that is not known" }}',
+        ),
+        Column(
+            "procedure",
+            "Procedure",
+            "procedure",
+            "web/worklist/cells/procedure.html",
+            css="what",
+        ),
+        Column(
+            "priority",
+            "Priority",
+            "priority",
+            part("web/parts/priority.html", priority="row.order.priority"),
+        ),
+        Column("status", "Status", "status", part("web/parts/status.html", status="row.step.status")),
+        Column("wait", "Wait", "", "web/worklist/cells/wait.html", css="nowrap"),
+        Column("alerts", "Alerts", "", "web/worklist/cells/alerts.html", css="alerts"),
+        Column(
+            "actions",
+            "Actions",
+            "",
+            "web/worklist/actions.html",
+            css="acts",
+            is_title_hidden=True,
+        ),
+    ),
+)
