@@ -85,7 +85,12 @@ KINDS: Final = Table(
     css="",
     columns=(
         Column(
-            "kind", "Kind", "", '{{ row.words }} <span class="quiet">{{ row.kind }}</span>', is_row_head=True
+            "kind",
+            "Kind",
+            "",
+            '{{ row.words }} <span class="quiet">{{ row.kind }}</span>',
+            css="wraps",
+            is_row_head=True,
         ),
         Column("waiting", "Waiting", "", '{{ row.waiting|default:"" }}', css="number"),
         Column("running", "Running", "", '{{ row.running|default:"" }}', css="number"),
