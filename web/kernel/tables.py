@@ -41,11 +41,10 @@ class Column:
     @property
     def template(self) -> str:
         """A template of a row's cell, with its tag."""
-        if self.is_row_head:
-            return f'<th scope="row">{_source(self.cell)}</th>'
         css = f' class="{self.css}"' if self.css else ""
         tip = f' title="{self.tip}"' if self.tip else ""
-        return f"<td{css}{tip}>{_source(self.cell)}</td>"
+        tag, scope = ("th", ' scope="row"') if self.is_row_head else ("td", "")
+        return f"<{tag}{scope}{css}{tip}>{_source(self.cell)}</{tag}>"
 
 
 def _source(cell: str) -> str:

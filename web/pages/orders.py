@@ -25,10 +25,8 @@ from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.record_columns import MESSAGES, STEPS, STUDIES
 from web.pages.worklist import worklist_rows
-from worklist.models import Order, OrderStatus, RequestedProcedure, ScheduledProcedureStep
+from worklist.models import Order, RequestedProcedure, ScheduledProcedureStep
 from worklist.schedule import step_actions
-
-_ENDED = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
 
 
 @require_safe
@@ -49,7 +47,7 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
             "studies": _studies(request, user, row),
             "messages": _messages(row) if access.can(user, "message.view") else None,
             "tables": {"steps": STEPS, "studies": STUDIES.without("patient"), "messages": MESSAGES},
-            "can_cancel": access.can(user, "order.cancel") and row.status not in _ENDED,
+            "can_cancel": access.can(user, "order.cancel") and step_actions.can_cancel(row.status),
             "timeline": timelines.of("order", row.public_id),
         }
         return layout.page(request, "web/order.html", context)

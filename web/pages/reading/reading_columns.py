@@ -37,7 +37,7 @@ TABLE: Final = Table(
             "reader",
             "Reader",
             "",
-            '{% if row.is_held %}<span aria-hidden="true">●</span> {% endif %}{{ row.owner }}',
+            '{% if row.is_held %}<span aria-hidden="true">●</span> {% endif %}{{ row.holder }}',
         ),
         Column("actions", "Actions", "", "web/reading/cells/actions.html", css="acts", is_title_hidden=True),
     ),

@@ -13,7 +13,7 @@ from archive.models import ReadingStatus
 from ledger import audit, clock
 from reporting.dictation import transcription
 from reporting.models import ReadingItem
-from reporting.reading_worklist import assignment, reader_inbox, reading_status
+from reporting.reading_worklist import assignment, reader_inbox
 from reporting.reading_worklist.assignment import Wanted
 from web.kernel import authorization, layout, paging
 from web.kernel.list_filters import Chip, on_or_off
@@ -77,7 +77,7 @@ def _context(request: HttpRequest, user: User, wanted: Wanted, shown: paging.Cut
         "is_filtered": wanted != assignment.EVERYTHING,
         "table": TABLE.sorted_by(sort, request),
         "chips": _chips(request, user, wanted),
-        "waiting": waiting.filter(status=reading_status.S.READY).count(),
+        "waiting": waiting.filter(status=ReadingStatus.READY).count(),
         "stat": waiting.filter(band=0).count(),
         "overdue": assignment.overdue(user=user),
         "returned": transcription.returned(user=user)[:20],
