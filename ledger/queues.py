@@ -64,7 +64,7 @@ def stuck() -> QuerySet[Job]:
 
 @dataclass(frozen=True)
 class StandingWork:
-    """A standing work, or the sweeper: who does it now, until when, and whether there is something to do."""
+    """A recurring work, or the sweeper: who does it now, until when, and whether there is something to do."""
 
     name: str
     holder: str
@@ -73,7 +73,7 @@ class StandingWork:
 
 
 def standing_works() -> list[StandingWork]:
-    """All standing works of this installation, and who holds the lease of each."""
+    """All recurring works of this installation, and who holds the lease of each."""
     now = clock.now()
     waiting = set(recurring.waiting())
     leases = {lease.name: lease for lease in Lease.objects.all()}

@@ -17,7 +17,7 @@ class ReportingConfig(AppConfig):
 
         study_settled.connect(reading_items.follow_study, dispatch_uid="reporting.items.study")
         study_previewing.connect(
-            decision_effects.foretell, dispatch_uid="reporting.reading_worklist.decision_effects"
+            decision_effects.effects_on_preview, dispatch_uid="reporting.reading_worklist.decision_effects"
         )
         orders_changed.connect(reading_items.follow_orders, dispatch_uid="reporting.items.order")
         patients_changed.connect(reading_items.follow_patients, dispatch_uid="reporting.items.patients")

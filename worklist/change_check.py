@@ -104,7 +104,7 @@ class _Check:
         check_lengths(AssigningAuthority, named._asdict())
         if found := self.catalogue.authority(named):
             return found
-        if self.provenance.policy.get("unknown_authorities") != "accept":
+        if self.provenance.policy.unknown_authorities != "accept":
             text = f"the assigning authority {named.namespace!r} is not known here"
             raise UnknownCode(text, "identifiers")
         if not namespace_of(named):
@@ -113,7 +113,7 @@ class _Check:
         return None
 
     def _code(self, said: ProcedureUpdate) -> None:
-        policy = self.provenance.policy.get("unknown_procedure_codes")
+        policy = self.provenance.policy.unknown_procedure_codes
         if policy == "accept_with_modality" and all(step.content.modality for step in said.steps):
             return
         code = said.content.code

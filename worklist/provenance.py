@@ -10,11 +10,12 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.actor import Actor
-from accounts.models import Facility, SiteSection
+from accounts.models import Facility
 from ledger.errors import Invalid
 from ledger.event_types import EventType
 from ledger.events import Entry, Thing
 from ledger.stamps import Stamp
+from worklist.worklist_policy import WorklistPolicy
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,11 @@ class Provenance:
     received_at: datetime
     source: str = ""
     actor: Actor = field(default_factory=Actor.system)
-    policy: Mapping[str, Any] = field(default_factory=dict)
+    policy: WorklistPolicy = field(default_factory=WorklistPolicy)
 
     @classmethod
     def of_person(cls, by: Actor, facility: Facility) -> "Provenance":
-        """The origin of what a person does here, stamped by our clock."""
+        """The provenance of what a person does here, stamped by our clock."""
         now = timezone.now()
         return cls(
             facility=facility,
@@ -38,7 +39,7 @@ class Provenance:
             received_at=now,
             source=f"user:{by.person.public_id}",
             actor=by,
-            policy=SiteSection.read("worklist"),
+            policy=WorklistPolicy.current(),
         )
 
     def entry(self, event_type: EventType, about: Sequence[Thing], **details: Any) -> Entry:

@@ -11,7 +11,7 @@ _Item = tuple[str, str, str, str]
 """An item's name, its status, the patient whom it is of, and what its author is asked."""
 
 
-def foretell(sender: object, *, study: Study, **others: Any) -> Callable[[], list[str]]:
+def effects_on_preview(sender: object, *, study: Study, **others: Any) -> Callable[[], list[str]]:
     """A function that says which reading items have changed since now, what is held and what rechecked."""
     before = _items(study)
     newest = ReadingItem.objects.order_by("-pk").values_list("pk", flat=True).first() or 0

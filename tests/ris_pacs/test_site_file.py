@@ -25,6 +25,7 @@ from worklist.models import AssigningAuthority
 from worklist.patients import identity
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
 
 # Which file
 
@@ -198,9 +199,11 @@ def test_whom_another_site_file_let_in_is_not_let_in_by_this_one(lax: None, stri
     assert Destination.objects.get().is_active
 
 
-def test_where_no_site_was_applied_nothing_unknown_is_accepted(origin: Callable[..., Provenance]) -> None:
+def test_where_no_site_was_applied_nothing_unknown_is_accepted(provenance: Callable[..., Provenance]) -> None:
     assert SiteSection.read("worklist") == {}
     with pytest.raises(UnknownCode):
         identity.register(
-            origin=origin(policy={}), identifiers=[Identifier("1", Authority("X"), "MR")], demographics={}
+            provenance=provenance(policy=WorklistPolicy.current()),
+            identifiers=[Identifier("1", Authority("X"), "MR")],
+            demographics={},
         )

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import tokens, users
+from accounts import site_version, tokens, users
 from accounts.actor import Actor
 from accounts.models import Facility, Role, Token, User
 from archive.decisions import decision_frame, undo
@@ -30,7 +30,8 @@ from tests.actors import acting
 from tests.reporting.conftest import World
 from tests.web.pages.world import make_study, receive
 from worklist.models import Order, ScheduledProcedureStep, StatusEvent
-from worklist.patients.identity import Authority, Identifier
+from worklist.orders.order_content import OrderContent, StepContent
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.schedule import step_actions
 
 SECOND = b"\1\0" * 16000
@@ -56,8 +57,10 @@ class Department:
             return service(by=self.by, **values)
 
     def order(self) -> Order:
-        site_of = self.world.hospital
-        return site_of.order("O1", site_of.patient())
+        hospital = self.world.hospital
+        order = hospital.order("O1", hospital.patient())
+        site_version.forget()  # as the commit would, of the authority that is new
+        return order
 
     def step(self) -> ScheduledProcedureStep:
         order = self.order()
@@ -173,7 +176,8 @@ ACTS = (
             "identifier": Identifier("P9", Authority("GENHOSP"), "MR"),
             "demographics": {"name": "NEW^NORA"},
             "procedure_code": "71260",
-            "values": {"reason": "cough"},
+            "content": OrderContent(reason="cough"),
+            "step": StepContent(),
         },
         (ORDER, "C"),
     ),

@@ -19,12 +19,13 @@ from worklist.patients.identifiers import Authority, Identifier
 from worklist.patients.patient_index import PatientIndex
 from worklist.patients.patient_records import PatientRecord
 from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
 
 EIGHT: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 GENHOSP: Final = Authority("GENHOSP")
 FACILITY: Final = Facility(pk=1, code="GENHOSP", time_zone="Europe/Berlin")
 CATALOGUE: Final = Catalogue.of([AssigningAuthority(pk=1, namespace="GENHOSP")], facilities=[FACILITY])
-POLICY: Final = {"unknown_procedure_codes": "accept_with_modality"}
+POLICY: Final = WorklistPolicy(unknown_procedure_codes="accept_with_modality")
 
 _values = st.sampled_from(["a", "b", NONE, None])
 _people = st.sampled_from(["P1", "P2", "P3", "P4"])

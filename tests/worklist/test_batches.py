@@ -20,7 +20,7 @@ from worklist.orders.order_update import OrderUpdate
 from worklist.patients.identifiers import Identifier
 from worklist.provenance import Provenance
 
-POLICY = {**histories.POLICY, "unknown_authorities": "accept"}
+POLICY = histories.POLICY.model_copy(update={"unknown_authorities": "accept"})
 
 
 def said(facility: Facility, groups: Sequence[Group], number: int = 1) -> ChangeSet:

@@ -25,14 +25,14 @@ NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def place(origin: Callable[..., Provenance]) -> Callable[..., ScheduledProcedureStep]:
+def place(provenance: Callable[..., Provenance]) -> Callable[..., ScheduledProcedureStep]:
     """Place an order for a CT of Anna Bars at 9:30 (10:30 in Berlin), with some values changed."""
 
     def make(act: str | None = None, patient: bool = True, **values: Any) -> ScheduledProcedureStep:
-        said = origin()
+        said = provenance()
         with transaction.atomic():
             record = identity.register(
-                origin=said,
+                provenance=said,
                 identifiers=[Identifier("P1", Authority("GENHOSP"), "MR")],
                 demographics={"name": "BARS^ANNA=山田^花子", "sex": "F", "birth_date": "19700102"},
             )
@@ -40,10 +40,8 @@ def place(origin: Callable[..., Provenance]) -> Callable[..., ScheduledProcedure
             procedure = ProcedureUpdate("RP1", content=ProcedureContent("2.25.1"), steps=[step])
             said_of_it = OrderContent(accession_number="A1", patient_id=record.pk if patient else None)
             order_application.apply(
-                origin=said,
-                statement=OrderUpdate(
-                    placer=Number("PL1"), act=act, content=said_of_it, procedures=[procedure]
-                ),
+                provenance=said,
+                update=OrderUpdate(placer=Number("PL1"), act=act, content=said_of_it, procedures=[procedure]),
             )
         return ScheduledProcedureStep.objects.get()
 

@@ -89,7 +89,7 @@ class StepRow:
 
     step: ScheduledProcedureStep
     place: str
-    deeds: Sequence[worklist_rows.Deed]
+    actions: Sequence[worklist_rows.Action]
 
 
 def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedure, list[StepRow]]]:
@@ -103,7 +103,7 @@ def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedur
                 StepRow(
                     step,
                     worklist_rows.place(step, stations),
-                    worklist_rows.deeds(step) if can_change else (),
+                    worklist_rows.actions(step) if can_change else (),
                 )
                 for step in procedure.steps.all()
             ],

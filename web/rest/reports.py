@@ -200,7 +200,7 @@ def still_valid(request: HttpRequest, id: str, body: Note) -> Report:
     return shown(_again(report))
 
 
-# What pages use as well
+# What other resources use as well
 
 
 def check_password(request: HttpRequest, user: User, password: str) -> None:

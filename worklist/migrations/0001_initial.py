@@ -159,7 +159,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.CharField(default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True)),
                 ('scheduled_procedure_step_id', models.CharField(max_length=16)),
-                ('made_up', models.BooleanField(default=False, help_text='the sender gave no number')),
+                ('id_is_generated', models.BooleanField(default=False, help_text='the sender gave no number')),
                 ('status', models.CharField(choices=[('scheduled', 'Scheduled'), ('arrived', 'Arrived'), ('held', 'Held'), ('started', 'Started'), ('completed', 'Completed'), ('discontinued', 'Discontinued'), ('cancelled', 'Cancelled'), ('no-show', 'No Show')], default='scheduled', max_length=12)),
                 ('modality', models.CharField(blank=True, max_length=16)),
                 ('station_ae_title', models.CharField(blank=True, max_length=16)),

@@ -96,7 +96,7 @@ class StepRecord:
     procedure_id: int
     due: datetime
     scheduled_procedure_step_id: str = ""
-    made_up: bool = False
+    id_is_generated: bool = False
     public_id: str = field(default_factory=new_public_id)
     status: str = StepStatus.SCHEDULED.value
     modality: str = ""

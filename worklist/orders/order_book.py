@@ -165,10 +165,10 @@ class OrderBook:
         provenance: Provenance,
     ) -> StepRecord:
         for step in aggregate.steps_of(procedure):
-            if step.scheduled_procedure_step_id == said.id if said.id else step.made_up:
+            if step.scheduled_procedure_step_id == said.id if said.id else step.id_is_generated:
                 return step
         step = StepRecord(
-            next(self._new_keys), procedure.id, provenance.received_at, said.id, made_up=not said.id
+            next(self._new_keys), procedure.id, provenance.received_at, said.id, id_is_generated=not said.id
         )
         order_merge.number_step(step, procedure)
         aggregate.steps.append(step)

@@ -51,7 +51,7 @@ def number_procedure(procedure: ProcedureRecord, order_number: tuple[str, str, s
 
 def number_step(step: StepRecord, procedure: ProcedureRecord) -> None:
     """Set the ID of a step that no sender gave."""
-    if step.made_up:
+    if step.id_is_generated:
         step.scheduled_procedure_step_id = generated_ids.number("step", procedure.requested_procedure_id)
 
 
@@ -91,8 +91,8 @@ def _merge_step(
 
 
 def _names_same_step(one: StepRecord, other: StepRecord) -> bool:
-    if other.made_up:
-        return one.made_up
+    if other.id_is_generated:
+        return one.id_is_generated
     return one.scheduled_procedure_step_id == other.scheduled_procedure_step_id
 
 

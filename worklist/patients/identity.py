@@ -15,7 +15,7 @@ from worklist.provenance import Provenance
 
 
 def register(
-    *, origin: Provenance, identifiers: Sequence[Identifier], demographics: Mapping[str, Any]
+    *, provenance: Provenance, identifiers: Sequence[Identifier], demographics: Mapping[str, Any]
 ) -> Patient:
     """Register or update the patient that the trusted ones of `identifiers` name; the first record.
 
@@ -24,24 +24,24 @@ def register(
     what is too long.
     """
     group = Group(Registration(identifiers, demographics))
-    return _patient(batch.apply_one(ChangeSet(origin, [group])))
+    return _patient(batch.apply_one(ChangeSet(provenance, [group])))
 
 
-def merge(*, origin: Provenance, survivor: Identifier, retired: Identifier) -> None:
+def merge(*, provenance: Provenance, survivor: Identifier, retired: Identifier) -> None:
     """Merge the record `retired` into `survivor` (HL7 v2.5.1 3.3.40); an unknown one is made.
 
     Raises `Duplicate` for a merge of a record with itself.
     """
-    batch.apply_one(ChangeSet(origin, [Group(merges=[Merge(survivor, retired)])]))
+    batch.apply_one(ChangeSet(provenance, [Group(merges=[Merge(survivor, retired)])]))
 
 
-def unmerge(*, origin: Provenance, link: PatientLink) -> None:
+def unmerge(*, provenance: Provenance, link: PatientLink) -> None:
     """Close a link: each record shows by itself again, with everything that it came with."""
 
     def work() -> None:
         loader = Loader(catalogue.current())
         people = loader.people([link.retired_id, link.survivor_id])
-        people.unmerge(link.pk, origin)
+        people.unmerge(link.pk, provenance)
         batch.Batch(loader.snapshot, people, None).save()
 
     batch.undisturbed(work)

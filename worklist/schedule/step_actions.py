@@ -38,19 +38,19 @@ def place(
 ) -> Order:
     """Place an order here, for a patient who is found by the identifier, or made; we are its placer."""
     by.require("order.place", facility)
-    origin = Provenance.of_person(by, facility)
-    patient = identity.register(origin=origin, identifiers=[identifier], demographics=demographics)
+    provenance = Provenance.of_person(by, facility)
+    patient = identity.register(provenance=provenance, identifiers=[identifier], demographics=demographics)
     number = generated_ids.number("order", new_public_id())
     label = generated_ids.number("accession", number)
     procedure = ProcedureUpdate(
         content=ProcedureContent(code=procedure_code), steps=[StepUpdate(content=step)]
     )
     update = OrderUpdate(
-        placer=Number(number, "RISPACS"),
+        placer=Number(number, generated_ids.NAMESPACE),
         content=replace(content, patient_id=patient.pk, accession_number=label),
         procedures=[procedure],
     )
-    order = order_application.apply(statement=update, origin=origin)
+    order = order_application.apply(update=update, provenance=provenance)
     things = [("order", order.public_id), ("patient", patient.public_id)]
     audit.note(by, audit.ORDER_RECORD, audit.CREATE, *things)
     return order
@@ -62,7 +62,7 @@ def change_step(
     """Do an act to a step, if its state allows it; raises `Conflict` otherwise. Returns the act."""
     order = step.procedure.order
     by.require("step.change", order)
-    origin = Provenance.of_person(by, order.facility)
+    provenance = Provenance.of_person(by, order.facility)
 
     def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
         row = next(row for row in aggregate.steps if row.id == step.pk)
@@ -70,15 +70,15 @@ def change_step(
         if row.status not in allowed:
             names = ", ".join(sorted(allowed))
             raise Conflict(f"the step is {row.status}; {kind} needs one that is {names}", "status")
-        orders.add_event(aggregate, kind, origin, step=row, reason=reason)
-        orders.derive(aggregate, origin)
+        orders.add_event(aggregate, kind, provenance, step=row, reason=reason)
+        orders.derive(aggregate, provenance)
         about = [("step", row.public_id), ("order", aggregate.order.public_id)]
-        orders.note(worklist_events.STEP_CHANGED[kind], about, origin, reason)
+        orders.note(worklist_events.STEP_CHANGED[kind], about, provenance, reason)
 
     _on_order(order.pk, act)
     things = [("step", step.public_id), ("order", order.public_id)]
     audit.note(by, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
-    return _act(origin, order, kind, step)
+    return _act(provenance, order, kind, step)
 
 
 def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
@@ -87,7 +87,7 @@ def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
     Returns the act.
     """
     by.require("order.cancel", order)
-    origin = Provenance.of_person(by, order.facility)
+    provenance = Provenance.of_person(by, order.facility)
     if not reason.strip():
         raise Missing("a cancellation needs a reason", "reason")
 
@@ -95,29 +95,29 @@ def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
         row = aggregate.order
         if row.status in _ENDED_ORDERS:
             raise Conflict(f"the order is {row.status} already", "status")
-        orders.add_event(aggregate, StatusEvent.Kind.CANCEL, origin, reason=reason)
-        orders.derive(aggregate, origin)
+        orders.add_event(aggregate, StatusEvent.Kind.CANCEL, provenance, reason=reason)
+        orders.derive(aggregate, provenance)
         cancelled = worklist_events.ORDER_CHANGED[StatusEvent.Kind.CANCEL]
-        orders.note(cancelled, [("order", row.public_id)], origin, reason)
+        orders.note(cancelled, [("order", row.public_id)], provenance, reason)
 
     _on_order(order.pk, act)
     audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
-    return _act(origin, order, StatusEvent.Kind.CANCEL, None)
+    return _act(provenance, order, StatusEvent.Kind.CANCEL, None)
 
 
 def undo(*, by: Actor, act: StatusEvent) -> Order:
     """Undo an act: the status is what the other acts come to. Raises `Unknown` if undone already."""
     by.require("step.change", act.order)
-    origin = Provenance.of_person(by, act.order.facility)
+    provenance = Provenance.of_person(by, act.order.facility)
 
     def take_back(orders: OrderBook, aggregate: OrderAggregate) -> None:
         event = next((event for event in aggregate.events if event.id == act.pk), None)
         if event is None or event.undone_by:
             raise Unknown("the act is undone already", "act")
-        event.undone_by = origin.source
-        orders.derive(aggregate, origin)
+        event.undone_by = provenance.source
+        orders.derive(aggregate, provenance)
         undone = worklist_events.UNDONE[StatusEvent.Kind(event.kind)]
-        orders.note(undone, [("order", aggregate.order.public_id)], origin)
+        orders.note(undone, [("order", aggregate.order.public_id)], provenance)
 
     _on_order(act.order_id, take_back)
     audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", act.order.public_id))
@@ -134,7 +134,7 @@ def _on_order(key: int, act: Callable[[OrderBook, OrderAggregate], None]) -> Non
 
 
 def _act(
-    origin: Provenance, order: Order, kind: StatusEvent.Kind, step: ScheduledProcedureStep | None
+    provenance: Provenance, order: Order, kind: StatusEvent.Kind, step: ScheduledProcedureStep | None
 ) -> StatusEvent:
     rows = StatusEvent.objects.select_related("step")
-    return rows.get(order=order, step=step, kind=kind, stamp=origin.stamp.key())
+    return rows.get(order=order, step=step, kind=kind, stamp=provenance.stamp.key())

@@ -10,7 +10,7 @@ from worklist.patients.identifiers import NAMING_TYPES, Identifier
 
 def register(context: InboundContext) -> ChangeSet:
     """A01, A04, A05, A08, A28, A31: register or update the patient and the visit."""
-    return ChangeSet(context.origin, [Group(patients.registration(context, context.message))])
+    return ChangeSet(context.provenance, [Group(patients.registration(context, context.message))])
 
 
 def merge(context: InboundContext) -> ChangeSet:
@@ -22,13 +22,13 @@ def merge(context: InboundContext) -> ChangeSet:
     groups = [group for group in context.message.groups("PID") if group.first("MRG")]
     if not groups:
         raise Er7Error(100, "MRG", "the message has no MRG segment after a PID")
-    return ChangeSet(context.origin, [_merge_group(context, group) for group in groups])
+    return ChangeSet(context.provenance, [_merge_group(context, group) for group in groups])
 
 
 def _merge_group(context: InboundContext, group: Segments) -> Group:
     pid, mrg = group.first("PID"), group.first("MRG")
     assert pid is not None and mrg is not None
-    retired = data_types.identifiers(mrg.field(1), context.policy.assigning_authority)
+    retired = data_types.identifiers(mrg.field(1), context.policy.options.assigning_authority)
     if not retired:
         raise Er7Error(101, mrg.location(1), "the identifier to be retired is missing")
     surviving = patients.identifiers(context, pid)

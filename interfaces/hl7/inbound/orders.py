@@ -217,7 +217,7 @@ def read(context: InboundContext) -> ChangeSet:
     if any(order.has_content for order in orders.values()) or context.message.first("PID"):
         patient = patients.registration(context, context.message)
     named = [Group(patient, order=order.update(), index=order.index) for order in orders.values()]
-    return ChangeSet(context.origin, named)
+    return ChangeSet(context.provenance, named)
 
 
 def _read_group(
@@ -230,7 +230,7 @@ def _read_group(
     if placer is None and filler is None:
         raise Er7Error(101, orc.location(2), "the order has neither a placer nor a filler order number")
     order = orders.setdefault((placer, filler), _Order(placer, filler, orc.index))
-    act = order_control.act_of(orc, context.policy.order_status)
+    act = order_control.act_of(orc, context.policy.options.order_status)
     order.act = act or order.act
     order.reason = order.reason or orc.field(16).component(2) or orc.field(16).component(1)
     if orc.field(1).value.strip() not in order_control.WITH_CONTENT:

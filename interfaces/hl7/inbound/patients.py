@@ -54,7 +54,7 @@ def registration(context: InboundContext, segments: Segments) -> Registration:
 
 def identifiers(context: InboundContext, pid: Segment) -> list[Identifier]:
     """The identifiers of PID-3."""
-    return data_types.identifiers(pid.field(3), context.policy.assigning_authority)
+    return data_types.identifiers(pid.field(3), context.policy.options.assigning_authority)
 
 
 def _demographics(context: InboundContext, pid: Segment, segments: Segments) -> dict[str, Said | float]:
@@ -75,7 +75,9 @@ def _demographics(context: InboundContext, pid: Segment, segments: Segments) -> 
 
 def character_set(context: InboundContext) -> str:
     """The DICOM term for the set that the message came in (PS3.3 C.12.1.1.2)."""
-    names = [context.policy.charset] if context.policy.charset else list(context.header.charsets)
+    names = (
+        [context.policy.options.charset] if context.policy.options.charset else list(context.header.charsets)
+    )
     for name in names:
         digits = "".join(letter for letter in name if letter.isdigit())
         if "IR" in name.upper() and digits in _KANJI:
@@ -131,7 +133,7 @@ def _visit(context: InboundContext, pv1: Segment | None) -> VisitUpdate | None:
     """The visit that PV1-19 names."""
     if pv1 is None:
         return None
-    default = context.policy.assigning_authority or "VISITS"
+    default = context.policy.options.assigning_authority or "VISITS"
     numbers = data_types.identifiers(pv1.field(19), default)
     if not numbers:
         return None

@@ -17,8 +17,8 @@ from ledger.events import Entry
 from worklist import change_check
 from worklist.catalogue import Catalogue
 from worklist.change_set import ChangeSet
+from worklist.orders.generated_ids import NAMESPACE
 
-APPLICATION: Final = "RISPACS"
 MOST_GROUPS: Final = 1000
 """Orders, procedures or merges of one message. Senders have no reason for more; and it would keep all that
 come after it from the same sender waiting."""
@@ -80,9 +80,9 @@ def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) 
     handler = triggers.handler_of(header, policy)
     if not header.control_id:
         raise Er7Error(101, "MSH^1^10", "the message control ID is missing")
-    parsed = None if policy.charset else arrival.parsed
+    parsed = None if policy.options.charset else arrival.parsed
     if parsed is None:
-        parsed = er7.parse(er7.without_nul(arrival.raw), policy.charset or None)
+        parsed = er7.parse(er7.without_nul(arrival.raw), policy.options.charset or None)
     _check_size(parsed)
     read = context.read(message, parsed, header, policy)
     changes = handler(read)
@@ -106,7 +106,7 @@ def _check_size(message: Segments) -> None:
 def _flags(message: InboundMessage, read: context.InboundContext) -> Sequence[Entry]:
     """What a person should know of a message that was applied all the same."""
     about = [("message", message.public_id)]
-    source, flags = read.origin.source, []
+    source, flags = read.provenance.source, []
     if read.clock_was_ahead:
         flags.append(Entry(hl7_events.CLOCK_AHEAD, about, source=source))
     if read.replaced:
@@ -121,7 +121,7 @@ def _mode_code(header: Header, policy: sources.SourcePolicy, code: ack.Code) -> 
     We answer when all is done, so in enhanced mode the accept acknowledgment tells both; the application
     acknowledgment alone is sent where only that is wanted.
     """
-    mode = ack.acknowledgment(header, enhanced=policy.enhanced)
+    mode = ack.acknowledgment(header, enhanced=policy.options.enhanced)
     success = code == "AA"
     only_application = mode.application_wanted(success=success) and not mode.accept_wanted(success=success)
     return code if not mode.enhanced or only_application else ack.commit_code(code)
@@ -134,6 +134,6 @@ def _answer(message: InboundMessage, header: Header, code: ack.Code, problem: Pr
         control_id=message.public_id[:20].upper(),
         now=timezone.now(),
         error=ack.AckError(problem.code, problem.location, problem.text) if problem else None,
-        application=APPLICATION,
+        application=NAMESPACE,
         facility="",
     )

@@ -67,10 +67,10 @@ def handler_of(header: Header, policy: SourcePolicy) -> Translate:
     handler = TRIGGERS.get((header.message_code, trigger))
     if handler is None:
         raise Er7Error(201, "MSH^1^9^1^2", "this trigger event is not taken here yet; the message is kept")
-    if "*" not in policy.processing_ids and header.processing_id not in policy.processing_ids:
+    if "*" not in policy.options.processing_ids and header.processing_id not in policy.options.processing_ids:
         raise Er7Error(202, "MSH^1^11", "this processing ID is not taken from this source")
     if header.version and not _VERSION.match(header.version):
         raise Er7Error(203, "MSH^1^12", "versions 2.1 to 2.8 are taken")
-    if not {"*", header.receiving_application} & set(policy.receivers):
+    if not {"*", header.receiving_application} & set(policy.options.receivers):
         raise Er7Error(204, "MSH^1^5", "this receiving application is not here")
     return handler

@@ -27,14 +27,14 @@ GENHOSP = Authority("GENHOSP")
 
 
 @pytest.fixture
-def place(origin: Make) -> Callable[..., None]:
+def place(provenance: Make) -> Callable[..., None]:
     """Place an order named A1, A2, …; each keyword overrides a value of the step, order or patient."""
 
     def make(accession: str = "A1", **values: Any) -> None:
-        said = origin()
+        said = provenance()
         with transaction.atomic():
             patient = identity.register(
-                origin=said,
+                provenance=said,
                 identifiers=[Identifier(values.get("patient_id", "P" + accession), GENHOSP, "MR")],
                 demographics={
                     "name": values.get("name", "BARS^ANNA"),
@@ -52,8 +52,8 @@ def place(origin: Make) -> Callable[..., None]:
                 "performing_physician": values.get("performing_physician", "ROE^RICHARD"),
             }
             order_application.apply(
-                origin=said,
-                statement=OrderUpdate(
+                provenance=said,
+                update=OrderUpdate(
                     placer=Number("PL" + accession, "HIS"),
                     act=values.get("act"),
                     content=OrderContent(
@@ -257,14 +257,16 @@ def test_what_has_ended_is_gone(place: Callable[..., None], status: StepStatus) 
     assert ask() == []
 
 
-def test_a_retired_identifier_finds_the_survivor(place: Callable[..., None], origin: Make) -> None:
+def test_a_retired_identifier_finds_the_survivor(place: Callable[..., None], provenance: Make) -> None:
     place("A1", patient_id="OLD")
     with transaction.atomic():
-        merged = origin(9)
+        merged = provenance(9)
         identity.register(
-            origin=merged, identifiers=[Identifier("NEW", GENHOSP)], demographics={"name": "NEW^NAME"}
+            provenance=merged, identifiers=[Identifier("NEW", GENHOSP)], demographics={"name": "NEW^NAME"}
         )
-        identity.merge(origin=merged, survivor=Identifier("NEW", GENHOSP), retired=Identifier("OLD", GENHOSP))
+        identity.merge(
+            provenance=merged, survivor=Identifier("NEW", GENHOSP), retired=Identifier("OLD", GENHOSP)
+        )
     for value in ("OLD", "NEW"):
         (answer,) = ask(PatientID=value)
         assert (answer.PatientID, answer.PatientName) == ("NEW", "NEW^NAME")

@@ -180,7 +180,7 @@ def test_preliminary_final_addendum_and_correction_say_what_they_are(world: Worl
     assert found[IMPRESSION] == ("Left.", "C")
     assert found["18834-2"] == ("", "D")
     assert found["59776-5"][1] == found[ADDENDUM][1] == "F"
-    assert OutboundMessage.objects.values("lane").distinct().count() == 1
+    assert OutboundMessage.objects.values("ordering_key").distinct().count() == 1
 
 
 def test_a_retraction_says_wrong_to_the_order_that_was_told(world: World) -> None:

@@ -35,24 +35,24 @@ def person(facility: Facility, *roles: Role) -> User:
     return user
 
 
-def register(origin: Provenance, number: str, name: str = "BARS^ANNA", **values: Any) -> Patient:
+def register(provenance: Provenance, number: str, name: str = "BARS^ANNA", **values: Any) -> Patient:
     with transaction.atomic():
         return identity.register(
-            origin=origin,
+            provenance=provenance,
             identifiers=[Identifier(number, Authority("GENHOSP"), "MR")],
             demographics={"name": name, "birth_date": "19700102", "sex": "F", **values},
         )
 
 
-def place_order(origin: Provenance, number: str, name: str = "BARS^ANNA", **values: Any) -> Order:
+def place_order(provenance: Provenance, number: str, name: str = "BARS^ANNA", **values: Any) -> Order:
     """Order `PL…`, accession `A…`, of patient `P…`; its step takes `start`, `modality`, `station`."""
     step = {"modality": values.pop("modality", "CT"), "start": values.pop("start", timezone.now())}
     step["station_ae_title"] = values.pop("station", None)
     description = values.pop("description", "CT chest")
     demographics = values.pop("demographics", {})
     with transaction.atomic():
-        patient = register(origin, f"P{number}", name, **demographics)
-        statement = OrderUpdate(
+        patient = register(provenance, f"P{number}", name, **demographics)
+        update = OrderUpdate(
             placer=Number(f"PL{number}", "HIS"),
             content=OrderContent(patient_id=patient.pk, accession_number=f"A{number}", **values),
             procedures=[
@@ -62,7 +62,7 @@ def place_order(origin: Provenance, number: str, name: str = "BARS^ANNA", **valu
                 )
             ],
         )
-        return order_application.apply(statement=statement, origin=origin)
+        return order_application.apply(update=update, provenance=provenance)
 
 
 def step_of(order: Order) -> ScheduledProcedureStep:

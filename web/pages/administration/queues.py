@@ -1,4 +1,4 @@
-"""Queues: work, standing works, what goes out, processes; and what was kept aside."""
+"""Queues: work, recurring works, what goes out, processes; and what was kept aside."""
 
 from collections.abc import Mapping
 from pathlib import Path

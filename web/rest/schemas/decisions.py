@@ -94,7 +94,7 @@ def _examples(types: Iterable[type[DecisionType]]) -> Iterator[dict[str, Any]]:
             yield {"action": decided.kind, "reason": decided.example_reason, **needed}
 
 
-class Effect(Schema):
+class DecisionEffect(Schema):
     """One thing that a decision changes: what it is about, and what it says in words."""
 
     about: str
@@ -126,4 +126,4 @@ class Effects(Schema):
         }
     )
 
-    effects: list[Effect]
+    effects: list[DecisionEffect]
