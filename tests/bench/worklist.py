@@ -94,8 +94,10 @@ from worklist.orders.order_content import OrderContent, ProcedureContent, StepCo
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
 now = datetime.now(timezone.utc)
-said = Provenance(Facility.objects.get(), Stamp(now), now)
+policy = WorklistPolicy(unknown_procedure_codes="accept_with_modality")
+said = Provenance(Facility.objects.get(), Stamp(now), now, policy=policy)
 def group(n):
     name, date, modality = _values(n)
     start = datetime.strptime(date + "1200", "%Y%m%d%H%M").replace(tzinfo=timezone.utc)

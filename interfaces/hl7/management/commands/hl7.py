@@ -1,6 +1,7 @@
 """`manage.py hl7` runs the MLLP listener; `manage.py hl7 import FILE…` takes messages from files."""
 
 import asyncio
+import gc
 import signal
 from argparse import ArgumentParser
 from pathlib import Path
@@ -13,6 +14,7 @@ from django.db import connections
 from interfaces.hl7.inbound import inbox
 from interfaces.hl7.wire import framing
 from interfaces.hl7.wire.mllp import Listener
+from interfaces.hl7.wire.receive_queue import MOST_TOGETHER
 from ledger import heartbeat
 
 THREADS_ON_POSTGRESQL = 8
@@ -34,8 +36,9 @@ class Command(BaseCommand):
     def _import(self, files: list[Path]) -> None:
         for path in files:
             messages = framing.split_messages(path.read_bytes())
-            answers = [inbox.receive(message, peer="file") for message in messages]
-            codes = [_code(answer) for answer in answers]
+            parts = [messages[n : n + MOST_TOGETHER] for n in range(0, len(messages), MOST_TOGETHER)]
+            answers = [inbox.receive_all([(message, "file") for message in part]) for part in parts]
+            codes = [_code(answer) for part in answers for answer in part]
             self.stdout.write(f"{path}: {len(messages)} messages: {', '.join(codes) or 'none'}")
 
 
@@ -59,6 +62,8 @@ async def _listen() -> None:
         loop.add_signal_handler(number, stop.set)
     if settings.USING_SQLITE:  # then no other listener has messages in flight
         await loop.run_in_executor(None, _catch_up)
+    gc.collect()
+    gc.freeze()  # what is imported stays, and need not be looked through again and again
     listener = Listener(host, port, threads=1 if settings.USING_SQLITE else THREADS_ON_POSTGRESQL)
     serving = asyncio.create_task(listener.serve(stop))
     await asyncio.sleep(0.1)
