@@ -38,7 +38,7 @@ _recent: "OrderedDict[tuple[str, str, int, Thing], float]" = OrderedDict()
 
 
 class AuditedActor(Protocol):
-    """Who acts, as far as the ground floor has to know; `accounts.actor` makes them."""
+    """Who acts, as far as the ledger has to know; `accounts.actor` makes them."""
 
     @property
     def name(self) -> str:

@@ -22,7 +22,6 @@ from worklist.models import Priority, RequestedProcedure
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.patients.patient_records import PatientRecord
 
-"""Minutes from ready to final, where the site file says nothing."""
 RECHECK_WITHIN: Final = timedelta(hours=24)
 
 

@@ -131,7 +131,7 @@ def takers() -> Iterator[Callable[..., Any]]:
                 is_own = function.__module__ == module.__name__ and not name.startswith("_")
                 if is_own and "by" in inspect.signature(function).parameters:
                     by = inspect.signature(function).parameters["by"]
-                    if getattr(by.annotation, "__name__", "") == "Actor":
+                    if getattr(by.annotation, "__name__", "") in {"Actor", "AuditedActor"}:
                         yield function
 
 

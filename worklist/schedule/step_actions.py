@@ -50,7 +50,7 @@ def place(
         content=replace(content, patient_id=patient.pk, accession_number=label),
         procedures=[procedure],
     )
-    order = order_application.apply(statement=update, provenance=provenance)
+    order = order_application.apply(update=update, provenance=provenance)
     things = [("order", order.public_id), ("patient", patient.public_id)]
     audit.note(by, audit.ORDER_RECORD, audit.CREATE, *things)
     return order

@@ -67,7 +67,7 @@ def whole(rows: "QuerySet[ReadingItem]") -> "QuerySet[ReadingItem]":
 
 
 def shown(items: Iterable[ReadingItem], now: datetime) -> list[Row]:
-    """The rows; the items come with what `whole` adds, and with the marks of `reading.worklist`."""
+    """The rows; the items come with what `whole` adds, and with the marks of `assignment.worklist`."""
     return [_row(item, now) for item in items]
 
 
