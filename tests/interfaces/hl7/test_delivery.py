@@ -500,7 +500,8 @@ def test_a_killed_sender_repeats_at_most_one_message(
 
     sent = [enqueue("ann").control_id for _ in range(3)]
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(delivery, "crashpoint", kill)
+        for module in (delivery, mllp_client):
+            patch.setattr(module, "crashpoint", kill)
         deliver()
     assert Job.objects.get().state == JobState.CLAIMED
     Job.objects.update(lease_until=clock.now() - timedelta(seconds=1))
