@@ -54,7 +54,7 @@ DUTIES: Final[Mapping[str, str]] = {
 
 
 def can(user: Any, action: str) -> bool:
-    """Whether `user` may do `action`; raises KeyError for an action that this page does not know."""
+    """Whether `user` may do `action`; raises KeyError for an action that is not in the table."""
     allowed = _MAY[action]
     return isinstance(user, User) and user.is_active and user.has_role(*allowed)
 

@@ -12,7 +12,7 @@ TOKEN_ISSUED: Final = declare("token.issued", "Token {name} issued", short="toke
 TOKEN_REVOKED: Final = declare("token.revoked", "Token {name} revoked", short="token revoked")
 
 
-def note(by: audit.Actor, event: EventType, *things: audit.Thing, **details: Any) -> None:
+def note(by: audit.AuditedActor, event: EventType, *things: audit.Thing, **details: Any) -> None:
     """Write an act to the timelines and to the audit trail, in its own transaction.
 
     Changes of who may do what are Security Alerts (PS3.15 A.5.3.11).

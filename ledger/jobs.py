@@ -139,7 +139,7 @@ def _notify(ids: Iterable[tuple[int]]) -> None:
         notifier.notify(key)
 
 
-def try_again(job: Job, *, by: audit.Actor) -> None:
+def try_again(job: Job, *, by: audit.AuditedActor) -> None:
     """Have a job done anew that ended in an error, in the caller's transaction.
 
     Raises `Conflict` for one that needs no person: it waits, runs, or is done.

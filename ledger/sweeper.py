@@ -52,7 +52,7 @@ class Sweeper:
         """Ring for what has just become due; do what has waited longer than five seconds."""
         now = clock.now()
         jobs_due = list(jobs.due(now)[:BATCH])
-        self._notified = {rung: None for rung in self._notified if rung in {_turn(job) for job in jobs_due}}
+        self._notified = {turn: None for turn in self._notified if turn in {_turn(job) for job in jobs_due}}
         for job in jobs_due:
             if self._stopped:
                 return

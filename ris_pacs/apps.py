@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 
 
-class FrontDoorConfig(AppConfig):
+class FrontConfig(AppConfig):
     name = "ris_pacs"
     label = "front_door"
 

@@ -118,7 +118,7 @@ def _place(study: Study, patient: Patient, procedure_code: str, by: Actor) -> Or
     label = study.accession_number
     is_free = 0 < len(label) <= 16 and not Order.objects.filter(accession_number=label).exists()
     start = verdict_record.acquired_at(apply_verdict.newest(study))
-    statement = OrderUpdate(
+    update = OrderUpdate(
         placer=Number(f"{study.public_id}.{revision(study)}", generated_ids.NAMESPACE),
         content=OrderContent(patient_id=patient.pk, accession_number=label if is_free else None),
         procedures=[
@@ -128,4 +128,4 @@ def _place(study: Study, patient: Patient, procedure_code: str, by: Actor) -> Or
             )
         ],
     )
-    return order_application.apply(statement=statement, provenance=Provenance.of_person(by, study.facility))
+    return order_application.apply(update=update, provenance=Provenance.of_person(by, study.facility))

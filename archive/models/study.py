@@ -23,6 +23,10 @@ class ReadingStatus(models.TextChoices):
     WITHDRAWN = "withdrawn", "withdrawn"
 
 
+HAS_SIGNATURE: Final = (ReadingStatus.PRELIMINARY, ReadingStatus.FINAL, ReadingStatus.AMENDED)
+"""A report of the study is signed, be it for the time being; a preliminary one is still open."""
+
+
 class Hidden(models.TextChoices):
     """Why a study is shown nowhere but among the exceptions; it stays on disk."""
 

@@ -1,4 +1,4 @@
-"""Do these images belong to that schedule? Facts, candidates, evidence, verdict; and what people decide."""
+"""Do these images belong to that schedule? Evidence, candidates, verdict."""
 
 
 def jobs_register() -> None:

@@ -98,7 +98,7 @@ def _by_ids(item: Request, scored: Sequence[Scored], policy: Policy) -> tuple[Sc
 
 
 def choose(
-    study: StudyEvidence, claims: Sequence[Claim], scored: Sequence[Scored], policy: Policy
+    study: StudyEvidence, claims: Sequence[Claim], scored: Sequence[Scored]
 ) -> tuple[tuple[Scored, ...], str]:
     """The candidates that the claims come to, and what is in doubt, if anything."""
     by_item, doubt = _of_items(claims)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.db import connection
 
 from accounts.actor import Actor
+from archive.models import ReadingStatus
 from ledger import audit, clock, events
 from ledger.errors import Forbidden, Invalid
 from ledger.event_types import EventType
@@ -16,7 +17,6 @@ from reporting.errors import StateConflict
 from reporting.models import WAITING, Dictation, DictationState, ReadingItem, Segment
 from reporting.reading_worklist import assignment, reading_status
 
-S = reading_status.S
 RATES: Final = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
 MOST_BYTES_OF_SEGMENT: Final = 8 << 20
 MOST_SECONDS: Final = 3600
@@ -102,8 +102,8 @@ def finish(*, dictation: Dictation, segments: int, sha256: str, by: Actor) -> Di
     now = clock.now()
     dictation.state, dictation.sha256, dictation.finished_at = DictationState.QUEUED, whole, now
     dictation.save()
-    if item.status in (S.READING, S.TRANSCRIBED, S.PRELIMINARY):
-        reading_status.change(item, S.DICTATED, at=now, actor=by, event=reporting_events.DICTATED)
+    if item.status in (ReadingStatus.READING, ReadingStatus.TRANSCRIBED, ReadingStatus.PRELIMINARY):
+        reading_status.change(item, ReadingStatus.DICTATED, at=now, actor=by, event=reporting_events.DICTATED)
     else:
         tell(dictation, reporting_events.DICTATED, by)
     note(by, dictation)
@@ -122,8 +122,8 @@ def discard(*, dictation: Dictation, by: Actor, reason: str) -> Dictation:
     tell(dictation, reporting_events.DICTATION_DISCARDED, by, reason=reason[:500])
     item = reading_status.lock(dictation.item)
     waiting = Dictation.objects.filter(item=item, state__in=WAITING).exists()
-    if item.status == S.DICTATED and not waiting:
-        reading_status.change(item, S.READING, actor=by, event=reporting_events.OPENED)
+    if item.status == ReadingStatus.DICTATED and not waiting:
+        reading_status.change(item, ReadingStatus.READING, actor=by, event=reporting_events.OPENED)
     note(by, dictation)
     return dictation
 
@@ -137,8 +137,8 @@ def reclaim(*, dictation: Dictation, by: Actor) -> Dictation:
     dictation.save()
     tell(dictation, reporting_events.DICTATION_RECLAIMED, by)
     item = reading_status.lock(dictation.item)
-    if item.status == S.DICTATED:
-        reading_status.change(item, S.READING, actor=by, event=reporting_events.OPENED)
+    if item.status == ReadingStatus.DICTATED:
+        reading_status.change(item, ReadingStatus.READING, actor=by, event=reporting_events.OPENED)
     note(by, dictation)
     return dictation
 

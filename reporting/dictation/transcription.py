@@ -10,6 +10,7 @@ from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from accounts import access
 from accounts.actor import Actor
 from accounts.models import User
+from archive.models import ReadingStatus
 from ledger import clock
 from ledger.errors import Invalid
 from reporting import reporting_events
@@ -20,7 +21,6 @@ from reporting.models import ReadingItem as Item
 from reporting.reading_worklist import reading_status
 from reporting.reports import drafts
 
-S = reading_status.S
 LEASE: Final = timedelta(seconds=120)
 
 
@@ -125,8 +125,8 @@ def finish(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, 
     item = reading_status.lock(dictation.item)
     _add_to_report(dictation, item, by)
     more = Dictation.objects.filter(item=item, state__in=WAITING).exists()
-    if item.status == S.DICTATED and not more:
-        reading_status.change(item, S.TRANSCRIBED, at=now, actor=by, event=reporting_events.TYPED)
+    if item.status == ReadingStatus.DICTATED and not more:
+        reading_status.change(item, ReadingStatus.TRANSCRIBED, at=now, actor=by, event=reporting_events.TYPED)
     else:
         dictations.tell(dictation, reporting_events.TYPED, by)
     dictations.note(by, dictation)
@@ -148,10 +148,13 @@ def give_back(*, dictation: Dictation, reason: str, note: str, by: Actor) -> Dic
         item.revision += 1
         item.save()
     event = reporting_events.DICTATION_RETURNED
-    if item.status == S.DICTATED and not Dictation.objects.filter(item=item, state__in=WAITING).exists():
+    if (
+        item.status == ReadingStatus.DICTATED
+        and not Dictation.objects.filter(item=item, state__in=WAITING).exists()
+    ):
         reading_status.change(
             item,
-            S.READING,
+            ReadingStatus.READING,
             actor=by,
             event=reporting_events.DICTATION_RETURNED,
             reason=reason,

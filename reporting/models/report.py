@@ -72,6 +72,11 @@ class Report(PublicModel):
     class Meta:
         indexes = [models.Index(fields=["author", "status"], name="report_by_author")]
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether its text stands: it is added to from now on, and changed by a correction only."""
+        return self.status in (ReportStatus.FINAL, ReportStatus.AMENDED)
+
 
 class KeptText(PublicModel):
     """Text that somebody had typed when another person's act came between. Nothing typed is ever lost."""

@@ -5,8 +5,10 @@ holder from a new one. A second person may look, and may take over: free where t
 person supervises, else with a reason.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -15,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts import access
 from accounts.actor import Actor
 from accounts.models import User
-from archive.models import ExceptionStatus, Outcome, StudyException
+from archive.models import ExceptionStatus, Outcome, ReadingStatus, StudyException
 from ledger import audit, clock, events
 from ledger.errors import Invalid
 from ledger.event_types import EventType
@@ -24,11 +26,26 @@ from reporting.errors import StateConflict
 from reporting.models import HoldReason, ReadingItem, ReadingLease, Skip
 from reporting.reading_worklist import reading_items, reading_status
 
-S = reading_status.S
 LEASE: Final = timedelta(seconds=120)
 PARKED: Final = timedelta(minutes=30)
 RESERVED: Final = timedelta(hours=12)
-UNREAD: Final = (S.READY,)
+UNREAD: Final = (ReadingStatus.READY,)
+
+
+class SkipReason(StrEnum):
+    """Why a reader passes an item over."""
+
+    NOT_MINE = "not my field"
+    IMAGES_MISSING = "images missing"
+    NEED_INFORMATION = "need information"
+    OTHER = "other"
+
+
+_HOLDS: Final[Mapping[str, HoldReason]] = {
+    SkipReason.IMAGES_MISSING: HoldReason.IMAGES_MISSING,
+    SkipReason.NEED_INFORMATION: HoldReason.NEED_INFORMATION,
+}
+"""What somebody outside has to bring before anybody can read: the item waits for it, whoever skips it."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +138,8 @@ def lease_to(by: Actor, item: ReadingItem, reason: str = "") -> ReadingLease:
     lease.save()
     if other is not None and lease.taken_from_id:
         _tell(item, reporting_events.TAKEN_OVER, by, reason=reason, taken_from=str(other))
-    if item.status == S.READY:
-        reading_status.change(item, S.READING, at=now, actor=by, event=reporting_events.OPENED)
+    if item.status == ReadingStatus.READY:
+        reading_status.change(item, ReadingStatus.READING, at=now, actor=by, event=reporting_events.OPENED)
     return lease
 
 
@@ -162,21 +179,35 @@ def let_go(*, item: ReadingItem, by: Actor, fence: int) -> None:
     _note(by, item)
 
 
-def skip(*, item: ReadingItem, by: Actor, reason: str) -> None:
-    """Pass an item over; it is not handed to this reader again."""
+def skip(*, item: ReadingItem, by: Actor, reason: str, note: str = "") -> HoldReason | None:
+    """Pass an item over; it is not handed to this reader again. Returns the hold that comes of it, if any.
+
+    The reason is one of `SkipReason`, or in the reader's own words.
+    """
     by.require("report.write", item)
     if not reason.strip():
         raise Invalid("say why it is passed over", "reason")
+    if reason == SkipReason.OTHER and not note.strip():
+        raise Invalid("say why it is passed over", "note")
     item = reading_status.lock(item)
-    reader, told = by.person, {"reason": reason[:500], "at": clock.now()}
-    Skip.objects.update_or_create(item=item, user=reader, defaults=told)
-    _tell(item, reporting_events.SKIPPED, by, reason=reason[:500])
+    text = (f"{reason}: {note}" if note else reason)[:500]
+    Skip.objects.update_or_create(item=item, user=by.person, defaults={"reason": text, "at": clock.now()})
+    _tell(item, reporting_events.SKIPPED, by, reason=text)
+    _give_back(item, by)
+    _note(by, item)
+    held_for = _HOLDS.get(reason)
+    if held_for is not None:
+        hold(item=item, by=by, reason=held_for, note=note)
+    return held_for
+
+
+def _give_back(item: ReadingItem, by: Actor) -> None:
+    """End the reader's own lease, where there is one."""
     lease = lease_of(item)
-    if lease is not None and lease.holder_id == reader.pk:
+    if lease is not None and lease.holder_id == by.person.pk:
         lease.until = clock.now()
         lease.save()
         _to_queue(item, by)
-    _note(by, item)
 
 
 def reserve(*, item: ReadingItem, by: Actor) -> None:
@@ -223,7 +254,9 @@ def withdraw(*, item: ReadingItem, by: Actor, reason: str) -> None:
         raise Invalid("say why no report is needed", "reason")
     item = reading_status.lock(item)
     item.withdrawn_reason = reason[:200]
-    reading_status.change(item, S.WITHDRAWN, actor=by, event=reporting_events.WITHDRAWN, reason=reason[:200])
+    reading_status.change(
+        item, ReadingStatus.WITHDRAWN, actor=by, event=reporting_events.WITHDRAWN, reason=reason[:200]
+    )
     _note(by, item)
 
 
@@ -233,7 +266,7 @@ def reopen(*, item: ReadingItem, by: Actor) -> None:
     item = reading_status.lock(item)
     if item.retracted:
         raise StateConflict("its report was retracted; another item took its place", "status")
-    reading_status.change(item, S.READY, actor=by, event=reporting_events.READY)
+    reading_status.change(item, ReadingStatus.READY, actor=by, event=reporting_events.READY)
     _note(by, item)
 
 
@@ -255,7 +288,7 @@ def confirm_patient(*, item: ReadingItem, by: Actor, revision: int) -> None:
 
 def abandoned() -> QuerySet[ReadingItem]:
     """Items that are shown as being read though nobody holds them any more."""
-    return ReadingItem.objects.filter(status=S.READING, lease__until__lt=clock.now()).exclude(
+    return ReadingItem.objects.filter(status=ReadingStatus.READING, lease__until__lt=clock.now()).exclude(
         Q(report__isnull=False) | Q(dictations__isnull=False)
     )
 
@@ -267,7 +300,7 @@ def release_abandoned() -> int:
         with transaction.atomic():
             locked = reading_status.lock(item)
             lease = lease_of(locked)
-            if locked.status == S.READING and lease and lease.until < clock.now():
+            if locked.status == ReadingStatus.READING and lease and lease.until < clock.now():
                 _to_queue(locked, Actor.system())
                 done += 1
     return done
@@ -287,8 +320,10 @@ def held_by_other(item: ReadingItem, by: User) -> ReadingLease | None:
 
 
 def _to_queue(item: ReadingItem, actor: Actor) -> None:
-    if item.status == S.READING and not reading_items.is_begun(item):
-        reading_status.change(item, S.READY, actor=actor, event=reporting_events.RELEASED_BY_READER)
+    if item.status == ReadingStatus.READING and not reading_items.is_begun(item):
+        reading_status.change(
+            item, ReadingStatus.READY, actor=actor, event=reporting_events.RELEASED_BY_READER
+        )
     else:
         _tell(item, reporting_events.RELEASED_BY_READER, actor)
 

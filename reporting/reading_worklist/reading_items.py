@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.conf import settings
 
 from archive.modality import DOCUMENTS
-from archive.models import Instance, Study, Verdict
+from archive.models import Instance, ReadingStatus, Study, Verdict
 from ledger import clock, events
 from reporting import reporting_events
 from reporting.models import Dictation, ReadingItem, Recheck, Report, ReportVersion
@@ -22,8 +22,6 @@ from worklist.models import Priority, RequestedProcedure
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.patients.patient_records import PatientRecord
 
-S = reading_status.S
-"""Minutes from ready to final, where the site file says nothing."""
 RECHECK_WITHIN: Final = timedelta(hours=24)
 
 
@@ -119,8 +117,8 @@ def _attach(key: str, procedure: RequestedProcedure | None, study: Study) -> Non
     _follow_patient(item, study)
     _describe(item)
     item.save()
-    if item.status == S.WITHDRAWN and not item.retracted:
-        reading_status.change(item, S.READY, event=reporting_events.READY)
+    if item.status == ReadingStatus.WITHDRAWN and not item.retracted:
+        reading_status.change(item, ReadingStatus.READY, event=reporting_events.READY)
     elif item.status in reading_status.SIGNED and image_count(item) > item.seen_images:
         raise_recheck(item, "Images came after the signature.")
 
@@ -133,7 +131,7 @@ def _make(key: str, procedure: RequestedProcedure | None, study: Study) -> None:
         key=key,
         facility=study.facility,
         patient=study.patient,
-        status=S.READY,
+        status=ReadingStatus.READY,
         ready_at=ready_at,
         due_at=ready_at,
     )
@@ -170,7 +168,7 @@ def _let_go(item: ReadingItem, study: Study, keys: dict[str, RequestedProcedure 
             _rename(item, free[0], keys)
         return
     alone = not item.studies.exclude(pk=study.pk).exists()
-    if alone and len(free) == 1 and len(keys) == 1 and item.status != S.WITHDRAWN:
+    if alone and len(free) == 1 and len(keys) == 1 and item.status != ReadingStatus.WITHDRAWN:
         _rename(item, free[0], keys)
         return
     if is_begun(item):
@@ -180,10 +178,10 @@ def _let_go(item: ReadingItem, study: Study, keys: dict[str, RequestedProcedure 
         return
     if keys:
         item.studies.remove(study)
-    if alone and item.status != S.WITHDRAWN:
+    if alone and item.status != ReadingStatus.WITHDRAWN:
         item.withdrawn_reason = "its study was linked to another order" if keys else "its study was rejected"
         reason = item.withdrawn_reason
-        reading_status.change(item, S.WITHDRAWN, event=reporting_events.WITHDRAWN, reason=reason)
+        reading_status.change(item, ReadingStatus.WITHDRAWN, event=reporting_events.WITHDRAWN, reason=reason)
 
 
 def _rename(item: ReadingItem, key: str, keys: dict[str, RequestedProcedure | None]) -> None:

@@ -18,14 +18,12 @@ from reporting.models import (
     KeptText,
     ReadingItem,
     Report,
-    ReportStatus,
     ReportTemplate,
     VersionKind,
 )
 from reporting.reading_worklist import assignment, reading_status
 
 MOST_CHARACTERS: Final = 1_000_000
-SIGNED: Final = (ReportStatus.FINAL, ReportStatus.AMENDED)
 Sections = dict[str, str]
 
 
@@ -101,7 +99,7 @@ def save(*, report: Report, sections: Mapping[str, Any], revision: int, by: Acto
     new, writer = checked(sections), by.person
     report = locked(report)
     item = report.item
-    if report.status in SIGNED or item.status not in reading_status.OPEN:
+    if not reading_status.is_open(item, report):
         raise StateConflict(f"the report is {report.status}; add to it with an addendum", "signed")
     if (lease := assignment.held_by_other(item, writer)) is not None:
         raise StateConflict(f"{lease.holder} writes on it now", "held", changed={"holder": str(lease.holder)})
@@ -154,7 +152,7 @@ def draft_addendum(
     by.require("report.write", report.item)
     author = by.person
     report = locked(report)
-    if report.status not in SIGNED:
+    if not report.is_signed:
         raise StateConflict(f"the report is {report.status}; write into the report itself", "not_signed")
     if kind not in (VersionKind.ADDENDUM, VersionKind.CORRECTION, VersionKind.RETRACTION):
         raise Invalid(f"{kind!r} is not addendum, correction or retraction", "kind")

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from accounts.actor import Actor
+from archive.models import ReadingStatus
 from ledger import clock, events, jobs
 from ledger.errors import Forbidden, Invalid
 from reporting import reporting_events
@@ -34,15 +35,14 @@ from reporting.reports.signing_checks import NOTHING_TOLD, Shown
 from reporting.signals import version_released
 from worklist.models import Patient
 
-S = reading_status.S
 RELEASE: Final = "reporting.release"
 RENDER: Final = "reporting.render"
 _STATUS_AFTER: Final[Mapping[str, tuple[str, str]]] = {
-    VersionKind.PRELIMINARY: (ReportStatus.PRELIMINARY, S.PRELIMINARY),
-    VersionKind.FINAL: (ReportStatus.FINAL, S.FINAL),
-    VersionKind.ADDENDUM: (ReportStatus.AMENDED, S.AMENDED),
-    VersionKind.CORRECTION: (ReportStatus.AMENDED, S.AMENDED),
-    VersionKind.RETRACTION: (ReportStatus.RETRACTED, S.WITHDRAWN),
+    VersionKind.PRELIMINARY: (ReportStatus.PRELIMINARY, ReadingStatus.PRELIMINARY),
+    VersionKind.FINAL: (ReportStatus.FINAL, ReadingStatus.FINAL),
+    VersionKind.ADDENDUM: (ReportStatus.AMENDED, ReadingStatus.AMENDED),
+    VersionKind.CORRECTION: (ReportStatus.AMENDED, ReadingStatus.AMENDED),
+    VersionKind.RETRACTION: (ReportStatus.RETRACTED, ReadingStatus.WITHDRAWN),
 }
 _DONE_WITH: Final = (DictationState.TYPED, DictationState.RETURNED)
 """Dictations that a signature closes; what still waits for a typist is typed all the same."""
@@ -196,7 +196,7 @@ def _close_recheck(item: ReadingItem, recheck: Recheck, outcome: str, by: Actor,
 
 
 def _open_draft(report: Report, by: Actor) -> AddendumDraft | None:
-    if report.status not in drafts.SIGNED:
+    if not report.is_signed:
         return None
     draft = AddendumDraft.objects.filter(report=report, author=by.person, is_open=True).first()
     if draft is None:
@@ -226,7 +226,7 @@ def _blocks(report: Report, draft: AddendumDraft | None, shown: Shown) -> list[B
         return found + signing_checks.of_item(report.item, shown)
     if draft.kind == VersionKind.CORRECTION:
         return signing_checks.of_text(draft.sections) + signing_checks.of_item(report.item, shown)
-    found = signing_checks.of_addendum(report, draft.text)
+    found = signing_checks.of_addendum(draft.text)
     return (
         found if draft.kind == VersionKind.RETRACTION else found + signing_checks.of_item(report.item, shown)
     )
@@ -380,7 +380,10 @@ def _undo_successor(item: ReadingItem, before: Mapping[str, Any]) -> None:
         successor.withdrawn_reason, successor.retracted = "the retraction was undone", True
         successor.save()
         reading_status.change(
-            successor, S.WITHDRAWN, event=reporting_events.WITHDRAWN, reason="the retraction was undone"
+            successor,
+            ReadingStatus.WITHDRAWN,
+            event=reporting_events.WITHDRAWN,
+            reason="the retraction was undone",
         )
     item.key, item.retracted, item.withdrawn_reason = before["key"], False, ""
     item.save()

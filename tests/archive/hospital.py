@@ -59,7 +59,7 @@ class Hospital:
             name: values.pop(name) for name in ("study_instance_uid", "laterality") if name in values
         }
         step = {"modality": "CT", "station_ae_title": "CT1", "start": NOW - timedelta(hours=3), **values}
-        statement = OrderUpdate(
+        update = OrderUpdate(
             placer=Number(f"PL{accession}", "HIS"),
             content=OrderContent(patient_id=patient.pk, accession_number=accession),
             procedures=[
@@ -71,7 +71,7 @@ class Hospital:
             ],
         )
         with transaction.atomic():
-            return order_application.apply(statement=statement, provenance=self.provenance(received_at))
+            return order_application.apply(update=update, provenance=self.provenance(received_at))
 
     def study(
         self, accession: str = "", patient_id: str = "P1", name: str = "BARS^ANNA", **values: Any

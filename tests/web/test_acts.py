@@ -25,6 +25,8 @@ from accounts.models import Facility, Role, User
 from ledger import audit
 from ledger.errors import Forbidden
 from ledger.models import AuditEvent
+from reporting.models import HoldReason, ReadingItem, Skip
+from reporting.reading_worklist.assignment import SkipReason
 from tests.actors import ADDRESS, acting
 from tests.archive.conftest import home as home
 from tests.reporting.conftest import World
@@ -129,7 +131,7 @@ def takers() -> Iterator[Callable[..., Any]]:
                 is_own = function.__module__ == module.__name__ and not name.startswith("_")
                 if is_own and "by" in inspect.signature(function).parameters:
                     by = inspect.signature(function).parameters["by"]
-                    if getattr(by.annotation, "__name__", "") == "Actor":
+                    if getattr(by.annotation, "__name__", "") in {"Actor", "AuditedActor"}:
                         yield function
 
 
@@ -286,3 +288,44 @@ def test_what_only_the_service_refuses_is_answered_and_written_down(
     row = AuditEvent.objects.get(actor="mara", outcome=audit.SERIOUS_FAILURE)
     assert (row.code, row.interface, row.address) == ("110113", interface, "127.0.0.1")
     assert row.objects_named == [{"type": "action", "id": "report.write"}]
+
+
+def skipped_by(way: Way, browser: Client, api: Api) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The item and the reasons that a skip leaves; it is taken back."""
+    with transaction.atomic():
+        way(browser, api)
+        item = ReadingItem.objects.values("status", "hold_reason", "hold_note", "revision").get()
+        skips = list(Skip.objects.values("user", "reason"))
+        transaction.set_rollback(True)
+    return item, skips
+
+
+@pytest.mark.parametrize(
+    ("reason", "note", "hold"),
+    [
+        (SkipReason.NOT_MINE, "", ""),
+        (SkipReason.IMAGES_MISSING, "", HoldReason.IMAGES_MISSING),
+        (SkipReason.NEED_INFORMATION, "asked the ward", HoldReason.NEED_INFORMATION),
+        (SkipReason.OTHER, "I know her", ""),
+    ],
+)
+def test_a_skip_ends_the_same_by_page_and_by_rest(
+    reason: SkipReason, note: str, hold: str, department: Department
+) -> None:
+    key = department.item().public_id
+    browser, api = signed_in(department.wanda), Api(department.wanda)
+    by_page = post(f"/reading/{key}/skip", why=reason.value, note=note)
+    by_rest = call(f"/reading/items/{key}/skip", {"reason": reason.value, "note": note})
+    page, rest = skipped_by(by_page, browser, api), skipped_by(by_rest, browser, api)
+    assert page == rest
+    item, skips = page
+    assert (item["hold_reason"], item["hold_note"]) == (hold, note if hold else "")
+    assert skips == [{"user": department.wanda.pk, "reason": f"{reason}: {note}" if note else reason.value}]
+
+
+def test_another_reason_to_skip_has_to_be_said_by_page_and_by_rest(department: Department) -> None:
+    key = department.item().public_id
+    assert signed_in(department.wanda).post(f"/reading/{key}/skip", {"why": "other"}).status_code == 422
+    problem = Api(department.wanda).post(f"/reading/items/{key}/skip", {"reason": "other"}, 422)
+    assert problem["errors"][0]["field"] == "note"
+    assert not Skip.objects.exists()

@@ -84,12 +84,10 @@ def deliver(message: Any, number: int, facility: Facility) -> None:
             except Duplicate:
                 assert message[1] == message[2]
         else:
-            order_application.apply(
-                statement=statement_of(message, number, provenance), provenance=provenance
-            )
+            order_application.apply(update=update_of(message, number, provenance), provenance=provenance)
 
 
-def statement_of(message: Any, number: int, provenance: Provenance) -> OrderUpdate:
+def update_of(message: Any, number: int, provenance: Provenance) -> OrderUpdate:
     placer, filler = message[1]
     named = {
         "placer": Number(placer, "HIS") if placer else None,

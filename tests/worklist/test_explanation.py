@@ -41,9 +41,7 @@ def place(provenance: Callable[..., Provenance]) -> Callable[..., ScheduledProce
             said_of_it = OrderContent(accession_number="A1", patient_id=record.pk if patient else None)
             order_application.apply(
                 provenance=said,
-                statement=OrderUpdate(
-                    placer=Number("PL1"), act=act, content=said_of_it, procedures=[procedure]
-                ),
+                update=OrderUpdate(placer=Number("PL1"), act=act, content=said_of_it, procedures=[procedure]),
             )
         return ScheduledProcedureStep.objects.get()
 

@@ -49,7 +49,7 @@ def place(
     provenance: Provenance, *, placer: str = "PL1", act: StatusEvent.Kind | None = None, **step: Any
 ) -> Order:
     patient = register(provenance, name="BARS^ANNA")
-    statement = OrderUpdate(
+    update = OrderUpdate(
         placer=Number(placer, "HIS"),
         act=act,
         content=OrderContent(patient_id=patient.pk, accession_number="A1"),
@@ -61,7 +61,7 @@ def place(
         ],
     )
     with transaction.atomic():
-        return order_application.apply(statement=statement, provenance=provenance)
+        return order_application.apply(update=update, provenance=provenance)
 
 
 def end(
@@ -69,7 +69,7 @@ def end(
 ) -> Order:
     with transaction.atomic():
         return order_application.apply(
-            statement=OrderUpdate(placer=Number(placer, "HIS"), act=kind), provenance=provenance
+            update=OrderUpdate(placer=Number(placer, "HIS"), act=kind), provenance=provenance
         )
 
 
@@ -130,13 +130,13 @@ def test_two_numbers_named_together_are_one_order(provenance: Make) -> None:
     place(provenance())
     with transaction.atomic():
         order_application.apply(
-            statement=OrderUpdate(filler=Number("FL1", "RIS"), act=StatusEvent.Kind.HOLD),
+            update=OrderUpdate(filler=Number("FL1", "RIS"), act=StatusEvent.Kind.HOLD),
             provenance=provenance(1),
         )
     assert Order.objects.count() == 2
     with transaction.atomic():
         order = order_application.apply(
-            statement=OrderUpdate(placer=Number("PL1", "HIS"), filler=Number("FL1", "RIS")),
+            update=OrderUpdate(placer=Number("PL1", "HIS"), filler=Number("FL1", "RIS")),
             provenance=provenance(2),
         )
     assert Order.objects.count() == 1 and order.numbers.count() == 2
@@ -176,7 +176,7 @@ def test_what_can_not_be_kept_whole_is_refused_and_changes_nothing(
 
 def test_an_order_without_any_number_is_refused(provenance: Make) -> None:
     with pytest.raises(Missing), transaction.atomic():
-        order_application.apply(statement=OrderUpdate(), provenance=provenance())
+        order_application.apply(update=OrderUpdate(), provenance=provenance())
 
 
 def test_people_arrive_start_and_complete_a_step(provenance: Make, user: User, facility: Facility) -> None:

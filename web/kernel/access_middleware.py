@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 
 from interfaces.problem import problem
 
-DOORS: Final = ("/api/", "/dicom-web", "/wado", "/fhir")
+INTERFACES: Final = ("/api/", "/dicom-web", "/wado", "/fhir")
 """What programs call: they get problem documents, never pages."""
 
 LONGEST_SESSION: Final = 12 * 60 * 60
@@ -21,7 +21,7 @@ SIGNED_IN_AT: Final = "signed_in_at"
 
 def is_interface(path: str) -> bool:
     """Whether a path is one that programs call."""
-    return path.startswith(DOORS)
+    return path.startswith(INTERFACES)
 
 
 class AccessMiddleware(LoginRequiredMiddleware):

@@ -38,6 +38,7 @@ from web.rest.schemas.reports import (
     ReadingItem,
     ReadingItems,
     Revision,
+    Skip,
 )
 from web.rest.studies import in_header
 
@@ -106,9 +107,13 @@ def release(request: HttpRequest, id: str, body: Fence) -> ReadingItem:
 
 
 @router.post("/items/{id}/skip", response=ReadingItem, summary="Pass an item over")
-def skip(request: HttpRequest, id: str, body: Optionally) -> ReadingItem:
-    """It is not handed to this reader again."""
-    return _do(request, id, lambda item, by: assignment.skip(item=item, by=by, reason=body.reason))
+def skip(request: HttpRequest, id: str, body: Skip) -> ReadingItem:
+    """It is not handed to this reader again; "images missing" and "need information" also hold it."""
+    return _do(
+        request,
+        id,
+        lambda item, by: assignment.skip(item=item, by=by, reason=body.reason, note=body.note),
+    )
 
 
 @router.post("/items/{id}/hold", response=ReadingItem, summary="Let an item wait")

@@ -7,12 +7,12 @@ from worklist.orders.order_update import OrderUpdate
 from worklist.provenance import Provenance
 
 
-def apply(*, statement: OrderUpdate, provenance: Provenance) -> Order:
+def apply(*, update: OrderUpdate, provenance: Provenance) -> Order:
     """Apply what is said of an order, in the caller's transaction, and return the order.
 
     Raises `Missing` without any number, `UnknownCode` for an unknown procedure code where no modality
     is named, `Invalid` for what is too long.
     """
-    aggregate = batch.apply_one(ChangeSet(provenance, [Group(order=statement)]))[0].order
+    aggregate = batch.apply_one(ChangeSet(provenance, [Group(order=update)]))[0].order
     assert aggregate is not None
     return Order.objects.select_related("facility").get(pk=aggregate.order.id)

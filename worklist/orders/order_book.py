@@ -50,7 +50,7 @@ class OrderBook:
 
         `content` is the update's own, with the keys of its patient and visit.
         """
-        aggregate = self._named(update, content, provenance)
+        aggregate = self._named(update, provenance)
         if update.act is not None:
             self.add_event(aggregate, update.act, provenance, reason=update.reason)
         if update.procedures:
@@ -98,7 +98,7 @@ class OrderBook:
         """Have an act recorded on the timeline."""
         self.entries.append(provenance.entry(event_type, about, reason=reason))
 
-    def _named(self, update: OrderUpdate, content: OrderContent, provenance: Provenance) -> OrderAggregate:
+    def _named(self, update: OrderUpdate, provenance: Provenance) -> OrderAggregate:
         """The order that the update's numbers name: found, new, or merged from two."""
         named = numbers_of(update)
         known = {one.order.id: one for key in named if (one := self._by_number.get(key))}

@@ -50,7 +50,7 @@ def place(
         content=replace(content, patient_id=patient.pk, accession_number=label),
         procedures=[procedure],
     )
-    order = order_application.apply(statement=update, provenance=provenance)
+    order = order_application.apply(update=update, provenance=provenance)
     things = [("order", order.public_id), ("patient", patient.public_id)]
     audit.note(by, audit.ORDER_RECORD, audit.CREATE, *things)
     return order
@@ -81,6 +81,11 @@ def change_step(
     return _act(provenance, order, kind, step)
 
 
+def can_cancel(status: str) -> bool:
+    """Whether an order of this status can still be cancelled: it has not ended."""
+    return status not in _ENDED_ORDERS
+
+
 def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
     """Cancel an order; one whose exam began is discontinued. Raises `Conflict` for one that ended.
 
@@ -93,7 +98,7 @@ def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
 
     def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
         row = aggregate.order
-        if row.status in _ENDED_ORDERS:
+        if not can_cancel(row.status):
             raise Conflict(f"the order is {row.status} already", "status")
         orders.add_event(aggregate, StatusEvent.Kind.CANCEL, provenance, reason=reason)
         orders.derive(aggregate, provenance)

@@ -14,12 +14,12 @@ def effects_on_preview(sender: object, *, study: Study, **others: Any) -> Callab
 
     def told() -> list[str]:
         rows = OutboundMessage.objects.filter(pk__gt=newest).select_related("destination").order_by("pk")
-        return [_foretold(row) for row in rows]
+        return [_effect(row) for row in rows]
 
     return told
 
 
-def _foretold(row: OutboundMessage) -> str:
+def _effect(row: OutboundMessage) -> str:
     message_type = message_types.of(row)
     if message_type is None:
         return f"Sends {row.message_type} to {row.destination.name}"

@@ -19,8 +19,8 @@ MOST_STUCK: Final = 10_000
 class Queue:
     """What is to be sent to a destination.
 
-    `stalled_since` is when it began to give no answer, `held` and `stopped` what waits for a person; their
-    ordering_keys wait with them (`behind` messages).
+    `stalled_since` is when it began to give no answer, `held` and `stopped` what waits for a person; what
+    has to follow these waits with them (`behind` messages).
     """
 
     destination: Destination

@@ -31,8 +31,8 @@ def enqueue(*, message_type: OutboundMessageType, key: str, facts: Facts, orderi
     the caller's transaction.
 
     `facts["facility"]` is the code that MSH-4 names, `facts["about"]` the things in whose timelines the
-    message shows. Messages of one ordering_key arrive in the order in which they were asked for; those of the
-    empty ordering_key have no order among each other.
+    message shows. Messages of one ordering key arrive in the order in which they were asked for; those of the
+    empty key have no order among each other.
     """
     assert connection.in_atomic_block, "a message is part of the transaction that causes it"
     now = clock.now()
@@ -70,17 +70,17 @@ def resend(message: OutboundMessage, *, by: Actor, reason: str) -> None:
 
 
 def hold(message: OutboundMessage, *, by: Actor, reason: str) -> None:
-    """Keep back a message that waits; its ordering_key waits with it."""
+    """Keep back a message that waits; what has to follow it waits with it."""
     _step("hold", message, by, reason)
 
 
 def release(message: OutboundMessage, *, by: Actor, reason: str) -> None:
-    """Let a held or stopped message go on, and its ordering_key with it."""
+    """Let a held or stopped message go on, and what has to follow it."""
     _step("release", message, by, reason)
 
 
 def skip(message: OutboundMessage, *, by: Actor, reason: str) -> None:
-    """Give a message up, so that its ordering_key goes on without it."""
+    """Give a message up, so that what follows it goes on."""
     _step("skip", message, by, reason)
 
 

@@ -53,7 +53,7 @@ def place(provenance: Make) -> Callable[..., None]:
             }
             order_application.apply(
                 provenance=said,
-                statement=OrderUpdate(
+                update=OrderUpdate(
                     placer=Number("PL" + accession, "HIS"),
                     act=values.get("act"),
                     content=OrderContent(

@@ -11,7 +11,7 @@ from archive.models import Study
 from archive.signals import study_reconciled
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound import message_types, messages
-from interfaces.hl7.outbound.decision_effects import foretell
+from interfaces.hl7.outbound.decision_effects import effects_on_preview
 from ledger.models import Event
 from reporting.models import ReportVersion
 from reporting.signals import version_released
@@ -116,7 +116,7 @@ def test_a_report_that_no_destination_takes_says_so(facility: Facility, user: Us
 def test_the_words_of_a_preview_come_from_the_type(facility: Facility, user: User) -> None:
     Destination.objects.create(name="HIS", host="127.0.0.1", port=1)
     world = World(facility, user)
-    told = foretell(None, study=Study.objects.get(pk=world.study.pk))
+    told = effects_on_preview(None, study=Study.objects.get(pk=world.study.pk))
     both(world)
     number = world.order.accession_number
     assert told() == [

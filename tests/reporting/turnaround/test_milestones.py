@@ -44,8 +44,8 @@ def place(provenance: Provenance, number: str = "1", **values: Any) -> Order:
             steps=[StepUpdate(content=StepContent(modality="CT", start=at(30)))],
         )
         content = OrderContent(patient_id=patient.pk, accession_number=f"A{number}", **values)
-        statement = OrderUpdate(placer=Number(f"PL{number}", "HIS"), content=content, procedures=[procedure])
-        return order_application.apply(statement=statement, provenance=provenance)
+        update = OrderUpdate(placer=Number(f"PL{number}", "HIS"), content=content, procedures=[procedure])
+        return order_application.apply(update=update, provenance=provenance)
 
 
 def act(order: Order, kind: str, provenance: Provenance) -> None:

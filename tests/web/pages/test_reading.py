@@ -16,7 +16,7 @@ from accounts.models import Facility, Role, SiteSection, User
 from archive.models import StudyException
 from ledger.models import AuditEvent
 from reporting.dictation import audio, dictations, transcription
-from reporting.models import Dictation, ReadingItem, ReportTemplate
+from reporting.models import Dictation, ReadingItem, Report, ReportTemplate
 from reporting.reading_worklist import assignment
 from reporting.reports import drafts
 from tests.actors import acting
@@ -29,6 +29,7 @@ from tests.reporting.conftest import trudy as trudy
 from tests.reporting.conftest import world as world
 from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
+from web.pages.reading import reading_rows
 from web.pages.reading.report_versions import pieces
 
 pytestmark = pytest.mark.django_db
@@ -126,6 +127,29 @@ class TestWorklist:
         item.refresh_from_db()
         assert item.hold_reason == "need information" and item.hold_note == "asked the ward"
         assert client.post("/reading/next")["Location"] == "/reading"
+
+    @pytest.mark.parametrize(
+        ("status", "report_status", "is_open"),
+        [
+            ("not_ready", "draft", False),
+            ("reading", "draft", True),
+            ("preliminary", "preliminary", True),
+            ("reading", "final", False),
+            ("reading", "retracted", True),
+            ("final", "final", False),
+        ],
+    )
+    def test_the_list_and_the_editor_agree_on_what_is_open(
+        self, world: World, rada: User, status: str, report_status: str, is_open: bool
+    ) -> None:
+        item = world.item()
+        world.draft(item, rada)
+        Report.objects.update(status=report_status)
+        # One that was signed once may be read anew, after a retraction.
+        ReadingItem.objects.update(status=status, final_at=timezone.now())
+        (row,) = reading_rows.shown(reading_rows.whole(ReadingItem.objects.all()), timezone.now())
+        editor = signed_in(rada).get(f"/reading/{item.public_id}")
+        assert (row.is_open, editor.context["is_open"]) == (is_open, is_open)
 
     def test_what_waits_for_a_person_is_on_top(self, world: World, rada: User, trudy: User) -> None:
         item = world.item()

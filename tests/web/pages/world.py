@@ -52,7 +52,7 @@ def place_order(provenance: Provenance, number: str, name: str = "BARS^ANNA", **
     demographics = values.pop("demographics", {})
     with transaction.atomic():
         patient = register(provenance, f"P{number}", name, **demographics)
-        statement = OrderUpdate(
+        update = OrderUpdate(
             placer=Number(f"PL{number}", "HIS"),
             content=OrderContent(patient_id=patient.pk, accession_number=f"A{number}", **values),
             procedures=[
@@ -62,7 +62,7 @@ def place_order(provenance: Provenance, number: str, name: str = "BARS^ANNA", **
                 )
             ],
         )
-        return order_application.apply(statement=statement, provenance=provenance)
+        return order_application.apply(update=update, provenance=provenance)
 
 
 def step_of(order: Order) -> ScheduledProcedureStep:

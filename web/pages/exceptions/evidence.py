@@ -15,7 +15,6 @@ from archive.reconcile.verdict_record import CandidateRecord
 from web.kernel import formats
 from web.pages.exceptions.text_differences import Pieces, between, unmarked
 
-IDENTITY: Final = frozenset({"patient_id", "patient_name", "birth_date", "sex"})
 _NAMES: Final = frozenset({"patient_name", "performing_physician"})
 _IN_WORDS: Final = frozenset({"procedure", "body_part", "time", "station", "order_status"})
 """Fields that agree in other letters: nothing is marked where they do."""
@@ -28,7 +27,8 @@ _IN_DOUBT: Final = frozenset({Concordance.CONTRADICTS, Concordance.UNCLEAR})
 class Line:
     """A field: what the images say, what the schedule expects, and how far these agree.
 
-    `concordance` is as the verdict has it; `words` says it, with what had to be forgiven.
+    `concordance` is as the verdict has it; `words` says it, with what had to be forgiven. `share` is what it
+    adds to the score, or takes from it, as weight.
     """
 
     field: str
@@ -39,11 +39,7 @@ class Line:
     words: str
     agreement: float | None
     weight: float
-
-    @property
-    def share(self) -> float:
-        """What it adds to the score, or takes from it, as weight."""
-        return 0.0 if self.agreement is None else round(self.weight * (2 * self.agreement - 1), 2)
+    share: float
 
 
 @dataclass(frozen=True)
@@ -122,6 +118,7 @@ def _line(finding: Finding) -> Line:
         words=words(concordance, finding.normaliser, bool(seen), bool(expected)),
         agreement=finding.agreement,
         weight=finding.weight,
+        share=round(finding.contribution, 2),
     )
 
 

@@ -11,21 +11,12 @@ from django.views.decorators.http import require_POST
 from accounts import access as policy
 from accounts.actor import Actor, actor_of
 from ledger.errors import Invalid, Refused
-from reporting.models import HoldReason, ReadingItem, Recheck
+from reporting.models import ReadingItem, Recheck
 from reporting.reading_worklist import assignment
 from reporting.reports import signatures
 from web.kernel import authorization, layout
 from web.kernel.refusal import STATUSES
 from web.pages.reading.reading_worklist import wanted_of
-
-NOT_MINE: Final = "not my field"
-SKIP_REASONS: Final[Mapping[str, str]] = {
-    NOT_MINE: "",
-    "images missing": HoldReason.IMAGES_MISSING,
-    "need information": HoldReason.NEED_INFORMATION,
-    "other": "",
-}
-"""Why a reader passes an item over, and the hold that comes of it."""
 
 
 @require_POST
@@ -77,14 +68,8 @@ def still_valid(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def _skip(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
-    reason, note = request.POST.get("why", ""), _text(request, "note")
-    if reason not in SKIP_REASONS:
-        raise Invalid("choose why it is passed over", "why")
-    if reason == "other" and not note.strip():
-        raise Invalid("say why it is passed over", "note")
-    assignment.skip(item=item, by=by, reason=f"{reason}: {note}" if note else reason)
-    if hold := SKIP_REASONS[reason]:
-        assignment.hold(item=item, by=by, reason=hold, note=note)
+    hold = assignment.skip(item=item, by=by, reason=_text(request, "why"), note=_text(request, "note"))
+    if hold:
         return f"Passed over, and on hold: {hold}. It is not handed to you again."
     return "Passed over. It is not handed to you again; others still get it."
 

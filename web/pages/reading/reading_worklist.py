@@ -15,7 +15,7 @@ from archive.models import ReadingStatus
 from ledger import audit, clock
 from reporting.dictation import transcription
 from reporting.models import ReadingItem
-from reporting.reading_worklist import assignment, reader_inbox, reading_status
+from reporting.reading_worklist import assignment, reader_inbox
 from reporting.reading_worklist.assignment import Wanted
 from web.kernel import authorization, layout, paging
 from web.pages.reading import reading_rows as listing
@@ -103,7 +103,7 @@ def _context(request: HttpRequest, user: User, wanted: Wanted, shown: paging.Cut
         "is_filtered": wanted != assignment.EVERYTHING,
         "columns": [_column(request, sort, *column) for column in COLUMNS],
         "chips": _chips(request, user, wanted),
-        "waiting": waiting.filter(status=reading_status.S.READY).count(),
+        "waiting": waiting.filter(status=ReadingStatus.READY).count(),
         "stat": waiting.filter(band=0).count(),
         "overdue": assignment.overdue(user=user),
         "returned": transcription.returned(user=user)[:20],

@@ -63,7 +63,6 @@ class Row:
     wait_minutes: int
     wait_colour: str
     is_past: bool
-    is_other_day: bool
     actions: Sequence[Action]
 
     @property
@@ -99,7 +98,6 @@ def _row(
     order = step.procedure.order
     now = timezone.now()
     wait, minutes, colour = _wait(step, arrived, now)
-    day = timezone.localtime(step.due).date()
     return Row(
         step=step,
         order=order,
@@ -111,7 +109,6 @@ def _row(
         wait_minutes=minutes,
         wait_colour=colour,
         is_past=step.status in step_status.ENDED,
-        is_other_day=day != timezone.localdate(),
         actions=actions(step) if can_change else (),
     )
 

@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 from archive.decisions import decision_type
 from archive.decisions.decision_type import DecisionType, Named
 from archive.decisions.needs import Need
-from web.rest.schemas import Text, with_example
+from web.rest.schemas import Reason, Text, with_example
 
 
 @dataclass(frozen=True)
@@ -127,3 +127,13 @@ class Effects(Schema):
     )
 
     effects: list[DecisionEffect]
+
+
+class Undoing(Reason):
+    """Why the newest decision is taken back, and which one that is."""
+
+    model_config = with_example({"reason": "entered twice by the ward", "revision": 1}, extra="forbid")
+
+    revision: int | None = Field(
+        None, ge=0, le=2**31 - 1, description="the one that was seen: 409 where somebody decided since"
+    )
