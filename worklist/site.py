@@ -1,11 +1,12 @@
 """The site file's sections on authorities, stations, the procedure catalogue and worklist policies."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from accounts.site_sync import Change, sync_rows, sync_section
 from worklist.models import AssigningAuthority, ProcedureCode, Station
+from worklist.schedule import station_services
 from worklist.worklist_policy import WorklistPolicy
 
 
@@ -35,7 +36,7 @@ class StationEntry(_Strict):
     window_days: int = Field(0, ge=0)
     show_started: bool = True
     character_set: str = ""
-    services: list[Literal["worklist", "store"]] = ["worklist", "store"]
+    services: list[Annotated[str, AfterValidator(station_services.known)]] = ["worklist", "store"]
     hosts: list[str] = []
 
 

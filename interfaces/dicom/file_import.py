@@ -25,7 +25,7 @@ from archive.storage.intake import (
     Refused,
     Spooled,
 )
-from interfaces.dicom.services.spool import Spool, SpoolFile, SpoolFull, file_meta
+from interfaces.dicom.spool import Spool, SpoolFile, SpoolFull, file_meta
 
 SOURCE: Final = "IMPORT"
 LARGEST: Final = 8 << 30

@@ -8,17 +8,16 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from interfaces.dicom.message_exchange.dimse_service import STORAGE_CLASSES, VERIFICATION, Peer
+from interfaces.dicom import services
+from interfaces.dicom.message_exchange.dimse_service import Peer
 from interfaces.dicom.site import DicomSection
 from interfaces.dicom.upper_layer.acceptor_config import AssociationRequest
 from interfaces.dicom.upper_layer.pdu import CALLING_AE_NOT_RECOGNIZED, Rejection
 from worklist.models import Station
 
-WORKLIST_CLASS: Final = "1.2.840.10008.5.1.4.31"
 REMEMBERED: Final = 5.0
 """Seconds after which a change of a station takes effect on an association that stands."""
 _MOST_REMEMBERED: Final = 1000
-_STORAGE: Final = frozenset(STORAGE_CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +33,26 @@ _remembered: dict[tuple[str, str], _Permission] = {}
 
 def authorize(request: AssociationRequest) -> Rejection | None:
     """Let a known station in from its hosts, if it proposes anything that it may do."""
-    services = _services(request.peer, fresh=True)
-    if services is None:
+    granted = _granted(request.peer, fresh=True)
+    if granted is None:
         return None
-    proposed = {_service(syntax) for syntax in request.abstract_syntaxes}
-    if services and proposed & (services | {"echo"}):
+    proposed = [
+        service
+        for service in services.ALL
+        if any(service.takes(syntax) for syntax in request.abstract_syntaxes)
+    ]
+    if granted and any(service.for_all or service.name in granted for service in proposed):
         return None
     return CALLING_AE_NOT_RECOGNIZED
 
 
 def may(peer: Peer, service: str) -> bool:
-    """Whether a peer may use `store` or `worklist`."""
-    services = _services(peer)
-    return services is None or service in services
+    """Whether a peer may use a service, by its name."""
+    granted = _granted(peer)
+    return granted is None or service in granted
 
 
-def _service(abstract_syntax: str) -> str:
-    if abstract_syntax == VERIFICATION:
-        return "echo"
-    if abstract_syntax == WORKLIST_CLASS:
-        return "worklist"
-    is_private = not abstract_syntax.startswith("1.2.840.10008.")
-    return "store" if is_private or abstract_syntax in _STORAGE else ""
-
-
-def _services(peer: Peer, *, fresh: bool = False) -> frozenset[str] | None:
+def _granted(peer: Peer, *, fresh: bool = False) -> frozenset[str] | None:
     """The services of a peer; None for all, empty for a stranger."""
     key = peer.calling_ae, peer.address
     known = _remembered.get(key)

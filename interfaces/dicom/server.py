@@ -3,7 +3,8 @@
 import logging
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -12,15 +13,16 @@ from django.db import close_old_connections, connections
 
 from interfaces.dicom import peers
 from interfaces.dicom.association_log import Recorder
-from interfaces.dicom.services import modality_worklist
-from interfaces.dicom.services.store import store
-from interfaces.dicom.upper_layer.acceptor import (
-    Acceptor,
-    AcceptorConfig,
+from interfaces.dicom.message_exchange.dimse_service import (
     QueryRequest,
     QueryResult,
+    QueryService,
+    Service,
     Services,
 )
+from interfaces.dicom.services import ALL
+from interfaces.dicom.upper_layer.acceptor import Acceptor
+from interfaces.dicom.upper_layer.acceptor_config import AcceptorConfig
 from ledger import heartbeat
 
 logger = logging.getLogger(__name__)
@@ -35,25 +37,26 @@ def spool_folder() -> Path:
 
 
 def services(recorder: Recorder) -> Services:
-    """Verification, storage, worklist, whose queries `recorder` keeps."""
+    """What we provide, each service for the peers that may use it; `recorder` keeps the queries."""
+    return Services(_dispatched(service.only_for(peers.may), recorder) for service in ALL)
+
+
+def _dispatched(service: Service, recorder: Recorder) -> Service:
+    if not isinstance(service, QueryService):
+        return service
 
     def find(request: QueryRequest) -> Iterator[QueryResult]:
-        return recorder.query(request, find_worklist(request))
+        return recorder.query(request, _results(service.call, request))
 
-    offered = Services()
-    offered.add_echo()
-    offered.add_store(store, private=True)
-    offered.add_find([peers.WORKLIST_CLASS], find)
-    return offered
+    return replace(service, call=find)
 
 
-def find_worklist(request: QueryRequest) -> Iterator[QueryResult]:
-    """C-FIND of the worklist, for stations that may; a database that was away is connected to again."""
+def _results(
+    call: Callable[[QueryRequest], Iterator[QueryResult]], request: QueryRequest
+) -> Iterator[QueryResult]:
+    """The answers to a query; a database that was away is connected to again."""
     close_old_connections()
-    if not peers.may(request.peer, "worklist"):
-        yield QueryResult(0x0124, comment="This AE title may not query here")
-        return
-    yield from modality_worklist.find(request)
+    yield from call(request)
 
 
 def serve() -> None:

@@ -3,14 +3,13 @@
 An `Exchange` knows no sockets and no states; the association feeds it the bodies of P-DATA-TF PDUs.
 """
 
-import logging
-import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pydicom import Dataset
 
 from archive.dataset.uid import valid_uid
+from interfaces.dicom.fault_log import log_fault
 from interfaces.dicom.message_exchange import identifier
 from interfaces.dicom.message_exchange.command_set import (
     NO_DATASET,
@@ -31,20 +30,18 @@ from interfaces.dicom.message_exchange.dimse_service import (
     QueryRequest,
     QueryResult,
     QueryService,
-    Service,
     Services,
     StoreOutcome,
     StoreRequest,
     StoreService,
 )
 from interfaces.dicom.message_exchange.identifier import IdentifierError
-from interfaces.dicom.services.spool import Spool, SpoolFile, SpoolFull, file_meta
+from interfaces.dicom.message_exchange.incoming_message import Incoming
+from interfaces.dicom.spool import Spool, SpoolFull, file_meta
 from interfaces.dicom.upper_layer import pdu
 from interfaces.dicom.upper_layer.acceptor_config import AcceptorConfig, AssociationFacts, Counters
 from interfaces.dicom.upper_layer.pdu import AbortReason, AcceptedContext, Pdv, ProtocolError
 from interfaces.dicom.upper_layer.transport import Closed, Expired
-
-log = logging.getLogger(__name__)
 
 Elements = dict[int, bytes | int | str | None]
 
@@ -60,39 +57,6 @@ class Provider:
     services: Services
     spool: Spool
     counters: Counters
-
-
-@dataclass(slots=True)
-class Incoming:
-    """A DIMSE message on its way in."""
-
-    context: AcceptedContext
-    head: bytearray = field(default_factory=bytearray)
-    command: CommandSet | None = None
-    service: Service | None = None
-    refusal: tuple[int, str] | None = None
-    dataset: bytearray = field(default_factory=bytearray)
-    spool: SpoolFile | None = None
-
-    def append(self, fragment: memoryview, limit: int) -> None:
-        """Take a fragment of the data set; one that can't be kept is drained, and the message refused."""
-        if self.refusal:
-            return
-        if self.spool:
-            try:
-                self.spool.append(fragment)
-            except SpoolFull:
-                self.discard()
-                self.refusal = Status.OUT_OF_RESOURCES, "Object too large or no space left"
-        elif len(self.dataset) + len(fragment) > limit:
-            self.dataset.clear()
-            self.refusal = Status.OUT_OF_RESOURCES, "Data set too large"
-        else:
-            self.dataset += fragment
-
-    def discard(self) -> None:
-        if self.spool:
-            self.spool.discard()
 
 
 class Exchange:
@@ -265,8 +229,6 @@ class Exchange:
             message.context.transfer_syntax,
             self._peer,
             command.message_id,
-            command.text(Element.MOVE_ORIGINATOR_AE_TITLE),
-            command.number(Element.MOVE_ORIGINATOR_MESSAGE_ID),
             spool,
         )
         self._facts.objects += 1
@@ -291,7 +253,7 @@ class Exchange:
             encoded = _encoded(answer.dataset, context)
         except IdentifierError as error:
             answer, encoded = OperationAnswer(Status.PROCESSING_FAILURE, comment=error.comment), None
-        except Exception as error:  # as above
+        except Exception as error:  # the service's fault, which the peer has to be told
             log_fault("operation service", error)
             answer, encoded = OperationAnswer(_FAILED[0], comment=_FAILED[1]), None
         elements = dict(answer.elements)
@@ -325,7 +287,7 @@ class Exchange:
             raise
         except IdentifierError as error:
             final = QueryResult(error.status, comment=error.comment)
-        except Exception as error:  # as above
+        except Exception as error:  # the service's fault, which the peer has to be told
             log_fault("query service", error)
             final = QueryResult(Status.UNABLE_TO_PROCESS, comment=_FAILED[1])
         finally:
@@ -397,11 +359,5 @@ def _finish(results: Iterator[QueryResult]) -> None:
     if close:
         try:
             close()
-        except Exception as error:  # as above
+        except Exception as error:  # its answers have gone: there is nothing to tell
             log_fault("query service", error)
-
-
-def log_fault(what: str, error: Exception) -> None:
-    """Log where an exception came from. Its text may quote values, and those are patient data."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("%s failed: %s\n%s", what, type(error).__name__, frames)

@@ -1,20 +1,16 @@
-"""What a DIMSE service is to the acceptor: a plain callable that knows no transport.
+"""What a DIMSE service is to the acceptor: a declaration with a plain callable that knows no transport.
 
-A service is registered for a command field and its abstract syntaxes, and has one of three shapes:
+A service is for a command field and its abstract syntaxes, and has one of three shapes:
 
-- `Store`: `(StoreRequest) -> StoreOutcome`, once the whole object lies in its spool file;
-- `Query`: `(QueryRequest) -> Iterator[QueryResult]`, for C-FIND and C-MOVE; C-CANCEL-RQ is honoured between
-  results;
-- `Operation`: `(OperationRequest) -> OperationAnswer`, for C-ECHO and the DIMSE-N services.
-
->>> services = Services()
->>> services.add_echo()
->>> services.add_find([ModalityWorklistInformationFind], find)
->>> services.add_store(store, private=True)
+- `StoreService`: `(StoreRequest) -> StoreOutcome`, once the whole object lies in its spool file;
+- `QueryService`: `(QueryRequest) -> Iterator[QueryResult]`, for C-FIND and C-MOVE; C-CANCEL-RQ is honoured
+  between results;
+- `OperationService`: `(OperationRequest) -> OperationAnswer`, for C-ECHO and the DIMSE-N services.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Generic, Self, TypeVar
 
 from pydicom import Dataset
 from pydicom._uid_dict import UID_dictionary
@@ -33,9 +29,7 @@ from pynetdicom import AllStoragePresentationContexts
 
 from interfaces.dicom.message_exchange import identifier
 from interfaces.dicom.message_exchange.command_set import CommandField, CommandSet, Element, Status
-from interfaces.dicom.services.spool import SpoolFile
-
-VERIFICATION = "1.2.840.10008.1.1"
+from interfaces.dicom.spool import SpoolFile
 
 NATIVE_SYNTAXES = tuple(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)))
 """For everything except storage, in our order of preference."""
@@ -62,7 +56,7 @@ STORAGE_SYNTAXES = (
 """Every transfer syntax that can lie in a file as received: not JPIP (pixels are elsewhere), not ST 2110."""
 
 
-def _storage_classes() -> tuple[str, ...]:
+def _storage_classes() -> frozenset[str]:
     current = {str(context.abstract_syntax) for context in AllStoragePresentationContexts}
     # Retired ones too: an archive migrates what others kept.
     retired = {
@@ -70,7 +64,7 @@ def _storage_classes() -> tuple[str, ...]:
         for uid, (name, kind, *_) in UID_dictionary.items()
         if kind == "SOP Class" and "Storage" in name and uid.startswith("1.2.840.10008.5.1.")
     }
-    return tuple(sorted(current | retired))
+    return frozenset(current | retired)
 
 
 STORAGE_CLASSES = _storage_classes()
@@ -101,8 +95,6 @@ class StoreRequest:
     transfer_syntax: str
     peer: Peer
     message_id: int
-    move_originator_ae: str
-    move_originator_message_id: int | None
     spool: SpoolFile
 
     @property
@@ -138,10 +130,6 @@ class QueryRequest:
     def identifier(self) -> Dataset:
         """The identifier, decoded. The acceptor answers an `IdentifierError` that is let through."""
         return identifier.decode(self.dataset, self.transfer_syntax)
-
-    @property
-    def move_destination(self) -> str:
-        return self.command.text(Element.MOVE_DESTINATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,33 +179,6 @@ class OperationAnswer:
     elements: dict[int, bytes | int | str | None] = field(default_factory=dict)
 
 
-Store = Callable[[StoreRequest], StoreOutcome]
-Query = Callable[[QueryRequest], Iterator[QueryResult]]
-Operation = Callable[[OperationRequest], OperationAnswer]
-
-# The names under which C-FIND users know the query's types.
-FindRequest = QueryRequest
-FindResult = QueryResult
-
-
-@dataclass(frozen=True, slots=True)
-class StoreService:
-    call: Store
-
-
-@dataclass(frozen=True, slots=True)
-class QueryService:
-    call: Query
-
-
-@dataclass(frozen=True, slots=True)
-class OperationService:
-    call: Operation
-
-
-Service = StoreService | QueryService | OperationService
-
-
 @dataclass(frozen=True, slots=True)
 class Support:
     """What is offered for an abstract syntax.
@@ -244,65 +205,127 @@ class Support:
         return next((syntax for syntax in candidates if syntax in known), None)
 
 
-class Services:
-    """The registry: fill it before the acceptor is made, since negotiation results are kept."""
+Request = TypeVar("Request", StoreRequest, QueryRequest, OperationRequest)
+Answer = TypeVar("Answer")
 
-    def __init__(self) -> None:
+
+@dataclass(frozen=True, slots=True)
+class DimseService(Generic[Request, Answer]):
+    """A service that we provide (PS3.4), as its module declares it.
+
+    Attributes
+    ----------
+    name : str
+        What a station's `services` call it; a service of several commands has the same name for all.
+    for_all : bool
+        Every station may use it, and none lists it.
+    """
+
+    ACT: ClassVar = "do this"
+
+    name: str
+    abstract_syntaxes: frozenset[str]
+    command: CommandField
+    call: Callable[[Request], Answer]
+    for_all: bool = False
+
+    @property
+    def support(self) -> Support:
+        return Support(NATIVE_SYNTAXES)
+
+    def takes(self, abstract_syntax: str) -> bool:
+        return abstract_syntax in self.abstract_syntaxes
+
+    def refuse(self, status: int, comment: str) -> Answer:
+        """The answer to who may not use it."""
+        raise NotImplementedError
+
+    def only_for(self, may: Callable[[Peer, str], bool]) -> Self:
+        """The same service for peers that may use it; the others are not authorized (PS3.7 C.5.16)."""
+        if self.for_all:
+            return self
+
+        def call(request: Request) -> Answer:
+            if may(request.peer, self.name):
+                return self.call(request)
+            return self.refuse(Status.NOT_AUTHORIZED, f"This AE title may not {self.ACT} here")
+
+        return replace(self, call=call)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreService(DimseService[StoreRequest, StoreOutcome]):
+    """Storage (PS3.4 annex B), also of any class outside DICOM's own root."""
+
+    ACT: ClassVar = "store"
+
+    @property
+    def support(self) -> Support:
+        return Support(STORAGE_SYNTAXES, requestors_order=True)
+
+    def takes(self, abstract_syntax: str) -> bool:
+        return abstract_syntax in self.abstract_syntaxes or is_private(abstract_syntax)
+
+    def refuse(self, status: int, comment: str) -> StoreOutcome:
+        return StoreOutcome(status, comment)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryService(DimseService[QueryRequest, Iterator[QueryResult]]):
+    """C-FIND or C-MOVE."""
+
+    ACT: ClassVar = "query"
+
+    def refuse(self, status: int, comment: str) -> Iterator[QueryResult]:
+        return iter((QueryResult(status, comment=comment),))
+
+
+@dataclass(frozen=True, slots=True)
+class OperationService(DimseService[OperationRequest, OperationAnswer]):
+    """C-ECHO or DIMSE-N."""
+
+    def refuse(self, status: int, comment: str) -> OperationAnswer:
+        return OperationAnswer(status, comment=comment)
+
+
+Service = StoreService | QueryService | OperationService
+
+
+def is_private(abstract_syntax: str) -> bool:
+    """Whether a UID is outside DICOM's own root (PS3.5 annex A)."""
+    return not abstract_syntax.startswith("1.2.840.10008.")
+
+
+class Services:
+    """The services of an acceptor, by what is proposed and what is commanded."""
+
+    def __init__(self, services: Iterable[Service]) -> None:
         self._support: dict[str, Support] = {}
         self._services: dict[tuple[int, str], Service] = {}
-        self._private: tuple[Support, Service] | None = None
-        self._fields: set[int] = set()
-
-    def add_echo(self, call: Operation | None = None) -> None:
-        """Verification (PS3.4 annex A)."""
-        service = OperationService(call or (lambda _: OperationAnswer(Status.SUCCESS)))
-        self._add(CommandField.C_ECHO_RQ, [VERIFICATION], Support(NATIVE_SYNTAXES), service)
-
-    def add_find(self, abstract_syntaxes: Iterable[str], call: Query) -> None:
-        self.add_query(CommandField.C_FIND_RQ, abstract_syntaxes, call)
-
-    def add_query(self, command_field: CommandField, abstract_syntaxes: Iterable[str], call: Query) -> None:
-        """C-FIND or C-MOVE."""
-        self._add(command_field, abstract_syntaxes, Support(NATIVE_SYNTAXES), QueryService(call))
-
-    def add_operation(
-        self, command_field: CommandField, abstract_syntaxes: Iterable[str], call: Operation
-    ) -> None:
-        """A DIMSE-N service."""
-        self._add(command_field, abstract_syntaxes, Support(NATIVE_SYNTAXES), OperationService(call))
-
-    def add_store(
-        self, call: Store, *, abstract_syntaxes: Iterable[str] = STORAGE_CLASSES, private: bool = False
-    ) -> None:
-        """Storage (PS3.4 annex B); with `private`, also of any class outside DICOM's own root."""
-        support, service = Support(STORAGE_SYNTAXES, requestors_order=True), StoreService(call)
-        self._add(CommandField.C_STORE_RQ, abstract_syntaxes, support, service)
-        if private:
-            self._private = support, service
+        self._private: StoreService | None = None
+        for service in services:
+            self._add(service)
+        self._commands = {command for command, _ in self._services}
 
     def support(self, abstract_syntax: str) -> Support | None:
         support = self._support.get(abstract_syntax)
-        if support is None and self._private and not abstract_syntax.startswith("1.2.840.10008."):
-            support = self._private[0]
+        if support is None and self._private and is_private(abstract_syntax):
+            support = self._private.support
         return support
 
     def knows(self, command_field: int) -> bool:
-        return command_field in self._fields
+        return command_field in self._commands
 
     def find(self, command_field: int, abstract_syntax: str) -> Service | None:
         service = self._services.get((command_field, abstract_syntax))
         if service is None and self._private and abstract_syntax not in self._support:
-            service = self._private[1] if command_field == CommandField.C_STORE_RQ else None
+            service = self._private if command_field == CommandField.C_STORE_RQ else None
         return service
 
-    def _add(
-        self,
-        command_field: CommandField,
-        abstract_syntaxes: Iterable[str],
-        support: Support,
-        service: Service,
-    ) -> None:
-        self._fields.add(command_field)
-        for uid in map(str, abstract_syntaxes):
+    def _add(self, service: Service) -> None:
+        if isinstance(service, StoreService):
+            self._private = service
+        support = service.support
+        for uid in service.abstract_syntaxes:
             self._support.setdefault(uid, support)
-            self._services[command_field, uid] = service
+            self._services[service.command, uid] = service

@@ -79,7 +79,7 @@ def encode(dataset: Dataset, transfer_syntax: str) -> bytes:
     target.is_implicit_VR, target.is_little_endian = implicit, little
     try:
         write_dataset(target, dataset)
-    except Exception as error:  # as above
+    except Exception as error:  # pydicom raises whatever its parts raise
         raise IdentifierError("Data set can't be encoded") from error
     return target.getvalue()
 

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 from pydicom import Dataset
 from pydicom.datadict import keyword_for_tag
 
-from interfaces.dicom.message_exchange.dimse_service import QueryRequest, QueryResult
+from interfaces.dicom.message_exchange.command_set import CommandField
+from interfaces.dicom.message_exchange.dimse_service import QueryRequest, QueryResult, QueryService
 from interfaces.dicom.message_exchange.identifier import DOES_NOT_MATCH, IdentifierError
 from interfaces.dicom.services.element_writer import CharacterSet, ElementWriter
 from interfaces.dicom.services.worklist_item import (
@@ -31,6 +32,7 @@ from worklist.mwl import query
 from worklist.patients import person_names
 from worklist.schedule import station_groups
 
+MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"
 PENDING: Final = 0xFF00
 PENDING_WITHOUT_SOME_KEYS: Final = 0xFF01
 CHUNK: Final = 200
@@ -120,6 +122,9 @@ def find(request: QueryRequest) -> Iterator[QueryResult]:
         item = Item.of(step, groups, numbers=question.needs_numbers)
         if all(matches(item) for matches in question.matchers):
             yield QueryResult(status, writers.answer(question, item))
+
+
+SERVICE: Final = QueryService("worklist", frozenset({MODALITY_WORKLIST}), CommandField.C_FIND_RQ, find)
 
 
 class _Writers:

@@ -1,21 +1,24 @@
 """C-STORE (PS3.4 annex B): hands what has come in to intake and answers with what became of it."""
 
+from typing import Final
+
 from django.utils import timezone
 
 from archive.storage import intake
 from archive.storage.intake import Announcement, Refused, Spooled
-from interfaces.dicom import peers
-from interfaces.dicom.message_exchange.command_set import Status
-from interfaces.dicom.message_exchange.dimse_service import StoreOutcome, StoreRequest
+from interfaces.dicom.message_exchange.command_set import CommandField, Status
+from interfaces.dicom.message_exchange.dimse_service import (
+    STORAGE_CLASSES,
+    StoreOutcome,
+    StoreRequest,
+    StoreService,
+)
 
-NOT_AUTHORIZED = StoreOutcome(0x0124, "This AE title may not store here")
 _SUCCESS = StoreOutcome(Status.SUCCESS)
 
 
 def store(request: StoreRequest) -> StoreOutcome:
     """Keep an object for good, and only then say yes; a database that is away is A700H, not an error."""
-    if not peers.may(request.peer, "store"):
-        return NOT_AUTHORIZED
     spool = request.spool
     outcome = intake.take(
         spool=Spooled(
@@ -35,3 +38,6 @@ def store(request: StoreRequest) -> StoreOutcome:
         received_at=timezone.now(),
     )
     return StoreOutcome(outcome.status, outcome.comment) if isinstance(outcome, Refused) else _SUCCESS
+
+
+SERVICE: Final = StoreService("store", STORAGE_CLASSES, CommandField.C_STORE_RQ, store)

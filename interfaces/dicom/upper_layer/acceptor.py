@@ -2,13 +2,9 @@
 
 A usage example:
 
->>> services = Services()
->>> services.add_echo()
->>> services.add_find([ModalityWorklistInformationFind], find)      # (FindRequest) -> Iterator[FindResult]
->>> services.add_store(store)                                       # (StoreRequest) -> StoreOutcome
 >>> config = AcceptorConfig(ae_title="RIS", spool_dir=Path("store/spool"), host="0.0.0.0", port=11112,
 ...     authorize=authorize, thread_done=close_old_connections)
->>> acceptor = Acceptor(config, services)        # listens from here on
+>>> acceptor = Acceptor(config, Services([verification.SERVICE, store.SERVICE]))    # listens from here on
 >>> signal.signal(signal.SIGTERM, lambda *_: acceptor.request_stop())
 >>> acceptor.serve()                             # until request_stop()
 >>> acceptor.stop(timeout=20)                    # messages in flight end, the rest is aborted
@@ -26,8 +22,6 @@ from time import monotonic
 
 from interfaces.dicom.message_exchange.dimse_provider import Provider
 from interfaces.dicom.message_exchange.dimse_service import (
-    FindRequest,
-    FindResult,
     OperationAnswer,
     OperationRequest,
     Peer,
@@ -37,7 +31,7 @@ from interfaces.dicom.message_exchange.dimse_service import (
     StoreOutcome,
     StoreRequest,
 )
-from interfaces.dicom.services.spool import Spool, SpoolFile
+from interfaces.dicom.spool import Spool, SpoolFile
 from interfaces.dicom.upper_layer.acceptor_config import (
     AcceptorConfig,
     AssociationFacts,
@@ -55,8 +49,6 @@ __all__ = [
     "AssociationFacts",
     "AssociationRequest",
     "Counters",
-    "FindRequest",
-    "FindResult",
     "OperationAnswer",
     "OperationRequest",
     "Peer",
@@ -94,7 +86,6 @@ class Acceptor:
     ----------
     config : AcceptorConfig
     services : Services
-        Complete: negotiation results are kept, so nothing may be added later.
     listener : socket.socket, optional
         A listening socket, maybe shared with other processes; made from host and port if there is none.
     """

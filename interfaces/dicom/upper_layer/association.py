@@ -1,8 +1,8 @@
 """One association, in one thread: the loop of the state machine.
 
-`Association.run` takes events from the reader, looks the action up in `states.TABLE` and performs it; P-DATA
-goes to the `Exchange`. While a query yields its results, the exchange has events that have arrived meanwhile
-(C-CANCEL-RQ, A-ABORT …) taken between the responses.
+`Association.run` takes events from the reader, looks the action up in `state_machine.TABLE` and performs it;
+P-DATA goes to the `Exchange`. While a query yields its results, the exchange has events that have arrived
+meanwhile (C-CANCEL-RQ, A-ABORT …) taken between the responses.
 """
 
 import socket
@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, time
 
+from interfaces.dicom.fault_log import log_fault
 from interfaces.dicom.message_exchange.command_set import CommandError
-from interfaces.dicom.message_exchange.dimse_provider import Exchange, Provider, log_fault
+from interfaces.dicom.message_exchange.dimse_provider import Exchange, Provider
 from interfaces.dicom.message_exchange.dimse_service import Peer
 from interfaces.dicom.upper_layer import pdu
 from interfaces.dicom.upper_layer.acceptor_config import AssociationFacts, AssociationRequest

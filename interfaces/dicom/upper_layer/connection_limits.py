@@ -37,14 +37,6 @@ class Gate:
         self._lingering: dict[Connection, None] = {}
         self._changed = Condition()
 
-    @property
-    def pending(self) -> int:
-        return len(self._pending)
-
-    @property
-    def associated(self) -> int:
-        return len(self._associated)
-
     def enter(self, connection: Connection) -> bool:
         """Register a new connection as pending; False if an older one had to be cut for it."""
         with self._changed:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from interfaces.hl7.inbound import message_application, message_index, message_store
 from interfaces.hl7.inbound.message_store import Arrival
 from interfaces.hl7.models import InboundMessage, InboundStatus
-from interfaces.hl7.syntax.er7 import Er7Error
+from interfaces.hl7.syntax.character_sets import Er7Error
 from ledger import recurring
 from ledger.crashpoint import crashpoint
 

@@ -14,7 +14,9 @@ from django.utils import timezone
 from interfaces.hl7.inbound import message_index
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.syntax import er7
-from interfaces.hl7.syntax.er7 import Er7Error, Header, Message
+from interfaces.hl7.syntax.character_sets import Er7Error
+from interfaces.hl7.syntax.er7 import Header
+from interfaces.hl7.syntax.message_parts import Message
 from ledger import durability
 from ledger.crashpoint import crashpoint
 from ledger.row_sets import Table

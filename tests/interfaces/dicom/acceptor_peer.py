@@ -15,18 +15,22 @@ from typing import Any
 from pydicom import Dataset
 
 from interfaces.dicom.message_exchange.command_set import CommandField, encode_command
-from interfaces.dicom.upper_layer.acceptor import (
-    Acceptor,
-    AcceptorConfig,
-    AssociationFacts,
-    FindRequest,
-    FindResult,
+from interfaces.dicom.message_exchange.dimse_service import (
+    STORAGE_CLASSES,
     OperationAnswer,
     OperationRequest,
+    OperationService,
+    QueryRequest,
+    QueryResult,
+    QueryService,
     Services,
     StoreOutcome,
     StoreRequest,
+    StoreService,
 )
+from interfaces.dicom.services import verification
+from interfaces.dicom.upper_layer.acceptor import Acceptor
+from interfaces.dicom.upper_layer.acceptor_config import AcceptorConfig, AssociationFacts
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 MR = "1.2.840.10008.5.1.4.1.1.4"
@@ -96,7 +100,7 @@ class World:
         )
         return StoreOutcome(self.status, self.comment)
 
-    def find(self, request: FindRequest) -> Iterator[FindResult]:
+    def find(self, request: QueryRequest) -> Iterator[QueryResult]:
         asked = request.identifier
         try:
             for number in range(self.matches):
@@ -105,7 +109,7 @@ class World:
                 if self.filler:
                     match.PatientComments = self.filler
                 self.yielded += 1
-                yield FindResult(0xFF00, match)
+                yield QueryResult(0xFF00, match)
                 if self.pace:
                     time.sleep(self.pace)
         finally:
@@ -135,11 +139,14 @@ def until(condition: Callable[[], object], seconds: float = 3) -> None:
 @contextmanager
 def running(directory: Path, world: World, **settings: Any) -> Iterator[Acceptor]:
     """Run an acceptor with short deadlines."""
-    services = Services()
-    services.add_echo()
-    services.add_find([MWL], world.find)
-    services.add_store(world.store, private=True)
-    services.add_operation(CommandField.N_CREATE_RQ, [MPPS], world.operate)
+    services = Services(
+        (
+            verification.SERVICE,
+            QueryService("find", frozenset({MWL}), CommandField.C_FIND_RQ, world.find),
+            StoreService("store", STORAGE_CLASSES, CommandField.C_STORE_RQ, world.store),
+            OperationService("operate", frozenset({MPPS}), CommandField.N_CREATE_RQ, world.operate),
+        )
+    )
     values: dict[str, Any] = {
         "ae_title": "RIS",
         "spool_dir": directory / "spool",
@@ -161,6 +168,15 @@ def running(directory: Path, world: World, **settings: Any) -> Iterator[Acceptor
         acceptor.stop(2)
         server.join(5)
         assert not server.is_alive()
+
+
+def pending(acceptor: Acceptor) -> int:
+    """Connections that have not associated yet."""
+    return len(acceptor.gate._pending)
+
+
+def associated(acceptor: Acceptor) -> int:
+    return len(acceptor.gate._associated)
 
 
 def spooled(acceptor: Acceptor) -> list[str]:

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from interfaces.dicom.upper_layer import pdu as upper_layer
-from interfaces.dicom.upper_layer.acceptor import Acceptor, AssociationRequest, Rejection
+from interfaces.dicom.upper_layer.acceptor import Acceptor
+from interfaces.dicom.upper_layer.acceptor_config import AssociationRequest
+from interfaces.dicom.upper_layer.pdu import Rejection
 
 from .acceptor_peer import (
     CT,
@@ -26,6 +28,7 @@ from .acceptor_peer import (
     RawPeer,
     World,
     associate_rq,
+    associated,
     command,
     data,
     echo_rq,
@@ -34,6 +37,7 @@ from .acceptor_peer import (
     item,
     pdu,
     pdv,
+    pending,
     running,
     spooled,
     store_rq,
@@ -134,7 +138,7 @@ def test_silent_peers_take_no_associations_place(tmp_path: Path, world: World) -
                     three.send(associate_rq())
                     assert three.receive() == (3, b"\0\2\3\2")  # transient, presentation layer, local limit
                     assert time.monotonic() - began < 0.5
-            until(lambda: acceptor.gate.associated == 0)
+            until(lambda: associated(acceptor) == 0)
             assert is_good(acceptor)
         assert acceptor.counters.snapshot()["displaced"] >= 16
 
@@ -446,4 +450,4 @@ def test_peers_that_leave_are_forgotten(
         leave(peer)
     until(lambda: len(world.ended) == 3)
     until(lambda: threads() == 0)
-    assert acceptor.gate.pending == acceptor.gate.associated == 0
+    assert pending(acceptor) == associated(acceptor) == 0

@@ -3,14 +3,16 @@
 import threading
 from pathlib import Path
 
-from interfaces.dicom.upper_layer.acceptor import Acceptor, AcceptorConfig, Services, listen
+from interfaces.dicom.message_exchange.dimse_service import Services
+from interfaces.dicom.services import verification
+from interfaces.dicom.upper_layer.acceptor import Acceptor, listen
+from interfaces.dicom.upper_layer.acceptor_config import AcceptorConfig
 
 from .acceptor_peer import World, is_good, running
 
 
 def test_the_end_of_one_leaves_the_other_listening(tmp_path: Path, world: World) -> None:
-    services = Services()
-    services.add_echo()
+    services = Services([verification.SERVICE])
     with listen("127.0.0.1", 0) as shared:
         acceptors = []
         for _ in range(2):

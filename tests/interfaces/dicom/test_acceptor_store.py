@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from interfaces.dicom.services import spool as spool_module
-from interfaces.dicom.upper_layer.acceptor import Acceptor, AcceptorConfig, Services, StoreRequest
+from interfaces.dicom import spool as spool_module
+from interfaces.dicom.message_exchange.dimse_service import Services, StoreRequest
+from interfaces.dicom.upper_layer.acceptor import Acceptor
+from interfaces.dicom.upper_layer.acceptor_config import AcceptorConfig
 
 from .acceptor_peer import (
     ABORT,
@@ -318,7 +320,7 @@ def test_a_start_removes_the_spool_files_of_the_dead_only(tmp_path: Path, world:
         until(lambda: spooled(acceptor))
         assert len(spooled(acceptor)) == 1
         # A sibling process starts on the same directory while this one receives.
-        sibling = Acceptor(AcceptorConfig(ae_title="RIS", spool_dir=directory), Services())
+        sibling = Acceptor(AcceptorConfig(ae_title="RIS", spool_dir=directory), Services([]))
         assert len(spooled(acceptor)) == 1
         peer.send(data(CT_CONTEXT, DATASET))
         assert peer.response().status == 0
