@@ -22,15 +22,9 @@ from reporting.models import ReadingItem, Segment
 from web.kernel import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.schemas import Reason
-from web.rest.schemas.reports import (
-    ChangedSections,
-    Dictation,
-    Dictations,
-    Fence,
-    Finished,
-    NewDictation,
-    Returned,
-)
+from web.rest.schemas.dictations import Dictation, Dictations, Finished, NewDictation, Returned
+from web.rest.schemas.reading_items import Fence
+from web.rest.schemas.reports import ChangedSections
 
 router = Router(tags=["dictations"])
 transcriptions = Router(tags=["dictations"])

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from interfaces.hl7.syntax.er7 import Er7Error
+from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.problem import problem
 from ledger.errors import Refused
 from reporting.errors import StateConflict

@@ -25,13 +25,12 @@ from web.rest.limit_offset import Page, page
 from web.rest.patients import note_patients
 from web.rest.patients import shown as shown_patients
 from web.rest.reports import pcm_of
-from web.rest.schemas.reports import (
-    Dictation,
+from web.rest.schemas.dictations import Dictation, NewDictation
+from web.rest.schemas.reading_items import (
     Fence,
     Hold,
     ItemFilters,
     LeaseOf,
-    NewDictation,
     NextFilters,
     Optionally,
     ProcedureOfItem,

@@ -26,15 +26,14 @@ from reporting.reports import drafts, report_versions, signatures
 from reporting.reports.signing_checks import Shown
 from web.kernel import authorization
 from web.rest import dictations
+from web.rest.schemas.dictations import Dictation, NewDictation
 from web.rest.schemas.reports import (
     Addendum,
     ChangedSections,
-    Dictation,
     Kept,
     KeptSections,
     KeptTexts,
     NewAddendum,
-    NewDictation,
     NewReport,
     Note,
     Report,

@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import Literal
 
 from interfaces.hl7.syntax import character_sets
-from interfaces.hl7.syntax.er7 import DEFAULT_DELIMITERS, Delimiters, Header, unescape
+from interfaces.hl7.syntax.er7 import Header
+from interfaces.hl7.syntax.escapes import DEFAULT_DELIMITERS, Delimiters, unescape
 
 Code = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
 

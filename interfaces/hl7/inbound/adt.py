@@ -3,7 +3,8 @@
 from interfaces.hl7.inbound import patients
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
-from interfaces.hl7.syntax.er7 import Er7Error, Segments
+from interfaces.hl7.syntax.character_sets import Er7Error
+from interfaces.hl7.syntax.message_parts import Segments
 from worklist.change_set import ChangeSet, Group, Merge
 from worklist.patients.identifiers import NAMING_TYPES, Identifier
 

@@ -9,7 +9,8 @@ from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.models import InboundMessage
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.data_types import Said
-from interfaces.hl7.syntax.er7 import Field, Header, Message, Segment
+from interfaces.hl7.syntax.er7 import Header
+from interfaces.hl7.syntax.message_parts import Field, Message, Segment
 from ledger import stamps
 from worklist.provenance import Provenance
 

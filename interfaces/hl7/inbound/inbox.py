@@ -20,7 +20,7 @@ from interfaces.hl7.inbound import message_application, message_index, message_s
 from interfaces.hl7.inbound.message_store import Arrival
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.syntax import er7
-from interfaces.hl7.syntax.er7 import Er7Error
+from interfaces.hl7.syntax.character_sets import Er7Error
 from ledger import recurring
 from ledger.crashpoint import crashpoint
 

@@ -5,7 +5,8 @@ from typing import Final
 
 from interfaces.hl7.models import InboundMessage, MessageKey, OutboundMessage
 from interfaces.hl7.syntax import er7
-from interfaces.hl7.syntax.er7 import Er7Error, Segments
+from interfaces.hl7.syntax.character_sets import Er7Error
+from interfaces.hl7.syntax.message_parts import NULL, Segments
 from ledger.row_sets import Table
 
 PATIENT: Final = "patient"
@@ -64,5 +65,5 @@ def _numbers(message: Segments) -> Iterator[tuple[str, str]]:
         for segment in message.all(segment_name):
             for repetition in segment.field(n).repetitions[:10]:
                 value = repetition.component(1).strip()
-                if value and value != er7.NULL and value.isprintable():
+                if value and value != NULL and value.isprintable():
                     yield kind, value[:199]

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from interfaces.hl7.syntax.er7 import Er7Error, Segment
+from interfaces.hl7.syntax.character_sets import Er7Error
+from interfaces.hl7.syntax.message_parts import Segment
 from worklist.models import StatusEvent
 
 _BY_STATUS: Final[Mapping[str, StatusEvent.Kind | None]] = {

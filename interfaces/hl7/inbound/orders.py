@@ -7,158 +7,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from interfaces.hl7.inbound import order_control, patients
+from interfaces.hl7.inbound.code_tables import MODALITIES, PRIORITIES, SECTIONS, SECTIONS_WITHOUT_MODALITY
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
+from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.data_types import Said
-from interfaces.hl7.syntax.er7 import Er7Error, Segment, Segments, parse_path
+from interfaces.hl7.syntax.message_parts import Segment, Segments, parse_path
 from ledger.stamps import NONE
 from worklist.change_set import ChangeSet, Group
+from worklist.models import StatusEvent
 from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 
-MODALITIES: Final = frozenset(
-    [
-        "AR",
-        "ASMT",
-        "AU",
-        "BDUS",
-        "BI",
-        "BMD",
-        "CFM",
-        "CR",
-        "CT",
-        "CTPROTOCOL",
-        "DG",
-        "DMS",
-        "DOC",
-        "DX",
-        "ECG",
-        "EEG",
-        "EMG",
-        "EOG",
-        "EPS",
-        "ES",
-        "FID",
-        "GM",
-        "HC",
-        "HD",
-        "IO",
-        "IOL",
-        "IVOCT",
-        "IVUS",
-        "KER",
-        "KO",
-        "LEN",
-        "LS",
-        "MG",
-        "MR",
-        "M3D",
-        "NM",
-        "OAM",
-        "OCT",
-        "OP",
-        "OPM",
-        "OPT",
-        "OPTBSV",
-        "OPTENF",
-        "OPV",
-        "OSS",
-        "OT",
-        "PA",
-        "PLAN",
-        "POS",
-        "PR",
-        "PT",
-        "PX",
-        "REG",
-        "RESP",
-        "RF",
-        "RG",
-        "RTDOSE",
-        "RTIMAGE",
-        "RTPLAN",
-        "RTRECORD",
-        "RTSTRUCT",
-        "RWV",
-        "SEG",
-        "SM",
-        "SMR",
-        "SR",
-        "SRF",
-        "STAIN",
-        "TEXTUREMAP",
-        "TG",
-        "US",
-        "VA",
-        "XA",
-        "XC",
-        "XAPROTOCOL",
-    ]
-)
-"""DICOM's modalities (PS3.3 C.7.3.1.1.1)."""
-
-SECTIONS: Final[Mapping[str, str]] = {
-    "CAT": "CT",
-    **dict.fromkeys(("NMR", "MRI"), "MR"),
-    "NMS": "NM",
-    **dict.fromkeys(("RUS", "OUS", "VUS", "CUS"), "US"),
-    "MAM": "MG",
-    **dict.fromkeys(("CTH", "XRC"), "XA"),  # cardiac catheterization, cineradiography
-    "EC": "ECG",
-}
-"""Diagnostic service sections (HL7 Table 0074) that name a modality; none is passed on as it is."""
-
-SECTIONS_WITHOUT_MODALITY: Final = (
-    frozenset(
-        [
-            "RAD",
-            "RX",
-            "AU",
-            "BG",
-            "BLB",
-            "CG",
-            "CH",
-            "CP",
-            "CUS",
-            "EN",
-            "HM",
-            "ICU",
-            "IMM",
-            "LAB",
-            "MB",
-            "MCB",
-            "MYC",
-            "NRS",
-            "OSL",
-            "OTH",
-            "PAR",
-            "PAT",
-            "PF",
-            "PHR",
-            "PHY",
-            "PT",
-            "RC",
-            "RT",
-            "SP",
-            "SR",
-            "TX",
-            "VR",
-            "XRC",
-        ]
-    )
-    - MODALITIES
-    - frozenset(SECTIONS)
-)
-"""Sections that name none; then the catalogue decides."""
-
-PRIORITIES: Final[Mapping[str, str]] = {
-    "S": "STAT",
-    "A": "HIGH",
-    "P": "HIGH",
-    "C": "HIGH",
-    "R": "ROUTINE",
-    "T": "MEDIUM",
-}
 _UID: Final = re.compile(r"[012](\.(0|[1-9]\d*))+", re.ASCII)  # PS3.5 9.1
 DATE_ALONE: Final = len("YYYYMMDD")
 SHORT: Final = 16
@@ -176,7 +36,7 @@ class _Order:
     placer: Number | None
     filler: Number | None
     index: int = 1
-    act: Any = None
+    act: StatusEvent.Kind | None = None
     reason: str = ""
     values: dict[str, Any] = field(default_factory=dict)
     has_content: bool = False

@@ -5,8 +5,9 @@ from typing import Final
 
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
+from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.data_types import Said
-from interfaces.hl7.syntax.er7 import NULL, Er7Error, Segment, Segments
+from interfaces.hl7.syntax.message_parts import NULL, Segment, Segments
 from ledger.stamps import NONE
 from worklist.change_set import Registration, VisitUpdate
 from worklist.patients.identifiers import Authority, Identifier

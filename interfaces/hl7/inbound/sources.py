@@ -11,7 +11,8 @@ from interfaces.hl7 import source_options
 from interfaces.hl7.hl7_section import HL7Section
 from interfaces.hl7.models import Source
 from interfaces.hl7.source_options import SourceOptions
-from interfaces.hl7.syntax.er7 import Er7Error, Header
+from interfaces.hl7.syntax.character_sets import Er7Error
+from interfaces.hl7.syntax.er7 import Header
 from worklist.worklist_policy import WorklistPolicy
 
 MAPPING: Final[Mapping[str, Sequence[str]]] = {

@@ -11,7 +11,9 @@ from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import ack, context, error_codes, sources, triggers
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.syntax import character_sets, er7
-from interfaces.hl7.syntax.er7 import Er7Error, Header, Segments
+from interfaces.hl7.syntax.character_sets import Er7Error
+from interfaces.hl7.syntax.er7 import Header
+from interfaces.hl7.syntax.message_parts import Segments
 from ledger.events import Entry
 from worklist import change_check
 from worklist.catalogue import Catalogue

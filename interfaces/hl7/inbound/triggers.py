@@ -7,7 +7,8 @@ from typing import Final
 from interfaces.hl7.inbound import adt, orders
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.inbound.sources import SourcePolicy
-from interfaces.hl7.syntax.er7 import Er7Error, Header
+from interfaces.hl7.syntax.character_sets import Er7Error
+from interfaces.hl7.syntax.er7 import Header
 from worklist.change_set import ChangeSet
 
 Translate = Callable[[InboundContext], ChangeSet]

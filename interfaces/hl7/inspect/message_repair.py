@@ -16,7 +16,7 @@ from interfaces.hl7.inbound import inbox, sources, triggers
 from interfaces.hl7.models import InboundMessage
 from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax import message_text as texts
-from interfaces.hl7.syntax.er7 import Er7Error
+from interfaces.hl7.syntax.character_sets import Er7Error
 from ledger import audit, events
 from ledger.errors import Invalid
 

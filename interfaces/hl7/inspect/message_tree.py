@@ -11,8 +11,9 @@ from typing import Final
 
 from interfaces.hl7.syntax import dictionary, er7
 from interfaces.hl7.syntax import message_text as texts
+from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.dictionary import Named
-from interfaces.hl7.syntax.er7 import Er7Error, Message, Repetition, Segment
+from interfaces.hl7.syntax.message_parts import NULL, Message, Repetition, Segment
 
 LINES: Final = 250
 """Segments that one view shows."""
@@ -274,7 +275,7 @@ def _field(path: str, named: Named, repetitions: Sequence[Repetition], wrong: Pl
 
 def _repetition(path: str, named: Named, repetition: Repetition, wrong: Place) -> Part:
     is_wrong = bool(wrong.field)
-    if repetition.raw == er7.NULL:
+    if repetition.raw == NULL:
         return Part(path, named, "", is_null=True, is_wrong=is_wrong)
     pieces = repetition.components
     is_plain = len(pieces) <= 1 and len(repetition.subcomponents(1)) <= 1
@@ -298,6 +299,6 @@ def _component(path: str, named: Named, repetition: Repetition, n: int, is_wrong
 
 
 def _leaf(path: str, named: Named, value: str, is_wrong: bool) -> Part:
-    is_null = value == er7.NULL
+    is_null = value == NULL
     shown = "" if is_null else "\n".join(map(texts.visible, value[:VALUE].split("\n")))
     return Part(path, named, shown, cut=max(0, len(value) - VALUE), is_null=is_null, is_wrong=is_wrong)

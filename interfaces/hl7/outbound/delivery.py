@@ -17,10 +17,8 @@ What else comes is logged and counts for nothing.
 import contextlib
 import logging
 import random
-import socket
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -29,73 +27,24 @@ from django.db.models import Exists, F, Max, Min, OuterRef, QuerySet
 
 from interfaces.hl7 import hl7_events
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
-from interfaces.hl7.outbound import message_status, message_types, outbox
-from interfaces.hl7.syntax import er7
-from interfaces.hl7.wire import framing
+from interfaces.hl7.outbound import message_status, message_types, mllp_client, outbox
+from interfaces.hl7.outbound.mllp_client import Answer, Line, NoAnswer
 from ledger import clock, events, jobs
 from ledger.crashpoint import crashpoint
 
 logger = logging.getLogger(__name__)
 
-CONNECT_WAIT = 5.0
-ANSWER_WAIT = 30.0
 DRAIN = 20.0
 """Seconds after which no further message is begun. With the two waits it stays below a task's 60 seconds."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 300.0
-SILENCE_FOR_CR = 0.3
-"""Seconds after which a frame that lacks its last CR is complete."""
 
-RENEW_EVERY: Final = 5.0
-MAX_ANSWER: Final = 1024 * 1024
-MAX_JUNK: Final = 64 * 1024
 MAX_REFUSALS: Final = 3
 """So many messages in a row put off by AR mean that the receiver itself has a trouble."""
 ATTEMPTS_UNTIL_TOLD: Final = 5
 """So many answers of AR to one message are told to a person, once."""
 
-_STATUS: Final = {
-    "AA": OutboundStatus.DELIVERED,
-    "CA": OutboundStatus.DELIVERED,
-    "AE": OutboundStatus.HELD,
-    "CE": OutboundStatus.HELD,
-    "AR": OutboundStatus.WAITING,
-    "CR": OutboundStatus.STOPPED,
-}
-_STATUS_OF_REFUSAL: Final = {
-    **dict.fromkeys(range(200, 204), OutboundStatus.STOPPED),
-    **dict.fromkeys((204, 205, *range(100, 104)), OutboundStatus.HELD),
-}
 _jitter: Final = random.SystemRandom()
-
-
-class NoAnswer(Exception):
-    """The destination can't be reached, or gave no answer that counts."""
-
-
-class _Closed(NoAnswer):
-    """The receiver closed the connection before it answered."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An acknowledgment of our message: MSA-1, the codes of HL70357 in it, its text, its bytes."""
-
-    code: str
-    errors: frozenset[int]
-    text: str
-    raw: bytes
-
-    @property
-    def status(self) -> OutboundStatus:
-        """Where the message stands after this; WAITING means to send it again later."""
-        if self.code == "AR":
-            found = {_STATUS_OF_REFUSAL[error] for error in self.errors if error in _STATUS_OF_REFUSAL}
-            return max(found, key=lambda status: status == OutboundStatus.STOPPED, default=_STATUS["AR"])
-        return _STATUS[self.code]
-
-    def __str__(self) -> str:
-        return " ".join([self.code, *map(str, sorted(self.errors)), self.text]).strip()
 
 
 def register() -> None:
@@ -135,7 +84,7 @@ def _destination(claim: jobs.Claim) -> Destination | None:
     return Destination.objects.filter(name=claim.key, is_active=True).first()
 
 
-def _drain(destination: Destination, line: "Line", lease: "_Lease") -> None:
+def _drain(destination: Destination, line: Line, lease: "_Lease") -> None:
     ends = time.monotonic() + DRAIN
     refusals = 0
     while time.monotonic() < ends:
@@ -288,7 +237,7 @@ class _Lease:
 
     def keep(self) -> None:
         """Renew the claim where that is due; the longest wait for an answer is as long as a lease."""
-        if time.monotonic() - self._renewed >= RENEW_EVERY:
+        if time.monotonic() - self._renewed >= mllp_client.KEEP_EVERY:
             self.renew()
 
     def renew(self) -> None:
@@ -296,134 +245,3 @@ class _Lease:
         if not jobs.renew(self._claim):
             raise jobs.ClaimLost
         self._renewed = time.monotonic()
-
-
-class Line:
-    """A connection to a destination (MLLP), opened when it is needed and used for message after message."""
-
-    def __init__(self, destination: Destination, keep: Callable[[], None]) -> None:
-        self._destination = destination
-        self._keep = keep
-        self._socket: socket.socket | None = None
-        self._deframer = framing.Deframer(MAX_ANSWER)
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def ask(self, raw: bytes, control_id: str) -> Answer:
-        """Send a message and wait for its answer. Raises `NoAnswer`; the connection is closed then.
-
-        Some receivers close after each message; if one does while we write the next, it is sent anew.
-        """
-        ends = time.monotonic() + ANSWER_WAIT
-        try:
-            is_new = self._open()
-            try:
-                return self._exchange(raw, control_id, ends)
-            except _Closed:
-                if is_new:
-                    raise
-                self.close()
-                self._open()
-                return self._exchange(raw, control_id, ends)
-        except NoAnswer:
-            self.close()
-            raise
-
-    def _open(self) -> bool:
-        if self._socket is not None and not _is_closed(self._socket):
-            return False
-        self.close()
-        self._deframer = framing.Deframer(MAX_ANSWER)
-        address = self._destination.host, self._destination.port
-        try:
-            self._socket = socket.create_connection(address, timeout=CONNECT_WAIT)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as error:
-            self.close()
-            raise NoAnswer(f"no connection to {address[0]}:{address[1]}: {error}") from error
-        return True
-
-    def _exchange(self, raw: bytes, control_id: str, ends: float) -> Answer:
-        assert self._socket is not None
-        try:
-            self._send(self._socket, framing.frame(raw), ends)
-            crashpoint("oru.after_send")
-            while True:
-                for payload in self._receive(self._socket, ends):
-                    answer = read_answer(payload, control_id)
-                    if answer is not None:
-                        return answer
-                    logger.warning("%s answers something else to %s", self._destination.name, control_id)
-        except OSError as error:
-            raise _Closed(f"the connection broke: {error}") from error
-
-    def _send(self, peer: socket.socket, data: bytes, ends: float) -> None:
-        view = memoryview(data)
-        while view:
-            peer.settimeout(self._time_left(ends))
-            with contextlib.suppress(TimeoutError):
-                view = view[peer.send(view) :]
-
-    def _receive(self, peer: socket.socket, ends: float) -> list[bytes]:
-        left = self._time_left(ends)
-        peer.settimeout(min(left, SILENCE_FOR_CR) if self._deframer.awaiting_cr else left)
-        try:
-            data = peer.recv(65536)
-        except TimeoutError:
-            return self._deframer.end_of_data()
-        if not data:
-            if frames := self._deframer.end_of_data():
-                return frames
-            raise _Closed("the receiver closed the connection before it answered")
-        try:
-            frames = self._deframer.feed(data)
-        except framing.FrameTooLong as error:
-            if not error.complete:
-                raise NoAnswer(f"the receiver sends garbage: {error}") from error
-            frames = error.complete
-        if self._deframer.junk_bytes > MAX_JUNK:
-            raise NoAnswer("the receiver sends garbage, not MLLP")
-        return frames
-
-    def _time_left(self, ends: float) -> float:
-        """Seconds to wait in one go."""
-        self._keep()
-        left = ends - time.monotonic()
-        if left <= 0:
-            junk = ", only garbage" if self._deframer.junk_bytes else ""
-            raise NoAnswer(f"no answer within {ANSWER_WAIT:g} s{junk}")
-        return min(left, RENEW_EVERY)
-
-
-def _is_closed(peer: socket.socket) -> bool:
-    """Whether the peer has closed an idle connection."""
-    peer.setblocking(False)
-    try:
-        return not peer.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-
-
-def read_answer(payload: bytes, control_id: str) -> Answer | None:
-    """The acknowledgment of the message with this MSH-10 (2.9.2); None if the payload is something else."""
-    try:
-        message = er7.parse(payload)
-    except er7.Er7Error:
-        return None
-    code = message.get("MSA-1")
-    if message.get("MSA-2") != control_id or code not in _STATUS:
-        return None
-    errors = {message.get("MSA-6")}
-    texts = [message.get("MSA-3"), message.get("ERR-8"), message.get("ERR-3.2"), message.get("ERR-1.4.2")]
-    for segment in message.all("ERR"):
-        errors.add(segment.field(3).value)
-        errors |= {repetition.component(4) for repetition in segment.field(1).repetitions}
-    numbers = frozenset(
-        int(error) for error in errors if error.isascii() and error.isdigit() and len(error) < 6
-    )
-    return Answer(code, numbers, next(filter(None, texts), ""), payload)

@@ -9,7 +9,7 @@ from hl7apy import load_reference
 from hl7apy.exceptions import HL7apyException
 
 from interfaces.hl7.inbound.ack import escape
-from interfaces.hl7.syntax.er7 import DEFAULT_DELIMITERS
+from interfaces.hl7.syntax.escapes import DEFAULT_DELIMITERS
 from ledger.errors import Invalid
 
 

@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
-from interfaces.hl7.syntax.er7 import NULL, Er7Error, Field, Repetition, Segment
+from interfaces.hl7.syntax.character_sets import Er7Error
+from interfaces.hl7.syntax.message_parts import NULL, Field, Repetition, Segment
 from ledger.stamps import NONE
 from worklist.orders.order_update import Number
 from worklist.patients.identifiers import Authority, Identifier

@@ -3,7 +3,7 @@
 from typing import Final
 
 from interfaces.hl7.syntax import character_sets, er7
-from interfaces.hl7.syntax.er7 import Er7Error
+from interfaces.hl7.syntax.character_sets import Er7Error
 
 
 def decoded(raw: bytes, charset: str = "") -> str:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interfaces.hl7.inbound.ack import AckError, acknowledgment, build, commit_code, escape, status_code_for
-from interfaces.hl7.syntax.er7 import Delimiters, parse, read_header, unescape
+from interfaces.hl7.syntax.er7 import parse, read_header
+from interfaces.hl7.syntax.escapes import Delimiters, unescape
 
 NOW = datetime(2025, 1, 2, 10, 11, 12, tzinfo=UTC)
 

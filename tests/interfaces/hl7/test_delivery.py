@@ -20,7 +20,7 @@ from accounts.models import Facility
 from archive.models import Study
 from archive.signals import study_reconciled
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
-from interfaces.hl7.outbound import delivery, outbox
+from interfaces.hl7.outbound import delivery, mllp_client, outbox
 from interfaces.hl7.outbound.message_types import OutboundMessageType
 from interfaces.hl7.outbound.messages import ORDER_STATUS
 from interfaces.hl7.syntax import er7
@@ -135,10 +135,10 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def pacs(receiver: Receiver, facility: Facility, monkeypatch: pytest.MonkeyPatch) -> Destination:
-    monkeypatch.setattr(delivery, "ANSWER_WAIT", 0.25)
+    monkeypatch.setattr(mllp_client, "ANSWER_WAIT", 0.25)
     monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.15)
     monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.2)
-    monkeypatch.setattr(delivery, "SILENCE_FOR_CR", 0.05)
+    monkeypatch.setattr(mllp_client, "SILENCE_FOR_CR", 0.05)
     delivery.register()
     return Destination.objects.create(
         name="HIS", host="127.0.0.1", port=receiver.port, application="HIS", facility_name="GEN|EAST"
@@ -373,9 +373,9 @@ def test_a_receiver_that_refuses_everything_is_left_alone_for_a_while(
 def test_an_error_of_before_2_5_is_understood() -> None:
     """2.15.5.1: ERR-1 has the code in its fourth component; MSA-6 in the versions before."""
     ack = b"MSH|^~\\&|T\rMSA|AR|X|text\rERR|PID^1^3^204&Unknown\r"
-    found = delivery.read_answer(ack, "X")
+    found = mllp_client.read_answer(ack, "X")
     assert found and (found.errors, found.status, found.text) == ({204}, OutboundStatus.HELD, "text")
-    found = delivery.read_answer(b"MSH|^~\\&|T\rMSA|AR|X||||203\r", "X")
+    found = mllp_client.read_answer(b"MSH|^~\\&|T\rMSA|AR|X||||203\r", "X")
     assert found and found.status == OutboundStatus.STOPPED
 
 
@@ -475,7 +475,7 @@ def test_the_claim_is_renewed_while_an_answer_is_awaited(
 ) -> None:
     renewed = []
     renew = jobs.renew
-    monkeypatch.setattr(delivery, "RENEW_EVERY", 0.05)
+    monkeypatch.setattr(mllp_client, "KEEP_EVERY", 0.05)
     monkeypatch.setattr(jobs, "renew", lambda claim: renewed.append(1) or renew(claim))
     receiver.script = [silent]
     enqueue()
@@ -500,7 +500,8 @@ def test_a_killed_sender_repeats_at_most_one_message(
 
     sent = [enqueue("ann").control_id for _ in range(3)]
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(delivery, "crashpoint", kill)
+        for module in (delivery, mllp_client):
+            patch.setattr(module, "crashpoint", kill)
         deliver()
     assert Job.objects.get().state == JobState.CLAIMED
     Job.objects.update(lease_until=clock.now() - timedelta(seconds=1))

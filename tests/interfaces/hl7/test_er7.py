@@ -7,16 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interfaces.hl7.syntax.er7 import (
-    NULL,
-    Delimiters,
-    Er7Error,
-    parse,
-    parse_path,
-    parse_text,
-    read_header,
-    unescape,
-)
+from interfaces.hl7.syntax.character_sets import Er7Error
+from interfaces.hl7.syntax.er7 import parse, parse_text, read_header
+from interfaces.hl7.syntax.escapes import Delimiters, unescape
+from interfaces.hl7.syntax.message_parts import NULL, parse_path
 from interfaces.hl7.wire.framing import split_messages
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "hl7"

@@ -8,7 +8,7 @@ from interfaces.hl7.inbound import inbox
 from interfaces.hl7.inspect import message_repair, message_search
 from interfaces.hl7.inspect.message_search import Filters
 from interfaces.hl7.models import Destination, InboundMessage, MessageKey, OutboundMessage
-from interfaces.hl7.syntax.er7 import Er7Error
+from interfaces.hl7.syntax.character_sets import Er7Error
 from ledger.models import AuditEvent, Event
 from tests.actors import integrator
 from worklist.models import Patient

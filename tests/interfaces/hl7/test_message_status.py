@@ -8,6 +8,7 @@ from django.db import transaction
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.outbound import delivery, message_status, outbox
 from interfaces.hl7.outbound.message_status import ACTIONS, TRANSITIONS
+from interfaces.hl7.outbound.mllp_client import Answer
 from ledger import clock
 from ledger.errors import Conflict
 from ledger.models import Event, Job
@@ -47,7 +48,7 @@ def test_an_answer_that_comes_after_a_persons_decision_undoes_it_only_by_arrivin
 ) -> None:
     """Somebody held or skipped it while it was on its way."""
     row = message(status)
-    delivery._answered(row, row.destination, delivery.Answer(code, frozenset(), "", b"MSA"))
+    delivery._answered(row, row.destination, Answer(code, frozenset(), "", b"MSA"))
     row.refresh_from_db()
     waited = status == OutboundStatus.WAITING
     refused = {"AE": "held", "CR": "stopped"}

@@ -14,7 +14,9 @@ from accounts.models import Facility, User
 from archive.signals import study_settled
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound import delivery, outbox
+from interfaces.hl7.outbound.mllp_client import Answer
 from interfaces.hl7.syntax import er7
+from interfaces.hl7.syntax.message_parts import Message
 from ledger import jobs
 from ledger.models import Event, Job
 from reporting.models import ReportVersion
@@ -48,7 +50,7 @@ def settled(world: World) -> None:
         study_settled.send(sender=None, study=world.study)
 
 
-def said(version: ReportVersion, order: Order | None = None) -> er7.Message:
+def said(version: ReportVersion, order: Order | None = None) -> Message:
     """The message of a version, as its destination would get it."""
     rows = OutboundMessage.objects.filter(key__startswith=f"version:{version.public_id}:")
     if order is not None:
@@ -57,7 +59,7 @@ def said(version: ReportVersion, order: Order | None = None) -> er7.Message:
     return er7.parse(outbox.write(row, row.destination))
 
 
-def observed(message: er7.Message) -> list[tuple[str, str, str]]:
+def observed(message: Message) -> list[tuple[str, str, str]]:
     """Code, text and status of each OBX that is a part of the report."""
     return [
         (obx.field(3).component(1), obx.field(5).value, obx.field(11).value)
@@ -71,7 +73,7 @@ def accept(version: ReportVersion, destination: str = "HIS") -> None:
     for row in OutboundMessage.objects.filter(
         key__startswith=f"version:{version.public_id}:", destination__name=destination
     ):
-        answer = delivery.Answer("AA", frozenset(), "", b"MSA|AA|x")
+        answer = Answer("AA", frozenset(), "", b"MSA|AA|x")
         delivery._answered(row, row.destination, answer)
 
 

@@ -13,7 +13,7 @@ from interfaces.hl7.inspect import message_search
 from interfaces.hl7.inspect.message_tree import Place
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.syntax import message_text as texts
-from interfaces.hl7.syntax.er7 import Er7Error
+from interfaces.hl7.syntax.character_sets import Er7Error
 from ledger import audit
 from ledger.errors import Invalid
 from web.kernel import authorization, layout

@@ -1,7 +1,7 @@
 """What bodies and parameters look like, each body with an example."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict
@@ -15,6 +15,10 @@ def _without_nul(value: str) -> str:
 
 Text = Annotated[str, AfterValidator(_without_nul)]
 """A text that every database can keep."""
+
+# Ids in the examples of more than one schema.
+EXAMPLE_ITEM: Final = "6f5e4d3c2b1a4f0e9d8c7b6a59483726"
+EXAMPLE_REPORT: Final = "3d0c1b2a9f8e4d7c8b6a594837261504"
 
 
 def with_example(*examples: dict[str, Any], extra: Literal["forbid", "ignore"] = "ignore") -> ConfigDict:
