@@ -20,7 +20,7 @@ from archive.dataset.transfer_syntax import EXPLICIT_LITTLE_ENDIAN
 from archive.modality import DOCUMENTS
 from archive.models import Instance, Series, Study
 from archive.storage import intake
-from archive.storage.intake import OUT_OF_RESOURCES, Announcement, Outcome, Refused, Spooled
+from archive.storage.intake import Announcement, NotKept, Outcome, Reason, Spooled
 from ledger import clock
 
 
@@ -65,7 +65,7 @@ def counts(studies: Iterable[Study]) -> dict[int, Counts]:
 
 
 def keep(dataset: bytes, *, sop_class_uid: str, sop_instance_uid: str) -> Outcome:
-    """Take in a dataset that we made, in Explicit VR Little Endian; a full disk is `Refused` with A700H."""
+    """Take in a dataset that we made, in Explicit VR Little Endian; a full disk is no exception."""
     folder = Path(settings.HOME) / "spool"
     path = folder / f"own.{uuid.uuid4().hex}.part"
     head = build_preamble_and_meta(sop_class_uid, sop_instance_uid, EXPLICIT_LITTLE_ENDIAN, settings.AE_TITLE)
@@ -88,6 +88,8 @@ def keep(dataset: bytes, *, sop_class_uid: str, sop_instance_uid: str) -> Outcom
                 received_at=clock.now(),
             )
     except OSError as error:
-        return Refused(OUT_OF_RESOURCES, f"The file could not be written: {os.strerror(error.errno or 0)}")
+        return NotKept(
+            Reason.OUT_OF_RESOURCES, f"The file could not be written: {os.strerror(error.errno or 0)}"
+        )
     finally:
         path.unlink(missing_ok=True)

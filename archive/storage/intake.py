@@ -14,6 +14,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -31,12 +32,6 @@ from ledger import notifier
 from ledger.crashpoint import crashpoint
 
 logger = logging.getLogger(__name__)
-
-# PS3.4 table B.2-1
-OUT_OF_RESOURCES: Final = 0xA700
-DOES_NOT_MATCH: Final = 0xA900
-CANNOT_UNDERSTAND: Final = 0xC000
-DUPLICATE: Final = 0xC001
 
 ATTEMPTS: Final = 3
 """How often the database is asked, each time after the first on a new connection."""
@@ -84,23 +79,34 @@ class Repeated:
     """The object was here already, and what came again was counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The object was not taken: a failure status (PS3.4 table B.2-1) and a comment without patient data."""
+class Reason(Enum):
+    """Why an object is not kept."""
 
-    status: int
+    OUT_OF_RESOURCES = "out of resources"
+    """The disk or the database refuses; what is sent again later may be taken."""
+    NOT_AS_ANNOUNCED = "not as announced"
+    UNREADABLE = "unreadable"
+    CONFLICT = "conflict"
+    """Other content is here under its UID."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotKept:
+    """The object was not taken: why, and a comment without patient data."""
+
+    reason: Reason
     comment: str
 
 
-Outcome = Accepted | Repeated | Refused
+Outcome = Accepted | Repeated | NotKept
 
 
 class _Unacceptable(Exception):
-    """What is wrong with an object; it goes into quarantine."""
+    """What is wrong with an object; it goes into quarantine, as `kind`."""
 
-    def __init__(self, reason: Quarantined.Reason, status: int, comment: str) -> None:
+    def __init__(self, kind: Quarantined.Reason, reason: Reason, comment: str) -> None:
         super().__init__(comment)
-        self.reason, self.status, self.comment = reason, status, comment
+        self.kind, self.reason, self.comment = kind, reason, comment
 
 
 class _Uncertain(Exception):
@@ -119,14 +125,14 @@ def take(*, spool: Spooled, announced: Announcement, received_at: datetime) -> O
             return _keep(spool, announced, walked, volume, received_at)
         except _Unacceptable as fault:
             _quarantine(spool, announced, walked, fault)
-            return Refused(fault.status, fault.comment)
+            return NotKept(fault.reason, fault.comment)
     except OSError as error:
         logger.error("an object could not be stored: %s", os.strerror(error.errno or 0))
-        return Refused(OUT_OF_RESOURCES, "The file could not be stored")
+        return NotKept(Reason.OUT_OF_RESOURCES, "The file could not be stored")
     except (*_DATABASE_FAULTS, _Uncertain) as error:
         logger.error("an object could not be recorded: %s", type(error).__name__)
         connection.close()
-        return Refused(OUT_OF_RESOURCES, "The database can't be reached")
+        return NotKept(Reason.OUT_OF_RESOURCES, "The database can't be reached")
 
 
 # Examining
@@ -137,16 +143,16 @@ def _examine(spool: Spooled, announced: Announcement) -> Walked:
     if not valid_uid(announced.sop_instance_uid) or not valid_uid(announced.sop_class_uid):
         raise _bad_identity("The announced SOP Class or Instance UID is no UID")
     if not spool.size:
-        raise _Unacceptable(Quarantined.Reason.BROKEN, CANNOT_UNDERSTAND, "empty dataset")
+        raise _Unacceptable(Quarantined.Reason.BROKEN, Reason.UNREADABLE, "empty dataset")
     try:
         with mmap.mmap(spool.fd, 0, access=mmap.ACCESS_READ) as buffer:
             walked = walk(buffer, spool.transfer_syntax, start=spool.dataset_offset)
     except DatasetError as error:
-        raise _Unacceptable(Quarantined.Reason.BROKEN, CANNOT_UNDERSTAND, str(error)) from None
+        raise _Unacceptable(Quarantined.Reason.BROKEN, Reason.UNREADABLE, str(error)) from None
     if walked.sop_instance_uid != announced.sop_instance_uid:
-        raise _bad_identity("SOP Instance UID differs from the dataset's", DOES_NOT_MATCH)
+        raise _bad_identity("SOP Instance UID differs from the dataset's", Reason.NOT_AS_ANNOUNCED)
     if walked.sop_class_uid != announced.sop_class_uid:
-        raise _bad_identity("SOP Class UID differs from the dataset's", DOES_NOT_MATCH)
+        raise _bad_identity("SOP Class UID differs from the dataset's", Reason.NOT_AS_ANNOUNCED)
     if not valid_uid(walked.study_instance_uid):
         raise _bad_identity("Study Instance UID missing or no UID")
     if not valid_uid(walked.series_instance_uid):
@@ -154,8 +160,8 @@ def _examine(spool: Spooled, announced: Announcement) -> Walked:
     return walked
 
 
-def _bad_identity(comment: str, status: int = CANNOT_UNDERSTAND) -> _Unacceptable:
-    return _Unacceptable(Quarantined.Reason.BAD_IDENTITY, status, comment)
+def _bad_identity(comment: str, reason: Reason = Reason.UNREADABLE) -> _Unacceptable:
+    return _Unacceptable(Quarantined.Reason.BAD_IDENTITY, reason, comment)
 
 
 # Keeping
@@ -342,7 +348,7 @@ def _check_alike(kept: StoredFile, spool: Spooled, walked: Walked) -> None:
 
 
 def _conflict(comment: str) -> _Unacceptable:
-    return _Unacceptable(Quarantined.Reason.CONFLICT, DUPLICATE, comment)
+    return _Unacceptable(Quarantined.Reason.CONFLICT, Reason.CONFLICT, comment)
 
 
 def _quarantine(spool: Spooled, announced: Announcement, walked: Walked | None, fault: _Unacceptable) -> None:
@@ -350,7 +356,7 @@ def _quarantine(spool: Spooled, announced: Announcement, walked: Walked | None, 
     quarantine.keep(
         spool.path,
         Quarantined(
-            reason=fault.reason,
+            reason=fault.kind,
             text=fault.comment,
             sop_instance_uid=announced.sop_instance_uid,
             sop_class_uid=announced.sop_class_uid,

@@ -18,11 +18,10 @@ from archive.dataset.transfer_syntax import DEFLATED
 from archive.dataset.walk import walk
 from archive.storage import intake
 from archive.storage.intake import (
-    CANNOT_UNDERSTAND,
-    OUT_OF_RESOURCES,
     Announcement,
+    NotKept,
     Outcome,
-    Refused,
+    Reason,
     Spooled,
 )
 from interfaces.dicom.spool import Spool, SpoolFile, SpoolFull, file_meta
@@ -63,18 +62,18 @@ def import_file(path: Path, spool: Spool) -> Outcome:
         part10 = open_part10(path)
         class_uid, instance_uid = _identity(part10)
     except DatasetError as error:
-        return Refused(CANNOT_UNDERSTAND, str(error))
+        return NotKept(Reason.UNREADABLE, str(error))
     except OSError as error:
-        return Refused(CANNOT_UNDERSTAND, f"can't be read: {os.strerror(error.errno or 0)}")
+        return NotKept(Reason.UNREADABLE, f"can't be read: {os.strerror(error.errno or 0)}")
     try:
         spooled = spool.create(file_meta(class_uid, instance_uid, part10.transfer_syntax, SOURCE), LARGEST)
     except SpoolFull:
-        return Refused(OUT_OF_RESOURCES, "No space left")
+        return NotKept(Reason.OUT_OF_RESOURCES, "No space left")
     try:
         _copy(part10, spooled)
         return _take(spooled, part10, class_uid, instance_uid)
     except SpoolFull:
-        return Refused(OUT_OF_RESOURCES, "No space left")
+        return NotKept(Reason.OUT_OF_RESOURCES, "No space left")
     finally:
         spooled.discard()
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from archive.storage import generated_objects
-from archive.storage.intake import OUT_OF_RESOURCES, Refused
+from archive.storage.intake import NotKept, Reason
 from ledger import clock, events, jobs
 from ledger.crashpoint import crashpoint
 from reporting import reporting_events
@@ -84,12 +84,12 @@ def _keep(document: Document, place: Place, version: ReportVersion, modality: st
     outcome = generated_objects.keep(
         rendered_objects.encode(dataset), sop_class_uid=class_uid, sop_instance_uid=uid
     )
-    if not isinstance(outcome, Refused):
+    if not isinstance(outcome, NotKept):
         return
     logger.warning("a copy of version %s is not taken: %s", version.public_id, outcome.comment)
-    if outcome.status == OUT_OF_RESOURCES:
+    if outcome.reason is Reason.OUT_OF_RESOURCES:
         raise jobs.Retry(outcome.comment, TRY_AGAIN)
-    raise NotTaken(f"{outcome.status:04X}: {outcome.comment}")
+    raise NotTaken(f"{outcome.reason.value}: {outcome.comment}")
 
 
 def _encapsulated(document: Document, place: Place) -> Any:

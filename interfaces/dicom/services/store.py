@@ -1,11 +1,12 @@
 """C-STORE (PS3.4 annex B): hands what has come in to intake and answers with what became of it."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from django.utils import timezone
 
 from archive.storage import intake
-from archive.storage.intake import Announcement, Refused, Spooled
+from archive.storage.intake import Announcement, NotKept, Reason, Spooled
 from interfaces.dicom.message_exchange.command_set import CommandField, Status
 from interfaces.dicom.message_exchange.dimse_service import (
     STORAGE_CLASSES,
@@ -14,6 +15,13 @@ from interfaces.dicom.message_exchange.dimse_service import (
     StoreService,
 )
 
+STATUSES: Final[Mapping[Reason, int]] = {
+    Reason.OUT_OF_RESOURCES: 0xA700,
+    Reason.NOT_AS_ANNOUNCED: 0xA900,
+    Reason.UNREADABLE: 0xC000,
+    Reason.CONFLICT: 0xC001,
+}
+"""PS3.4 table B.2-1."""
 _SUCCESS = StoreOutcome(Status.SUCCESS)
 
 
@@ -37,7 +45,9 @@ def store(request: StoreRequest) -> StoreOutcome:
         ),
         received_at=timezone.now(),
     )
-    return StoreOutcome(outcome.status, outcome.comment) if isinstance(outcome, Refused) else _SUCCESS
+    if isinstance(outcome, NotKept):
+        return StoreOutcome(STATUSES[outcome.reason], outcome.comment)
+    return _SUCCESS
 
 
 SERVICE: Final = StoreService("store", STORAGE_CLASSES, CommandField.C_STORE_RQ, store)

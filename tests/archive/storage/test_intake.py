@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 
 from archive.models import Instance, Quarantined, StoredFile
 from archive.storage import intake, volumes
-from archive.storage.intake import Accepted, Refused, Repeated
+from archive.storage.intake import Accepted, NotKept, Reason, Repeated
 from ledger import notifier
 from tests.archive.dataset.builders import (
     CT,
@@ -51,7 +51,7 @@ def test_the_index_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_site_decides_how_much_has_to_stay_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volumes, "LEAST_FREE_MIB", 1 << 40)
-    assert take() == Refused(0xA700, "The file could not be stored")
+    assert take() == NotKept(Reason.OUT_OF_RESOURCES, "The file could not be stored")
     assert not Instance.objects.exists()
     assert not files_in("volumes")
     assert not files_in("quarantine")
@@ -88,8 +88,8 @@ def test_a_header_that_a_peer_coerced_around_equal_pixels_is_a_repeat() -> None:
 def test_other_content_under_a_known_uid_is_refused_and_kept(attributes: dict[str, Any]) -> None:
     take()
     outcome = take(encoded(image(**attributes)))
-    assert isinstance(outcome, Refused)
-    assert outcome.status & 0xF000 == 0xC000
+    assert isinstance(outcome, NotKept)
+    assert outcome.reason is Reason.CONFLICT
     assert Instance.objects.get().times_received == 1
     assert Quarantined.objects.get().reason == Quarantined.Reason.CONFLICT
     assert len(files_in("volumes")) == len(files_in("quarantine")) == 1
@@ -132,20 +132,20 @@ def test_of_two_that_bring_the_same_object_at_once_one_makes_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("announced", "status"),
+    ("announced", "reason"),
     [
-        ({"instance": "1.2.3.5"}, 0xA900),
-        ({"sop_class": "1.2.840.10008.5.1.4.1.1.4"}, 0xA900),
-        ({"instance": "../../etc/passwd"}, 0xC000),
-        ({"instance": "1.2.\0"}, 0xC000),
-        ({"instance": ""}, 0xC000),
-        ({"instance": "1." + "2" * 63}, 0xC000),
+        ({"instance": "1.2.3.5"}, Reason.NOT_AS_ANNOUNCED),
+        ({"sop_class": "1.2.840.10008.5.1.4.1.1.4"}, Reason.NOT_AS_ANNOUNCED),
+        ({"instance": "../../etc/passwd"}, Reason.UNREADABLE),
+        ({"instance": "1.2.\0"}, Reason.UNREADABLE),
+        ({"instance": ""}, Reason.UNREADABLE),
+        ({"instance": "1." + "2" * 63}, Reason.UNREADABLE),
     ],
 )
-def test_what_is_not_what_was_announced_is_refused(announced: dict[str, str], status: int) -> None:
+def test_what_is_not_what_was_announced_is_refused(announced: dict[str, str], reason: Reason) -> None:
     outcome = take(**announced)  # type: ignore[arg-type]
-    assert isinstance(outcome, Refused)
-    assert outcome.status == status
+    assert isinstance(outcome, NotKept)
+    assert outcome.reason is reason
     assert Quarantined.objects.get().reason == Quarantined.Reason.BAD_IDENTITY
     assert not Instance.objects.exists()
     assert not files_in("volumes")
@@ -155,16 +155,16 @@ def test_what_is_not_what_was_announced_is_refused(announced: dict[str, str], st
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
 def test_an_object_without_a_study_or_a_series_is_refused(keyword: str, uid: str | None) -> None:
     outcome = take(encoded(image(**{keyword: uid})))
-    assert isinstance(outcome, Refused)
-    assert outcome.status == 0xC000
+    assert isinstance(outcome, NotKept)
+    assert outcome.reason is Reason.UNREADABLE
     assert Quarantined.objects.count() == len(files_in("quarantine")) == 1
 
 
 def test_a_cut_dataset_is_refused_and_kept() -> None:
     dataset = encoded(image())[:-10]
     outcome = take(dataset)
-    assert isinstance(outcome, Refused)
-    assert outcome.status == 0xC000
+    assert isinstance(outcome, NotKept)
+    assert outcome.reason is Reason.UNREADABLE
     row = Quarantined.objects.get()
     assert row.reason == Quarantined.Reason.BROKEN
     (file,) = files_in("quarantine")
@@ -174,8 +174,8 @@ def test_a_cut_dataset_is_refused_and_kept() -> None:
 
 def test_an_empty_dataset_is_refused() -> None:
     outcome = take(b"")
-    assert isinstance(outcome, Refused)
-    assert outcome.status == 0xC000
+    assert isinstance(outcome, NotKept)
+    assert outcome.reason is Reason.UNREADABLE
 
 
 def test_big_endian_is_read_as_such() -> None:
@@ -203,8 +203,8 @@ def test_a_disk_that_refuses_is_never_a_yes(
         monkeypatch.setattr(os, step, refuse)
     outcome = intake.take(spool=file, announced=intake.Announcement(CT, "1.2.3.4"), received_at=NOON)
     monkeypatch.undo()
-    assert isinstance(outcome, Refused)
-    assert outcome.status == 0xA700
+    assert isinstance(outcome, NotKept)
+    assert outcome.reason is Reason.OUT_OF_RESOURCES
     assert not Instance.objects.exists()
     assert not files_in("volumes")
 
@@ -220,8 +220,8 @@ def test_a_failed_fsync_is_final(monkeypatch: pytest.MonkeyPatch, home: Path) ->
 
     monkeypatch.setattr(os, "fsync", fail_once)
     outcome = take()
-    assert isinstance(outcome, Refused)
-    assert outcome.status == 0xA700
+    assert isinstance(outcome, NotKept)
+    assert outcome.reason is Reason.OUT_OF_RESOURCES
     assert len(calls) == 1
 
 
@@ -234,7 +234,7 @@ def test_a_database_that_is_away_is_no_yes_and_leaves_nothing(monkeypatch: pytes
         raise OperationalError("database is locked") from _Coded()
 
     monkeypatch.setattr(intake, "_insert", refuse)
-    assert take() == Refused(0xA700, "The database can't be reached")
+    assert take() == NotKept(Reason.OUT_OF_RESOURCES, "The database can't be reached")
     assert len(tries) == intake.ATTEMPTS
     assert not files_in("volumes")
     monkeypatch.undo()

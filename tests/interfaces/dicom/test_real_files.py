@@ -16,7 +16,8 @@ from archive.dataset.transfer_syntax import DEFLATED, EXPLICIT_LITTLE_ENDIAN
 from archive.dataset.walk import walk
 from archive.index import indexer
 from archive.models import Instance, Quarantined, StoredFile
-from archive.storage.intake import DUPLICATE
+from archive.storage.intake import Reason
+from interfaces.dicom.services.store import STATUSES
 from tests.archive.dataset.builders import REAL_FILES, needs_real_files, real_files
 from tests.archive.objects import files_in
 from tests.clients.raw_store import RawStore, Rejected
@@ -104,7 +105,7 @@ def test_every_real_file_comes_back_or_is_refused_and_kept(
             print(f"{path.relative_to(REAL_FILES)}: {sent.status:04X}H {sent.comment}")
         else:
             counts["stored"] += 1
-        if sent is not None and sent.status == DUPLICATE:
+        if sent is not None and sent.status == STATUSES[Reason.CONFLICT]:
             # Another variant of it is there; by itself it must be taken as well.
             StoredFile.objects.filter(instance__sop_instance_uid=sent.instance).delete()
             Instance.objects.filter(sop_instance_uid=sent.instance).delete()

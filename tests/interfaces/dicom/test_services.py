@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from archive.storage.intake import Reason
 from interfaces.dicom import peers, server, services
 from interfaces.dicom.association_log import Recorder
 from interfaces.dicom.message_exchange.command_set import CommandField
@@ -23,6 +24,7 @@ from interfaces.dicom.message_exchange.dimse_service import (
     StoreRequest,
     StoreService,
 )
+from interfaces.dicom.services import store
 from interfaces.dicom.upper_layer.acceptor_config import AssociationRequest
 from ris_pacs import site
 from worklist.models import Station
@@ -138,3 +140,13 @@ def test_the_site_file_names_what_is_provided(tmp_path: Path) -> None:
 def test_another_name_is_refused_with_those_that_there_are(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(site.SiteFileError, match="there are: mpps, store, worklist"):
         site.read(_site(tmp_path / "site.yaml", f"store, {wrong}"))
+
+
+def test_each_reason_not_to_keep_an_object_has_its_status() -> None:
+    """PS3.4 table B.2-1."""
+    assert {reason.name: f"{store.STATUSES[reason]:04X}" for reason in Reason} == {
+        "OUT_OF_RESOURCES": "A700",
+        "NOT_AS_ANNOUNCED": "A900",
+        "UNREADABLE": "C000",
+        "CONFLICT": "C001",
+    }

@@ -8,8 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from archive.storage.intake import Accepted, Refused
+from archive.storage.intake import Accepted, NotKept
 from interfaces.dicom import file_import, server
+from interfaces.dicom.services.store import STATUSES
 
 
 class Command(BaseCommand):
@@ -31,9 +32,9 @@ class Command(BaseCommand):
         counts: Counter[str] = Counter()
         for imported in file_import.import_files(file_import.files_below(paths), server.spool_folder()):
             outcome = imported.outcome
-            if isinstance(outcome, Refused):
+            if isinstance(outcome, NotKept):
                 counts["refused"] += 1
-                self.stderr.write(f"{imported.path}: {outcome.status:04X}H {outcome.comment}")
+                self.stderr.write(f"{imported.path}: {STATUSES[outcome.reason]:04X}H {outcome.comment}")
             else:
                 counts["stored" if isinstance(outcome, Accepted) else "here already"] += 1
         said = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
