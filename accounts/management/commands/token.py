@@ -10,6 +10,7 @@ from accounts.models import Token, User
 
 class Command(BaseCommand):
     help = "Print a new bearer token for a user."
+    requires_system_checks = ()  # they load every page, which takes longer than all the rest
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user")
