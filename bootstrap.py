@@ -265,7 +265,7 @@ def set_up_tools() -> str:
     what = "the tools that check the scripts of the pages"
     try:
         with one_at_a_time():
-            node = find_node() or keep_node()
+            node = find_program("node") or keep_node()
     except (Trouble, OSError) as trouble:
         missing(what, trouble)
         return ""
@@ -298,9 +298,9 @@ def missing(what: str, trouble: Exception) -> None:
 
 
 def find_npm() -> list[str]:
-    """The machine's npm, if it works."""
-    npm = shutil.which("npm")
-    return [npm] if npm and works([npm, "--version"]) else []
+    """An npm that works, if there is one."""
+    npm = find_program("npm")
+    return [npm] if npm else []
 
 
 def install_npm(folder: Path) -> list[str]:
@@ -309,10 +309,11 @@ def install_npm(folder: Path) -> list[str]:
     return [str(install_node(folder) / "npm")]
 
 
-def find_node() -> str:
-    """The machine's Node.js, or the one that was installed for `lint`."""
-    found = (shutil.which("node"), shutil.which("node", path=str(ROOT / frontend.WORK / "node" / "bin")))
-    return next((node for node in found if node and works([node, "--version"])), "")
+def find_program(name: str) -> str:
+    """The machine's node or npm, or the one that was installed for `lint`; nothing without one that works."""
+    kept = ROOT / frontend.WORK / "node" / "bin"
+    found = (shutil.which(name), shutil.which(name, path=str(kept)))
+    return next((program for program in found if program and works([program, "--version"])), "")
 
 
 def keep_node() -> str:

@@ -1,6 +1,7 @@
 """The one access policy: which role may do what."""
 
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 
 from django.db.models import Model, QuerySet
 
@@ -39,8 +40,21 @@ _MAY: dict[str, frozenset[Role]] = {
 }
 
 
+DUTIES: Final[Mapping[str, str]] = {
+    Role.TECHNOLOGIST: "runs the day: arrive, start, complete; decides exceptions",
+    Role.RADIOLOGIST: "reads, dictates, signs; decides exceptions",
+    Role.RESIDENT: "reads and dictates; signs preliminary reports only",
+    Role.TRANSCRIPTIONIST: "types what was dictated",
+    Role.REFERRER: "sees nothing yet",
+    Role.MANAGER: "sees turnaround and lists",
+    Role.INTEGRATOR: "sees messages and queues, replays messages, places orders",
+    Role.ADMINISTRATOR: "manages users and the site; decides exceptions; supervises reading",
+}
+"""The same in words, as those who give roles read it."""
+
+
 def can(user: Any, action: str) -> bool:
-    """Whether `user` may do `action`; raises KeyError for an action that this page does not know."""
+    """Whether `user` may do `action`; raises KeyError for an action that is not in the table."""
     allowed = _MAY[action]
     return isinstance(user, User) and user.is_active and user.has_role(*allowed)
 

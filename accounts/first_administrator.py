@@ -7,6 +7,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
+from accounts import account_events
+from accounts.actor import Actor
 from accounts.models import Facility, Role, User
 
 
@@ -27,6 +29,8 @@ def ensure_administrator() -> str | None:
             "admin", password, full_name="Administrator", roles=[role.value for role in Role]
         )
         user.facilities.set(Facility.objects.all())
+        thing, told = ("user", user.public_id), {"username": user.username, "roles": user.roles}
+        account_events.note(Actor.system(), account_events.USER_CREATED, thing, **told)
     return password
 
 

@@ -9,7 +9,7 @@ from accounts.models import Token
 
 
 class TokenMiddleware:
-    """Sets `request.user` from `Authorization: Bearer TOKEN`, the same on every door.
+    """Sets `request.user` from `Authorization: Bearer TOKEN`, the same at every interface.
 
     A request with a token has no session, so it can't be forged by a page: it is exempt from the CSRF check.
     One with a token that is not valid is nobody's, even where the session is somebody's.

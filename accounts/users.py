@@ -1,6 +1,6 @@
 """Users: make, change, deactivate, set a password. The last administrator always stays.
 
-The caller opens the transaction and audits the act in it.
+The caller opens the transaction; the act is written to timeline and audit trail in it.
 """
 
 import unicodedata
@@ -12,6 +12,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import Count, Q
 
+from accounts import account_events
+from accounts.actor import Actor
 from accounts.models import Facility, Role, User
 from ledger.errors import Conflict, Duplicate, Invalid, Missing, Unknown
 
@@ -31,6 +33,7 @@ def listed(*, text: str = "", role: str = "", active: bool | None = None) -> lis
 
 def make(
     *,
+    by: Actor,
     username: str,
     full_name: str,
     roles: Iterable[str],
@@ -39,6 +42,7 @@ def make(
 ) -> User:
     """Make a user who can sign in with `password`. Raises `Refused`."""
     assert connection.in_atomic_block
+    by.require("user.manage")
     username = User.normalize_username(username.strip())
     _check_username(username)
     user = User(username=username, full_name=_clean(full_name), roles=_roles(roles))
@@ -46,17 +50,26 @@ def make(
     user.set_password(password)
     user.save()
     user.facilities.set(facilities)
+    things = ("user", user.public_id)
+    account_events.note(by, account_events.USER_CREATED, things, username=user.username, roles=user.roles)
     return user
 
 
 def change(
-    user: User, *, full_name: str, roles: Iterable[str], facilities: Iterable[Facility], is_active: bool
+    user: User,
+    *,
+    by: Actor,
+    full_name: str,
+    roles: Iterable[str],
+    facilities: Iterable[Facility],
+    is_active: bool,
 ) -> dict[str, list[Any]]:
     """Change a user; return what changed as `{field: [before, after]}`. Raises `Refused`.
 
     Who is no longer active is signed out at the next request, and its tokens stop to work.
     """
     assert connection.in_atomic_block
+    by.require("user.manage")
     # All active users are locked, in one order: two administrators can't take each other's role at once.
     active = list(User.objects.select_for_update().filter(is_active=True).order_by("pk"))
     row = User.objects.select_for_update().get(pk=user.pk)
@@ -83,15 +96,21 @@ def change(
         row.facilities.set(after)
         changes["facilities"] = [sorted(one.code for one in before), sorted(one.code for one in after)]
     user.refresh_from_db()
+    if changes:
+        changed = [name.replace("_", " ") for name in changes]
+        thing = ("user", user.public_id)
+        account_events.note(by, account_events.USER_CHANGED, thing, changed=changed, changes=changes)
     return changes
 
 
-def set_password(user: User, *, password: str) -> None:
+def set_password(user: User, *, by: Actor, password: str) -> None:
     """Give a user another password; its sessions end. Raises `Invalid`."""
     assert connection.in_atomic_block
+    by.require("user.manage")
     _check_password(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
+    account_events.note(by, account_events.PASSWORD_SET, ("user", user.public_id))
 
 
 def _administers(user: User) -> bool:

@@ -10,7 +10,7 @@ from accounts.site_sections import Section
 from archive.reconcile.reconcile_policy import Policy
 
 
-class Amend(StrEnum):
+class CoercionScope(StrEnum):
     """Which objects go out under the identity of the record."""
 
     ALL = "all"
@@ -29,7 +29,7 @@ class ArchiveSection(Section):
     quiet_seconds: float = Field(60, ge=0)
     min_free_mib: int = Field(200, ge=0)
     reconcile: Policy = Policy()
-    amend: Amend = Amend.ALL
+    amend: CoercionScope = CoercionScope.ALL
 
     @property
     def quiet_time(self) -> timedelta:

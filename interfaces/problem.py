@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, the same on every HTTP door."""
+"""Errors as RFC 9457 problem details, the same on every HTTP interface."""
 
 from http import HTTPStatus
 from typing import Any

@@ -37,8 +37,8 @@ Thing = tuple[str, str]
 _recent: "OrderedDict[tuple[str, str, int, Thing], float]" = OrderedDict()
 
 
-class Actor(Protocol):
-    """Who acts, as far as the ground floor has to know; `accounts.actor` makes them."""
+class AuditedActor(Protocol):
+    """Who acts, as far as the ledger has to know; `accounts.actor` makes them."""
 
     @property
     def name(self) -> str:
@@ -56,7 +56,7 @@ class Actor(Protocol):
         """Raise `Forbidden` where the actor's roles don't allow `action`."""
 
 
-def note(actor: Actor, code: str, action: str, *things: Thing, outcome: int = SUCCESS) -> None:
+def note(actor: AuditedActor, code: str, action: str, *things: Thing, outcome: int = SUCCESS) -> None:
     """Write down an act, in its own transaction."""
     assert connection.in_atomic_block, "an audit event is part of the act's own transaction"
     AuditEvent.objects.create(
@@ -70,7 +70,7 @@ def note(actor: Actor, code: str, action: str, *things: Thing, outcome: int = SU
     )
 
 
-def note_reading(actor: Actor, code: str, *things: Thing) -> None:
+def note_reading(actor: AuditedActor, code: str, *things: Thing) -> None:
     """Write down that these things were read, once an hour for each person and thing.
 
     What only reads has no transaction of its own.
@@ -78,12 +78,12 @@ def note_reading(actor: Actor, code: str, *things: Thing) -> None:
     _note_once(actor, code, READ, things, SUCCESS)
 
 
-def note_refusal(actor: Actor, *things: Thing) -> None:
+def note_refusal(actor: AuditedActor, *things: Thing) -> None:
     """Write down what was refused to somebody, once an hour for each thing; after it was rolled back."""
     _note_once(actor, SECURITY_ALERT, EXECUTE, things, SERIOUS_FAILURE)
 
 
-def _note_once(actor: Actor, code: str, action: str, things: Iterable[Thing], outcome: int) -> None:
+def _note_once(actor: AuditedActor, code: str, action: str, things: Iterable[Thing], outcome: int) -> None:
     name = actor.name[:200]
     keys = {thing: (name, code, outcome, thing) for thing in dict.fromkeys(things)}
     now = timezone.now()

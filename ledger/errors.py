@@ -1,4 +1,4 @@
-"""What is refused, and why: one hierarchy for the whole house.
+"""What is refused, and why: one hierarchy for all packages.
 
 Services raise these; interfaces translate each kind once, into a status, an ACK code, a sentence on a page.
 """

@@ -8,18 +8,20 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, Q, QuerySet, Value, When
+from django.utils import timezone
 
 from ledger import audit, clock, events, notifier, write_lock
 from ledger.errors import Conflict
 from ledger.event_types import declare
 from ledger.models import Job, JobState
+from ledger.row_sets import Table
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +65,14 @@ class Handler:
 
     apply: Callable[[Claim, Any], None]
     prepare: Callable[[Claim], Any] = lambda claim: None
+    words: str = ""
+    """What it does, for those who look after the queues."""
 
 
 TRIED_AGAIN: Final = declare("job.tried_again", "Job {kind_of_job} started again", short="job started again")
 
 _handlers: dict[str, Handler] = {}
+_JOBS: Final = Table(Job, Job)
 
 
 def register(kind: str, handler: Handler) -> None:
@@ -75,37 +80,66 @@ def register(kind: str, handler: Handler) -> None:
     _handlers[kind] = handler
 
 
+def kinds() -> list[str]:
+    """The kinds of jobs that are done here."""
+    return list(_handlers)
+
+
+def words_of(kind: str) -> str:
+    """What jobs of a kind do; the kind itself where nobody here does them."""
+    handler = _handlers.get(kind)
+    return (handler.words if handler else "") or kind
+
+
 def enqueue(kind: str, key: str, *, not_before: datetime | None = None, **payload: Any) -> None:
     """Ask for a job, in the caller's transaction.
 
     A job that waits is re-timed; one that runs is run again afterwards; one that ended starts anew.
     """
+    _enqueue(kind, {key: payload}, not_before)
+
+
+def enqueue_all(kind: str, due: Mapping[str, datetime | None]) -> None:
+    """Ask for many jobs of a kind, by key: at a time, or at once."""
+    by_time: dict[datetime | None, dict[str, dict[str, Any]]] = {}
+    for key in sorted(due):
+        by_time.setdefault(due[key], {})[key] = {}
+    for not_before, keys in by_time.items():
+        _enqueue(kind, keys, not_before)
+
+
+_WANTED_AGAIN: Final = """ON CONFLICT (kind, key) DO UPDATE SET
+    state = CASE WHEN ledger_job.state = 'claimed' THEN 'claimed' ELSE 'new' END,
+    wanted = ledger_job.wanted + 1,
+    not_before = CASE
+        WHEN {due_now} AND ledger_job.state IN ('new', 'retry')
+            AND ledger_job.not_before < excluded.not_before
+        THEN ledger_job.not_before ELSE excluded.not_before END,
+    attempts = 0, crashes = 0, errors = 0, payload = excluded.payload
+    RETURNING id"""
+"""Work that is due already keeps its place in the queue, however often it is asked for meanwhile."""
+
+
+def _enqueue(kind: str, jobs: Mapping[str, dict[str, Any]], not_before: datetime | None) -> None:
     assert connection.in_atomic_block, "a job is asked for in the transaction that causes it"
-    due = not_before or clock.now()
-    # Work that is due already keeps its place in the queue, however often it is asked for meanwhile.
-    waits = When(state__in=OPEN, not_before__lt=due, then=F("not_before"))
-    again = {
-        "state": Case(When(state=JobState.CLAIMED, then=F("state")), default=Value(JobState.NEW)),
-        "wanted": F("wanted") + 1,
-        "not_before": due if not_before else Case(waits, default=Value(due)),
-        "attempts": 0,
-        "crashes": 0,
-        "errors": 0,
-        "payload": payload,
-    }
-    rows = Job.objects.filter(kind=kind, key=key)
-    if not rows.update(**again):
-        made = Job.objects.bulk_create(
-            [Job(kind=kind, key=key, not_before=due, payload=payload)], ignore_conflicts=True
-        )
-        if made[0].pk is None and not rows.filter(wanted=1, attempts=0, not_before=due).exists():
-            rows.update(**again)
+    at = not_before or clock.now()
+    made = timezone.now()
+    rows = [
+        Job(kind=kind, key=key, not_before=at, payload=payload, created_at=made)
+        for key, payload in jobs.items()
+    ]
+    conflict = _WANTED_AGAIN.format(due_now="FALSE" if not_before else "TRUE")
+    ids = _JOBS.insert_returning(conflict, rows)
     if not_before is None:
-        job_id = rows.values_list("id", flat=True).get()
-        transaction.on_commit(lambda: notifier.notify(job_id))
+        transaction.on_commit(lambda: _notify(ids))
 
 
-def try_again(job: Job, *, by: audit.Actor) -> None:
+def _notify(ids: Iterable[tuple[int]]) -> None:
+    for (key,) in ids:
+        notifier.notify(key)
+
+
+def try_again(job: Job, *, by: audit.AuditedActor) -> None:
     """Have a job done anew that ended in an error, in the caller's transaction.
 
     Raises `Conflict` for one that needs no person: it waits, runs, or is done.

@@ -102,7 +102,7 @@ class Job(PublicModel):
 
 
 class Lease(models.Model):
-    """The right to be the only one who does a standing piece of work, for a while."""
+    """The right to be the only one who does a recurring piece of work, for a while."""
 
     name = models.CharField(max_length=64, unique=True)
     holder = models.CharField(max_length=100, blank=True)

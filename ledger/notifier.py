@@ -1,7 +1,7 @@
-"""The bell: tells the workers, through the broker, that there is work.
+"""The notifier: tells the workers, through the broker, that there is work.
 
-A bell is a hint. A thread of its own rings it, so that a broker that hangs blocks nobody, and a bell that
-is lost costs seconds: the sweeper finds the work.
+A notification is a hint. A thread of its own sends it, so that a broker that hangs blocks nobody, and one
+that is lost costs seconds: the sweeper finds the work.
 """
 
 import logging
@@ -12,7 +12,7 @@ import time
 logger = logging.getLogger(__name__)
 
 REST_AFTER_FAILURE = 5.0
-"""Seconds during which no bell is rung after the broker failed."""
+"""Seconds during which nobody is notified after the broker failed."""
 
 _pending: dict[int | str, None] = {}
 _wakes = threading.Condition()
@@ -21,18 +21,18 @@ _pid = 0
 
 
 def notify(work: int | str) -> None:
-    """Have the workers told of a job (by its id) or of a standing work (by its name), soon."""
+    """Have the workers told of a job (by its id) or of a recurring work (by its name), soon."""
     global _thread, _pid
     with _wakes:
         _pending[work] = None
         if _thread is None or not _thread.is_alive() or _pid != os.getpid():
             _pid = os.getpid()
-            _thread = threading.Thread(target=_ring_for_ever, name="bell", daemon=True)
+            _thread = threading.Thread(target=_notify_for_ever, name="notifier", daemon=True)
             _thread.start()
         _wakes.notify()
 
 
-def _ring_for_ever() -> None:
+def _notify_for_ever() -> None:
     from ledger.tasks import run
 
     while True:

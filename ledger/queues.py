@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Min, QuerySet
 
-from ledger import clock, heartbeat, recurring
+from ledger import clock, heartbeat, jobs, recurring
 from ledger.jobs import STUCK
 from ledger.models import Job, JobState, Lease
 
@@ -21,6 +21,10 @@ class KindOfJob:
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     oldest: datetime | None = None
     """When the one that is due longest became due; None where nothing is due."""
+
+    @property
+    def words(self) -> str:
+        return jobs.words_of(self.kind)
 
     @property
     def waiting(self) -> int:
@@ -60,7 +64,7 @@ def stuck() -> QuerySet[Job]:
 
 @dataclass(frozen=True)
 class StandingWork:
-    """A standing work, or the sweeper: who does it now, until when, and whether there is something to do."""
+    """A recurring work, or the sweeper: who does it now, until when, and whether there is something to do."""
 
     name: str
     holder: str
@@ -69,7 +73,7 @@ class StandingWork:
 
 
 def standing_works() -> list[StandingWork]:
-    """All standing works of this installation, and who holds the lease of each."""
+    """All recurring works of this installation, and who holds the lease of each."""
     now = clock.now()
     waiting = set(recurring.waiting())
     leases = {lease.name: lease for lease in Lease.objects.all()}

@@ -1,4 +1,4 @@
-"""Standing work: what is due is seen from the rows themselves, not from a job for each.
+"""Recurring work: what is due is seen from the rows themselves, not from a job for each.
 
 Each piece has a name, a question ("is there work?") and a function that does a batch. One process at a
 time does it, by lease.
@@ -20,7 +20,7 @@ LEASE = timedelta(seconds=15)
 
 @dataclass(frozen=True)
 class Work:
-    """A piece of standing work: `batch` does some of it and returns how much; 0 means that none is left."""
+    """A piece of recurring work: `batch` does some of it and returns how much; 0 means that none is left."""
 
     batch: Callable[[], int]
     waits: Callable[[], bool]
@@ -30,22 +30,22 @@ _works: dict[str, Work] = {}
 
 
 def register(name: str, work: Work) -> None:
-    """Say how the standing work `name` is done; called from `AppConfig.ready()`."""
+    """Say how the recurring work `name` is done; called from `AppConfig.ready()`."""
     _works[name] = work
 
 
 def names() -> list[str]:
-    """The names of all standing works."""
+    """The names of all recurring works."""
     return list(_works)
 
 
 def waiting() -> list[str]:
-    """The names of the standing works that have something to do."""
+    """The names of the recurring works that have something to do."""
     return [name for name, work in _works.items() if work.waits()]
 
 
 def run(name: str) -> int:
-    """Do all there is of a standing work, unless another process does it; return how much was done."""
+    """Do all there is of a recurring work, unless another process does it; return how much was done."""
     done = 0
     if (claim_no := take(name)) is None:
         return done

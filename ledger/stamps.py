@@ -4,22 +4,23 @@ A value is kept with the stamp of the message that set it. A write wins if its s
 field, so any order of arrival, with repeats, ends in the same state.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final, Protocol
 
 MAX_AHEAD: Final = timedelta(minutes=10)
 
 
-class _None:
+class Null:
     """The type of `NONE`."""
 
     def __repr__(self) -> str:
         return "NONE"
 
 
-NONE: Final = _None()
+NONE: Final = Null()
 """A value that says "there is none" (HL7's `""`), as against None, which says nothing."""
 
 
@@ -34,6 +35,10 @@ class Stamp:
 
     def key(self) -> str:
         """A text that sorts as the stamp does, for columns and JSON."""
+        return self._key
+
+    @cached_property
+    def _key(self) -> str:
         number, text = self.control_id
         made_at = self.made_at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f")
         return f"{made_at}|{self.sequence:012d}|{number:020d}|{text}|{self.digest}"
@@ -63,7 +68,7 @@ def stamp(
 
 
 class Stamped(Protocol):
-    """A row with a JSON column of stamps beside its plain columns."""
+    """A record, a dataclass, with stamps beside its plain columns."""
 
     stamps: Any
 
@@ -71,32 +76,36 @@ class Stamped(Protocol):
 def write(row: Stamped, values: Mapping[str, Any], stamp: Stamp, event: str = "") -> set[str]:
     """Set those of `values` on `row` whose stamp is newer than what is there; return the changed names.
 
-    None says nothing and changes nothing; `NONE` sets the field's empty value. The caller saves the row.
+    None says nothing and changes nothing; `NONE` sets the field's default. `row.stamps` becomes another
+    mapping where one is newer, so that who has seen the old one can tell.
     """
     changed = set()
-    key = stamp.key()
+    key, known, newer = stamp.key(), row.stamps, {}
     for name, value in values.items():
-        if value is None or key <= row.stamps.get(name, [""])[0]:
+        if value is None or (name in known and key <= known[name][0]):
             continue
-        new = _empty(row, name) if value is NONE else value
+        new = _default(row, name) if value is NONE else value
         if getattr(row, name) != new:
             setattr(row, name, new)
             changed.add(name)
-        row.stamps[name] = [key, event]
+        newer[name] = [key, event]
+    if newer:
+        row.stamps = {**known, **newer}
     return changed
 
 
-def join(row: Stamped, other: Stamped, names: tuple[str, ...]) -> None:
+def join(row: Stamped, other: Stamped, names: Iterable[str]) -> None:
     """Bring the newer of two rows' values, field by field, into `row`."""
+    newer = {}
     for name in names:
         theirs = other.stamps.get(name)
         if theirs and theirs[0] > row.stamps.get(name, [""])[0]:
             setattr(row, name, getattr(other, name))
-            row.stamps[name] = theirs
+            newer[name] = theirs
+    if newer:
+        row.stamps = {**row.stamps, **newer}
 
 
-def _empty(row: Any, name: str) -> Any:
-    field = row._meta.get_field(name)
-    if field.null:
-        return None
-    return field.get_default()
+def _default(row: Any, name: str) -> Any:
+    field = row.__dataclass_fields__[name]
+    return field.default if field.default_factory is MISSING else field.default_factory()

@@ -1,6 +1,6 @@
 """The sweeper: the guarantee that all work gets done, with or without a broker.
 
-It rings the bell for what has become due, and does itself what nobody took within five seconds.
+It notifies the workers of what has become due, and does itself what nobody took within five seconds.
 """
 
 import logging
@@ -25,7 +25,7 @@ class Sweeper:
 
     def __init__(self) -> None:
         self._claim_no: int | None = None
-        self._rung: dict[tuple[int, int], None] = {}
+        self._notified: dict[tuple[int, int], None] = {}
         self._waiting_since: dict[str, float] = {}
         self._stopped = False
 
@@ -52,14 +52,14 @@ class Sweeper:
         """Ring for what has just become due; do what has waited longer than five seconds."""
         now = clock.now()
         jobs_due = list(jobs.due(now)[:BATCH])
-        self._rung = {rung: None for rung in self._rung if rung in {_turn(job) for job in jobs_due}}
+        self._notified = {turn: None for turn in self._notified if turn in {_turn(job) for job in jobs_due}}
         for job in jobs_due:
             if self._stopped:
                 return
             if (job.lease_until or job.not_before) < now - PATIENCE:
                 jobs.run(job.id)
-            elif _turn(job) not in self._rung:
-                self._rung[_turn(job)] = None
+            elif _turn(job) not in self._notified:
+                self._notified[_turn(job)] = None
                 notifier.notify(job.id)
         self._sweep_standing(now.timestamp())
 

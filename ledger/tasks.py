@@ -7,7 +7,7 @@ from ledger import jobs, recurring
 
 @shared_task(name="ledger.run")
 def run(work: int | str) -> None:
-    """Do a job, named by its id, or a standing work, named by its name."""
+    """Do a job, named by its id, or a recurring work, named by its name."""
     if isinstance(work, int):
         jobs.run(work)
     else:

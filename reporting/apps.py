@@ -13,15 +13,15 @@ class ReportingConfig(AppConfig):
         from reporting.reading_worklist import assignment, decision_effects, reading_items
         from reporting.rendering import render_job
         from reporting.reports import signatures
-        from worklist.signals import order_changed, patients_changed
+        from worklist.signals import orders_changed, patients_changed
 
         study_settled.connect(reading_items.follow_study, dispatch_uid="reporting.items.study")
         study_previewing.connect(
-            decision_effects.foretell, dispatch_uid="reporting.reading_worklist.decision_effects"
+            decision_effects.effects_on_preview, dispatch_uid="reporting.reading_worklist.decision_effects"
         )
-        order_changed.connect(reading_items.follow_order, dispatch_uid="reporting.items.order")
+        orders_changed.connect(reading_items.follow_orders, dispatch_uid="reporting.items.order")
         patients_changed.connect(reading_items.follow_patients, dispatch_uid="reporting.items.patients")
-        jobs.register(signatures.RELEASE, jobs.Handler(apply=signatures.release))
+        jobs.register(signatures.RELEASE, jobs.Handler(apply=signatures.release, words="Release a report"))
         render_job.register()
         leases = recurring.Work(
             batch=assignment.release_abandoned, waits=lambda: assignment.abandoned().exists()

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from pydantic import Field, field_validator
 
 from accounts.site_sections import Section
-from worklist.models.order import Priority
+from worklist.models import Priority
 
 TARGETS: Final[Mapping[str, int]] = {
     Priority.STAT.value: 60,

@@ -1,4 +1,4 @@
-"""The front door: settings, URLs, Celery, the supervisor, the site file and health."""
+"""The front: settings, URLs, Celery, the supervisor, the site file and health."""
 
 import atexit
 import gc

@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 
 
-class FrontDoorConfig(AppConfig):
+class FrontConfig(AppConfig):
     name = "ris_pacs"
     label = "front_door"
 
@@ -10,6 +10,6 @@ class FrontDoorConfig(AppConfig):
         from accounts import site_sync
         from ris_pacs import celery, site
 
-        # Else threads that Django did not start ring some other broker's bell.
+        # Else threads that Django did not start notify some other broker.
         celery.app.set_default()
         site_sync.register_file(site.state)

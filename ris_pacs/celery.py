@@ -1,4 +1,4 @@
-"""The Celery application: a bell that makes waiting work start at once.
+"""The Celery application: it tells the workers that there is work.
 
 Nothing is lost when the broker is: every piece of work is a row in the database, and the sweeper runs
 what nobody took.

@@ -33,7 +33,7 @@ class Unfit(Exception):
 
 
 @dataclass(frozen=True)
-class Door:
+class Listener:
     """An address that we listen on."""
 
     name: str
@@ -107,26 +107,28 @@ def check_secrets(home: Path) -> None:
         raise Unfit(f"RIS_PACS_ADMIN_PASSWORD is too weak: {' '.join(error.messages)}") from error
 
 
-def check_doors(doors: Iterable[Door]) -> None:
+def check_listeners(listeners: Iterable[Listener]) -> None:
     """Refuse addresses that we can't listen on."""
-    for door in doors:
-        _patiently(functools.partial(_check_door, door))
+    for listener in listeners:
+        _patiently(functools.partial(_check_listener, listener))
 
 
-def _check_door(door: Door) -> None:
-    host = door.host.strip("[]")
+def _check_listener(listener: Listener) -> None:
+    host = listener.host.strip("[]")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, door.port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(host, listener.port, type=socket.SOCK_STREAM)[
+            0
+        ]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             probe.listen()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            problem = f"is in use; set {door.variable} or stop what uses it"
+            problem = f"is in use; set {listener.variable} or stop what uses it"
         else:
-            problem = f"can't be listened on ({error.strerror}); set {door.variable}"
-        raise Unfit(f"{door} ({door.name}) {problem}") from error
+            problem = f"can't be listened on ({error.strerror}); set {listener.variable}"
+        raise Unfit(f"{listener} ({listener.name}) {problem}") from error
 
 
 def check_database() -> None:

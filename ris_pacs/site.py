@@ -17,12 +17,14 @@ from django.db import transaction
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from accounts import site as facility_part
+from accounts.actor import Actor
 from accounts.models import SiteSection
 from accounts.site_sections import Section
 from accounts.site_sync import FILE, Change, FileState
 from archive import site as archive_part
 from interfaces.dicom import site as dicom_part
 from interfaces.hl7 import site as hl7_part
+from ledger import audit
 from reporting import site as reporting_part
 from worklist import site as worklist_part
 
@@ -93,22 +95,35 @@ def read(path: Path) -> tuple[Site, str]:
     return site, hashlib.sha256(f"{text}\0{settings.SYSTEM_TIME_ZONE}".encode()).hexdigest()
 
 
-def apply(path: Path, *, dry_run: bool = False, overwrite: bool = False) -> list[Change]:
+def apply(path: Path, *, by: Actor, overwrite: bool = False) -> list[Change]:
     """Bring the rows in line with the file; return the differences. Applying it again changes nothing."""
+    by.require("site.change")
     site, digest = read(path)
     with transaction.atomic():
-        changes = [
-            *facility_part.apply(site.facility, dry_run=dry_run),
-            *worklist_part.apply(site.worklist, dry_run=dry_run, overwrite=overwrite),
-            *archive_part.apply(site.archive, dry_run=dry_run, overwrite=overwrite),
-            *reporting_part.apply(site.reporting, facility_code=site.facility.code, dry_run=dry_run),
-            *hl7_part.apply(site.hl7, facility_code=site.facility.code, dry_run=dry_run, overwrite=overwrite),
-            *dicom_part.apply(site.dicom, dry_run=dry_run),
-        ]
-        if not dry_run:
-            defaults = {"content": AppliedFile(sha256=digest).model_dump()}
-            SiteSection.objects.update_or_create(name=AppliedFile.row, defaults=defaults)
+        changes = _sync(site, dry_run=False, overwrite=overwrite)
+        defaults = {"content": AppliedFile(sha256=digest).model_dump()}
+        SiteSection.objects.update_or_create(name=AppliedFile.row, defaults=defaults)
+        if changes:
+            audit.note(by, audit.SECURITY_ALERT, audit.UPDATE, ("site file", digest), ("act", "site.applied"))
     return changes
+
+
+def differences(path: Path, *, overwrite: bool = False) -> list[Change]:
+    """What `apply` would change."""
+    site, _ = read(path)
+    with transaction.atomic():
+        return _sync(site, dry_run=True, overwrite=overwrite)
+
+
+def _sync(site: Site, *, dry_run: bool, overwrite: bool) -> list[Change]:
+    return [
+        *facility_part.apply(site.facility, dry_run=dry_run),
+        *worklist_part.apply(site.worklist, dry_run=dry_run, overwrite=overwrite),
+        *archive_part.apply(site.archive, dry_run=dry_run, overwrite=overwrite),
+        *reporting_part.apply(site.reporting, facility_code=site.facility.code, dry_run=dry_run),
+        *hl7_part.apply(site.hl7, facility_code=site.facility.code, dry_run=dry_run, overwrite=overwrite),
+        *dicom_part.apply(site.dicom, dry_run=dry_run),
+    ]
 
 
 def apply_if_changed() -> list[Change]:
@@ -116,14 +131,14 @@ def apply_if_changed() -> list[Change]:
     _, digest = read(settings.SITE_FILE)
     if AppliedFile.current().sha256 == digest:
         return []
-    return apply(settings.SITE_FILE)
+    return apply(settings.SITE_FILE, by=Actor.system())
 
 
 def state() -> FileState:
     """The site file of this installation as it is now, compared with what is in force."""
     path = settings.SITE_FILE
     try:
-        return FileState(str(path), changes=apply(path, dry_run=True))
+        return FileState(str(path), changes=differences(path))
     except SiteFileError as error:
         return FileState(str(path), problems=[str(problem) for problem in error.problems])
 

@@ -1,4 +1,4 @@
-"""Where each door is."""
+"""Where each interface is."""
 
 from django.urls import include, path
 

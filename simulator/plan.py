@@ -107,7 +107,7 @@ def day(*, seed: int, run: str, orders: int, faults: int | None = None) -> list[
     odd = len(ODDITIES) * round(wanted / len(FAULTS)) if faults is None else faults // 2
     _Seeding(dice, cases).seed(wanted, odd)
     _decide_fates(dice, cases, length)
-    _give_second_orders(dice, cases)
+    _give_second_orders(cases)
     priors = list(_priors(dice, cases, orders // 15))
     return [*cases, *priors]
 
@@ -240,7 +240,7 @@ def _decide_fates(dice: random.Random, cases: Sequence[Case], length: float) -> 
             case.moved_to = case.due + dice.uniform(20, 50)
 
 
-def _give_second_orders(dice: random.Random, cases: Sequence[Case]) -> None:
+def _give_second_orders(cases: Sequence[Case]) -> None:
     """Let some patients have two exams of different modalities on the day."""
     plain = [case for case in cases if not case.fault and case.fate is Fate.DONE]
     borrowed = {case.partner for case in cases}

@@ -1,6 +1,5 @@
 """The table at the end of the day: what was seeded, what was found, what came back."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -246,8 +245,3 @@ def figures_of(answer: Any) -> dict[str, Figure]:
 
 def _seconds(value: float | None) -> str:
     return f"{value:7.1f}s" if value is not None else "       -"
-
-
-def totals(records: Iterable[Record]) -> Counter[str]:
-    """How often each verdict was given."""
-    return Counter(record.verdict for record in records)

@@ -20,7 +20,7 @@ def integrator(name: str) -> Actor:
 
 
 @contextmanager
-def stamped_as(origin: Provenance) -> Iterator[Actor]:
-    """What this one does is done at the time of an origin, under its stamp."""
-    with mock.patch.object(Provenance, "of_person", lambda by, facility: origin):
+def stamped_as(provenance: Provenance) -> Iterator[Actor]:
+    """What this one does is done at the time of a provenance, under its stamp."""
+    with mock.patch.object(Provenance, "of_person", lambda by, facility: provenance):
         yield Actor.system()

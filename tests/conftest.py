@@ -1,4 +1,4 @@
-"""Worlds that tests build on: a facility, a user, the origin of a message; and which tests run where."""
+"""Worlds that tests build on: a facility, a user, the provenance of a message; and which tests run where."""
 
 import gc
 import itertools
@@ -13,6 +13,7 @@ import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
 from django.test import TransactionTestCase
+from hypothesis import settings as hypothesis_settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts import site_version
@@ -20,9 +21,14 @@ from accounts.models import Facility, Role, User
 from ledger.stamps import Stamp
 from tests import databases
 from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
 
 # A password that takes a twentieth of a second to check guards people; tests sign in thousands of times.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
+
+# How long an example takes says more of the machine than of the code.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 EIGHT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 """Eight in the morning of a Monday, when the tests' hospital opens."""
@@ -70,8 +76,8 @@ def user(facility: Facility) -> User:
 
 
 @pytest.fixture
-def origin(facility: Facility) -> Callable[..., Provenance]:
-    """Make the origin of a message sent `minute` minutes after eight; each call has its own control ID."""
+def provenance(facility: Facility) -> Callable[..., Provenance]:
+    """Make the provenance of a message sent `minute` minutes after eight; each has its own control ID."""
     numbers = itertools.count(1)
 
     def make(minute: float = 0, **values: Any) -> Provenance:
@@ -82,10 +88,9 @@ def origin(facility: Facility) -> Callable[..., Provenance]:
                 "stamp": Stamp(EIGHT + timedelta(minutes=minute), control_id=(number, "")),
                 "received_at": EIGHT + timedelta(minutes=minute),
                 "source": f"test:{number}",
-                "policy": {
-                    "unknown_authorities": "accept",
-                    "unknown_procedure_codes": "accept_with_modality",
-                },
+                "policy": WorklistPolicy(
+                    unknown_authorities="accept", unknown_procedure_codes="accept_with_modality"
+                ),
                 **values,
             }
         )

@@ -6,9 +6,11 @@ class WorklistConfig(AppConfig):
     label = "worklist"
 
     def ready(self) -> None:
-        """Declare the kinds of events; listen to what happens to facilities."""
+        """Declare the kinds of events; listen to what happens to facilities and to the site's tables."""
+        from accounts import site_version
         from accounts.signals import time_zone_changed
-        from worklist import worklist_events  # noqa: F401
+        from worklist import catalogue, worklist_events  # noqa: F401
         from worklist.schedule import wall_clock
 
+        site_version.watch(*catalogue.WATCHED)
         time_zone_changed.connect(wall_clock.follow_time_zone, dispatch_uid="worklist.wall_clock")

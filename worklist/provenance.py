@@ -1,17 +1,21 @@
 """Who says so, and since when: what every write of the worklist is told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.db import models
 from django.utils import timezone
 
 from accounts.actor import Actor
-from accounts.models import Facility, SiteSection
+from accounts.models import Facility
 from ledger.errors import Invalid
+from ledger.event_types import EventType
+from ledger.events import Entry, Thing
 from ledger.stamps import Stamp
+from worklist.worklist_policy import WorklistPolicy
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,11 @@ class Provenance:
     received_at: datetime
     source: str = ""
     actor: Actor = field(default_factory=Actor.system)
-    policy: Mapping[str, Any] = field(default_factory=dict)
+    policy: WorklistPolicy = field(default_factory=WorklistPolicy)
 
     @classmethod
     def of_person(cls, by: Actor, facility: Facility) -> "Provenance":
-        """The origin of what a person does here, stamped by our clock."""
+        """The provenance of what a person does here, stamped by our clock."""
         now = timezone.now()
         return cls(
             facility=facility,
@@ -35,15 +39,23 @@ class Provenance:
             received_at=now,
             source=f"user:{by.person.public_id}",
             actor=by,
-            policy=SiteSection.read("worklist"),
+            policy=WorklistPolicy.current(),
         )
+
+    def entry(self, event_type: EventType, about: Sequence[Thing], **details: Any) -> Entry:
+        """An event of the timeline that this causes."""
+        return Entry(event_type, about, self.stamp.made_at, self.actor, self.source, details)
 
 
 def check_lengths(model: type[models.Model], values: Mapping[str, Any]) -> None:
     """Raise `Invalid` for a text that its column would cut: nothing is ever cut silently."""
+    longest = _lengths(model)
     for name, value in values.items():
-        if not isinstance(value, str):
-            continue
-        longest = getattr(model._meta.get_field(name), "max_length", None)
-        if longest and len(value) > longest:
-            raise Invalid(f"{name} has {len(value)} characters, {longest} fit", name)
+        if isinstance(value, str) and len(value) > longest.get(name, len(value)):
+            raise Invalid(f"{name} has {len(value)} characters, {longest[name]} fit", name)
+
+
+@cache
+def _lengths(model: type[models.Model]) -> Mapping[str, int]:
+    found = {one.name: getattr(one, "max_length", None) for one in model._meta.concrete_fields}
+    return {name: longest for name, longest in found.items() if longest}

@@ -1,9 +1,12 @@
-"""What the worklist tells those above it, inside the same transaction. Receivers write rows only."""
+"""What the worklist tells those above it, inside the same transaction. Receivers write rows only.
+
+One signal tells of all that a batch of messages changed, so receivers ask the database by sets.
+"""
 
 from django.dispatch import Signal
 
 patients_changed = Signal()
-"""Sent with `patients`, a list of records whose identity or demographics changed."""
+"""Sent with `patients`, the `PatientRecord`s whose identity or demographics changed."""
 
-order_changed = Signal()
-"""Sent with `order` after its content, numbers or status changed, and `origin`."""
+orders_changed = Signal()
+"""Sent with `orders`, the `OrderAggregate`s whose content, numbers, status or patient changed."""

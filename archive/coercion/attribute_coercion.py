@@ -1,6 +1,7 @@
 """What is said otherwise of a stored object as it goes out, and how that is noted (PS3.3 C.12.1.1.9).
 
-Both the bytes (`amend`) and the model in JSON (`amend_json`) are made from an `Amendment`, by the rules here.
+Both the bytes (`coerced_bytes`) and the model in JSON (`coerced_json`) are made from a `Coercion`, by the
+rules here.
 """
 
 from collections.abc import Collection, Sequence
@@ -115,11 +116,11 @@ def _request(tag: int, request: Request) -> tuple[Field, ...]:
     return (*numbers, *study, *step, *procedure_id)
 
 
-def who_and_why(amendment: Coercion) -> tuple[Field, ...]:
+def who_and_why(coercion: Coercion) -> tuple[Field, ...]:
     """What an item of Original Attributes Sequence says after the original values."""
     return (
-        Field(_MODIFIED_AT, amendment.at),
-        Field(_SYSTEM, amendment.system),
-        Field(_SOURCE, amendment.source),
-        Field(_REASON, amendment.reason),
+        Field(_MODIFIED_AT, coercion.at),
+        Field(_SYSTEM, coercion.system),
+        Field(_SOURCE, coercion.source),
+        Field(_REASON, coercion.reason),
     )

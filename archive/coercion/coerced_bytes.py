@@ -46,8 +46,8 @@ _CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Amended:
-    """An object with its amendment: how long it is, where that is known before, and its bytes."""
+class Coerced:
+    """An object with its coercion: how long it is, where that is known before, and its bytes."""
 
     part10: Part10
     pieces: Sequence[Piece]
@@ -63,8 +63,8 @@ class Amended:
             yield from _deflated(pieces) if self.part10.transfer_syntax == DEFLATED else pieces
 
 
-def amended(path: str | PathLike[str], amendment: Coercion) -> Amended | None:
-    """A stored Part 10 file with an amendment; None where it says all that already.
+def coerced(path: str | PathLike[str], coercion: Coercion) -> Coerced | None:
+    """A stored Part 10 file with a coercion; None where it says all that already.
 
     Raises
     ------
@@ -73,11 +73,11 @@ def amended(path: str | PathLike[str], amendment: Coercion) -> Amended | None:
     """
     part10 = open_part10(path)
     with map_dataset(part10) as (buffer, start):
-        pieces = _Amending(buffer, start, part10, amendment).pieces()
+        pieces = _Writer(buffer, start, part10, coercion).pieces()
     if pieces is None:
         return None
     is_deflated = part10.transfer_syntax == DEFLATED
-    return Amended(part10, pieces, None if is_deflated else part10.dataset_offset + length_of(pieces))
+    return Coerced(part10, pieces, None if is_deflated else part10.dataset_offset + length_of(pieces))
 
 
 def _chunks(buffer: mmap.mmap, pieces: Sequence[Piece]) -> Iterator[bytes]:
@@ -100,14 +100,14 @@ def _deflated(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield rest + b"\0" if (size + len(rest)) % 2 else rest
 
 
-class _Amending:
+class _Writer:
     """One object on its way out: what it says, what it shall say."""
 
-    def __init__(self, buffer: mmap.mmap, start: int, part10: Part10, amendment: Coercion) -> None:
+    def __init__(self, buffer: mmap.mmap, start: int, part10: Part10, coercion: Coercion) -> None:
         self.coding = coding_of(part10.transfer_syntax)
         self.reader = Reader(buffer, self.coding)
         self.start, self.size = start, len(buffer)
-        self.amendment = amendment
+        self.coercion = coercion
         self.elements = self._head()
         self.found = {element.tag: element for element in self.elements}
         self.terms = character_sets(self._raw(CHARACTER_SET))
@@ -127,7 +127,7 @@ class _Amending:
         if not fields:
             return None
         terms = self.terms
-        if not all(_fits(field, terms) for field in [*fields, *who_and_why(self.amendment)]):
+        if not all(_fits(field, terms) for field in [*fields, *who_and_why(self.coercion)]):
             terms = [UTF_8]
         utf_8 = ToUTF8(self.reader, self.terms) if terms != self.terms else None
         new = {field.tag: self._field(field, terms) for field in fields}
@@ -146,12 +146,12 @@ class _Amending:
     def _fields(self) -> list[Field]:
         fields = [
             Field(tag, written(tag, clean(text)))
-            for tag, text in self.amendment.values
+            for tag, text in self.coercion.values
             if not is_same(tag, self._text(tag), clean(text))
         ]
         tag = request_tag(self._text(SOP_CLASS_UID))
-        if self.amendment.requests and self._is_empty(tag):
-            fields.append(request_field(tag, self.amendment.requests))
+        if self.coercion.requests and self._is_empty(tag):
+            fields.append(request_field(tag, self.coercion.requests))
         return fields
 
     def _raw(self, tag: int) -> bytes:
@@ -201,7 +201,7 @@ class _Amending:
                 values.append(self._bytes(new))
             else:
                 values.append(self._bytes([(element.start, element.end)]))
-        said = b"".join(self._field(field, terms) for field in who_and_why(self.amendment))
+        said = b"".join(self._field(field, terms) for field in who_and_why(self.coercion))
         return self._sequence(MODIFIED_ATTRIBUTES, [b"".join(values)]) + said
 
     def _bytes(self, pieces: Sequence[Piece]) -> bytes:

@@ -1,4 +1,4 @@
-"""The DICOM JSON Model of a stored object with its amendment: that of the bytes which `amend` writes."""
+"""The DICOM JSON Model of a stored object with its coercion, as `coerced_bytes` writes it."""
 
 from typing import Any
 
@@ -22,19 +22,19 @@ Json = dict[str, Any]
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
-def amend(model: Json, amendment: Coercion) -> Json:
-    """The model with the amendment, its tags in order; the same where it says all that already.
+def coerce(model: Json, coercion: Coercion) -> Json:
+    """The model with the coercion, its tags in order; the same where it says all that already.
 
     The texts of a model are in UTF-8 in any case, so Specific Character Set is not among what changes.
     """
     fields = [
         Field(tag, written(tag, clean(text)))
-        for tag, text in amendment.values
+        for tag, text in coercion.values
         if not is_same(tag, _text(model, tag), clean(text))
     ]
     tag = request_tag(_text(model, SOP_CLASS_UID))
-    if amendment.requests and not model.get(_name(tag), {}).get("Value"):
-        fields.append(request_field(tag, amendment.requests))
+    if coercion.requests and not model.get(_name(tag), {}).get("Value"):
+        fields.append(request_field(tag, coercion.requests))
     if not fields:
         return model
     new = {_name(field.tag): _element(field) for field in fields}
@@ -42,7 +42,7 @@ def amend(model: Json, amendment: Coercion) -> Json:
     result = {name: one for name, one in model.items() if name not in gone} | new
     before = {name: model.get(name) or {"vr": Field(int(name, 16)).vr} for name in sorted(new.keys() | gone)}
     item = {_name(MODIFIED_ATTRIBUTES): {"vr": "SQ", "Value": [before]}}
-    item |= {_name(field.tag): _element(field) for field in who_and_why(amendment)}
+    item |= {_name(field.tag): _element(field) for field in who_and_why(coercion)}
     items = model.get(_name(ORIGINAL_ATTRIBUTES), {}).get("Value", [])
     result[_name(ORIGINAL_ATTRIBUTES)] = {"vr": "SQ", "Value": [*items, dict(sorted(item.items()))]}
     return dict(sorted(result.items()))

@@ -14,7 +14,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import QuerySet
 
-from archive.archive_section import Amend, ArchiveSection
+from archive.archive_section import ArchiveSection, CoercionScope
 from archive.coercion.attribute_coercion import COERCE, CORRECT, Coercion, Request
 from archive.dataset.tags import STUDY_INSTANCE_UID
 from archive.decisions import decision_type
@@ -62,15 +62,15 @@ def given() -> QuerySet[Decision]:
     return Decision.objects.filter(kind__in=linking, undone_at=None)
 
 
-def amendment(study: Study) -> Coercion | None:
+def coercion_of(study: Study) -> Coercion | None:
     """What the objects of a study are sent with instead of what they say; None where that is as they came."""
     if study.patient is None:
         return None
-    policy = ArchiveSection.current().amend
-    if policy == Amend.NEVER:
+    scope = ArchiveSection.current().amend
+    if scope == CoercionScope.NEVER:
         return None
     decision = _deciding([study]).get(study.pk)
-    if decision is None and not _changes(study, policy):
+    if decision is None and not _changes(study, scope):
         return None
     shown = _identity(study, decision)
     values = [
@@ -85,23 +85,23 @@ def amendment(study: Study) -> Coercion | None:
         known = {_NAME: record.name, _BIRTH_DATE: record.birth_date, _SEX: record.sex}
         values = [(tag, text) for tag, text in values if known.get(tag, text)]
         verdict = study.verdicts.order_by("-number").first()
-        return _amendment(values, COERCE, verdict.made_at if verdict else study.last_received_at)
+        return _coercion(values, COERCE, verdict.made_at if verdict else study.last_received_at)
     if _links_order(decision) and shown.accession_number:
         values.append((_ACCESSION, shown.accession_number))
-    return _amendment(values, CORRECT, decision.at, shown.requests)
+    return _coercion(values, CORRECT, decision.at, shown.requests)
 
 
 def moved(study: Study, also: Coercion | None) -> Coercion:
     """What the objects are sent with that a split has moved to `study`."""
     split = Decision.objects.filter(parameters__study=study.public_id).order_by("pk").last()
     uid = (STUDY_INSTANCE_UID, study.study_instance_uid)
-    own = _amendment([uid], CORRECT, split.at if split else study.first_received_at)
+    own = _coercion([uid], CORRECT, split.at if split else study.first_received_at)
     if also is None:
         return own
     return Coercion((*also.values, uid), CORRECT, max(own.at, also.at), also.system, requests=also.requests)
 
 
-def _amendment(
+def _coercion(
     values: list[tuple[int, str]], reason: str, at: datetime, requests: tuple[Request, ...] = ()
 ) -> Coercion:
     moment = at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f+0000")
@@ -180,10 +180,11 @@ def _request(procedure: RequestedProcedure, chosen: str | None) -> Request:
 # What the header says already
 
 
-def _changes(study: Study, policy: Amend) -> bool:
+def _changes(study: Study, scope: CoercionScope) -> bool:
     """Whether a study that nobody decided on goes out under another identity than its header's."""
     assert study.patient is not None
-    if study.verdict not in MATCHES or (policy == Amend.DECISIONS and study.verdict != Outcome.CORRECTED):
+    wanted = {Outcome.CORRECTED} if scope == CoercionScope.DECISIONS else MATCHES
+    if study.verdict not in wanted:
         return False
     return not _agrees(study, study.patient.current)
 

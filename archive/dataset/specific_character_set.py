@@ -60,7 +60,7 @@ def encode(text: str, vr: bytes, terms: Sequence[str]) -> bytes | None:
 
 
 class ToUTF8:
-    """Rewrites the texts of a dataset in UTF-8, as all doors read them; the rest stays as it is.
+    """Rewrites the texts of a dataset in UTF-8, as all interfaces read them; the rest stays as it is.
 
     An item with a Specific Character Set of its own says itself what its texts are in, and is left alone;
     so is what nobody knows the VR of (private attributes in implicit VR or as UN).

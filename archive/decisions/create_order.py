@@ -13,7 +13,8 @@ from archive.models import Decision, Study
 from archive.reconcile import apply_verdict, verdict_record
 from ledger.errors import Conflict, Invalid
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure
-from worklist.orders import order_application
+from worklist.orders import generated_ids, order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.provenance import Provenance
 from worklist.schedule import step_actions
@@ -117,14 +118,14 @@ def _place(study: Study, patient: Patient, procedure_code: str, by: Actor) -> Or
     label = study.accession_number
     is_free = 0 < len(label) <= 16 and not Order.objects.filter(accession_number=label).exists()
     start = verdict_record.acquired_at(apply_verdict.newest(study))
-    statement = OrderUpdate(
-        placer=Number(f"{study.public_id}.{revision(study)}", "RISPACS"),
-        values={"patient_id": patient.pk, **({"accession_number": label} if is_free else {})},
+    update = OrderUpdate(
+        placer=Number(f"{study.public_id}.{revision(study)}", generated_ids.NAMESPACE),
+        content=OrderContent(patient_id=patient.pk, accession_number=label if is_free else None),
         procedures=[
             ProcedureUpdate(
-                values={"code": procedure_code, "study_instance_uid": study.study_instance_uid},
-                steps=[StepUpdate(values={"start": start})],
+                content=ProcedureContent(study.study_instance_uid, code=procedure_code),
+                steps=[StepUpdate(content=StepContent(start=start))],
             )
         ],
     )
-    return order_application.apply(statement=statement, origin=Provenance.of_person(by, study.facility))
+    return order_application.apply(update=update, provenance=Provenance.of_person(by, study.facility))

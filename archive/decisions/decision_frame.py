@@ -8,7 +8,16 @@ from django.db import connection
 from accounts.actor import Actor
 from archive.decisions.decision_type import DecisionType, Links
 from archive.decisions.snapshot import Snapshot
-from archive.models import Decision, ExceptionStatus, Hidden, ReadingStatus, Study, StudyException, Verdict
+from archive.models import (
+    HAS_SIGNATURE,
+    Decision,
+    ExceptionStatus,
+    Hidden,
+    ReadingStatus,
+    Study,
+    StudyException,
+    Verdict,
+)
 from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_reconciled, study_settled
 from ledger import audit, events
@@ -17,13 +26,12 @@ from ledger.event_types import EventType
 from worklist.models import Patient, RequestedProcedure
 
 _SAID: Final = frozenset({ReadingStatus.DICTATED, ReadingStatus.TRANSCRIBED})
-_SIGNED: Final = frozenset({ReadingStatus.PRELIMINARY, ReadingStatus.FINAL, ReadingStatus.AMENDED})
 
 
 def revision(study: Study) -> int:
     """How often people have decided on a study, or undone it: what a further decision has to name."""
-    rows = Decision.objects.filter(study=study)
-    return rows.count() + rows.exclude(undone_at=None).count()
+    rows = study.decisions.all()
+    return len(rows) + sum(one.undone_at is not None for one in rows)
 
 
 def decide(
@@ -106,7 +114,7 @@ def by_whom(study: Study) -> str:
 
 def refuse_if_written_on(study: Study) -> None:
     """What was said of a study as one patient's isn't moved to another one, or hidden, silently."""
-    if study.reading_status in _SIGNED:
+    if study.reading_status in HAS_SIGNATURE:
         raise Conflict(
             f"the study is {study.reading_status}: its report is signed for this patient. This takes a second"
             " person: whoever may sign has to retract the report first; then decide again",

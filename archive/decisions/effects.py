@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from archive.models import ExceptionStatus, Hidden, Study, StudyException
+from archive.models import ExceptionStatus, Hidden, Outcome, ReadingStatus, Study, StudyException
 from worklist.models import RequestedProcedure
 from worklist.patients import person_names
 
@@ -53,9 +53,9 @@ def seen(study: Study) -> Seen:
         patient=_patient(study),
         procedures=", ".join(sorted(_procedure(one) for one in procedures)) or "none",
         exception=_exception(row) if row else "none",
-        verdict=study.verdict.replace("_", " "),
+        verdict=Outcome(study.verdict).label,
         images=f"{shown}, {study.series_count} series, {study.instance_count} {noun}",
-        reading=study.reading_status.replace("_", " "),
+        reading=ReadingStatus(study.reading_status).label,
     )
 
 

@@ -1,6 +1,6 @@
 """What a decision would do, in words: the act itself, tried out in a savepoint that is rolled back.
 
-So what is foretold can't drift from what is done. Those above add their own: see `study_previewing`.
+So what is shown can't drift from what is done. Those above add their own: see `study_previewing`.
 """
 
 from collections.abc import Callable

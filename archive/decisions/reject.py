@@ -43,7 +43,7 @@ class RejectParameters(Parameters):
 @register
 @dataclass(frozen=True)
 class Reject(DecisionType):
-    """The study is hidden from lists, doors, viewer and reading; its orders are told that it is gone."""
+    """The study is hidden from lists, interfaces, viewer and reading; its orders are scheduled again."""
 
     kind = "reject"
     key = "6"

@@ -2,7 +2,7 @@
 
 from archive.models.quarantine import Quarantined
 from archive.models.storage import StoredFile, Volume
-from archive.models.study import Hidden, Instance, ReadingStatus, Series, Study
+from archive.models.study import HAS_SIGNATURE, Hidden, Instance, ReadingStatus, Series, Study
 from archive.models.verdict import (
     TARGET,
     TARGET_STAT,
@@ -14,6 +14,7 @@ from archive.models.verdict import (
 )
 
 __all__ = [
+    "HAS_SIGNATURE",
     "TARGET",
     "TARGET_STAT",
     "Decision",

@@ -12,15 +12,19 @@ from worklist.models import Patient, RequestedProcedure
 class ReadingStatus(models.TextChoices):
     """Where the reading of a study stands. Only `reporting` writes it once there is something to read."""
 
-    NOT_READY = "not_ready"
-    READY = "ready"
-    READING = "reading"
-    DICTATED = "dictated"
-    TRANSCRIBED = "transcribed"
-    PRELIMINARY = "preliminary"
-    FINAL = "final"
-    AMENDED = "amended"
-    WITHDRAWN = "withdrawn"
+    NOT_READY = "not_ready", "not ready"
+    READY = "ready", "ready"
+    READING = "reading", "reading"
+    DICTATED = "dictated", "dictated"
+    TRANSCRIBED = "transcribed", "transcribed"
+    PRELIMINARY = "preliminary", "preliminary"
+    FINAL = "final", "final"
+    AMENDED = "amended", "amended"
+    WITHDRAWN = "withdrawn", "withdrawn"
+
+
+HAS_SIGNATURE: Final = (ReadingStatus.PRELIMINARY, ReadingStatus.FINAL, ReadingStatus.AMENDED)
+"""A report of the study is signed, be it for the time being; a preliminary one is still open."""
 
 
 class Hidden(models.TextChoices):

@@ -13,14 +13,14 @@ from ledger.public_id import PublicModel
 class Outcome(models.TextChoices):
     """What reconcile thinks of a study."""
 
-    MATCHED = "matched"
-    CORRECTED = "corrected"
-    PROBABLE = "probable"
-    AMBIGUOUS = "ambiguous"
-    UNSCHEDULED = "unscheduled"
-    MISMATCH = "mismatch"
-    LATE_ORDER = "late_order"
-    PENDING = "pending"
+    MATCHED = "matched", "matched"
+    CORRECTED = "corrected", "corrected"
+    PROBABLE = "probable", "probable"
+    AMBIGUOUS = "ambiguous", "ambiguous"
+    UNSCHEDULED = "unscheduled", "unscheduled"
+    MISMATCH = "mismatch", "mismatch"
+    LATE_ORDER = "late_order", "late order"
+    PENDING = "pending", "pending"
 
 
 class Verdict(PublicModel):

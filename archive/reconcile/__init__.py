@@ -1,12 +1,15 @@
-"""Do these images belong to that schedule? Facts, candidates, evidence, verdict; and what people decide."""
+"""Do these images belong to that schedule? Evidence, candidates, verdict."""
 
 
 def jobs_register() -> None:
     """Register the job and what asks for it; called from `AppConfig.ready()`."""
     from archive.reconcile import affected_studies, reconcile_job
     from ledger import jobs
-    from worklist.signals import order_changed, patients_changed
+    from worklist.signals import orders_changed, patients_changed
 
-    jobs.register(reconcile_job.KIND, jobs.Handler(apply=reconcile_job.apply, prepare=reconcile_job.prepare))
-    order_changed.connect(affected_studies.on_order_changed, dispatch_uid="archive.reconcile.order")
+    judge = jobs.Handler(
+        apply=reconcile_job.apply, prepare=reconcile_job.prepare, words="Check a study against the schedule"
+    )
+    jobs.register(reconcile_job.KIND, judge)
+    orders_changed.connect(affected_studies.on_orders_changed, dispatch_uid="archive.reconcile.order")
     patients_changed.connect(affected_studies.on_patients_changed, dispatch_uid="archive.reconcile.patients")

@@ -1,92 +1,128 @@
-"""Which studies an order or a patient could change the verdict of: found by index, bounded, judged again.
+"""Which studies orders or patients could change the verdict of: found by index, bounded, judged again.
 
-This runs inside the transaction of the message that brings the change, so it asks little: all conditions go
+This runs inside the transaction of the messages that bring the change, so it asks little: all conditions go
 into one union, each part of which is served by an index of its own (an OR of them would read all studies).
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
-
-from django.db.models import Q
 
 from archive.archive_section import ArchiveSection
 from archive.models import ReadingStatus, Study
 from archive.reconcile import name_agreement
 from archive.reconcile.candidates import accession_spellings
 from archive.reconcile.reconcile_job import KIND
+from archive.reconcile.reconcile_policy import Policy
 from ledger import clock, jobs
-from worklist.models import Order, Patient, RequestedProcedure
-from worklist.patients import identity
+from ledger.row_sets import Condition, Table, any_of
+from worklist.models import RequestedProcedure
+from worklist.orders.order_aggregate import OrderAggregate
+from worklist.patients import people
+from worklist.patients.patient_records import PatientRecord
+from worklist.patients.people import PersonRecord
 
 MOST: Final = 100
 """Studies that one change has judged again; the newest first."""
 MOST_FOUND: Final = 500
 MOST_RECORDS: Final = 100
 _FINAL: Final = frozenset({ReadingStatus.FINAL, ReadingStatus.AMENDED, ReadingStatus.WITHDRAWN})
-_COLUMNS: Final = ("study_instance_uid", "last_received_at", "reading_status")
+_LINKS: Final = Study.procedures.through._meta.db_table
+_PROCEDURES: Final = RequestedProcedure._meta.db_table
 
 
-def on_order_changed(sender: Any, order: Order, **_: Any) -> None:
-    """Judge again what an order that came, changed or went could be the order of."""
-    section = ArchiveSection.current()
-    procedures = list(RequestedProcedure.objects.filter(order=order).defer("stamps"))
-    labels = {order.accession_number, *(procedure.accession_number for procedure in procedures)} - {""}
-    spellings = [text for label in sorted(labels) for text in accession_spellings(label, section.reconcile)]
-    wanted = [Q(accession_number__in=spellings)] if spellings else []
-    if procedures:
-        wanted.append(Q(study_instance_uid__in=[procedure.study_instance_uid for procedure in procedures]))
-        wanted.append(Q(procedures__in=[procedure.pk for procedure in procedures]))
-    if order.patient is not None:
-        wanted += _of_records(_records([order.patient]).values())
-    _judge_again(wanted, section)
+@dataclass(frozen=True)
+class _Found:
+    study_instance_uid: str
+    last_received_at: datetime
+    reading_status: str
 
 
-def on_patients_changed(sender: Any, patients: list[Patient], **_: Any) -> None:
+_STUDIES: Final = Table(Study, _Found)
+
+
+def on_orders_changed(sender: Any, orders: Sequence[OrderAggregate], **_: Any) -> None:
+    """Judge again what orders that came, changed or went could be the orders of."""
+    keys = [one.order.patient_id for one in orders if one.order.patient_id is not None]
+    records = people.records_of(keys, MOST_RECORDS)
+    wanted = [*_of_orders(orders, ArchiveSection.current().reconcile), *_of_records(records)]
+    if not _judge_again(wanted, len(orders)):
+        for order in orders:  # one of them alone could be of so many that the others would be passed over
+            on_orders_changed(sender, [order])
+
+
+def on_patients_changed(sender: Any, patients: Sequence[PatientRecord], **_: Any) -> None:
     """Judge again what patients that came, changed, merged or parted could be the patients of."""
-    records = _records(patients)
-    orders = Order.objects.filter(patient__in=records).order_by("-pk").values_list("pk", "accession_number")
-    of_patient = dict(orders[:MOST_RECORDS])
-    wanted = _of_records(records.values())
-    if of_patient:
-        planned = RequestedProcedure.objects.filter(order__in=of_patient)
-        wanted.append(Q(accession_number__in=set(of_patient.values()) - {""}))
-        wanted.append(Q(study_instance_uid__in=list(planned.values_list("study_instance_uid", flat=True))))
-    _judge_again(wanted, ArchiveSection.current())
+    records = people.records_of([patient.id for patient in patients], MOST_RECORDS)
+    orders = people.newest_orders(records, MOST_RECORDS * len(patients))
+    wanted = list(_of_records(records))
+    if orders:
+        wanted.append(_among("accession_number", {order.accession_number for order in orders} - {""}))
+        condition, keys = any_of(["order_id"], ["bigint"], [[order.id] for order in orders])
+        planned = f"SELECT study_instance_uid FROM {_PROCEDURES} WHERE {condition}"
+        wanted.append((f"study_instance_uid IN ({planned})", keys))
+    if not _judge_again(wanted, len(patients)):
+        for patient in patients:
+            on_patients_changed(sender, [patient])
 
 
-def _records(patients: Iterable[Patient]) -> dict[int, Patient]:
-    """These records and all others of the same people, by key."""
-    patients = list(patients)
-    others = identity.same_person(patients).defer("stamps")[:MOST_RECORDS]
-    return {record.pk: record for record in [*others, *patients]}
+def _of_orders(orders: Iterable[OrderAggregate], policy: Policy) -> Iterable[Condition]:
+    """Studies with an accession number or a planned UID of the orders, or linked to one of them."""
+    labels, uids, linked = set(), set(), set()
+    for one in orders:
+        labels |= {one.order.accession_number, *(row.accession_number for row in one.procedures)} - {""}
+        uids |= {row.study_instance_uid for row in one.procedures}
+        linked |= set() if one.is_new else {row.id for row in one.procedures}
+    spellings = {text for label in labels for text in accession_spellings(label, policy)}
+    if spellings:
+        yield _among("accession_number", spellings)
+    if uids:
+        yield _among("study_instance_uid", uids)
+    if linked:
+        condition, keys = any_of(["requestedprocedure_id"], ["bigint"], [[key] for key in sorted(linked)])
+        yield f"id IN (SELECT study_id FROM {_LINKS} WHERE {condition})", keys
 
 
-def _of_records(records: Iterable[Patient]) -> list[Q]:
+def _of_records(records: Sequence[PersonRecord]) -> Iterable[Condition]:
     """Studies linked to these records, with one of their identifiers, or with their name and birth date."""
-    records = list(records)
-    wanted = [
-        Q(patient__in=[record.pk for record in records]),
-        Q(header_patient_id__in=[record.value for record in records]),
-    ]
-    by_date: dict[str, set[str]] = {}
+    if not records:
+        return
+    yield any_of(["patient_id"], ["bigint"], [[record.id] for record in records])
+    yield _among("header_patient_id", {record.value for record in records})
+    people = set()
     for record in records:
         if record.name and len(record.birth_date) == 8:
-            by_date.setdefault(record.birth_date, set()).update(name_agreement.spellings(record.name))
-    for date, spellings in sorted(by_date.items()):
-        dates = [date, date[:4] + date[6:] + date[4:6]]
-        wanted.append(Q(patient_name_key__in=sorted(spellings), birth_date__in=dates))
-    return wanted
+            date = record.birth_date
+            for spelling in name_agreement.spellings(record.name):
+                people |= {(spelling, date), (spelling, date[:4] + date[6:] + date[4:6])}
+    if people:
+        names, found = _among("patient_name_key", {name for name, _ in people})
+        both, parameters = any_of(["patient_name_key", "birth_date"], ["text", "text"], sorted(people))
+        yield f"{names} AND {both}", [*found, *parameters]
 
 
-def _judge_again(wanted: Sequence[Q], section: ArchiveSection) -> None:
-    """Ask for the job of each study that is not final, now or once it is quiet."""
-    parts = [Study.objects.filter(condition).values_list(*_COLUMNS) for condition in wanted]
-    if not parts:
-        return
-    rows = parts[0].union(*parts[1:]) if len(parts) > 1 else parts[0]
+def _among(column: str, texts: Iterable[str]) -> Condition:
+    return any_of([column], ["text"], [[text] for text in sorted(texts)])
+
+
+def _judge_again(wanted: Sequence[Condition], changes: int) -> bool:
+    """Ask for the job of each study that is not final, now or once it is quiet.
+
+    False, and nothing is asked for, where several changes together find more than is looked at.
+    """
+    if not wanted:
+        return True
     # Not ordered by the database, which would walk through all studies, the newest first, to find a few.
-    found = [(at, uid) for uid, at, status in rows[:MOST_FOUND] if status not in _FINAL]
-    newest = sorted(found, reverse=True)[:MOST]
-    for uid, last_received_at in sorted((uid, at) for at, uid in newest):
-        due = last_received_at + section.quiet_time
-        jobs.enqueue(KIND, uid, not_before=due if due > clock.now() else None)
+    found = _STUDIES.found_by_any(wanted, MOST_FOUND)
+    open_ = [one for one in found if one.reading_status not in _FINAL]
+    if changes > 1 and (len(found) == MOST_FOUND or len(open_) > MOST):
+        return False
+    newest = sorted(open_, key=lambda one: (one.last_received_at, one.study_instance_uid), reverse=True)[
+        :MOST
+    ]
+    if newest:
+        now, quiet = clock.now(), ArchiveSection.current().quiet_time
+        due = {one.study_instance_uid: one.last_received_at + quiet for one in newest}
+        jobs.enqueue_all(KIND, {uid: at if at > now else None for uid, at in due.items()})
+    return True

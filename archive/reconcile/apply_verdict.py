@@ -24,8 +24,7 @@ from archive.reconcile import verdict_record
 from archive.signals import study_reconciled, study_settled, study_withdrawn
 from ledger import events
 from ledger.event_types import EventType
-from worklist.models import Order, Patient, RequestedProcedure
-from worklist.models.order import Priority
+from worklist.models import Order, Patient, Priority, RequestedProcedure
 
 MATCHES: Final = frozenset({Outcome.MATCHED, Outcome.CORRECTED})
 NOT_BEGUN: Final = frozenset({ReadingStatus.NOT_READY, ReadingStatus.READY})

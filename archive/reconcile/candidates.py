@@ -11,7 +11,7 @@ from django.db.models import Min, Q, QuerySet
 from archive.reconcile import name_agreement
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity, StudyEvidence, moment
-from worklist.models import Order, OrderNumber, Patient, ScheduledProcedureStep, StatusEvent
+from worklist.models import Order, Patient, ScheduledProcedureStep, StatusEvent
 from worklist.patients import identity, person_names
 from worklist.schedule import station_groups
 
@@ -54,7 +54,6 @@ class Candidate:
     requested_procedure_id: str
     study_instance_uid: str
     patient: Person = Person()
-    order_numbers: tuple[str, ...] = ()
     accession_number: str = ""
     accession_issuer: str = ""
     code: str = ""
@@ -201,20 +200,13 @@ def described(rows: QuerySet[ScheduledProcedureStep]) -> list[Candidate]:
     orders = {step.procedure.order_id for step in steps}
     people = _people(step.procedure.order.patient for step in steps)
     groups = station_groups.titles() if any(step.station_group for step in steps) else {}
-    numbers: dict[int, list[str]] = {}
-    for number in OrderNumber.objects.filter(order__in=orders).order_by("kind", "value", "namespace"):
-        numbers.setdefault(number.order_id, []).append(f"{number.value}^{number.namespace}".rstrip("^"))
     cancelled = _cancelled(orders)
-    return [
-        _candidate(step, people, numbers.get(step.procedure.order_id, []), groups, cancelled)
-        for step in steps
-    ]
+    return [_candidate(step, people, groups, cancelled) for step in steps]
 
 
 def _candidate(
     step: ScheduledProcedureStep,
     people: dict[int, Person],
-    numbers: list[str],
     groups: dict[str, list[str]],
     cancelled: dict[tuple[int, int | None], str],
 ) -> Candidate:
@@ -229,7 +221,6 @@ def _candidate(
         requested_procedure_id=procedure.requested_procedure_id,
         study_instance_uid=procedure.study_instance_uid,
         patient=people.get(order.patient_id or 0, Person()),
-        order_numbers=tuple(numbers),
         accession_number=procedure.accession_number or order.accession_number,
         accession_issuer=order.accession_issuer,
         code=procedure.code,

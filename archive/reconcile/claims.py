@@ -90,15 +90,15 @@ def _by_ids(item: Request, scored: Sequence[Scored], policy: Policy) -> tuple[Sc
         step = item.scheduled_procedure_step_id == one.candidate.scheduled_procedure_step_id
         if item.requested_procedure_id and not procedure:
             continue
-        told = item.requested_procedure_id or (item.scheduled_procedure_step_id if step else "")
-        if not told or (len(told) < policy.shortest_naming_id and one.identity_match not in PLAUSIBLE):
+        by_id = item.requested_procedure_id or (item.scheduled_procedure_step_id if step else "")
+        if not by_id or (len(by_id) < policy.shortest_naming_id and one.identity_match not in PLAUSIBLE):
             continue
         (both if procedure and step and item.scheduled_procedure_step_id else one_of_two).append(one)
     return tuple(both or one_of_two)
 
 
 def choose(
-    study: StudyEvidence, claims: Sequence[Claim], scored: Sequence[Scored], policy: Policy
+    study: StudyEvidence, claims: Sequence[Claim], scored: Sequence[Scored]
 ) -> tuple[tuple[Scored, ...], str]:
     """The candidates that the claims come to, and what is in doubt, if anything."""
     by_item, doubt = _of_items(claims)

@@ -39,6 +39,11 @@ class Finding:
         """Whether it speaks against the candidate."""
         return self.concordance is Concordance.CONTRADICTS
 
+    @property
+    def contribution(self) -> float:
+        """What it adds to the score, or takes from it, as weight; nothing where one side is silent."""
+        return 0.0 if self.agreement is None else self.weight * (2 * self.agreement - 1)
+
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Self:
         """As a verdict keeps it."""

@@ -18,7 +18,7 @@ NO_BIRTH_DATES: Final = frozenset({"19000101", "18000101", "11111111", "99991231
 def identity(seen: Sequence[Identity], person: Person, policy: Policy) -> list[Finding]:
     """Compare the identities of a study with a person: of several, that which agrees least."""
     found = [_identity(one, person, policy) for one in seen]
-    return min(found, key=lambda found: _agreement_of(found, policy))
+    return min(found, key=_agreement_of)
 
 
 def _identity(seen: Identity, person: Person, policy: Policy) -> list[Finding]:
@@ -29,8 +29,8 @@ def _identity(seen: Identity, person: Person, policy: Policy) -> list[Finding]:
         return [policy.finding(name, text, "", (None, "")) for name, text in nobody]
     number = policy.finding("patient_id", _cx(seen), *patient_id(seen, person, policy))
     options = [_demographics(seen, record, policy) for record in person.records]
-    best = max(options, key=lambda found: _agreement_of(found, policy))
-    if best is not options[0] and _agreement_of(best, policy) > _agreement_of(options[0], policy):
+    best = max(options, key=_agreement_of)
+    if best is not options[0] and _agreement_of(best) > _agreement_of(options[0]):
         best = [_of_merged(finding) for finding in best]
     else:
         best = options[0]
@@ -53,8 +53,8 @@ def _of_merged(finding: Finding) -> Finding:
     return replace(finding, normaliser="merged record") if exact else finding
 
 
-def _agreement_of(found: Iterable[Finding], policy: Policy) -> float:
-    return sum(f.weight * (2 * f.agreement - 1) for f in found if f.agreement is not None)
+def _agreement_of(found: Iterable[Finding]) -> float:
+    return sum(finding.contribution for finding in found)
 
 
 def patient_id(seen: Identity, person: Person, policy: Policy) -> tuple[str, Agreement]:

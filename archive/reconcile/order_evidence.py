@@ -88,9 +88,9 @@ def _request(study: StudyEvidence, candidate: Candidate) -> Compared:
     options: list[tuple[str, float]] = []
     for item in study.requests:
         ours = (item.requested_procedure_id, item.scheduled_procedure_step_id)
-        told = [(a, b) for a, b in zip(ours, theirs, strict=True) if a and b]
-        if told:
-            options.append(("/".join(ours), sum(a == b for a, b in told) / len(told)))
+        given = [(a, b) for a, b in zip(ours, theirs, strict=True) if a and b]
+        if given:
+            options.append(("/".join(ours), sum(a == b for a, b in given) / len(given)))
     seen, agreement = max(options, key=lambda option: option[1], default=("", None))
     return seen, "/".join(theirs), (agreement, "")
 

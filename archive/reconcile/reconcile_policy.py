@@ -6,6 +6,7 @@ The site file's `archive.reconcile` overrides it key by key.
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -15,23 +16,33 @@ from archive.reconcile.finding import Agreement, Concordance, Finding
 RULES: Final = 1
 """Raised whenever the rules in the code change, so that a verdict names the rules that made it."""
 
-WEIGHTS: Final[Mapping[str, float]] = {
-    "patient_id": 10,
-    "patient_name": 6,
-    "birth_date": 5,
-    "sex": 1,
-    "accession_number": 10,
-    "study_instance_uid": 8,
-    "request": 8,
-    "modality": 3,
-    "time": 2,
-    "laterality": 2,
-    "body_part": 1,
-    "procedure": 0.5,
-    "station": 1,
-    "performing_physician": 0.5,
-    "order_status": 0.5,
+
+@dataclass(frozen=True)
+class Evidence:
+    """A field by which a study and a step are compared: its weight by default, and its name on pages."""
+
+    weight: float
+    title: str
+
+
+FIELDS: Final[Mapping[str, Evidence]] = {
+    "patient_id": Evidence(10, "Patient ID"),
+    "patient_name": Evidence(6, "Name"),
+    "birth_date": Evidence(5, "Born"),
+    "sex": Evidence(1, "Sex"),
+    "accession_number": Evidence(10, "Accession number"),
+    "study_instance_uid": Evidence(8, "Study Instance UID"),
+    "request": Evidence(8, "Requested procedure / step ID"),
+    "modality": Evidence(3, "Modality"),
+    "time": Evidence(2, "Time"),
+    "laterality": Evidence(2, "Side"),
+    "body_part": Evidence(1, "Body part"),
+    "procedure": Evidence(0.5, "Procedure"),
+    "station": Evidence(1, "Station"),
+    "performing_physician": Evidence(0.5, "Performing physician"),
+    "order_status": Evidence(0.5, "Order's state"),
 }
+WEIGHTS: Final[Mapping[str, float]] = {name: field.weight for name, field in FIELDS.items()}
 
 DEMOGRAPHICS: Final[Mapping[str, float]] = {"patient_name": 1.0, "birth_date": 1.0, "sex": 0.5}
 """What the demographics count against each other: one sex is that of every second patient."""

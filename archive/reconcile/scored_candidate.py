@@ -25,7 +25,7 @@ def score(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Scored:
     """Weigh a candidate: the agreement less the contradiction, of all that was seen; never below 0."""
     found = evidence.findings(study, candidate, policy)
     by_field = {finding.field: finding for finding in found}
-    net = sum(f.weight * (2 * f.agreement - 1) for f in found if f.agreement is not None)
+    net = sum(finding.contribution for finding in found)
     whole = sum(policy.full_weight(f) for f in found)
     value = round(max(0.0, net / whole), 4) if whole else 0.0
     return Scored(candidate, found, value, identity_match.of(by_field, policy), by_field)

@@ -14,11 +14,10 @@ import orjson
 
 from archive.dataset import header
 from archive.index.header_values import SeriesValues
+from archive.modality import UNSPECIFIC
 from archive.models import Series, Study
 from archive.storage.generated_objects import is_own
 
-NO_IMAGES: Final = frozenset({"SR", "PR", "KO", "OT", "DOC", "SEG", "REG", "RTSTRUCT", "PLAN", "AU", "HD"})
-"""Modalities of objects that come along with any study and say nothing of the procedure."""
 _CONFLICTING: Final = ("header_patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex")
 
 
@@ -92,7 +91,7 @@ def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
         accession_numbers=_distinct(accessions),
         accession_issuer=_issuer(study.header.get("accession_issuer")),
         requests=tuple(sorted({_request(item) for one in others for item in one.requests})),
-        modalities=_distinct(m for m in study.modalities if m not in NO_IMAGES),
+        modalities=_distinct(m for m in study.modalities if m not in UNSPECIFIC),
         station_ae_titles=_distinct(row.station_ae_title for row in series),
         station_names=_distinct(row.station_name for row in series),
         acquired_at=_acquired_at(study),

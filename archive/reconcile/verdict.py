@@ -84,7 +84,7 @@ def _rule(study: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> _Ru
         return _Ruling(
             Outcome.MISMATCH, "the headers name orders of different patients", these(scored, first)
         )
-    chosen, doubt = choose(study, claims, scored, policy)
+    chosen, doubt = choose(study, claims, scored)
     if doubt:
         return _Ruling(Outcome.AMBIGUOUS, doubt, chosen)
     unresolved = [claim for claim in claims if not claim.named]

@@ -11,20 +11,17 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from django.conf import settings
 from django.db.models import QuerySet
 
 from archive.dataset.part10 import build_preamble_and_meta
 from archive.dataset.transfer_syntax import EXPLICIT_LITTLE_ENDIAN
+from archive.modality import DOCUMENTS
 from archive.models import Instance, Series, Study
 from archive.storage import intake
 from archive.storage.intake import OUT_OF_RESOURCES, Announcement, Outcome, Refused, Spooled
 from ledger import clock
-
-_MADE_HERE: Final = frozenset({"SR", "DOC", "KO", "PR"})
-"""The modalities of what we make; none holds images."""
 
 
 @dataclass(slots=True)
@@ -38,7 +35,7 @@ class Counts:
 
 def is_own(calling_ae_title: str, modality: str) -> bool:
     """Whether an object or a series was made here."""
-    return calling_ae_title == settings.AE_TITLE and modality in _MADE_HERE
+    return calling_ae_title == settings.AE_TITLE and modality in DOCUMENTS
 
 
 def is_kept(sop_instance_uid: str) -> bool:
@@ -56,7 +53,7 @@ def instances_of_others(study: Study) -> QuerySet[Instance]:
 def counts(studies: Iterable[Study]) -> dict[int, Counts]:
     """What these studies hold of our own, by key; those that hold nothing are left out."""
     rows = Series.objects.filter(
-        study__in=list(studies), station_ae_title=settings.AE_TITLE, modality__in=_MADE_HERE
+        study__in=list(studies), station_ae_title=settings.AE_TITLE, modality__in=DOCUMENTS
     )
     found: dict[int, Counts] = {}
     for study_id, modality, count in rows.values_list("study_id", "modality", "instance_count"):

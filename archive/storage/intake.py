@@ -40,10 +40,10 @@ DUPLICATE: Final = 0xC001
 
 ATTEMPTS: Final = 3
 """How often the database is asked, each time after the first on a new connection."""
-RING_EVERY: Final = 0.2
-"""Seconds between two bells; what is rung for nobody the sweeper sees within half a second."""
+NOTIFY_EVERY: Final = 0.2
+"""Seconds between two notifications; what nobody is told of the sweeper sees within half a second."""
 _DATABASE_FAULTS = (DatabaseError, InterfaceError)
-_last_rung = 0.0
+_last_notified = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +268,7 @@ def _insert(row: _Row) -> bool:
         with connection.cursor() as cursor:
             cursor.execute(_INSERT_BOTH, (*row.instance, row.received_at, *row.file))
             is_new = cursor.fetchone() is not None
-        _ring(is_new)
+        _notify(is_new)
         return is_new
     received_at = connection.ops.adapt_datetimefield_value(row.received_at)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -276,7 +276,7 @@ def _insert(row: _Row) -> bool:
         made = cursor.fetchone()
         if made:
             cursor.execute(_INSERT_FILE, (made[0], *row.file))
-        _ring(made is not None)
+        _notify(made is not None)
         crashpoint("store.before_commit")
     return made is not None
 
@@ -286,11 +286,11 @@ def _was_lost(error: Exception) -> bool:
     return connection.vendor == "postgresql" and getattr(error.__cause__, "pgcode", None) is None
 
 
-def _ring(is_new: bool) -> None:
-    global _last_rung
+def _notify(is_new: bool) -> None:
+    global _last_notified
     now = time.monotonic()
-    if is_new and now - _last_rung >= RING_EVERY:
-        _last_rung = now
+    if is_new and now - _last_notified >= NOTIFY_EVERY:
+        _last_notified = now
         transaction.on_commit(lambda: notifier.notify("archive.index"))
 
 

@@ -99,7 +99,7 @@ def place(source: Path, volume: OpenVolume) -> str:
     """
     name = _new_name()
     target = volume.root / name
-    _ensure_folder(target.parent, volume.root)
+    _ensure_folder(target.parent)
     link(source, target)
     return name
 
@@ -162,7 +162,7 @@ def _new_name() -> str:
     return f"{prefix[:2]}/{prefix[2:]}/{prefix}{random[4:]}{SUFFIX}"
 
 
-def _ensure_folder(folder: Path, root: Path) -> None:
+def _ensure_folder(folder: Path) -> None:
     """Make `ab/cd`, and sync each folder in which one was made."""
     if folder in _here.made:
         return

@@ -1,4 +1,4 @@
-"""What peers did at the DICOM door lately, for those who find out why something does not work."""
+"""What peers did at the DICOM port lately, for those who find out why something does not work."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""Who may do what at the DICOM door: stations with their services and hosts (PS3.8 9.3.4, PS3.7 9.1).
+"""Who may do what at the DICOM port: stations with their services and hosts (PS3.8 9.3.4, PS3.7 9.1).
 
 An AE title is no credential; together with its address it keeps strangers and misconfigured devices out.
 """

@@ -1,4 +1,4 @@
-"""The DICOM door: one acceptor with our services, until SIGTERM."""
+"""The DICOM port: one acceptor with our services, until SIGTERM."""
 
 import logging
 import signal

@@ -32,21 +32,21 @@ class Stored:
     transfer_syntax: str
     moved: bool = False
     """A split has moved it to another study than its header names."""
-    amendment: Coercion | None = None
+    coercion: Coercion | None = None
     """What is said otherwise than as received; only where `select` was told to find that out."""
 
     def outgoing(self) -> tuple[Iterator[bytes], int | None]:
-        """The bytes of the object with its amendment, and how many there are, where that is known.
+        """The bytes of the object with its coercion, and how many there are, where that is known.
 
         Raises
         ------
         DatasetError
-            What has to be amended can't be read; then nothing of it is sent.
+            What has to be coerced can't be read; then nothing of it is sent.
         """
-        amended = coerced_bytes.amended(self.path, self.amendment) if self.amendment else None
-        if amended is None:
+        coerced = coerced_bytes.coerced(self.path, self.coercion) if self.coercion else None
+        if coerced is None:
             return multipart.file_range(self.path, 0, self.size), self.size
-        return amended.body(), amended.length
+        return coerced.body(), coerced.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,16 @@ class Selection:
         digest = hashlib.sha256("\n".join(more).encode())
         for file in self.files:
             digest.update(f"{file.study}\t{file.instance}\t{file.sha256}\t{file.path.name}\n".encode())
-            digest.update(repr(file.amendment).encode() if file.amendment else b"")
+            digest.update(repr(file.coercion).encode() if file.coercion else b"")
         return f'"{digest.hexdigest()[:32]}"'
 
 
 def select(
-    request: HttpRequest, *, study: str, series: str = "", instance: str = "", with_amendments: bool = False
+    request: HttpRequest, *, study: str, series: str = "", instance: str = "", with_coercion: bool = False
 ) -> Selection:
     """The files of a study, a series or an instance, in the order in which they came.
 
-    With `with_amendments` each knows what it is to be sent with; pixels alone don't need that.
+    With `with_coercion` each knows what it is to be sent with; pixels alone don't need that.
     That they were looked at goes to the audit trail, once an hour for each person and study.
 
     Raises
@@ -98,8 +98,8 @@ def select(
         if row.instance_id not in kept and row.instance.series is not None:
             kept[row.instance_id] = _stored(study, row.instance.series.series_instance_uid, row)
     files = [file for file in kept.values() if file.path.is_file()]
-    if with_amendments and files:
-        files = _amended(study, files)
+    if with_coercion and files:
+        files = _coerced(study, files)
     if not kept:
         raise Problem(404, "There is no such study, series or instance.")
     if not files:
@@ -122,14 +122,14 @@ def _stored(study: str, series: str, row: StoredFile) -> Stored:
     )
 
 
-def _amended(study: str, files: list[Stored]) -> list[Stored]:
+def _coerced(study: str, files: list[Stored]) -> list[Stored]:
     rows = Study.objects.select_related("patient__authority", "patient__survivor__authority")
     row = rows.get(study_instance_uid=study)
-    found = patient_coercion.amendment(row)
+    found = patient_coercion.coercion_of(row)
     moved = patient_coercion.moved(row, found) if any(file.moved for file in files) else None
     if found is None and moved is None:
         return files
-    return [replace(file, amendment=moved if file.moved else found) for file in files]
+    return [replace(file, coercion=moved if file.moved else found) for file in files]
 
 
 def not_modified(request: HttpRequest, etag: str) -> HttpResponseBase | None:

@@ -41,7 +41,7 @@ _PIXELS: Final = "7FE00010"
 @resource
 def retrieve(request: HttpRequest, study: str, series: str = "", instance: str = "") -> HttpResponseBase:
     """`/studies/{study}`, `…/series/{series}`, `…/instances/{instance}`: the objects themselves."""
-    selection = select(request, study=study, series=series, instance=instance, with_amendments=True)
+    selection = select(request, study=study, series=series, instance=instance, with_coercion=True)
     chosen = _negotiate(request, _offers_of_objects(selection, single=bool(instance)))
     etag = selection.etag(str(chosen.multipart))
     if unchanged := not_modified(request, etag):
@@ -62,7 +62,7 @@ def retrieve(request: HttpRequest, study: str, series: str = "", instance: str =
 @resource
 def metadata(request: HttpRequest, study: str, series: str = "", instance: str = "") -> HttpResponseBase:
     """`…/metadata`: all attributes but bulk data, which they say where to find (PS3.18 10.4.1.1.2)."""
-    selection = select(request, study=study, series=series, instance=instance, with_amendments=True)
+    selection = select(request, study=study, series=series, instance=instance, with_coercion=True)
     _negotiate(request, [Representation(DICOM_JSON)])
     etag = selection.etag("metadata", request.get_host())
     if unchanged := not_modified(request, etag):
@@ -89,9 +89,9 @@ def frame_list(
 def bulk_data(request: HttpRequest, study: str, series: str, instance: str, where: str) -> HttpResponseBase:
     """`…/bulkdata/{where}`: the value of an attribute; encapsulated pixels come frame by frame."""
     names_someone = where in patient_coercion.IDENTIFYING
-    selection = select(request, study=study, series=series, instance=instance, with_amendments=names_someone)
+    selection = select(request, study=study, series=series, instance=instance, with_coercion=names_someone)
     (file,) = selection.files
-    if names_someone and file.amendment:
+    if names_someone and file.coercion:
         raise Problem(404, "There is no such value.")  # what is on disk is not what the study is shown under
     if where == _PIXELS and file.transfer_syntax not in transfer_syntax.NATIVE:
         return _frames(request, file, None)
@@ -173,8 +173,8 @@ def _models(request: HttpRequest, selection: Selection) -> Iterator[bytes]:
                 ]
             )
         model |= [] if file.moved else [element("StudyInstanceUID", file.study)]
-        if file.amendment:
-            model = coerced_json.amend(model, file.amendment)
+        if file.coercion:
+            model = coerced_json.coerce(model, file.coercion)
         yield opening + dicom_json.to_bytes(model)
         opening = b","
     yield b"]"

@@ -16,4 +16,4 @@ class HL7Config(AppConfig):
         delivery.register()
         for message_type in messages.ALL:
             message_types.register(message_type)
-        study_previewing.connect(decision_effects.foretell, dispatch_uid="hl7.decision_effects")
+        study_previewing.connect(decision_effects.effects_on_preview, dispatch_uid="hl7.decision_effects")

@@ -41,6 +41,9 @@ class InboundMessage(PublicModel):
     received_at = models.DateTimeField()
     status = models.CharField(max_length=8, choices=InboundStatus, default=InboundStatus.RECEIVED)
     attempts = models.PositiveIntegerField(default=0)
+    groups_applied = models.PositiveIntegerField(
+        default=0, help_text="of a message that is applied in portions: the rest is still to be"
+    )
     times_received = models.PositiveIntegerField(default=1)
     control_id_reused = models.BooleanField(default=False)
     clock_ahead = models.BooleanField(default=False)
@@ -87,7 +90,7 @@ class Destination(models.Model):
     options = models.JSONField(default=dict, blank=True)
     is_active = models.BooleanField(default=True)
     from_site_file = models.BooleanField(default=False)
-    standing_since = models.DateTimeField(null=True, blank=True, help_text="when its queue began to stand")
+    stalled_since = models.DateTimeField(null=True, blank=True, help_text="when its queue began to stand")
 
     def __str__(self) -> str:
         return self.name
@@ -108,7 +111,7 @@ class OutboundMessage(PublicModel):
 
     destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="messages")
     key = models.CharField(max_length=200, help_text="what it tells, so that it is told once")
-    lane = models.CharField(max_length=64, blank=True, help_text="within a lane the order is kept")
+    ordering_key = models.CharField(max_length=64, blank=True, help_text="messages of one arrive in order")
     kind = models.CharField(max_length=32, help_text="the name of its type: order_status, results …")
     message_type = models.CharField(max_length=40, help_text="as in MSH-9: ORM^O01^ORM_O01")
     control_id = models.CharField(max_length=20, unique=True)
@@ -130,7 +133,7 @@ class OutboundMessage(PublicModel):
                 fields=["destination", "id"], name="outbound_waiting", condition=models.Q(status="waiting")
             ),
             models.Index(
-                fields=["destination", "lane", "id"],
+                fields=["destination", "ordering_key", "id"],
                 name="outbound_stuck",
                 condition=models.Q(status__in=["held", "stopped"]),
             ),

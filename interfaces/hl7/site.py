@@ -1,42 +1,26 @@
 """The site file's section `hl7`: who sends to us and how it is read, and whom we send to."""
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from accounts.models import Facility
-from accounts.site import TimeZone
 from accounts.site_sync import Change, sync_rows, sync_section
 from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.hl7_section import HL7Section
 from interfaces.hl7.models import Destination, Source
 from interfaces.hl7.outbound import message_types, outbox
+from interfaces.hl7.source_options import SourceOptions
 from ledger import jobs
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SourceEntry(_Strict):
-    """A sender, named by MSH-3 and MSH-4 (`*` for any), and how its messages are read.
-
-    `receivers` are the applications (MSH-5) that it may address here, `*` for any.
-    """
+class SourceEntry(SourceOptions):
+    """A sender, named by MSH-3 and MSH-4 (`*` for any), and how its messages are read."""
 
     name: str = Field(max_length=64)
     application: str = "*"
     facility: str = "*"
-    assigning_authority: str = ""
-    time_zone: Literal[""] | TimeZone = ""
-    charset: str = ""
-    enhanced: bool = False
-    stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
-    processing_ids: list[str] = ["P"]
-    receivers: list[str] = ["*"]
-    mapping: dict[str, list[str]] = {}
-    order_status: dict[str, str] = {}
 
 
 def _known_message(name: str) -> str:
@@ -97,7 +81,7 @@ def _switch_off(named: Collection[str], dry_run: bool) -> list[Change]:
     gone = Destination.objects.filter(from_site_file=True, is_active=True).exclude(name__in=named)
     changes = [Change(f"destination {name}", "remove") for name in gone.values_list("name", flat=True)]
     if not dry_run:
-        gone.update(is_active=False, standing_since=None)
+        gone.update(is_active=False, stalled_since=None)
     return changes
 
 

@@ -6,18 +6,17 @@ from typing import Any, Final
 
 from django.db import connection
 
-from accounts import access
-from accounts.models import User
-from ledger import clock, events
+from accounts.actor import Actor
+from archive.models import ReadingStatus
+from ledger import audit, clock, events
 from ledger.errors import Forbidden, Invalid
 from ledger.event_types import EventType
 from reporting import reporting_events
 from reporting.dictation import audio
 from reporting.errors import StateConflict
-from reporting.models import Dictation, DictationState, ReadingItem, Segment
+from reporting.models import WAITING, Dictation, DictationState, ReadingItem, Segment
 from reporting.reading_worklist import assignment, reading_status
 
-S = reading_status.S
 RATES: Final = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
 MOST_BYTES_OF_SEGMENT: Final = 8 << 20
 MOST_SECONDS: Final = 3600
@@ -25,22 +24,22 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 
 
 def begin(
-    *, uuid: str, item: ReadingItem, by: User, sample_rate: int = 16000, patient: str = ""
+    *, uuid: str, item: ReadingItem, by: Actor, sample_rate: int = 16000, patient: str = ""
 ) -> Dictation:
     """Begin a dictation under the client's UUID; asking again gives the same one.
 
     `patient` is the public id of the patient on the screen; `StateConflict` "patient_changed" where the item
     is another's by now.
     """
-    if not access.can(by, "report.write"):
-        raise Forbidden("your roles don't allow dictating")
+    by.require("report.write", item)
+    author = by.person
     if not _UUID.fullmatch(uuid):
         raise Invalid(f"{uuid[:40]!r} is not a UUID", "id")
     if sample_rate not in RATES:
         raise Invalid(f"the sample rate is one of {RATES}", "sample_rate")
     there = Dictation.objects.select_related("item").filter(uuid=uuid).first()
     if there is not None:
-        if there.item_id != item.pk or there.author_id != by.pk:
+        if there.item_id != item.pk or there.author_id != author.pk:
             raise StateConflict("this UUID is another dictation's", "duplicate")
         return there
     item = reading_status.lock(item)
@@ -49,17 +48,18 @@ def begin(
         raise StateConflict("the item is another patient's by now", "patient_changed")
     if item.status not in reading_status.OPEN:
         raise StateConflict(f"it is {item.status}", "signed")
-    if (lease := assignment.held_by_other(item, by)) is not None:
+    if (lease := assignment.held_by_other(item, author)) is not None:
         raise StateConflict(f"{lease.holder} has it now", "held", changed={"holder": str(lease.holder)})
-    assignment.take(item=item, by=by)
+    assignment.lease_to(by, item)
     dictation = Dictation.objects.create(
-        uuid=uuid, item=item, author=by, sample_rate=sample_rate, patient_public_id=current
+        uuid=uuid, item=item, author=author, sample_rate=sample_rate, patient_public_id=current
     )
     tell(dictation, reporting_events.DICTATION_BEGUN, by)
+    note(by, dictation, audit.CREATE)
     return dictation
 
 
-def add_segment(*, dictation: Dictation, seq: int, name: str, data: bytes, by: User) -> Segment:
+def add_segment(*, dictation: Dictation, seq: int, name: str, data: bytes, by: Actor) -> Segment:
     """Record a segment whose file `name` (see `audio.write`) is on disk; the same one again changes nothing.
 
     Raises `StateConflict` "duplicate" where other samples are there under `seq`, "state" once it is finished.
@@ -82,7 +82,7 @@ def add_segment(*, dictation: Dictation, seq: int, name: str, data: bytes, by: U
     return Segment.objects.create(dictation=dictation, seq=seq, name=name, size=len(data), sha256=digest)
 
 
-def finish(*, dictation: Dictation, segments: int, sha256: str, by: User) -> Dictation:
+def finish(*, dictation: Dictation, segments: int, sha256: str, by: Actor) -> Dictation:
     """Hand a dictation on to be typed, once all its `segments` are here and sum to `sha256`."""
     dictation = _locked(dictation, by)
     if dictation.state != DictationState.RECORDING:
@@ -102,14 +102,15 @@ def finish(*, dictation: Dictation, segments: int, sha256: str, by: User) -> Dic
     now = clock.now()
     dictation.state, dictation.sha256, dictation.finished_at = DictationState.QUEUED, whole, now
     dictation.save()
-    if item.status in (S.READING, S.TRANSCRIBED, S.PRELIMINARY):
-        reading_status.change(item, S.DICTATED, at=now, actor=str(by), event=reporting_events.DICTATED)
+    if item.status in (ReadingStatus.READING, ReadingStatus.TRANSCRIBED, ReadingStatus.PRELIMINARY):
+        reading_status.change(item, ReadingStatus.DICTATED, at=now, actor=by, event=reporting_events.DICTATED)
     else:
         tell(dictation, reporting_events.DICTATED, by)
+    note(by, dictation)
     return dictation
 
 
-def discard(*, dictation: Dictation, by: User, reason: str) -> Dictation:
+def discard(*, dictation: Dictation, by: Actor, reason: str) -> Dictation:
     """The author gives a dictation up before it is typed; the sound is kept for 30 days."""
     if not reason.strip():
         raise Invalid("say why it is discarded", "reason")
@@ -120,13 +121,14 @@ def discard(*, dictation: Dictation, by: User, reason: str) -> Dictation:
     dictation.save()
     tell(dictation, reporting_events.DICTATION_DISCARDED, by, reason=reason[:500])
     item = reading_status.lock(dictation.item)
-    waiting = Dictation.objects.filter(item=item, state__in=("queued", "in_typing")).exists()
-    if item.status == S.DICTATED and not waiting:
-        reading_status.change(item, S.READING, actor=str(by), event=reporting_events.OPENED)
+    waiting = Dictation.objects.filter(item=item, state__in=WAITING).exists()
+    if item.status == ReadingStatus.DICTATED and not waiting:
+        reading_status.change(item, ReadingStatus.READING, actor=by, event=reporting_events.OPENED)
+    note(by, dictation)
     return dictation
 
 
-def reclaim(*, dictation: Dictation, by: User) -> Dictation:
+def reclaim(*, dictation: Dictation, by: Actor) -> Dictation:
     """The author takes a dictation back from the queue to type it alone; refused once typing has begun."""
     dictation = _locked(dictation, by)
     if dictation.state not in (DictationState.QUEUED, DictationState.RETURNED):
@@ -135,8 +137,9 @@ def reclaim(*, dictation: Dictation, by: User) -> Dictation:
     dictation.save()
     tell(dictation, reporting_events.DICTATION_RECLAIMED, by)
     item = reading_status.lock(dictation.item)
-    if item.status == S.DICTATED:
-        reading_status.change(item, S.READING, actor=str(by), event=reporting_events.OPENED)
+    if item.status == ReadingStatus.DICTATED:
+        reading_status.change(item, ReadingStatus.READING, actor=by, event=reporting_events.OPENED)
+    note(by, dictation)
     return dictation
 
 
@@ -162,13 +165,19 @@ def locked(dictation: Dictation) -> Dictation:
     return rows.get(pk=dictation.pk)
 
 
-def _locked(dictation: Dictation, by: User) -> Dictation:
+def _locked(dictation: Dictation, by: Actor) -> Dictation:
+    by.require("report.write", dictation.item)
     dictation = locked(dictation)
-    if dictation.author_id != by.pk:
+    if dictation.author_id != by.person.pk:
         raise Forbidden("the dictation is another person's")
     return dictation
 
 
-def tell(dictation: Dictation, event: EventType, by: User, **details: Any) -> None:
+def tell(dictation: Dictation, event: EventType, by: Actor, **details: Any) -> None:
     """Note in the timeline what happened to a dictation."""
-    events.record(event, about=things(dictation), occurred_at=clock.now(), actor=str(by)[:200], **details)
+    events.record(event, about=things(dictation), occurred_at=clock.now(), actor=by, **details)
+
+
+def note(by: Actor, dictation: Dictation, action: str = audit.UPDATE) -> None:
+    """Write an act on a dictation to the audit trail."""
+    audit.note(by, audit.PATIENT_RECORD, action, ("dictation", dictation.public_id))

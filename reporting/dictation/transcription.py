@@ -8,20 +8,20 @@ from django.db import connection
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from accounts import access
+from accounts.actor import Actor
 from accounts.models import User
+from archive.models import ReadingStatus
 from ledger import clock
-from ledger.errors import Forbidden, Invalid
+from ledger.errors import Invalid
 from reporting import reporting_events
 from reporting.dictation import dictations
 from reporting.errors import StateConflict
-from reporting.models import Dictation, DictationState, Report, ReturnReason
+from reporting.models import WAITING, Dictation, DictationState, Report, ReturnReason
 from reporting.models import ReadingItem as Item
 from reporting.reading_worklist import reading_status
 from reporting.reports import drafts
 
-S = reading_status.S
 LEASE: Final = timedelta(seconds=120)
-WAITING: Final = (DictationState.QUEUED, DictationState.IN_TYPING)
 
 
 def queue(*, user: User, states: tuple[str, ...] = WAITING) -> QuerySet[Dictation]:
@@ -43,33 +43,40 @@ def returned(*, user: User) -> QuerySet[Dictation]:
     )
 
 
-def next_dictation(*, by: User) -> Dictation | None:
+def next_dictation(*, by: Actor) -> Dictation | None:
     """Pick the most due dictation and lease it in this transaction."""
     assert connection.in_atomic_block
+    by.require("transcription.type")
     now = clock.now()
     free = Q(typing_until=None) | Q(typing_until__lt=now)
-    rows = queue(user=by).filter(free).exclude(item__hold_reason__gt="")
+    rows = queue(user=by.person).filter(free).exclude(item__hold_reason__gt="")
     skip_locked = connection.features.has_select_for_update_skip_locked
     dictation = rows.select_for_update(of=("self",), skip_locked=skip_locked).first()
     return take(dictation=dictation, by=by) if dictation is not None else None
 
 
-def take(*, dictation: Dictation, by: User) -> Dictation:
+def take(*, dictation: Dictation, by: Actor) -> Dictation:
     """Take the right to type a dictation, for two minutes at a stretch."""
-    _may_type(by)
-    dictation = dictations.locked(dictation)
+    dictation = _taken(dictation, by)
+    dictations.note(by, dictation)
+    return dictation
+
+
+def _taken(dictation: Dictation, by: Actor) -> Dictation:
+    by.require("transcription.type", dictation.item)
+    dictation, typist = dictations.locked(dictation), by.person
     now = clock.now()
     if dictation.state not in WAITING:
         raise StateConflict(f"the dictation is {dictation.state}", "state")
     held = dictation.typing_until is not None and dictation.typing_until > now
-    if held and dictation.typist_id != by.pk:
+    if held and dictation.typist_id != typist.pk:
         raise StateConflict(
             f"{dictation.typist} types it now", "held", changed={"holder": str(dictation.typist)}
         )
-    if dictation.typist_id != by.pk:
+    if dictation.typist_id != typist.pk:
         dictation.typing_fence += 1
     began = dictation.state == DictationState.QUEUED
-    dictation.typist, dictation.typing_until = by, now + LEASE
+    dictation.typist, dictation.typing_until = typist, now + LEASE
     dictation.state = DictationState.IN_TYPING
     dictation.typing_began_at = dictation.typing_began_at or now
     dictation.save()
@@ -78,20 +85,21 @@ def take(*, dictation: Dictation, by: User) -> Dictation:
     return dictation
 
 
-def renew(*, dictation: Dictation, by: User, fence: int) -> Dictation:
+def renew(*, dictation: Dictation, by: Actor, fence: int) -> Dictation:
     """Extend the right to type; `StateConflict` "taken_over" where it is another's by now."""
+    by.require("transcription.type", dictation.item)
     dictation = dictations.locked(dictation)
-    if dictation.typist_id != by.pk or dictation.typing_fence != fence:
+    if dictation.typist_id != by.person.pk or dictation.typing_fence != fence:
         raise StateConflict(f"{dictation.typist} types it now", "taken_over")
     dictation.typing_until = clock.now() + LEASE
     dictation.save(update_fields=["typing_until"])
     return dictation
 
 
-def save(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, by: User) -> Dictation:
+def save(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, by: Actor) -> Dictation:
     """Save what was typed so far; `StateConflict` "stale_revision" where another save came between."""
     new = drafts.checked(sections)
-    dictation = take(dictation=dictation, by=by)
+    dictation = _taken(dictation, by)
     if dictation.revision != revision:
         theirs = {name: dictation.sections.get(name, "") for name in new}
         changed = {
@@ -106,7 +114,7 @@ def save(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, by
     return dictation
 
 
-def finish(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, by: User) -> Dictation:
+def finish(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, by: Actor) -> Dictation:
     """Hand the typed text to the author: it is added to the report, which waits for its signature."""
     dictation = save(dictation=dictation, sections=sections, revision=revision, by=by)
     if not any(text.strip() for text in dictation.sections.values()):
@@ -117,19 +125,20 @@ def finish(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, 
     item = reading_status.lock(dictation.item)
     _add_to_report(dictation, item, by)
     more = Dictation.objects.filter(item=item, state__in=WAITING).exists()
-    if item.status == S.DICTATED and not more:
-        reading_status.change(item, S.TRANSCRIBED, at=now, actor=str(by), event=reporting_events.TYPED)
+    if item.status == ReadingStatus.DICTATED and not more:
+        reading_status.change(item, ReadingStatus.TRANSCRIBED, at=now, actor=by, event=reporting_events.TYPED)
     else:
         dictations.tell(dictation, reporting_events.TYPED, by)
+    dictations.note(by, dictation)
     return dictation
 
 
-def give_back(*, dictation: Dictation, reason: str, note: str, by: User) -> Dictation:
+def give_back(*, dictation: Dictation, reason: str, note: str, by: Actor) -> Dictation:
     """Give a dictation back to its author; a suspected wrong patient stops the item until that is settled."""
-    _may_type(by)
+    by.require("transcription.type", dictation.item)
     if reason not in ReturnReason.values:
         raise Invalid(f"the reason is one of: {', '.join(ReturnReason.values)}", "reason")
-    dictation = take(dictation=dictation, by=by)
+    dictation = _taken(dictation, by)
     dictation.state, dictation.typing_until = DictationState.RETURNED, None
     dictation.return_reason, dictation.note = reason, note[:500]
     dictation.save()
@@ -139,21 +148,25 @@ def give_back(*, dictation: Dictation, reason: str, note: str, by: User) -> Dict
         item.revision += 1
         item.save()
     event = reporting_events.DICTATION_RETURNED
-    if item.status == S.DICTATED and not Dictation.objects.filter(item=item, state__in=WAITING).exists():
+    if (
+        item.status == ReadingStatus.DICTATED
+        and not Dictation.objects.filter(item=item, state__in=WAITING).exists()
+    ):
         reading_status.change(
             item,
-            S.READING,
-            actor=str(by),
+            ReadingStatus.READING,
+            actor=by,
             event=reporting_events.DICTATION_RETURNED,
             reason=reason,
             note=note[:500],
         )
     else:
         dictations.tell(dictation, event, by, reason=reason, note=note[:500])
+    dictations.note(by, dictation)
     return dictation
 
 
-def _add_to_report(dictation: Dictation, item: Item, by: User) -> None:
+def _add_to_report(dictation: Dictation, item: Item, by: Actor) -> None:
     """Bring the typed text into the report: into what is empty, else below what is there.
 
     A report that begins with it has the template's text in the sections that nobody spoke about.
@@ -168,7 +181,7 @@ def _add_to_report(dictation: Dictation, item: Item, by: User) -> None:
             author=dictation.author,
             sections=drafts.checked({**(template.sections if template else {}), **typed}),
             template=template,
-            changed_by=by,
+            changed_by=by.person,
             changed_at=now,
         )
         return
@@ -178,10 +191,5 @@ def _add_to_report(dictation: Dictation, item: Item, by: User) -> None:
         if more.strip() and more.strip() != before.strip():
             text[name] = f"{before}\n\n{more}" if before else more
     report.sections, report.revision = drafts.checked(text), report.revision + 1
-    report.changed_by, report.changed_at = by, now
+    report.changed_by, report.changed_at = by.person, now
     report.save()
-
-
-def _may_type(by: User) -> None:
-    if not access.can(by, "transcription.type"):
-        raise Forbidden("your roles don't allow typing dictations")

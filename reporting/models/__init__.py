@@ -1,6 +1,6 @@
 """Reading items, reports and their versions, dictations."""
 
-from reporting.models.dictation import Dictation, DictationState, ReturnReason, Segment
+from reporting.models.dictation import UNTYPED, WAITING, Dictation, DictationState, ReturnReason, Segment
 from reporting.models.item import (
     HoldReason,
     Owner,
@@ -17,6 +17,7 @@ from reporting.models.report import (
     ClassOfChange,
     KeptText,
     Report,
+    ReportHeading,
     ReportStatus,
     ReportTemplate,
     ReportVersion,
@@ -25,6 +26,8 @@ from reporting.models.report import (
 
 __all__ = [
     "SECTIONS",
+    "UNTYPED",
+    "WAITING",
     "AddendumDraft",
     "ClassOfChange",
     "Dictation",
@@ -38,6 +41,7 @@ __all__ = [
     "Recheck",
     "RecheckOutcome",
     "Report",
+    "ReportHeading",
     "ReportStatus",
     "ReportTemplate",
     "ReportVersion",

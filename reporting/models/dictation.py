@@ -1,5 +1,7 @@
 """Dictations: sound as it was spoken, in immutable segments, and what became of it."""
 
+from typing import Final
+
 from django.db import models
 
 from accounts.models import User
@@ -17,6 +19,12 @@ class DictationState(models.TextChoices):
     CLOSED = "closed"
     RETURNED = "returned"
     DISCARDED = "discarded"
+
+
+WAITING: Final = (DictationState.QUEUED, DictationState.IN_TYPING)
+"""What a transcriptionist types or is to type."""
+UNTYPED: Final = (DictationState.RECORDING, *WAITING, DictationState.RETURNED)
+"""What is nowhere but in the sound."""
 
 
 class ReturnReason(models.TextChoices):

@@ -114,12 +114,12 @@ class Skip(models.Model):
 class Owner(models.TextChoices):
     """Whose turn it is: between ready and final each second has one owner."""
 
-    QUEUE = "queue"
-    READER = "reader"
-    TYPIST = "typist"
-    SIGNER = "signer"
-    OUTSIDE = "outside", "held for information or images"
-    NOBODY = "nobody", "signed or withdrawn"
+    QUEUE = "queue", "in the reading list"
+    READER = "reader", "with its reader"
+    TYPIST = "typist", "in transcription"
+    SIGNER = "signer", "waiting for its signature"
+    OUTSIDE = "outside", "on hold"  # for information or images
+    NOBODY = "nobody", "done"
 
 
 class OwnerSpan(models.Model):

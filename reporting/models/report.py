@@ -8,8 +8,18 @@ from accounts.models import Facility, User
 from ledger.public_id import PublicModel
 from reporting.models.item import ReadingItem
 
-SECTIONS: Final = ("indication", "technique", "comparison", "findings", "impression")
-"""The sections of a report, in the order in which they are printed."""
+
+class ReportHeading(models.TextChoices):
+    """The headings of a report's sections, in the order in which they are printed."""
+
+    INDICATION = "indication"
+    TECHNIQUE = "technique"
+    COMPARISON = "comparison"
+    FINDINGS = "findings"
+    IMPRESSION = "impression"
+
+
+SECTIONS: Final = tuple(ReportHeading.values)
 
 
 class ReportTemplate(PublicModel):
@@ -61,6 +71,11 @@ class Report(PublicModel):
 
     class Meta:
         indexes = [models.Index(fields=["author", "status"], name="report_by_author")]
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether its text stands: it is added to from now on, and changed by a correction only."""
+        return self.status in (ReportStatus.FINAL, ReportStatus.AMENDED)
 
 
 class KeptText(PublicModel):

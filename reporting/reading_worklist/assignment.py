@@ -5,29 +5,47 @@ holder from a new one. A second person may look, and may take over: free where t
 person supervises, else with a reason.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import access
+from accounts.actor import Actor
 from accounts.models import User
-from archive.models import ExceptionStatus, Outcome, StudyException
-from ledger import clock, events
-from ledger.errors import Forbidden, Invalid
+from archive.models import ExceptionStatus, Outcome, ReadingStatus, StudyException
+from ledger import audit, clock, events
+from ledger.errors import Invalid
 from ledger.event_types import EventType
 from reporting import reporting_events
 from reporting.errors import StateConflict
 from reporting.models import HoldReason, ReadingItem, ReadingLease, Skip
 from reporting.reading_worklist import reading_items, reading_status
 
-S = reading_status.S
 LEASE: Final = timedelta(seconds=120)
 PARKED: Final = timedelta(minutes=30)
 RESERVED: Final = timedelta(hours=12)
-UNREAD: Final = (S.READY,)
+UNREAD: Final = (ReadingStatus.READY,)
+
+
+class SkipReason(StrEnum):
+    """Why a reader passes an item over."""
+
+    NOT_MINE = "not my field"
+    IMAGES_MISSING = "images missing"
+    NEED_INFORMATION = "need information"
+    OTHER = "other"
+
+
+_HOLDS: Final[Mapping[str, HoldReason]] = {
+    SkipReason.IMAGES_MISSING: HoldReason.IMAGES_MISSING,
+    SkipReason.NEED_INFORMATION: HoldReason.NEED_INFORMATION,
+}
+"""What somebody outside has to bring before anybody can read: the item waits for it, whoever skips it."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +93,14 @@ def overdue(*, user: User) -> int:
     return rows.filter(due_at__lt=clock.now()).count()
 
 
-def next_item(*, by: User, wanted: Wanted = EVERYTHING) -> ReadingItem | None:
+def next_item(*, by: Actor, wanted: Wanted = EVERYTHING) -> ReadingItem | None:
     """Pick what needs `by` most and lease it in this transaction; two readers never get the same."""
     assert connection.in_atomic_block
-    now = clock.now()
-    rows = worklist(user=by, wanted=wanted).filter(status__in=UNREAD, hold_reason="")
-    rows = rows.exclude(Exists(Skip.objects.filter(item=OuterRef("pk"), user=by)))
-    rows = rows.exclude(lease__until__gt=now).exclude(Q(reserved_until__gt=now) & ~Q(reserved_for=by))
+    by.require("report.write")
+    reader, now = by.person, clock.now()
+    rows = worklist(user=reader, wanted=wanted).filter(status__in=UNREAD, hold_reason="")
+    rows = rows.exclude(Exists(Skip.objects.filter(item=OuterRef("pk"), user=reader)))
+    rows = rows.exclude(lease__until__gt=now).exclude(Q(reserved_until__gt=now) & ~Q(reserved_for=reader))
     skip_locked = connection.features.has_select_for_update_skip_locked
     item = rows.select_for_update(of=("self",), skip_locked=skip_locked).first()
     if item is None:
@@ -90,36 +109,45 @@ def next_item(*, by: User, wanted: Wanted = EVERYTHING) -> ReadingItem | None:
     return ReadingItem.objects.get(pk=item.pk)
 
 
-def take(*, item: ReadingItem, by: User, reason: str = "") -> ReadingLease:
+def take(*, item: ReadingItem, by: Actor, reason: str = "") -> ReadingLease:
     """Take the right to write on an item; from another live holder only with a reason, or as a supervisor."""
-    _may_write(by)
+    by.require("report.write", item)
+    lease = lease_to(by, item, reason)
+    _note(by, item)
+    return lease
+
+
+def lease_to(by: Actor, item: ReadingItem, reason: str = "") -> ReadingLease:
+    """What `take` does, for acts that take the right with them."""
+    reader = by.person
     item = reading_status.lock(item)
     if item.status not in reading_status.OPEN:
         raise StateConflict(f"it is {item.status}; add to it with an addendum", "signed")
     now = clock.now()
     lease = lease_of(item) or ReadingLease(item=item, taken_at=now, until=now)
-    other = lease.holder if lease.holder_id not in (None, by.pk) else None
-    may_take = bool(reason.strip()) or access.can(by, "reading.supervise")
+    other = lease.holder if lease.holder_id not in (None, reader.pk) else None
+    may_take = bool(reason.strip()) or access.can(reader, "reading.supervise")
     if other is not None and lease.until > now and not may_take:
         text = f"{other} has it since {lease.taken_at:%H:%M} UTC"
         raise StateConflict(text, "held", changed=_held(lease, now))
-    if lease.holder_id != by.pk:
+    if lease.holder_id != reader.pk:
         lease.taken_from = other if lease.until > now else None
-        lease.holder, lease.taken_at, lease.taken_reason = by, now, reason[:500]
+        lease.holder, lease.taken_at, lease.taken_reason = reader, now, reason[:500]
         lease.fence += 1
     lease.until, lease.parked, lease.input_at = now + LEASE, False, now
     lease.save()
     if other is not None and lease.taken_from_id:
         _tell(item, reporting_events.TAKEN_OVER, by, reason=reason, taken_from=str(other))
-    if item.status == S.READY:
-        reading_status.change(item, S.READING, at=now, actor=str(by), event=reporting_events.OPENED)
+    if item.status == ReadingStatus.READY:
+        reading_status.change(item, ReadingStatus.READING, at=now, actor=by, event=reporting_events.OPENED)
     return lease
 
 
-def renew(*, item: ReadingItem, by: User, fence: int, idle_seconds: float = 0) -> ReadingLease:
+def renew(*, item: ReadingItem, by: Actor, fence: int, idle_seconds: float = 0) -> ReadingLease:
     """Extend a lease; `StateConflict` "taken_over" tells its old holder that another person has it now."""
+    by.require("report.write", item)
     lease = ReadingLease.objects.select_for_update(of=("self",)).filter(item=item).first()
-    if lease is None or lease.holder_id != by.pk or lease.fence != fence:
+    if lease is None or lease.holder_id != by.person.pk or lease.fence != fence:
         holder = f"{lease.holder} has it now" if lease and lease.holder else "the lease ended"
         raise StateConflict(holder, "taken_over", changed=_held(lease, clock.now()) if lease else {})
     now = clock.now()
@@ -129,55 +157,75 @@ def renew(*, item: ReadingItem, by: User, fence: int, idle_seconds: float = 0) -
     return lease
 
 
-def park(*, item: ReadingItem, by: User, fence: int) -> ReadingLease:
+def park(*, item: ReadingItem, by: Actor, fence: int) -> ReadingLease:
     """Keep an item for half an hour while something more urgent is read."""
     lease = renew(item=item, by=by, fence=fence)
     lease.parked, lease.until = True, clock.now() + PARKED
     lease.save()
+    _note(by, item)
     return lease
 
 
-def let_go(*, item: ReadingItem, by: User, fence: int) -> None:
+def let_go(*, item: ReadingItem, by: Actor, fence: int) -> None:
     """Give an item back: to the queue where nothing was written or said, else it waits for its author."""
+    by.require("report.write", item)
     item = reading_status.lock(item)
     lease = lease_of(item)
-    if lease is None or lease.holder_id != by.pk or lease.fence != fence:
+    if lease is None or lease.holder_id != by.person.pk or lease.fence != fence:
         return
     lease.until = clock.now()
     lease.save()
-    _to_queue(item, str(by))
+    _to_queue(item, by)
+    _note(by, item)
 
 
-def skip(*, item: ReadingItem, by: User, reason: str) -> None:
-    """Pass an item over; it is not handed to this reader again."""
-    _may_write(by)
+def skip(*, item: ReadingItem, by: Actor, reason: str, note: str = "") -> HoldReason | None:
+    """Pass an item over; it is not handed to this reader again. Returns the hold that comes of it, if any.
+
+    The reason is one of `SkipReason`, or in the reader's own words.
+    """
+    by.require("report.write", item)
     if not reason.strip():
         raise Invalid("say why it is passed over", "reason")
+    if reason == SkipReason.OTHER and not note.strip():
+        raise Invalid("say why it is passed over", "note")
     item = reading_status.lock(item)
-    Skip.objects.update_or_create(item=item, user=by, defaults={"reason": reason[:500], "at": clock.now()})
-    _tell(item, reporting_events.SKIPPED, by, reason=reason[:500])
+    text = (f"{reason}: {note}" if note else reason)[:500]
+    Skip.objects.update_or_create(item=item, user=by.person, defaults={"reason": text, "at": clock.now()})
+    _tell(item, reporting_events.SKIPPED, by, reason=text)
+    _give_back(item, by)
+    _note(by, item)
+    held_for = _HOLDS.get(reason)
+    if held_for is not None:
+        hold(item=item, by=by, reason=held_for, note=note)
+    return held_for
+
+
+def _give_back(item: ReadingItem, by: Actor) -> None:
+    """End the reader's own lease, where there is one."""
     lease = lease_of(item)
-    if lease is not None and lease.holder_id == by.pk:
+    if lease is not None and lease.holder_id == by.person.pk:
         lease.until = clock.now()
         lease.save()
-        _to_queue(item, str(by))
+        _to_queue(item, by)
 
 
-def reserve(*, item: ReadingItem, by: User) -> None:
+def reserve(*, item: ReadingItem, by: Actor) -> None:
     """Keep an item for oneself, for a shift at most; it stays in everybody's count of what is overdue."""
-    _may_write(by)
+    by.require("report.write", item)
     item = reading_status.lock(item)
-    now = clock.now()
-    if item.reserved_for_id not in (None, by.pk) and item.reserved_until and item.reserved_until > now:
+    reader, now = by.person, clock.now()
+    if item.reserved_for_id not in (None, reader.pk) and item.reserved_until and item.reserved_until > now:
         raise StateConflict(f"{item.reserved_for} has reserved it", "held")
-    item.reserved_for, item.reserved_until = by, now + RESERVED
+    item.reserved_for, item.reserved_until = reader, now + RESERVED
     item.save()
     _tell(item, reporting_events.RESERVED, by)
+    _note(by, item)
 
 
-def hold(*, item: ReadingItem, by: User, reason: str, note: str = "") -> None:
+def hold(*, item: ReadingItem, by: Actor, reason: str, note: str = "") -> None:
     """Let an item wait for information or images; the time counts as somebody else's."""
-    _may_write(by)
+    by.require("report.write", item)
     if reason not in HoldReason.values:
         raise Invalid(f"a hold is for one of: {', '.join(HoldReason.values)}", "reason")
     item = reading_status.lock(item)
@@ -185,42 +233,46 @@ def hold(*, item: ReadingItem, by: User, reason: str, note: str = "") -> None:
         raise StateConflict(f"it is {item.status}", "status")
     item.hold_reason, item.hold_note = reason, note[:500]
     _turned(item, reporting_events.HELD, by, reason=reason, note=note[:500])
+    _note(by, item)
 
 
-def resume(*, item: ReadingItem, by: User) -> None:
+def resume(*, item: ReadingItem, by: Actor) -> None:
     """End a hold."""
-    _may_write(by)
+    by.require("report.write", item)
     item = reading_status.lock(item)
     if not item.hold_reason:
         raise StateConflict("it is not on hold", "status")
     item.hold_reason = item.hold_note = ""
     _turned(item, reporting_events.RESUMED, by)
+    _note(by, item)
 
 
-def withdraw(*, item: ReadingItem, by: User, reason: str) -> None:
+def withdraw(*, item: ReadingItem, by: Actor, reason: str) -> None:
     """No report is needed; what was written or said is kept."""
-    _may_write(by)
+    by.require("report.write", item)
     if not reason.strip():
         raise Invalid("say why no report is needed", "reason")
     item = reading_status.lock(item)
     item.withdrawn_reason = reason[:200]
     reading_status.change(
-        item, S.WITHDRAWN, actor=str(by), event=reporting_events.WITHDRAWN, reason=reason[:200]
+        item, ReadingStatus.WITHDRAWN, actor=by, event=reporting_events.WITHDRAWN, reason=reason[:200]
     )
+    _note(by, item)
 
 
-def reopen(*, item: ReadingItem, by: User) -> None:
+def reopen(*, item: ReadingItem, by: Actor) -> None:
     """Undo a withdrawal."""
-    _may_write(by)
+    by.require("report.write", item)
     item = reading_status.lock(item)
     if item.retracted:
         raise StateConflict("its report was retracted; another item took its place", "status")
-    reading_status.change(item, S.READY, actor=str(by), event=reporting_events.READY)
+    reading_status.change(item, ReadingStatus.READY, actor=by, event=reporting_events.READY)
+    _note(by, item)
 
 
-def confirm_patient(*, item: ReadingItem, by: User, revision: int) -> None:
+def confirm_patient(*, item: ReadingItem, by: Actor, revision: int) -> None:
     """The author says that what is written is about the patient shown now."""
-    _may_write(by)
+    by.require("report.write", item)
     item = reading_status.lock(item)
     if item.revision != revision:
         raise StateConflict("it changed meanwhile; look at it again", "stale_revision")
@@ -228,6 +280,7 @@ def confirm_patient(*, item: ReadingItem, by: User, revision: int) -> None:
     item.save()
     if question:
         _tell(item, reporting_events.PATIENT_CONFIRMED, by, question=question)
+    _note(by, item)
 
 
 # Leases that ended by themselves
@@ -235,7 +288,7 @@ def confirm_patient(*, item: ReadingItem, by: User, revision: int) -> None:
 
 def abandoned() -> QuerySet[ReadingItem]:
     """Items that are shown as being read though nobody holds them any more."""
-    return ReadingItem.objects.filter(status=S.READING, lease__until__lt=clock.now()).exclude(
+    return ReadingItem.objects.filter(status=ReadingStatus.READING, lease__until__lt=clock.now()).exclude(
         Q(report__isnull=False) | Q(dictations__isnull=False)
     )
 
@@ -247,8 +300,8 @@ def release_abandoned() -> int:
         with transaction.atomic():
             locked = reading_status.lock(item)
             lease = lease_of(locked)
-            if locked.status == S.READING and lease and lease.until < clock.now():
-                _to_queue(locked, "")
+            if locked.status == ReadingStatus.READING and lease and lease.until < clock.now():
+                _to_queue(locked, Actor.system())
                 done += 1
     return done
 
@@ -266,29 +319,26 @@ def held_by_other(item: ReadingItem, by: User) -> ReadingLease | None:
     return None
 
 
-def _to_queue(item: ReadingItem, actor: str) -> None:
-    if item.status == S.READING and not reading_items.is_begun(item):
-        reading_status.change(item, S.READY, actor=actor, event=reporting_events.RELEASED_BY_READER)
+def _to_queue(item: ReadingItem, actor: Actor) -> None:
+    if item.status == ReadingStatus.READING and not reading_items.is_begun(item):
+        reading_status.change(
+            item, ReadingStatus.READY, actor=actor, event=reporting_events.RELEASED_BY_READER
+        )
     else:
-        _tell_by_name(item, reporting_events.RELEASED_BY_READER, actor)
+        _tell(item, reporting_events.RELEASED_BY_READER, actor)
 
 
-def _turned(item: ReadingItem, event: EventType, by: User, **details: Any) -> None:
+def _turned(item: ReadingItem, event: EventType, by: Actor, **details: Any) -> None:
     now = clock.now()
     item.revision += 1
     item.save()
-    reading_status.note_owner(item, now, str(by))
-    events.record(event, about=reading_status.things(item), occurred_at=now, actor=str(by)[:200], **details)
+    reading_status.note_owner(item, now, by)
+    events.record(event, about=reading_status.things(item), occurred_at=now, actor=by, **details)
 
 
-def _tell(item: ReadingItem, event: EventType, by: User, **details: Any) -> None:
-    _tell_by_name(item, event, str(by), **details)
-
-
-def _tell_by_name(item: ReadingItem, event: EventType, actor: str, **details: Any) -> None:
-    events.record(
-        event, about=reading_status.things(item), occurred_at=clock.now(), actor=actor[:200], **details
-    )
+def _tell(item: ReadingItem, event: EventType, by: Actor, **details: Any) -> None:
+    about = reading_status.things(item)
+    events.record(event, about=about, occurred_at=clock.now(), actor=by, **details)
 
 
 def _held(lease: ReadingLease, now: datetime) -> dict[str, Any]:
@@ -313,6 +363,5 @@ def _matches(text: str) -> Q:
     )
 
 
-def _may_write(by: User) -> None:
-    if not access.can(by, "report.write"):
-        raise Forbidden("your roles don't allow writing reports")
+def _note(by: Actor, item: ReadingItem) -> None:
+    audit.note(by, audit.PROCEDURE_RECORD, audit.UPDATE, ("reading_item", item.public_id))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from archive.models import Study
+from archive.models import ReadingStatus, Study
 from reporting.models import ReadingItem, Recheck
 from worklist.patients import person_names
 
@@ -11,7 +11,7 @@ _Item = tuple[str, str, str, str]
 """An item's name, its status, the patient whom it is of, and what its author is asked."""
 
 
-def foretell(sender: object, *, study: Study, **others: Any) -> Callable[[], list[str]]:
+def effects_on_preview(sender: object, *, study: Study, **others: Any) -> Callable[[], list[str]]:
     """A function that says which reading items have changed since now, what is held and what rechecked."""
     before = _items(study)
     newest = ReadingItem.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -36,7 +36,7 @@ def _told(before: _Item | None, now: _Item, is_new: bool) -> list[str]:
     texts = []
     if before[1] != status:
         texts.append(f"The reading of {name}: {before[1]} → {status}")
-    if before[2] != patient and status != "withdrawn":
+    if before[2] != patient and status != ReadingStatus.WITHDRAWN.label:
         texts.append(f"The reading of {name} goes to {patient}")
     if question and before[3] != question:
         texts.append(f"What is begun on {name} is held: its author is asked whether it is about this patient")
@@ -50,7 +50,7 @@ def _items(study: Study, also: list[int] | None = None) -> dict[int, _Item]:
     return {
         row.pk: (
             row.description or "the study",
-            row.status.replace("_", " "),
+            ReadingStatus(row.status).label,
             person_names.readable(row.patient.current.name) if row.patient else "nobody known",
             row.patient_question,
         )

@@ -4,24 +4,24 @@ An item is made for each requested procedure of a judged study, and for the stud
 known. What somebody has begun to write or say is never moved or withdrawn silently: its author is asked.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import QuerySet
 
-from archive.models import Instance, Study, Verdict
+from archive.modality import DOCUMENTS
+from archive.models import Instance, ReadingStatus, Study, Verdict
 from ledger import clock, events
 from reporting import reporting_events
 from reporting.models import Dictation, ReadingItem, Recheck, Report, ReportVersion
 from reporting.reading_worklist import reading_status
 from reporting.reporting_section import ReportingSection
 from reporting.turnaround import milestones
-from worklist.models import Order, Patient, RequestedProcedure
+from worklist.models import Priority, RequestedProcedure
+from worklist.orders.order_aggregate import OrderAggregate
+from worklist.patients.patient_records import PatientRecord
 
-S = reading_status.S
-_URGENCY: Final = ("STAT", "HIGH", "ROUTINE", "MEDIUM", "LOW")
-"""Minutes from ready to final, where the site file says nothing."""
 RECHECK_WITHIN: Final = timedelta(hours=24)
 
 
@@ -43,18 +43,23 @@ def follow_study(sender: object, *, study: Study, **others: Any) -> None:
     reading_status.settle_study(study)
 
 
-def follow_order(sender: object, *, order: Order, **others: Any) -> None:
-    """Bring the urgency and the words of an order's items in line with it."""
-    for key in _keys(ReadingItem.objects.filter(procedures__order=order)):
+def follow_orders(sender: object, *, orders: Sequence[OrderAggregate], **others: Any) -> None:
+    """Bring the urgency and the words of the orders' items in line with them."""
+    procedures = [one.id for order in orders if not order.is_new for one in order.procedures]
+    if not procedures:
+        return
+    rows = ReadingItem.procedures.through.objects.filter(requestedprocedure__in=procedures)
+    for key in sorted(set(rows.values_list("readingitem_id", flat=True))):
         item = _locked(key)
         _describe(item)
         item.save()
 
 
-def follow_patients(sender: object, *, patients: list[Patient], **others: Any) -> None:
+def follow_patients(sender: object, *, patients: Sequence[PatientRecord], **others: Any) -> None:
     """Ask the author of what is begun, where a merge has changed whose it is shown as."""
-    rows = ReadingItem.objects.filter(patient__in=patients, status__in=reading_status.OPEN)
-    for key in _keys(rows):
+    keys = [patient.id for patient in patients]
+    rows = ReadingItem.objects.filter(patient__in=keys, status__in=reading_status.OPEN)
+    for key in sorted(set(rows.values_list("pk", flat=True))):
         item = _locked(key)
         item.revision += 1
         if is_begun(item):
@@ -89,10 +94,6 @@ def raise_recheck(item: ReadingItem, cause: str) -> None:
     )
 
 
-def _keys(rows: QuerySet[ReadingItem]) -> list[int]:
-    return sorted(set(rows.values_list("pk", flat=True)))
-
-
 def _locked(key: int) -> ReadingItem:
     """An item alone, without its studies: whoever asks holds what changed it, and the studies are left."""
     rows = ReadingItem.objects.select_for_update(of=("self",)).select_related("facility", "patient")
@@ -116,8 +117,8 @@ def _attach(key: str, procedure: RequestedProcedure | None, study: Study) -> Non
     _follow_patient(item, study)
     _describe(item)
     item.save()
-    if item.status == S.WITHDRAWN and not item.retracted:
-        reading_status.change(item, S.READY, event=reporting_events.READY)
+    if item.status == ReadingStatus.WITHDRAWN and not item.retracted:
+        reading_status.change(item, ReadingStatus.READY, event=reporting_events.READY)
     elif item.status in reading_status.SIGNED and image_count(item) > item.seen_images:
         raise_recheck(item, "Images came after the signature.")
 
@@ -130,7 +131,7 @@ def _make(key: str, procedure: RequestedProcedure | None, study: Study) -> None:
         key=key,
         facility=study.facility,
         patient=study.patient,
-        status=S.READY,
+        status=ReadingStatus.READY,
         ready_at=ready_at,
         due_at=ready_at,
     )
@@ -167,7 +168,7 @@ def _let_go(item: ReadingItem, study: Study, keys: dict[str, RequestedProcedure 
             _rename(item, free[0], keys)
         return
     alone = not item.studies.exclude(pk=study.pk).exists()
-    if alone and len(free) == 1 and len(keys) == 1 and item.status != S.WITHDRAWN:
+    if alone and len(free) == 1 and len(keys) == 1 and item.status != ReadingStatus.WITHDRAWN:
         _rename(item, free[0], keys)
         return
     if is_begun(item):
@@ -177,10 +178,10 @@ def _let_go(item: ReadingItem, study: Study, keys: dict[str, RequestedProcedure 
         return
     if keys:
         item.studies.remove(study)
-    if alone and item.status != S.WITHDRAWN:
+    if alone and item.status != ReadingStatus.WITHDRAWN:
         item.withdrawn_reason = "its study was linked to another order" if keys else "its study was rejected"
         reason = item.withdrawn_reason
-        reading_status.change(item, S.WITHDRAWN, event=reporting_events.WITHDRAWN, reason=reason)
+        reading_status.change(item, ReadingStatus.WITHDRAWN, event=reporting_events.WITHDRAWN, reason=reason)
 
 
 def _rename(item: ReadingItem, key: str, keys: dict[str, RequestedProcedure | None]) -> None:
@@ -195,11 +196,10 @@ def _describe(item: ReadingItem) -> None:
     """Take over the words and the urgency of the orders, else those of the images. The caller saves."""
     procedures = list(item.procedures.select_related("order"))
     studies = list(item.studies.all())
-    urgencies = [procedure.order.priority for procedure in procedures] or ["ROUTINE"]
-    item.priority = min(urgencies, key=_URGENCY.index)
-    item.band = 0 if item.priority == "STAT" else 1
+    item.priority = Priority.most_urgent(one.order.priority for one in procedures)
+    item.band = 0 if item.priority == Priority.STAT else 1
     item.due_at = item.ready_at + ReportingSection.current().target(item.priority)
-    kinds = sorted({kind for study in studies for kind in study.modalities} - {"SR", "DOC", "KO", "PR"})
+    kinds = sorted({kind for study in studies for kind in study.modalities} - DOCUMENTS)
     item.modality = "/".join(kinds)[:16]
     item.body_part = next((one.body_part for one in procedures if one.body_part), "")[:64]
     words = [one.description or one.code for one in procedures] or [study.description for study in studies]

@@ -10,52 +10,88 @@ from archive.models import ReadingStatus, Study
 from ledger import clock, events
 from ledger.event_types import EventType
 from reporting.errors import StateConflict
-from reporting.models import Owner, OwnerSpan, ReadingItem
-
-S = ReadingStatus
+from reporting.models import Owner, OwnerSpan, ReadingItem, Report
 
 MAY: Final[Mapping[str, frozenset[str]]] = {
-    S.NOT_READY: frozenset({S.READY, S.WITHDRAWN}),
-    S.READY: frozenset({S.READING, S.WITHDRAWN}),
-    S.READING: frozenset({S.READY, S.DICTATED, S.TRANSCRIBED, S.PRELIMINARY, S.FINAL, S.WITHDRAWN}),
-    S.DICTATED: frozenset({S.READING, S.TRANSCRIBED, S.PRELIMINARY, S.FINAL, S.WITHDRAWN}),
-    S.TRANSCRIBED: frozenset({S.READING, S.DICTATED, S.PRELIMINARY, S.FINAL, S.WITHDRAWN}),
-    S.PRELIMINARY: frozenset({S.DICTATED, S.TRANSCRIBED, S.FINAL}),
-    S.FINAL: frozenset({S.AMENDED, S.WITHDRAWN}),
-    S.AMENDED: frozenset({S.WITHDRAWN}),
-    S.WITHDRAWN: frozenset({S.READY, S.READING}),
+    ReadingStatus.NOT_READY: frozenset({ReadingStatus.READY, ReadingStatus.WITHDRAWN}),
+    ReadingStatus.READY: frozenset({ReadingStatus.READING, ReadingStatus.WITHDRAWN}),
+    ReadingStatus.READING: frozenset(
+        {
+            ReadingStatus.READY,
+            ReadingStatus.DICTATED,
+            ReadingStatus.TRANSCRIBED,
+            ReadingStatus.PRELIMINARY,
+            ReadingStatus.FINAL,
+            ReadingStatus.WITHDRAWN,
+        }
+    ),
+    ReadingStatus.DICTATED: frozenset(
+        {
+            ReadingStatus.READING,
+            ReadingStatus.TRANSCRIBED,
+            ReadingStatus.PRELIMINARY,
+            ReadingStatus.FINAL,
+            ReadingStatus.WITHDRAWN,
+        }
+    ),
+    ReadingStatus.TRANSCRIBED: frozenset(
+        {
+            ReadingStatus.READING,
+            ReadingStatus.DICTATED,
+            ReadingStatus.PRELIMINARY,
+            ReadingStatus.FINAL,
+            ReadingStatus.WITHDRAWN,
+        }
+    ),
+    ReadingStatus.PRELIMINARY: frozenset(
+        {ReadingStatus.DICTATED, ReadingStatus.TRANSCRIBED, ReadingStatus.FINAL}
+    ),
+    ReadingStatus.FINAL: frozenset({ReadingStatus.AMENDED, ReadingStatus.WITHDRAWN}),
+    ReadingStatus.AMENDED: frozenset({ReadingStatus.WITHDRAWN}),
+    ReadingStatus.WITHDRAWN: frozenset({ReadingStatus.READY, ReadingStatus.READING}),
 }
 """From which status to which. An undo within its window goes back by `restore`, past this table."""
 
 _OWNERS: Final[Mapping[str, Owner]] = {
-    S.READY: Owner.QUEUE,
-    S.READING: Owner.READER,
-    S.DICTATED: Owner.TYPIST,
-    S.TRANSCRIBED: Owner.SIGNER,
-    S.PRELIMINARY: Owner.SIGNER,
+    ReadingStatus.READY: Owner.QUEUE,
+    ReadingStatus.READING: Owner.READER,
+    ReadingStatus.DICTATED: Owner.TYPIST,
+    ReadingStatus.TRANSCRIBED: Owner.SIGNER,
+    ReadingStatus.PRELIMINARY: Owner.SIGNER,
 }
 _MILESTONES: Final[Mapping[str, str]] = {
-    S.READING: "opened_at",
-    S.DICTATED: "dictated_at",
-    S.TRANSCRIBED: "typed_at",
-    S.PRELIMINARY: "preliminary_at",
-    S.FINAL: "final_at",
-    S.WITHDRAWN: "withdrawn_at",
+    ReadingStatus.READING: "opened_at",
+    ReadingStatus.DICTATED: "dictated_at",
+    ReadingStatus.TRANSCRIBED: "typed_at",
+    ReadingStatus.PRELIMINARY: "preliminary_at",
+    ReadingStatus.FINAL: "final_at",
+    ReadingStatus.WITHDRAWN: "withdrawn_at",
 }
 _ORDER: Final = (
-    S.NOT_READY,
-    S.READY,
-    S.READING,
-    S.DICTATED,
-    S.TRANSCRIBED,
-    S.PRELIMINARY,
-    S.FINAL,
-    S.AMENDED,
+    ReadingStatus.NOT_READY,
+    ReadingStatus.READY,
+    ReadingStatus.READING,
+    ReadingStatus.DICTATED,
+    ReadingStatus.TRANSCRIBED,
+    ReadingStatus.PRELIMINARY,
+    ReadingStatus.FINAL,
+    ReadingStatus.AMENDED,
 )
 """A study is as far as the item of it that is least far."""
 
-OPEN: Final = (S.READY, S.READING, S.DICTATED, S.TRANSCRIBED, S.PRELIMINARY)
-SIGNED: Final = (S.FINAL, S.AMENDED)
+OPEN: Final = (
+    ReadingStatus.READY,
+    ReadingStatus.READING,
+    ReadingStatus.DICTATED,
+    ReadingStatus.TRANSCRIBED,
+    ReadingStatus.PRELIMINARY,
+)
+SIGNED: Final = (ReadingStatus.FINAL, ReadingStatus.AMENDED)
+
+
+def is_open(item: ReadingItem, report: Report | None) -> bool:
+    """Whether an item with this report is still to be read or written on."""
+    return item.status in OPEN and (report is None or not report.is_signed)
 
 
 def lock(item: ReadingItem) -> ReadingItem:
@@ -77,7 +113,7 @@ def change(
     *,
     event: EventType,
     at: datetime | None = None,
-    actor: str = "",
+    actor: object = "",
     **details: Any,
 ) -> None:
     """Bring the locked item to `status`; raises `StateConflict` where the table doesn't allow it."""
@@ -96,7 +132,7 @@ def change(
 
 
 def restore(
-    item: ReadingItem, before: Mapping[str, Any], *, actor: str, event: EventType, **details: Any
+    item: ReadingItem, before: Mapping[str, Any], *, actor: object, event: EventType, **details: Any
 ) -> None:
     """Bring back the status and the milestones that an undone signature had changed."""
     item.status = before["status"]
@@ -121,12 +157,12 @@ def owner(item: ReadingItem) -> Owner:
     return Owner.OUTSIDE if item.hold_reason and usual != Owner.NOBODY else usual
 
 
-def note_owner(item: ReadingItem, at: datetime, actor: str = "") -> None:
+def note_owner(item: ReadingItem, at: datetime, actor: object = "") -> None:
     """Add to the log whose turn it is from `at` on, if that is news."""
     newest = OwnerSpan.objects.filter(item=item).order_by("-at", "-id").first()
     whose = owner(item)
     if newest is None or newest.owner != whose or newest.status != item.status:
-        OwnerSpan.objects.create(item=item, at=at, owner=whose, status=item.status, actor=actor[:200])
+        OwnerSpan.objects.create(item=item, at=at, owner=whose, status=item.status, actor=str(actor)[:200])
 
 
 def things(item: ReadingItem) -> list[events.Thing]:
@@ -148,23 +184,23 @@ def settle_studies(item: ReadingItem) -> None:
 def settle_study(study: Study) -> None:
     """Mark a study as read as far as its items are."""
     states = set(ReadingItem.objects.filter(studies=study).values_list("status", flat=True))
-    states_open = states - {S.WITHDRAWN}
+    states_open = states - {ReadingStatus.WITHDRAWN}
     if states_open:
-        least = min(states_open, key=lambda status: _ORDER.index(S(status)))
-        amended = least == S.FINAL and S.AMENDED in states_open
-        status = S.AMENDED if amended else S(least)
+        least = min(states_open, key=lambda status: _ORDER.index(ReadingStatus(status)))
+        amended = least == ReadingStatus.FINAL and ReadingStatus.AMENDED in states_open
+        status = ReadingStatus.AMENDED if amended else ReadingStatus(least)
     else:
-        status = S.WITHDRAWN if states else S.NOT_READY
+        status = ReadingStatus.WITHDRAWN if states else ReadingStatus.NOT_READY
     if study.reading_status != status:
         study.reading_status = status
         study.save(update_fields=["reading_status"])
 
 
 def _changed(
-    item: ReadingItem, at: datetime, actor: str, event: EventType, details: Mapping[str, Any]
+    item: ReadingItem, at: datetime, actor: object, event: EventType, details: Mapping[str, Any]
 ) -> None:
     item.revision += 1
     item.save()
     note_owner(item, at, actor)
-    events.record(event, about=things(item), occurred_at=at, actor=actor[:200], **details)
+    events.record(event, about=things(item), occurred_at=at, actor=actor, **details)
     settle_studies(item)

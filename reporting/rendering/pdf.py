@@ -16,6 +16,7 @@ from reporting.rendering import typesetting
 from reporting.rendering.composition import Document, Signature, compose
 from reporting.rendering.sections import ADDENDUM, OF_SECTION
 from reporting.rendering.typesetting import BOLD, REGULAR, Line
+from worklist.models import Sex
 from worklist.patients import person_names
 
 _WIDTH, _HEIGHT = A4
@@ -32,7 +33,6 @@ _WATERMARKS: Final[Mapping[str, str]] = {
     VersionKind.PRELIMINARY: "PRELIMINARY",
     VersionKind.RETRACTION: "RETRACTED",
 }
-_SEXES: Final = {"M": "male", "F": "female", "O": "other"}
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _facts(document: Document) -> Iterator[tuple[str, str]]:
     header, patient = document.header, document.header["patient"]
     yield "Patient", person_names.readable(patient["name"])
     yield "Identifier", " ".join(filter(None, (patient["identifier"], patient["authority"])))
-    sex = _SEXES.get(patient["sex"], "")
+    sex = dict(Sex.choices).get(patient["sex"], "")
     yield "Born, sex", ", ".join(filter(None, (_date(patient["birth_date"]), sex))) or "unknown"
     for described in _described(header):
         yield "Procedure", described

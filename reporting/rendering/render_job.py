@@ -33,7 +33,8 @@ class NotTaken(Exception):
 
 def register() -> None:
     """Say how versions are rendered; called from `AppConfig.ready()`."""
-    jobs.register(KIND, jobs.Handler(prepare=prepare, apply=apply))
+    words = "Make PDF and SR of a report"
+    jobs.register(KIND, jobs.Handler(prepare=prepare, apply=apply, words=words))
 
 
 def prepare(claim: jobs.Claim) -> ReportVersion | None:

@@ -17,6 +17,7 @@ from archive.models import Study
 from reporting.models import ReportVersion
 from reporting.rendering.composition import Document
 from reporting.rendering.sections import Code
+from worklist.models import Sex
 from worklist.orders import generated_ids
 
 BASIC_TEXT_SR: Final = "1.2.840.10008.5.1.4.1.1.88.11"
@@ -25,7 +26,6 @@ _SERIES_NUMBERS: Final = {"SR": "9001", "DOC": "9002"}
 _DATE: Final = re.compile(r"\d{8}")
 _TIME: Final = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_SEXES: Final = frozenset("MFO")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def start(document: Document, place: Place, sop_class_uid: str, modality: str) -
     if patient["authority"]:
         dataset.IssuerOfPatientID = text(patient["authority"], 64)
     dataset.PatientBirthDate = _matching(_DATE, patient["birth_date"].replace("-", ""))
-    dataset.PatientSex = patient["sex"] if patient["sex"] in _SEXES else ""
+    dataset.PatientSex = patient["sex"] if patient["sex"] in Sex.values else ""
     dataset.StudyInstanceUID = place.study_instance_uid
     dataset.StudyDate = _matching(_DATE, place.date.replace(".", ""))
     dataset.StudyTime = _matching(_TIME, place.time.replace(":", ""))

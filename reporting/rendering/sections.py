@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from reporting.models import SECTIONS
+from reporting.models import ReportHeading
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,22 @@ class Section:
 
 
 _CODES: Final = {
-    "indication": Section(
-        "Indication",
+    ReportHeading.INDICATION: (
         Code("55752-0", "LN", "Clinical Information"),
         Code("11329-0", "LN", "History"),
     ),
-    "technique": Section(
-        "Technique",
+    ReportHeading.TECHNIQUE: (
         Code("55111-9", "LN", "Current Procedure Descriptions"),
         Code("121065", "DCM", "Procedure Description"),
     ),
-    "comparison": Section(
-        "Comparison",
+    ReportHeading.COMPARISON: (
         Code("18834-2", "LN", "Previous Findings"),
         Code("121069", "DCM", "Previous Finding"),
     ),
-    "findings": Section("Findings", Code("59776-5", "LN", "Findings"), Code("121071", "DCM", "Finding")),
-    "impression": Section(
-        "Impression", Code("19005-8", "LN", "Impressions"), Code("121073", "DCM", "Impression")
-    ),
+    ReportHeading.FINDINGS: (Code("59776-5", "LN", "Findings"), Code("121071", "DCM", "Finding")),
+    ReportHeading.IMPRESSION: (Code("19005-8", "LN", "Impressions"), Code("121073", "DCM", "Impression")),
 }
-OF_SECTION: Final = {name: _CODES[name] for name in SECTIONS}
+OF_SECTION: Final = {one.value: Section(one.label, *_CODES[one]) for one in ReportHeading}
 ADDENDUM: Final = Section("Addendum", Code("55107-7", "LN", "Addendum"), Code("55107-7", "LN", "Addendum"))
 NOTICE: Final = Section("Notice", Code("55112-7", "LN", "Summary"), Code("55112-7", "LN", "Summary"))
 REPORT: Final = Code("18748-4", "LN", "Diagnostic Imaging Report")

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from django.db import connection
 
-from accounts import access
+from accounts.actor import Actor
 from accounts.models import User
-from ledger import clock, events
-from ledger.errors import Forbidden, Invalid
+from ledger import audit, clock, events
+from ledger.errors import Invalid
 from reporting import reporting_events
 from reporting.errors import StateConflict
 from reporting.models import (
@@ -18,14 +18,12 @@ from reporting.models import (
     KeptText,
     ReadingItem,
     Report,
-    ReportStatus,
     ReportTemplate,
     VersionKind,
 )
 from reporting.reading_worklist import assignment, reading_status
 
 MOST_CHARACTERS: Final = 1_000_000
-SIGNED: Final = (ReportStatus.FINAL, ReportStatus.AMENDED)
 Sections = dict[str, str]
 
 
@@ -58,12 +56,14 @@ def template_for(item: ReadingItem) -> ReportTemplate | None:
 def begin(
     *,
     item: ReadingItem,
-    by: User,
+    by: Actor,
     sections: Mapping[str, Any] | None = None,
     template: ReportTemplate | None = None,
 ) -> Report:
     """Begin the item's report, and take its lease. A report that is there already is a `StateConflict`."""
-    assignment.take(item=item, by=by)
+    by.require("report.write", item)
+    author = by.person
+    assignment.lease_to(by, item)
     item = reading_status.lock(item)
     report = Report.objects.filter(item=item).first()
     if report is not None:
@@ -72,36 +72,36 @@ def begin(
     text = {**(template.sections if template else {}), **(sections or {})}
     report = Report.objects.create(
         item=item,
-        author=by,
+        author=author,
         sections=checked(text),
         template=template,
-        changed_by=by,
+        changed_by=author,
         changed_at=now,
     )
     events.record(
         reporting_events.BEGUN,
         about=[("report", report.public_id), *reading_status.things(item)],
         occurred_at=now,
-        actor=str(by)[:200],
+        actor=by,
         template=str(template) if template else "",
     )
+    note(by, report, audit.CREATE)
     return report
 
 
-def save(*, report: Report, sections: Mapping[str, Any], revision: int, by: User) -> Report:
+def save(*, report: Report, sections: Mapping[str, Any], revision: int, by: Actor) -> Report:
     """Save what was typed over `revision`; sections that are not named stay as they are.
 
     Raises `StateConflict` "stale_revision", with both texts of each section that differs, where another save
     came between, and "held" where another person writes on it now.
     """
-    if not access.can(by, "report.write"):
-        raise Forbidden("your roles don't allow writing reports")
-    new = checked(sections)
+    by.require("report.write", report.item)
+    new, writer = checked(sections), by.person
     report = locked(report)
     item = report.item
-    if report.status in SIGNED or item.status not in reading_status.OPEN:
+    if not reading_status.is_open(item, report):
         raise StateConflict(f"the report is {report.status}; add to it with an addendum", "signed")
-    if (lease := assignment.held_by_other(item, by)) is not None:
+    if (lease := assignment.held_by_other(item, writer)) is not None:
         raise StateConflict(f"{lease.holder} writes on it now", "held", changed={"holder": str(lease.holder)})
     if revision != report.revision:
         raise StateConflict(
@@ -117,27 +117,31 @@ def save(*, report: Report, sections: Mapping[str, Any], revision: int, by: User
                 },
             },
         )
+    audit.note_reading(by, audit.PATIENT_RECORD, ("report", report.public_id))
     text = {**report.sections, **new}
     if text == report.sections:
         return report
-    if report.changed_by_id != by.pk and any(map(str.strip, report.sections.values())):
+    if report.changed_by_id != writer.pk and any(map(str.strip, report.sections.values())):
         _keep(report, report.changed_by, report.sections, revision, f"{by} went on writing")
-    assignment.take(item=item, by=by)
+    assignment.lease_to(by, item)
     report.sections, report.revision = checked(text), revision + 1
-    report.changed_by, report.changed_at = by, clock.now()
+    report.changed_by, report.changed_at = writer, clock.now()
     report.save()
     return report
 
 
-def keep(*, report: Report, sections: Mapping[str, Any], revision: int, by: User, reason: str) -> KeptText:
+def keep(*, report: Report, sections: Mapping[str, Any], revision: int, by: Actor, reason: str) -> KeptText:
     """Keep text that could not be saved, beside the report, for its author and whoever writes on."""
-    return _keep(report, by, checked(sections), revision, reason)
+    by.require("report.write", report.item)
+    kept = _keep(report, by.person, checked(sections), revision, reason)
+    note(by, report)
+    return kept
 
 
 def draft_addendum(
     *,
     report: Report,
-    by: User,
+    by: Actor,
     text: str = "",
     kind: str = VersionKind.ADDENDUM,
     sections: Mapping[str, Any] | None = None,
@@ -145,10 +149,10 @@ def draft_addendum(
     changes_care: bool = False,
 ) -> AddendumDraft:
     """Draft an addition to, a correction or the retraction of a signed report; one draft for each author."""
-    if not access.can(by, "report.write"):
-        raise Forbidden("your roles don't allow writing reports")
+    by.require("report.write", report.item)
+    author = by.person
     report = locked(report)
-    if report.status not in SIGNED:
+    if not report.is_signed:
         raise StateConflict(f"the report is {report.status}; write into the report itself", "not_signed")
     if kind not in (VersionKind.ADDENDUM, VersionKind.CORRECTION, VersionKind.RETRACTION):
         raise Invalid(f"{kind!r} is not addendum, correction or retraction", "kind")
@@ -168,14 +172,22 @@ def draft_addendum(
         "class_of_change": class_of_change,
         "changes_care": changes_care,
     }
-    draft = AddendumDraft.objects.filter(report=report, author=by, is_open=True).first()
+    note(by, report)
+    draft = AddendumDraft.objects.filter(report=report, author=author, is_open=True).first()
     if draft is None:
-        return AddendumDraft.objects.create(report=report, author=by, **values)
+        return AddendumDraft.objects.create(report=report, author=author, **values)
     for name, value in values.items():
         setattr(draft, name, value)
     draft.revision += 1
     draft.save()
     return draft
+
+
+def note(by: Actor, report: Report, action: str = audit.UPDATE) -> None:
+    """Write an act on a report to the audit trail."""
+    patient = report.item.patient
+    things = [("report", report.public_id), *([("patient", patient.public_id)] if patient else [])]
+    audit.note(by, audit.PATIENT_RECORD, action, *things)
 
 
 def locked(report: Report) -> Report:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from accounts import access
-from accounts.models import User
+from accounts.actor import Actor
+from archive.models import ReadingStatus
 from ledger import clock, events, jobs
 from ledger.errors import Forbidden, Invalid
 from reporting import reporting_events
@@ -35,15 +35,14 @@ from reporting.reports.signing_checks import NOTHING_TOLD, Shown
 from reporting.signals import version_released
 from worklist.models import Patient
 
-S = reading_status.S
 RELEASE: Final = "reporting.release"
 RENDER: Final = "reporting.render"
 _STATUS_AFTER: Final[Mapping[str, tuple[str, str]]] = {
-    VersionKind.PRELIMINARY: (ReportStatus.PRELIMINARY, S.PRELIMINARY),
-    VersionKind.FINAL: (ReportStatus.FINAL, S.FINAL),
-    VersionKind.ADDENDUM: (ReportStatus.AMENDED, S.AMENDED),
-    VersionKind.CORRECTION: (ReportStatus.AMENDED, S.AMENDED),
-    VersionKind.RETRACTION: (ReportStatus.RETRACTED, S.WITHDRAWN),
+    VersionKind.PRELIMINARY: (ReportStatus.PRELIMINARY, ReadingStatus.PRELIMINARY),
+    VersionKind.FINAL: (ReportStatus.FINAL, ReadingStatus.FINAL),
+    VersionKind.ADDENDUM: (ReportStatus.AMENDED, ReadingStatus.AMENDED),
+    VersionKind.CORRECTION: (ReportStatus.AMENDED, ReadingStatus.AMENDED),
+    VersionKind.RETRACTION: (ReportStatus.RETRACTED, ReadingStatus.WITHDRAWN),
 }
 _DONE_WITH: Final = (DictationState.TYPED, DictationState.RETURNED)
 """Dictations that a signature closes; what still waits for a typist is typed all the same."""
@@ -57,7 +56,7 @@ _RECHECK_OUTCOMES: Final = {
 def sign(
     *,
     report: Report,
-    by: User,
+    by: Actor,
     revision: int,
     kind: str = VersionKind.FINAL,
     idempotency_key: str = "",
@@ -70,6 +69,7 @@ def sign(
     Raises `StateConflict` with all `blocks` where something stands in the way, "stale_revision" where the
     text is another by now, "held" where another person writes on it; `Forbidden` without the right.
     """
+    by.require("report.sign_preliminary", report.item)
     report = drafts.locked(report)
     if idempotency_key:
         there = ReportVersion.objects.filter(report=report, idempotency_key=idempotency_key).first()
@@ -79,7 +79,8 @@ def sign(
         raise Invalid("a report is signed as preliminary or as final", "kind")
     draft = _open_draft(report, by)
     kind = draft.kind if draft else kind
-    _may_sign(by, kind)
+    if kind != VersionKind.PRELIMINARY:
+        by.require("report.sign", report.item)
     _check_state(report, draft, by, revision)
     found = _blocks(report, draft, shown)
     overrides = {code: text.strip()[:500] for code, text in (overrides or {}).items() if text.strip()}
@@ -89,14 +90,16 @@ def sign(
     used = {block.code: overrides[block.code] for block in found if block.code in overrides}
     version = _make(report, draft, kind, by, idempotency_key, used)
     _apply(report, draft, version, by)
+    drafts.note(by, report)
     return version
 
 
-def undo(*, version: ReportVersion, by: User) -> Report:
+def undo(*, version: ReportVersion, by: Actor) -> Report:
     """Take a signature back before it went out; the version stays in the chain, marked as never released."""
+    by.require("report.sign_preliminary", version.report.item)
     report = drafts.locked(version.report)
     version = ReportVersion.objects.select_for_update().get(pk=version.pk)
-    if version.signed_by_id != by.pk:
+    if version.signed_by_id != by.person.pk:
         raise Forbidden("only its signer can take a signature back")
     if version.undone_at is not None:
         raise StateConflict("the signature is taken back already", "undone")
@@ -119,8 +122,9 @@ def undo(*, version: ReportVersion, by: User) -> Report:
     item = reading_status.lock(report.item)
     _undo_successor(item, before)
     reading_status.restore(
-        item, before["item"], actor=str(by), event=reporting_events.SIGNATURE_UNDONE, version=version.number
+        item, before["item"], actor=by, event=reporting_events.SIGNATURE_UNDONE, version=version.number
     )
+    drafts.note(by, report)
     return report
 
 
@@ -162,27 +166,27 @@ def things(version: ReportVersion) -> list[events.Thing]:
 # Rechecks
 
 
-def still_valid(*, recheck: Recheck, by: User, note: str = "") -> None:
+def still_valid(*, recheck: Recheck, by: Actor, note: str = "") -> None:
     """The signer says that the report holds as it is."""
+    by.require("report.sign", recheck.item)
     item = reading_status.lock(recheck.item)
     recheck = Recheck.objects.select_for_update().get(pk=recheck.pk)
-    if not access.can(by, "report.sign"):
-        raise Forbidden("your roles don't allow signing")
     if recheck.closed_at is not None:
         raise StateConflict("it is closed already", "status")
     _close_recheck(item, recheck, RecheckOutcome.STILL_VALID, by, note)
     item.seen_images = reading_items.image_count(item)
     item.save(update_fields=["seen_images"])
+    drafts.note(by, Report.objects.get(item=item))
 
 
-def _close_recheck(item: ReadingItem, recheck: Recheck, outcome: str, by: User, note: str = "") -> None:
+def _close_recheck(item: ReadingItem, recheck: Recheck, outcome: str, by: Actor, note: str = "") -> None:
     recheck.outcome, recheck.closed_at = outcome, clock.now()
     recheck.closed_by, recheck.note = str(by)[:200], note[:500]
     recheck.save()
     events.record(
         reporting_events.RECHECK_CLOSED,
         about=reading_status.things(item),
-        actor=str(by)[:200],
+        actor=by,
         outcome=outcome,
         note=note[:500],
     )
@@ -191,23 +195,17 @@ def _close_recheck(item: ReadingItem, recheck: Recheck, outcome: str, by: User, 
 # Steps of a signature
 
 
-def _open_draft(report: Report, by: User) -> AddendumDraft | None:
-    if report.status not in drafts.SIGNED:
+def _open_draft(report: Report, by: Actor) -> AddendumDraft | None:
+    if not report.is_signed:
         return None
-    draft = AddendumDraft.objects.filter(report=report, author=by, is_open=True).first()
+    draft = AddendumDraft.objects.filter(report=report, author=by.person, is_open=True).first()
     if draft is None:
         raise StateConflict("it is signed already; draft an addendum first", "signed")
     return draft
 
 
-def _may_sign(by: User, kind: str) -> None:
-    action = "report.sign_preliminary" if kind == VersionKind.PRELIMINARY else "report.sign"
-    if not access.can(by, action):
-        raise Forbidden(f"your roles don't allow signing as {kind}")
-
-
-def _check_state(report: Report, draft: AddendumDraft | None, by: User, revision: int) -> None:
-    if draft is None and (lease := assignment.held_by_other(report.item, by)) is not None:
+def _check_state(report: Report, draft: AddendumDraft | None, by: Actor, revision: int) -> None:
+    if draft is None and (lease := assignment.held_by_other(report.item, by.person)) is not None:
         raise StateConflict(f"{lease.holder} writes on it now", "held", changed={"holder": str(lease.holder)})
     if revision != report.revision:
         raise StateConflict(
@@ -228,7 +226,7 @@ def _blocks(report: Report, draft: AddendumDraft | None, shown: Shown) -> list[B
         return found + signing_checks.of_item(report.item, shown)
     if draft.kind == VersionKind.CORRECTION:
         return signing_checks.of_text(draft.sections) + signing_checks.of_item(report.item, shown)
-    found = signing_checks.of_addendum(report, draft.text)
+    found = signing_checks.of_addendum(draft.text)
     return (
         found if draft.kind == VersionKind.RETRACTION else found + signing_checks.of_item(report.item, shown)
     )
@@ -243,7 +241,7 @@ def _make(
     report: Report,
     draft: AddendumDraft | None,
     kind: str,
-    by: User,
+    by: Actor,
     idempotency_key: str,
     overrides: Mapping[str, str],
 ) -> ReportVersion:
@@ -262,7 +260,7 @@ def _make(
             "changes_care": draft.changes_care if draft else False,
             "header": report_versions.header(report),
             "author": report_versions.person(draft.author if draft else report.author),
-            "signer": report_versions.person(by),
+            "signer": report_versions.person(by.person),
             "signed_at": now.isoformat(),
             "template": {"name": template.name, "version": template.version} if template else None,
             "overrides": dict(overrides),
@@ -276,7 +274,7 @@ def _make(
         content=content,
         previous_sha256=previous,
         sha256=report_versions.chained(previous, content),
-        signed_by=by,
+        signed_by=by.person,
         signed_at=now,
         idempotency_key=idempotency_key[:100],
         before=_before(report, draft),
@@ -303,7 +301,7 @@ def _undo_window(item: ReadingItem, kind: str) -> timedelta:
     return timedelta(seconds=ReportingSection.current().undo_seconds)
 
 
-def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, by: User) -> None:
+def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, by: Actor) -> None:
     item = report.item
     report.status, item_status = _STATUS_AFTER[version.kind]
     report.revision += 1
@@ -325,9 +323,9 @@ def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, 
         item.revision += 1
         item.save()
         about = [("report", report.public_id), *reading_status.things(item)]
-        events.record(event, about=about, occurred_at=version.signed_at, actor=str(by)[:200], **details)
+        events.record(event, about=about, occurred_at=version.signed_at, actor=by, **details)
     else:
-        reading_status.change(item, item_status, at=version.signed_at, actor=str(by), event=event, **details)
+        reading_status.change(item, item_status, at=version.signed_at, actor=by, event=event, **details)
     if version.kind == VersionKind.RETRACTION:
         _succeed(item)
     elif lease := assignment.lease_of(item):
@@ -382,7 +380,10 @@ def _undo_successor(item: ReadingItem, before: Mapping[str, Any]) -> None:
         successor.withdrawn_reason, successor.retracted = "the retraction was undone", True
         successor.save()
         reading_status.change(
-            successor, S.WITHDRAWN, event=reporting_events.WITHDRAWN, reason="the retraction was undone"
+            successor,
+            ReadingStatus.WITHDRAWN,
+            event=reporting_events.WITHDRAWN,
+            reason="the retraction was undone",
         )
     item.key, item.retracted, item.withdrawn_reason = before["key"], False, ""
     item.save()

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from archive.models import ExceptionStatus, Outcome, Study, StudyException
 from reporting.errors import Block
-from reporting.models import ReadingItem, Report
+from reporting.models import ReadingItem
 from reporting.reading_worklist import reading_items
 
 _OPEN_FIELD: Final = re.compile(r"\[\s*\]|\[\?|_{3,}|\{[^{}\n]{0,80}\}")
@@ -81,7 +81,7 @@ def of_item(item: ReadingItem, shown: Shown) -> list[Block]:
     return found
 
 
-def of_addendum(report: Report, text: str) -> list[Block]:
+def of_addendum(text: str) -> list[Block]:
     """What an addition or retraction lacks."""
     marks = open_fields(text)
     return [Block("open_fields", f"fields are still open: {', '.join(marks[:5])}")] if marks else []

@@ -3,21 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
-from archive.models import Study
+from archive.models import ReadingStatus, Study
 from ledger import clock
 from reporting.models import Dictation, DictationState, Owner, OwnerSpan, ReadingItem, ReadingLease
 from reporting.reading_worklist.reading_status import OPEN, owner
-
-WORDS: Final = {
-    Owner.QUEUE: "in the reading list",
-    Owner.READER: "with its reader",
-    Owner.TYPIST: "in transcription",
-    Owner.SIGNER: "waiting for its signature",
-    Owner.OUTSIDE: "on hold",
-    Owner.NOBODY: "done",
-}
 
 
 @dataclass(frozen=True)
@@ -79,7 +69,7 @@ def _where(
         description=item.description,
         status=item.status,
         owner=whose,
-        words=WORDS[whose] if item.status != "withdrawn" else "withdrawn",
+        words=whose.label if item.status != ReadingStatus.WITHDRAWN else ReadingStatus.WITHDRAWN.label,
         since=_since(spans, whose) or item.ready_at,
         holder=holder,
         was_with=last if whose == Owner.READER else "",

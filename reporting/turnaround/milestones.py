@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db.models import Max, Min, QuerySet
 from django.db.models.fields.json import KT
 
+from archive.modality import NOT_ACQUIRED
 from archive.models import Instance, Study
 from ledger.models import EventSubject
 from reporting.models import ReadingItem
@@ -27,7 +28,6 @@ _ENDS: Final = (
     StatusEvent.Kind.NO_SHOW,
 )
 _COLUMNS: Final = ("ordered_at", "scheduled_at", "arrived_at", "started_at", "completed_at")
-_NO_IMAGES: Final = ("SR", "PR", "KO", "DOC", "SEG", "REG", "AU")
 """Modalities of objects that are made from images, often much later."""
 
 Acts = Sequence[tuple[str, datetime]]
@@ -144,7 +144,7 @@ def last_acquisition(item: ReadingItem) -> datetime | None:
 def _last_acquisition(study: Study, until: datetime) -> datetime | None:
     """The latest of Acquisition DateTime, Acquisition Date and Time, Content Date and Time (PS3.3 C.7.6)."""
     rows = Instance.objects.filter(series__study=study, received_at__lte=until)
-    rows = rows.exclude(calling_ae_title=settings.AE_TITLE).exclude(series__modality__in=_NO_IMAGES)
+    rows = rows.exclude(calling_ae_title=settings.AE_TITLE).exclude(series__modality__in=NOT_ACQUIRED)
     for date, time in (
         ("acquisition_datetime", ""),
         ("acquisition_date", "acquisition_time"),

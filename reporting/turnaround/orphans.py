@@ -9,9 +9,9 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts import access
 from accounts.models import User
-from archive.models import Outcome, Study
+from archive.models import Outcome, ReadingStatus, Study
 from reporting.models import ReadingItem, Recheck, Report, ReportStatus
-from reporting.reading_worklist.reading_status import OPEN, S
+from reporting.reading_worklist.reading_status import OPEN, SIGNED
 from worklist.models import Order, RequestedProcedure, StatusEvent
 
 NO_IMAGES_AFTER: Final = timedelta(hours=2)
@@ -19,7 +19,7 @@ _LONGEST_BACK: Final = timedelta(days=14)
 """Orders completed longer ago without images are no news: their images won't come."""
 DRAFT_AFTER: Final = timedelta(hours=24)
 DELIVERED_WITHIN: Final = timedelta(minutes=15)
-_BEGUN: Final = (S.DICTATED, S.TRANSCRIBED, S.PRELIMINARY)
+_BEGUN: Final = (ReadingStatus.DICTATED, ReadingStatus.TRANSCRIBED, ReadingStatus.PRELIMINARY)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _study(row: Study) -> Orphan:
 
 
 def _holder_absent(user: User, now: datetime) -> QuerySet[Any]:
-    rows = _items(user).filter(status=S.READING, hold_reason="").exclude(lease__until__gte=now)
+    rows = _items(user).filter(status=ReadingStatus.READING, hold_reason="").exclude(lease__until__gte=now)
     return rows.select_related("lease__holder", "report").order_by("opened_at", "pk")
 
 
@@ -113,7 +113,7 @@ def _begun_late(user: User, now: datetime) -> QuerySet[Any]:
 
 def _not_delivered(user: User, now: datetime) -> QuerySet[Any]:
     rows = _items(user).filter(final_at__lt=now - DELIVERED_WITHIN, delivered_at=None)
-    rows = rows.filter(status__in=(S.FINAL, S.AMENDED))
+    rows = rows.filter(status__in=SIGNED)
     return rows.select_related("lease__holder", "report__author").order_by("final_at", "pk")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +18,8 @@ from reporting.turnaround.stage_time import Whole
 from reporting.turnaround.turnaround_rows import Rows, milliseconds, moment_of, read, rechecks, taken
 
 GROUPS: Final = ("modality", "priority", "reader", "facility", "hour", "weekday", "day")
+LONGEST: Final = timedelta(days=400)
+"""How much time a question may span."""
 _WITH_TARGET: Final = ("reading", AMEND)
 _MOST_BAD: Final = 200
 
@@ -40,6 +42,8 @@ class Question:
 
     def check(self) -> None:
         """Raise `Invalid` for what can't be answered."""
+        if self.end - self.begin > LONGEST:
+            raise Invalid(f"a period has {LONGEST.days} days at most", "to")
         if self.begin >= self.end:
             raise Invalid("the period ends before it begins", "to")
         for name in self.intervals:

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 
 from accounts import site_version
 from accounts.models import SiteSection, SiteVersion
 from accounts.site_sections import Section
-from archive.archive_section import Amend, ArchiveSection
+from archive.archive_section import ArchiveSection, CoercionScope
 from archive.reconcile.reconcile_policy import Policy
 from interfaces.dicom.site import DicomSection
 from interfaces.hl7.hl7_section import HL7Section
@@ -50,7 +51,7 @@ def test_the_row_is_over_the_defaults() -> None:
     content = {"quiet_seconds": 5, "amend": "never", "reconcile": {"weights": {"sex": 2}}}
     SiteSection.objects.create(name="archive", content=content)
     section = ArchiveSection.current()
-    assert (section.quiet_time, section.amend) == (timedelta(seconds=5), Amend.NEVER)
+    assert (section.quiet_time, section.amend) == (timedelta(seconds=5), CoercionScope.NEVER)
     assert (section.min_free_mib, section.reconcile.weights["sex"]) == (200, 2)
     assert section.reconcile.weights["patient_id"] == Policy().weights["patient_id"]
 
@@ -106,6 +107,14 @@ def test_a_change_that_is_rolled_back_does_not_last(clock: list[float]) -> None:
         transaction.set_rollback(True)
     clock[0] += 1
     assert HL7Section.current().accept_unknown_sources is False
+
+
+def test_nobody_reads_a_row_past_its_section() -> None:
+    """A default beside a reading would be a second one."""
+    packages = ("worklist", "archive", "reporting", "interfaces", "web", "ris_pacs")
+    paths = [path for package in packages for path in (settings.BASE_DIR / package).rglob("*.py")]
+    assert len(paths) > 200
+    assert not [path for path in paths if "SiteSection.read" in path.read_text()]
 
 
 # What single sections add

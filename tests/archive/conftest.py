@@ -21,6 +21,6 @@ def home(tmp_path: Path, settings: Settings) -> Iterator[Path]:
 
 
 @pytest.fixture
-def hospital(facility: Facility, origin: Callable[..., Provenance]) -> Hospital:
+def hospital(facility: Facility, provenance: Callable[..., Provenance]) -> Hospital:
     SiteSection.objects.create(name="archive", content={"quiet_seconds": 60, "reconcile": {}})
-    return Hospital(facility, origin)
+    return Hospital(facility, provenance)

@@ -15,9 +15,10 @@ from ledger import jobs
 from ledger.models import Job
 from worklist.models import Order, Patient
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity, person_names
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 GENHOSP = Authority("GENHOSP")
@@ -27,18 +28,18 @@ NOW = timezone.now().replace(microsecond=0)
 class Hospital:
     """What a HIS says and a modality sends; studies come in three hours ago unless told otherwise."""
 
-    def __init__(self, facility: Facility, origin: Callable[..., Provenance]) -> None:
+    def __init__(self, facility: Facility, provenance: Callable[..., Provenance]) -> None:
         self.facility = facility
-        self._origin = origin
+        self._provenance = provenance
         self._numbers = itertools.count(1)
 
-    def origin(self, received_at: datetime | None = None) -> Provenance:
-        return self._origin(next(self._numbers), received_at=received_at or NOW - timedelta(days=1))
+    def provenance(self, received_at: datetime | None = None) -> Provenance:
+        return self._provenance(next(self._numbers), received_at=received_at or NOW - timedelta(days=1))
 
     def patient(self, value: str = "P1", name: str = "BARS^ANNA", **values: str) -> Patient:
         with transaction.atomic():
             return identity.register(
-                origin=self.origin(),
+                provenance=self.provenance(),
                 identifiers=[Identifier(value, GENHOSP, "MR")],
                 demographics={"name": name, "birth_date": "19700102", "sex": "F", **values},
             )
@@ -46,7 +47,7 @@ class Hospital:
     def merge(self, retired: str, survivor: str) -> None:
         with transaction.atomic():
             identity.merge(
-                origin=self.origin(),
+                provenance=self.provenance(),
                 survivor=Identifier(survivor, GENHOSP),
                 retired=Identifier(retired, GENHOSP),
             )
@@ -58,19 +59,19 @@ class Hospital:
             name: values.pop(name) for name in ("study_instance_uid", "laterality") if name in values
         }
         step = {"modality": "CT", "station_ae_title": "CT1", "start": NOW - timedelta(hours=3), **values}
-        statement = OrderUpdate(
+        update = OrderUpdate(
             placer=Number(f"PL{accession}", "HIS"),
-            values={"patient_id": patient.pk, "accession_number": accession},
+            content=OrderContent(patient_id=patient.pk, accession_number=accession),
             procedures=[
                 ProcedureUpdate(
                     id=f"RP{accession}",
-                    values={"code": "71260", "description": "CT chest", **procedure},
-                    steps=[StepUpdate(id=f"SP{accession}", values=step)],
+                    content=ProcedureContent(**{"code": "71260", "description": "CT chest", **procedure}),
+                    steps=[StepUpdate(id=f"SP{accession}", content=StepContent(**step))],
                 )
             ],
         )
         with transaction.atomic():
-            return order_application.apply(statement=statement, origin=self.origin(received_at))
+            return order_application.apply(update=update, provenance=self.provenance(received_at))
 
     def study(
         self, accession: str = "", patient_id: str = "P1", name: str = "BARS^ANNA", **values: Any

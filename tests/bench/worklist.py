@@ -87,25 +87,28 @@ from django.db import transaction
 from accounts.models import Facility
 from ledger.stamps import Stamp
 from tests.bench.worklist import STEPS, _values
-from worklist import identity, ordering
-from worklist.identity import Authority, Identifier
-from worklist.origin import Origin
-from worklist.statements import Number, OrderStatement, ProcedureStatement, StepStatement
-facility = Facility.objects.get()
+from worklist import catalogue
+from worklist.batches import batch
+from worklist.change_set import ChangeSet, Group, Registration
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
+from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
+from worklist.patients.identifiers import Authority, Identifier
+from worklist.provenance import Provenance
 now = datetime.now(timezone.utc)
+said = Provenance(Facility.objects.get(), Stamp(now), now)
+def group(n):
+    name, date, modality = _values(n)
+    start = datetime.strptime(date + "1200", "%Y%m%d%H%M").replace(tzinfo=timezone.utc)
+    step = StepUpdate(f"S{n:05d}", StepContent(modality=modality, start=start))
+    procedure = ProcedureUpdate(f"R{n:05d}", content=ProcedureContent(description="Exam"), steps=[step])
+    order = OrderUpdate(Number(f"W{n}", "B"), content=OrderContent(accession_number=f"W{n:05d}"),
+        procedures=[procedure])
+    demographics = {"name": name, "sex": "F", "birth_date": "19700102"}
+    return Group(Registration([Identifier(f"W{n}", Authority("GENHOSP"))], demographics), order=order)
 for first in range(0, STEPS, 200):
     with transaction.atomic():
-        for n in range(first, first + 200):
-            name, date, modality = _values(n)
-            origin = Origin(facility, Stamp(now), now)
-            patient = identity.register(origin=origin,
-                identifiers=[Identifier(f"W{n}", Authority("GENHOSP"))],
-                demographics={"name": name, "sex": "F", "birth_date": "19700102"}, tell=False)
-            start = datetime.strptime(date + "1200", "%Y%m%d%H%M").replace(tzinfo=timezone.utc)
-            step = StepStatement(f"S{n:05d}", {"modality": modality, "start": start})
-            ordering.apply(origin=origin, statement=OrderStatement(placer=Number(f"W{n}", "B"),
-                values={"patient_id": patient.pk, "accession_number": f"W{n:05d}"},
-                procedures=[ProcedureStatement(f"R{n:05d}", values={"description": "Exam"}, steps=[step])]))
+        groups = [group(n) for n in range(first, first + 200)]
+        batch.apply([ChangeSet(said, groups)], catalogue.current())
 """
     system.manage("shell", "-v0", "-c", script)
 

@@ -1,4 +1,4 @@
-"""The bell reaches our own broker, from whichever thread it is rung."""
+"""Notifications reach our own broker, from whichever thread they are sent."""
 
 import base64
 import json
@@ -24,12 +24,12 @@ def test_every_thread_speaks_to_our_broker() -> None:
 @pytest.mark.skipif(
     settings.CELERY_BROKER_URL != "filesystem://", reason="looks into the folder of the broker"
 )
-def test_a_bell_lies_in_the_queue_until_a_worker_takes_it() -> None:
+def test_a_notification_lies_in_the_queue_until_a_worker_takes_it() -> None:
     notifier.notify(4711)
     queue = Path(settings.HOME) / "broker" / "queue"
     end = time.monotonic() + 10
     while not (found := any("4711" in _body(path) for path in queue.glob("*.msg"))):
-        assert time.monotonic() < end, "no bell came"
+        assert time.monotonic() < end, "no notification came"
         time.sleep(0.05)
     assert found
 

@@ -1,4 +1,4 @@
-"""Standing work is done by one at a time; the sweeper does what nobody took."""
+"""Recurring work is done by one at a time; the sweeper does what nobody took."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -49,15 +49,15 @@ def test_a_lease_that_ran_out_is_taken_and_the_old_holder_can_not_extend_it() ->
 def test_the_sweeper_rings_first_and_does_it_itself_after_five_seconds(
     rows: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rung: list[int | str] = []
-    monkeypatch.setattr(notifier, "notify", rung.append)
+    notified: list[int | str] = []
+    monkeypatch.setattr(notifier, "notify", notified.append)
     jobs.register("test", jobs.Handler(apply=lambda claim, prepared: None))
     with transaction.atomic():
         jobs.enqueue("test", "a", not_before=clock.now() - timedelta(seconds=1))
     sweeper = Sweeper()
     sweeper.sweep()
     sweeper.sweep()
-    assert sorted(map(str, rung)) == sorted([str(Job.objects.get().id), "test"])
+    assert sorted(map(str, notified)) == sorted([str(Job.objects.get().id), "test"])
     assert rows and Job.objects.get().state == "new"
     Job.objects.update(not_before=clock.now() - timedelta(seconds=6))
     sweeper._waiting_since["test"] -= 6

@@ -11,6 +11,7 @@ from django.db import transaction
 from accounts.models import Facility, Role, User
 from reporting.models import ReadingItem, Report, ReportVersion
 from reporting.reports import drafts, signatures
+from tests.actors import acting
 from tests.archive.conftest import home as home
 from tests.archive.hospital import Hospital
 from tests.web.rest.conftest import hospital as hospital
@@ -70,18 +71,18 @@ class World:
 
     def draft(self, item: ReadingItem, by: User, **sections: str) -> Report:
         with transaction.atomic():
-            return drafts.begin(item=item, by=by, sections=sections or TEXT)
+            return drafts.begin(item=item, by=acting(by), sections=sections or TEXT)
 
     def sign(self, report: Report, by: User, **values: Any) -> ReportVersion:
         report.refresh_from_db()
         with transaction.atomic():
             return signatures.sign(
-                report=report, by=by, revision=values.pop("revision", report.revision), **values
+                report=report, by=acting(by), revision=values.pop("revision", report.revision), **values
             )
 
     def addendum(self, report: Report, by: User, **values: Any) -> ReportVersion:
         with transaction.atomic():
-            drafts.draft_addendum(report=report, by=by, **values)
+            drafts.draft_addendum(report=report, by=acting(by), **values)
         return self.sign(report, by)
 
 

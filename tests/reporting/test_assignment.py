@@ -13,6 +13,7 @@ from ledger.errors import Forbidden, Invalid
 from reporting.errors import StateConflict
 from reporting.models import OwnerSpan, ReadingItem, ReadingLease
 from reporting.reading_worklist import assignment
+from tests.actors import acting
 from tests.reporting.conftest import World
 
 
@@ -52,7 +53,7 @@ def test_twenty_readers_never_get_the_same_item(facility: Facility, people: Call
         try:
             while True:
                 with transaction.atomic():
-                    item = assignment.next_item(by=reader)
+                    item = assignment.next_item(by=acting(reader))
                 if item is None:
                     return
                 got.append(item.pk)
@@ -74,30 +75,30 @@ class TestPossession:
     ) -> None:
         item = world.item()
         with transaction.atomic():
-            first = assignment.take(item=item, by=rada)
+            first = assignment.take(item=item, by=acting(rada))
         with pytest.raises(StateConflict) as refused, transaction.atomic():
-            assignment.take(item=item, by=ruben)
+            assignment.take(item=item, by=acting(ruben))
         assert refused.value.code == "held" and refused.value.changed["holder"] == "Rada"
         with transaction.atomic():
-            second = assignment.take(item=item, by=ruben, reason="Rada went home")
+            second = assignment.take(item=item, by=acting(ruben), reason="Rada went home")
         assert second.fence > first.fence and second.taken_from == rada
         with pytest.raises(StateConflict) as lost, transaction.atomic():
-            assignment.renew(item=item, by=rada, fence=first.fence)
+            assignment.renew(item=item, by=acting(rada), fence=first.fence)
         assert lost.value.code == "taken_over"
 
     def test_a_stale_lease_is_free(self, world: World, rada: User, ruben: User) -> None:
         item = world.item()
         with transaction.atomic():
-            assignment.take(item=item, by=rada)
+            assignment.take(item=item, by=acting(rada))
         ReadingLease.objects.update(until=timezone.now() - timedelta(seconds=1))
         with transaction.atomic():
-            lease = assignment.take(item=item, by=ruben)
+            lease = assignment.take(item=item, by=acting(ruben))
         assert lease.holder == ruben and lease.taken_from is None
 
     def test_what_nobody_began_goes_back_to_the_queue_by_itself(self, world: World, rada: User) -> None:
         item = world.item()
         with transaction.atomic():
-            assignment.take(item=item, by=rada)
+            assignment.take(item=item, by=acting(rada))
         assert assignment.release_abandoned() == 0
         ReadingLease.objects.update(until=timezone.now() - timedelta(seconds=1))
         assert assignment.release_abandoned() == 1
@@ -122,34 +123,34 @@ class TestPossession:
     ) -> None:
         item = world.item()
         with pytest.raises(Invalid), transaction.atomic():
-            assignment.skip(item=item, by=rada, reason=" ")
+            assignment.skip(item=item, by=acting(rada), reason=" ")
         with transaction.atomic():
-            assignment.skip(item=item, by=rada, reason="not my field")
-            assert assignment.next_item(by=rada) is None
-            assert assignment.next_item(by=ruben) == item
+            assignment.skip(item=item, by=acting(rada), reason="not my field")
+            assert assignment.next_item(by=acting(rada)) is None
+            assert assignment.next_item(by=acting(ruben)) == item
 
     def test_a_hold_is_somebody_elses_time(self, world: World, rada: User) -> None:
         item = world.item()
         with transaction.atomic():
-            assignment.hold(item=item, by=rada, reason="need information", note="asked the ward")
-            assert assignment.next_item(by=rada) is None
+            assignment.hold(item=item, by=acting(rada), reason="need information", note="asked the ward")
+            assert assignment.next_item(by=acting(rada)) is None
         assert OwnerSpan.objects.filter(item=item).order_by("-id")[0].owner == "outside"
         with transaction.atomic():
-            assignment.resume(item=item, by=rada)
+            assignment.resume(item=item, by=acting(rada))
         assert OwnerSpan.objects.filter(item=item).order_by("-id")[0].owner == "queue"
 
     def test_a_withdrawn_item_can_be_reopened(self, world: World, rada: User) -> None:
         item = world.item()
         with transaction.atomic():
-            assignment.withdraw(item=item, by=rada, reason="read outside")
+            assignment.withdraw(item=item, by=acting(rada), reason="read outside")
         item.refresh_from_db()
         assert item.studies.get().reading_status == "withdrawn" and item.withdrawn_at
         with transaction.atomic():
-            assignment.reopen(item=item, by=rada)
+            assignment.reopen(item=item, by=acting(rada))
         item.refresh_from_db()
         assert item.studies.get().reading_status == "ready" and item.withdrawn_at is None
 
     def test_a_transcriptionist_reads_nothing(self, world: World, trudy: User) -> None:
         item = world.item()
         with pytest.raises(Forbidden), transaction.atomic():
-            assignment.take(item=item, by=trudy)
+            assignment.take(item=item, by=acting(trudy))

@@ -12,6 +12,7 @@ from reporting.errors import StateConflict
 from reporting.models import ReadingItem, ReportVersion
 from reporting.reading_worklist import assignment
 from reporting.reports import drafts, report_versions, signatures
+from tests.actors import acting
 from tests.reporting.conftest import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,7 +43,8 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
 def test_of_two_who_open_one_item_one_gets_it(world: World, rada: User, ruben: User) -> None:
     item = world.item()
     results = at_once(
-        lambda: assignment.take(item=item, by=rada), lambda: assignment.take(item=item, by=ruben)
+        lambda: assignment.take(item=item, by=acting(rada)),
+        lambda: assignment.take(item=item, by=acting(ruben)),
     )
     refused = [result for result in results if isinstance(result, StateConflict)]
     assert len(refused) == 1 and refused[0].code == "held"
@@ -50,7 +52,7 @@ def test_of_two_who_open_one_item_one_gets_it(world: World, rada: User, ruben: U
 
 def test_of_two_signatures_on_one_revision_one_counts(world: World, rada: User) -> None:
     report = world.draft(world.item(), rada)
-    sign = lambda: signatures.sign(report=report, by=rada, revision=1)  # noqa: E731
+    sign = lambda: signatures.sign(report=report, by=acting(rada), revision=1)  # noqa: E731
     results = at_once(sign, sign, sign)
     assert sum(isinstance(result, ReportVersion) for result in results) == 1
     assert ReportVersion.objects.count() == 1 and report_versions.verify(report) == []
@@ -62,14 +64,14 @@ def test_a_signature_beside_a_merge_is_for_whom_the_signer_saw_or_none(world: Wo
     world.hospital.patient("P2", "BARS^ANNA^NEW")
     merged, signed = at_once(
         lambda: world.hospital.merge("P1", "P2"),
-        lambda: signatures.sign(report=report, by=rada, revision=1),
+        lambda: signatures.sign(report=report, by=acting(rada), revision=1),
     )
     assert merged is None
     if isinstance(signed, StateConflict):
         assert signed.code == "patient_question" and ReportVersion.objects.count() == 0
         item = ReadingItem.objects.get(pk=item.pk)
         with transaction.atomic():
-            assignment.confirm_patient(item=item, by=rada, revision=item.revision)
+            assignment.confirm_patient(item=item, by=acting(rada), revision=item.revision)
         signed = world.sign(report, rada)
         assert report_versions.content_of(signed)["header"]["patient"]["identifier"] == "P2"
     else:
@@ -79,8 +81,8 @@ def test_a_signature_beside_a_merge_is_for_whom_the_signer_saw_or_none(world: Wo
 def test_two_saves_over_one_revision_keep_both_texts_in_sight(world: World, rada: User) -> None:
     report = world.draft(world.item(), rada)
     results = at_once(
-        lambda: drafts.save(report=report, sections={"impression": "One."}, revision=1, by=rada),
-        lambda: drafts.save(report=report, sections={"impression": "Two."}, revision=1, by=rada),
+        lambda: drafts.save(report=report, sections={"impression": "One."}, revision=1, by=acting(rada)),
+        lambda: drafts.save(report=report, sections={"impression": "Two."}, revision=1, by=acting(rada)),
     )
     (refused,) = [result for result in results if isinstance(result, StateConflict)]
     assert set(refused.changed["sections"]["impression"].values()) == {"One.", "Two."}

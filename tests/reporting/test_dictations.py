@@ -11,6 +11,7 @@ from ledger.errors import Forbidden, Invalid
 from reporting.dictation import audio, dictations, transcription
 from reporting.errors import StateConflict
 from reporting.models import Dictation, OwnerSpan, ReadingItem, Report
+from tests.actors import acting
 from tests.reporting.conftest import World
 
 pytestmark = pytest.mark.django_db
@@ -20,11 +21,13 @@ SECOND = b"\1\0" * 16000
 
 def spoken(item: ReadingItem, by: User, seconds: int = 2) -> Dictation:
     with transaction.atomic():
-        dictation = dictations.begin(uuid=str(uuid.uuid4()), item=item, by=by)
+        dictation = dictations.begin(uuid=str(uuid.uuid4()), item=item, by=acting(by))
         for seq in range(seconds):
-            dictations.add_segment(dictation=dictation, seq=seq, name=audio.write(SECOND), data=SECOND, by=by)
+            dictations.add_segment(
+                dictation=dictation, seq=seq, name=audio.write(SECOND), data=SECOND, by=acting(by)
+            )
         whole = hashlib.sha256(SECOND * seconds).hexdigest()
-        return dictations.finish(dictation=dictation, segments=seconds, sha256=whole, by=by)
+        return dictations.finish(dictation=dictation, segments=seconds, sha256=whole, by=acting(by))
 
 
 class TestDictating:
@@ -44,41 +47,43 @@ class TestDictating:
     def test_sending_again_changes_nothing(self, world: World, rada: User) -> None:
         item, name = world.item(), str(uuid.uuid4())
         with transaction.atomic():
-            dictation = dictations.begin(uuid=name, item=item, by=rada)
-            assert dictations.begin(uuid=name, item=item, by=rada) == dictation
-            one = dictations.add_segment(dictation=dictation, seq=0, name="a", data=SECOND, by=rada)
-            two = dictations.add_segment(dictation=dictation, seq=0, name="b", data=SECOND, by=rada)
+            dictation = dictations.begin(uuid=name, item=item, by=acting(rada))
+            assert dictations.begin(uuid=name, item=item, by=acting(rada)) == dictation
+            one = dictations.add_segment(dictation=dictation, seq=0, name="a", data=SECOND, by=acting(rada))
+            two = dictations.add_segment(dictation=dictation, seq=0, name="b", data=SECOND, by=acting(rada))
             assert one == two
             with pytest.raises(StateConflict):
-                dictations.add_segment(dictation=dictation, seq=0, name="c", data=SECOND * 2, by=rada)
+                dictations.add_segment(dictation=dictation, seq=0, name="c", data=SECOND * 2, by=acting(rada))
 
     def test_missing_segments_are_named(self, world: World, rada: User) -> None:
         with transaction.atomic():
-            dictation = dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=rada)
-            dictations.add_segment(dictation=dictation, seq=2, name="a", data=SECOND, by=rada)
+            dictation = dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=acting(rada))
+            dictations.add_segment(dictation=dictation, seq=2, name="a", data=SECOND, by=acting(rada))
             with pytest.raises(StateConflict) as refused:
-                dictations.finish(dictation=dictation, segments=3, sha256="", by=rada)
+                dictations.finish(dictation=dictation, segments=3, sha256="", by=acting(rada))
         assert refused.value.changed == {"missing": [0, 1]}
 
     def test_other_samples_than_were_recorded_are_refused(self, world: World, rada: User) -> None:
         with transaction.atomic():
-            dictation = dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=rada)
-            dictations.add_segment(dictation=dictation, seq=0, name=audio.write(SECOND), data=SECOND, by=rada)
+            dictation = dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=acting(rada))
+            dictations.add_segment(
+                dictation=dictation, seq=0, name=audio.write(SECOND), data=SECOND, by=acting(rada)
+            )
             with pytest.raises(StateConflict) as refused:
-                dictations.finish(dictation=dictation, segments=1, sha256="0" * 64, by=rada)
+                dictations.finish(dictation=dictation, segments=1, sha256="0" * 64, by=acting(rada))
         assert refused.value.code == "sha256"
 
     def test_the_patient_is_bound_at_the_first_sample(self, world: World, rada: User) -> None:
         with pytest.raises(StateConflict) as refused, transaction.atomic():
-            dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=rada, patient="another")
+            dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=acting(rada), patient="another")
         assert refused.value.code == "patient_changed"
 
     @pytest.mark.parametrize("data", [b"", b"\1", b"\1\0" * (5 << 20)])
     def test_half_samples_and_heaps_are_refused(self, world: World, rada: User, data: bytes) -> None:
         with transaction.atomic():
-            dictation = dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=rada)
+            dictation = dictations.begin(uuid=str(uuid.uuid4()), item=world.item(), by=acting(rada))
             with pytest.raises(Invalid):
-                dictations.add_segment(dictation=dictation, seq=0, name="a", data=data, by=rada)
+                dictations.add_segment(dictation=dictation, seq=0, name="a", data=data, by=acting(rada))
 
     def test_a_discarded_one_is_kept_and_the_reader_has_the_item_again(
         self, world: World, rada: User, ruben: User
@@ -86,9 +91,9 @@ class TestDictating:
         item = world.item()
         dictation = spoken(item, rada)
         with pytest.raises(Forbidden), transaction.atomic():
-            dictations.discard(dictation=dictation, by=ruben, reason="no")
+            dictations.discard(dictation=dictation, by=acting(ruben), reason="no")
         with transaction.atomic():
-            dictations.discard(dictation=dictation, by=rada, reason="coughing only")
+            dictations.discard(dictation=dictation, by=acting(rada), reason="coughing only")
         item.refresh_from_db()
         assert item.status == "reading"
         assert all((audio.folder() / row.name).exists() for row in dictation.segments.all())
@@ -101,14 +106,14 @@ class TestTranscription:
         item = world.item()
         spoken(item, rada)
         with transaction.atomic():
-            dictation = transcription.next_dictation(by=trudy)
+            dictation = transcription.next_dictation(by=acting(trudy))
         assert dictation and dictation.typist == trudy
         with transaction.atomic():
             dictation = transcription.save(
-                dictation=dictation, sections={"findings": "Lungs clear."}, revision=1, by=trudy
+                dictation=dictation, sections={"findings": "Lungs clear."}, revision=1, by=acting(trudy)
             )
             transcription.finish(
-                dictation=dictation, sections={"impression": "Normal."}, revision=2, by=trudy
+                dictation=dictation, sections={"impression": "Normal."}, revision=2, by=acting(trudy)
             )
         item.refresh_from_db()
         assert item.status == "transcribed" and item.typed_at
@@ -127,35 +132,37 @@ class TestTranscription:
         report = world.draft(item, rada, findings="Written.")
         dictation = spoken(item, rada)
         with transaction.atomic():
-            transcription.finish(dictation=dictation, sections={"findings": "Said."}, revision=1, by=trudy)
+            transcription.finish(
+                dictation=dictation, sections={"findings": "Said."}, revision=1, by=acting(trudy)
+            )
         report.refresh_from_db()
         assert report.sections["findings"] == "Written.\n\nSaid."
 
     def test_two_never_type_the_same(self, world: World, rada: User, trudy: User, user: User) -> None:
         dictation = spoken(world.item(), rada)
         with transaction.atomic():
-            transcription.take(dictation=dictation, by=trudy)
-            assert transcription.next_dictation(by=user) is None
+            transcription.take(dictation=dictation, by=acting(trudy))
+            assert transcription.next_dictation(by=acting(user)) is None
             with pytest.raises(StateConflict):
-                transcription.take(dictation=dictation, by=user)
+                transcription.take(dictation=dictation, by=acting(user))
 
     def test_the_author_takes_it_back_until_typing_begins(
         self, world: World, rada: User, trudy: User
     ) -> None:
         dictation = spoken(world.item(), rada)
         with transaction.atomic():
-            transcription.take(dictation=dictation, by=trudy)
+            transcription.take(dictation=dictation, by=acting(trudy))
         with pytest.raises(StateConflict), transaction.atomic():
-            dictations.reclaim(dictation=dictation, by=rada)
+            dictations.reclaim(dictation=dictation, by=acting(rada))
 
     def test_a_suspected_wrong_patient_stops_the_item(self, world: World, rada: User, trudy: User) -> None:
         item = world.item()
         dictation = spoken(item, rada)
         with pytest.raises(Invalid), transaction.atomic():
-            transcription.give_back(dictation=dictation, reason="bored", note="", by=trudy)
+            transcription.give_back(dictation=dictation, reason="bored", note="", by=acting(trudy))
         with transaction.atomic():
             transcription.give_back(
-                dictation=dictation, reason="wrong patient suspected", note="says Mr", by=trudy
+                dictation=dictation, reason="wrong patient suspected", note="says Mr", by=acting(trudy)
             )
         item.refresh_from_db()
         assert item.status == "reading" and "suspects" in item.patient_question
@@ -172,7 +179,7 @@ class TestTranscription:
                 dictation=dictation,
                 sections={"findings": "A [? 00:01] mass.", "impression": "See above."},
                 revision=1,
-                by=trudy,
+                by=acting(trudy),
             )
         with pytest.raises(StateConflict) as refused:
             world.sign(Report.objects.get(item=item), rada)

@@ -12,6 +12,8 @@ from archive.models import Study
 from reporting.models import OwnerSpan, ReadingItem
 from tests.actors import acting
 from tests.reporting.conftest import World
+from worklist.batches.named_rows import Loader
+from worklist.catalogue import Catalogue
 from worklist.models import Order, ScheduledProcedureStep
 from worklist.schedule import step_actions
 
@@ -75,10 +77,11 @@ def test_an_order_that_becomes_urgent_moves_its_item_up(world: World) -> None:
     item = world.item("A1")
     assert (item.priority, item.band) == ("ROUTINE", 1)
     Order.objects.update(priority="STAT")
-    from worklist.signals import order_changed
+    from worklist.signals import orders_changed
 
     with transaction.atomic():
-        order_changed.send(sender=None, order=Order.objects.get(), origin=None)
+        orders = Loader(Catalogue()).order(Order.objects.get().pk)
+        orders_changed.send(sender=None, orders=list(orders.aggregates.values()))
     item.refresh_from_db()
     assert (item.priority, item.band) == ("STAT", 0)
 

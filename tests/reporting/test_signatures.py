@@ -16,6 +16,7 @@ from reporting.reading_worklist import assignment, reading_items
 from reporting.reports import drafts, report_versions, signatures
 from reporting.reports.signing_checks import Shown
 from reporting.signals import version_released
+from tests.actors import acting
 from tests.reporting.conftest import TEXT, World
 
 pytestmark = pytest.mark.django_db
@@ -43,9 +44,9 @@ class TestDrafts:
     ) -> None:
         report = world.draft(world.item(), rada)
         with transaction.atomic():
-            drafts.save(report=report, sections={"impression": "One."}, revision=1, by=rada)
+            drafts.save(report=report, sections={"impression": "One."}, revision=1, by=acting(rada))
         with pytest.raises(StateConflict) as refused, transaction.atomic():
-            drafts.save(report=report, sections={"impression": "Two."}, revision=1, by=rada)
+            drafts.save(report=report, sections={"impression": "Two."}, revision=1, by=acting(rada))
         assert refused.value.code == "stale_revision"
         assert refused.value.changed["sections"] == {"impression": {"yours": "Two.", "theirs": "One."}}
 
@@ -53,19 +54,21 @@ class TestDrafts:
         item = world.item()
         report = world.draft(item, rada)
         with transaction.atomic():
-            assignment.take(item=item, by=ruben, reason="urgent")
+            assignment.take(item=item, by=acting(ruben), reason="urgent")
         with pytest.raises(StateConflict) as refused, transaction.atomic():
-            drafts.save(report=report, sections={"impression": "Rada's last words."}, revision=1, by=rada)
+            drafts.save(
+                report=report, sections={"impression": "Rada's last words."}, revision=1, by=acting(rada)
+            )
         assert refused.value.code == "held"
         with transaction.atomic():
             drafts.keep(
                 report=report,
                 sections={"impression": "Rada's last words."},
                 revision=1,
-                by=rada,
+                by=acting(rada),
                 reason="taken over",
             )
-            drafts.save(report=report, sections={"impression": "Ruben's."}, revision=1, by=ruben)
+            drafts.save(report=report, sections={"impression": "Ruben's."}, revision=1, by=acting(ruben))
         kept = {(str(row.author), row.sections["impression"]) for row in KeptText.objects.all()}
         assert kept == {("Rada", "Rada's last words."), ("Rada", "Normal chest.")}
 
@@ -77,7 +80,7 @@ class TestDrafts:
     ) -> None:
         report = world.draft(world.item(), rada)
         with pytest.raises(Invalid), transaction.atomic():
-            drafts.save(report=report, sections=sections, revision=1, by=rada)
+            drafts.save(report=report, sections=sections, revision=1, by=acting(rada))
 
     def test_a_report_of_200_kb_is_kept_whole(self, world: World, rada: User) -> None:
         text = "Ä finding.\n" * 20_000
@@ -211,7 +214,7 @@ class TestSigning:
         assert refused.value.code == "patient_question"
         item.refresh_from_db()
         with transaction.atomic():
-            assignment.confirm_patient(item=item, by=rada, revision=item.revision)
+            assignment.confirm_patient(item=item, by=acting(rada), revision=item.revision)
         assert report_versions.content_of(world.sign(report, rada))["header"]["patient"]["identifier"] == "P2"
 
     def test_a_resident_signs_as_preliminary_only(self, world: World, rada: User, people: object) -> None:
@@ -247,7 +250,7 @@ class TestRelease:
         report = world.draft(item, rada)
         version = world.sign(report, rada)
         with transaction.atomic():
-            signatures.undo(version=version, by=rada)
+            signatures.undo(version=version, by=acting(rada))
         item.refresh_from_db()
         report.refresh_from_db()
         assert (item.status, item.final_at, report.status) == ("reading", None, "draft")
@@ -257,12 +260,12 @@ class TestRelease:
         assert again.number == 2 and report_versions.verify(report) == []
         assert released(again) == [again.public_id]
         with pytest.raises(StateConflict), transaction.atomic():
-            signatures.undo(version=again, by=rada)
+            signatures.undo(version=again, by=acting(rada))
 
     def test_another_person_takes_nothing_back(self, world: World, rada: User, ruben: User) -> None:
         version = world.sign(world.draft(world.item(), rada), rada)
         with pytest.raises(Forbidden), transaction.atomic():
-            signatures.undo(version=version, by=ruben)
+            signatures.undo(version=version, by=acting(ruben))
 
     def test_urgent_and_preliminary_ones_go_out_at_once(self, world: World, rada: User) -> None:
         version = world.sign(world.draft(world.item(), rada), rada, kind="preliminary")
@@ -277,8 +280,8 @@ class TestAfterwards:
         report = world.draft(item, rada)
         world.sign(report, rada)
         with transaction.atomic():
-            drafts.draft_addendum(report=report, by=rada, text="Rada adds.")
-            drafts.draft_addendum(report=report, by=ruben, text="Ruben adds.")
+            drafts.draft_addendum(report=report, by=acting(rada), text="Rada adds.")
+            drafts.draft_addendum(report=report, by=acting(ruben), text="Ruben adds.")
         second, third = world.sign(report, ruben), world.sign(report, rada)
         assert (second.number, third.number) == (2, 3)
         assert report_versions.content_of(second)["text"] == "Ruben adds."
@@ -321,7 +324,7 @@ class TestAfterwards:
         world.sign(report, rada)
         version = world.addendum(report, rada, kind="retraction", text="Wrong patient.")
         with transaction.atomic():
-            signatures.undo(version=version, by=rada)
+            signatures.undo(version=version, by=acting(rada))
         item.refresh_from_db()
         report.refresh_from_db()
         assert (item.status, report.status) == ("final", "final")
@@ -345,7 +348,7 @@ class TestAfterwards:
         recheck = Recheck.objects.get()
         assert recheck.signer == rada and recheck.cause == "Images came after the signature."
         with transaction.atomic():
-            signatures.still_valid(recheck=recheck, by=rada, note="adds nothing")
+            signatures.still_valid(recheck=recheck, by=acting(rada), note="adds nothing")
             reading_items.follow_study(None, study=study)
         assert Recheck.objects.filter(closed_at=None).count() == 0
 

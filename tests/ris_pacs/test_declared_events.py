@@ -58,7 +58,8 @@ class Source:
         base = node.value if isinstance(node, ast.Subscript) else node
         if isinstance(base, ast.Name):
             own = _kinds(self.name, base.id)
-            return own or {kind for value in self.values.get(base.id, ()) for kind in self.all_kinds(value)}
+            values = [one for one in self.values.get(base.id, ()) if not isinstance(one, ast.Call)]
+            return own or {kind for value in values for kind in self.all_kinds(value)}
         return self.all_kinds(node) if isinstance(base, ast.Attribute | ast.IfExp) else set()
 
     def all_kinds(self, node: ast.expr) -> set[str]:
@@ -93,8 +94,8 @@ class Tree:
     def details(self, source: Source, call: ast.Call) -> set[str]:
         """The details that an event gets by a call: what is passed, and what the called function adds."""
         found = {one.arg for one in call.keywords if one.arg}
-        for one in call.keywords:
-            found |= set() if one.arg else self.keys(source, one.value)
+        for argument in _arguments(call):
+            found |= self.keys(source, argument)
         for other, called in self.called(source, call):
             for inner in _passing_on(other, called):
                 found |= self.details(other, inner)
@@ -107,17 +108,15 @@ class Tree:
             if name in other.defined and (not module or other.name.endswith(f".{module}")):
                 yield other, other.defined[name]
 
-    def keys(self, source: Source, node: ast.expr) -> set[str]:
-        """The keys of a dictionary: written out, by a variable, or as a function returns it."""
+    def keys(self, source: Source, node: ast.expr, steps: int = 3) -> set[str]:
+        """The keys of a dictionary: written out, or some steps away by a variable or a function's return."""
         if isinstance(node, ast.Dict):
             return {str(key.value) for key in node.keys if isinstance(key, ast.Constant)}
-        if not isinstance(node, ast.Call):
-            return {
-                key for value in source.values.get(ast.unparse(node), ()) for key in self.keys(source, value)
-            }
-        inner = [(other, one) for other, function in self.called(source, node) for one in ast.walk(function)]
-        returned = [(other, one.value) for other, one in inner if isinstance(one, ast.Return) and one.value]
-        return {key for other, value in returned for key in self.keys(other, value)}
+        found = [(source, value) for value in source.values.get(ast.unparse(node), ())]
+        if isinstance(node, ast.Call):
+            inner = [(other, one) for other, its in self.called(source, node) for one in ast.walk(its)]
+            found = [(other, one.value) for other, one in inner if isinstance(one, ast.Return) and one.value]
+        return {key for other, one in found if steps for key in self.keys(other, one, steps - 1)}
 
     def recorded(self) -> Iterator[tuple[str, str, set[str]]]:
         """Each call that is given a kind of event: where, which, with which details."""

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 import ris_pacs.settings
+from accounts.actor import Actor
 from accounts.models import Facility, SiteSection
 from interfaces.dicom import peers
 from interfaces.dicom.message_exchange.dimse_service import Peer
@@ -22,8 +23,9 @@ from ris_pacs import site
 from ris_pacs.management.commands import run
 from worklist.models import AssigningAuthority
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
 
 # Which file
 
@@ -129,13 +131,13 @@ def test_what_a_file_leaves_out_is_as_strict(tmp_path: Path) -> None:
 @pytest.fixture
 def strict(db: None) -> None:
     sources._kept.clear()
-    site.apply(settings.DEFAULT_SITE)
+    site.apply(settings.DEFAULT_SITE, by=Actor.system())
 
 
 @pytest.fixture
 def lax(db: None) -> None:
     sources._kept.clear()
-    site.apply(settings.DEMO_SITE)
+    site.apply(settings.DEMO_SITE, by=Actor.system())
 
 
 def _order(authority: str = "ELSEWHERE", code: str = "X1") -> bytes:
@@ -192,14 +194,16 @@ def test_whom_another_site_file_let_in_is_not_let_in_by_this_one(lax: None, stri
     assert _answer(order) == "MSA|AR"
     assert not _associates()
     assert not Destination.objects.filter(is_active=True).exists(), "nor is anybody told of reports"
-    assert site.apply(settings.DEFAULT_SITE) == []
-    site.apply(settings.DEMO_SITE)
+    assert site.apply(settings.DEFAULT_SITE, by=Actor.system()) == []
+    site.apply(settings.DEMO_SITE, by=Actor.system())
     assert Destination.objects.get().is_active
 
 
-def test_where_no_site_was_applied_nothing_unknown_is_accepted(origin: Callable[..., Provenance]) -> None:
+def test_where_no_site_was_applied_nothing_unknown_is_accepted(provenance: Callable[..., Provenance]) -> None:
     assert SiteSection.read("worklist") == {}
     with pytest.raises(UnknownCode):
         identity.register(
-            origin=origin(policy={}), identifiers=[Identifier("1", Authority("X"), "MR")], demographics={}
+            provenance=provenance(policy=WorklistPolicy.current()),
+            identifiers=[Identifier("1", Authority("X"), "MR")],
+            demographics={},
         )

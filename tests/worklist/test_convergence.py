@@ -20,14 +20,16 @@ from worklist.models import (
     StatusEvent,
 )
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
 
 BASE = datetime(2026, 3, 2, 8, tzinfo=UTC)
 GENHOSP = Authority("GENHOSP")
-POLICY = {"unknown_authorities": "accept", "unknown_procedure_codes": "accept_with_modality"}
+POLICY = WorklistPolicy(unknown_authorities="accept", unknown_procedure_codes="accept_with_modality")
 
 values = st.sampled_from(["a", "b", NONE, None])
 people = st.sampled_from(["P1", "P2", "P3", "P4"])
@@ -63,29 +65,29 @@ def origin_of(number: int, facility: Facility) -> Provenance:
 
 
 def deliver(message: Any, number: int, facility: Facility) -> None:
-    origin = origin_of(number, facility)
+    provenance = origin_of(number, facility)
     with transaction.atomic():
         if message[0] == "register":
             _, ids, name, address = message
             identity.register(
-                origin=origin,
+                provenance=provenance,
                 identifiers=[Identifier(value, GENHOSP, "MR") for value in ids],
                 demographics={"name": name, "address": address},
             )
         elif message[0] == "merge":
             try:
                 identity.merge(
-                    origin=origin,
+                    provenance=provenance,
                     survivor=Identifier(message[1], GENHOSP),
                     retired=Identifier(message[2], GENHOSP),
                 )
             except Duplicate:
                 assert message[1] == message[2]
         else:
-            order_application.apply(statement=statement_of(message, number, origin), origin=origin)
+            order_application.apply(update=update_of(message, number, provenance), provenance=provenance)
 
 
-def statement_of(message: Any, number: int, origin: Provenance) -> OrderUpdate:
+def update_of(message: Any, number: int, provenance: Provenance) -> OrderUpdate:
     placer, filler = message[1]
     named = {
         "placer": Number(placer, "HIS") if placer else None,
@@ -94,14 +96,16 @@ def statement_of(message: Any, number: int, origin: Provenance) -> OrderUpdate:
     if message[0] == "end":
         return OrderUpdate(**named, act=message[2])
     _, _, person, reason, act, procedure_id = message
-    patient = identity.register(origin=origin, identifiers=[Identifier(person, GENHOSP)], demographics={})
+    patient = identity.register(
+        provenance=provenance, identifiers=[Identifier(person, GENHOSP)], demographics={}
+    )
     start = BASE + timedelta(hours=number)
-    step = StepUpdate(values={"modality": "CT", "start": start})
+    step = StepUpdate(content=StepContent(modality="CT", start=start))
     return OrderUpdate(
         **named,
         act=act,
-        values={"patient_id": patient.pk, "reason": reason},
-        procedures=[ProcedureUpdate(id=procedure_id, values={"code": "71260"}, steps=[step])],
+        content=OrderContent(patient_id=patient.pk, reason=reason),
+        procedures=[ProcedureUpdate(id=procedure_id, content=ProcedureContent(code="71260"), steps=[step])],
     )
 
 

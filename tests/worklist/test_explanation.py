@@ -14,9 +14,10 @@ from worklist.mwl.explanation import why_not
 from worklist.mwl.matching_keys import Period, WorklistKeys
 from worklist.mwl.query import select
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
@@ -24,25 +25,23 @@ NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def place(origin: Callable[..., Provenance]) -> Callable[..., ScheduledProcedureStep]:
+def place(provenance: Callable[..., Provenance]) -> Callable[..., ScheduledProcedureStep]:
     """Place an order for a CT of Anna Bars at 9:30 (10:30 in Berlin), with some values changed."""
 
     def make(act: str | None = None, patient: bool = True, **values: Any) -> ScheduledProcedureStep:
-        said = origin()
+        said = provenance()
         with transaction.atomic():
             record = identity.register(
-                origin=said,
+                provenance=said,
                 identifiers=[Identifier("P1", Authority("GENHOSP"), "MR")],
                 demographics={"name": "BARS^ANNA=山田^花子", "sex": "F", "birth_date": "19700102"},
             )
-            step = StepUpdate("SP1", {"modality": "CT", "start": NOW, **values})
-            procedure = ProcedureUpdate("RP1", values={"study_instance_uid": "2.25.1"}, steps=[step])
-            said_of_it = {"accession_number": "A1", "patient_id": record.pk if patient else None}
+            step = StepUpdate("SP1", StepContent(**{"modality": "CT", "start": NOW, **values}))
+            procedure = ProcedureUpdate("RP1", content=ProcedureContent("2.25.1"), steps=[step])
+            said_of_it = OrderContent(accession_number="A1", patient_id=record.pk if patient else None)
             order_application.apply(
-                origin=said,
-                statement=OrderUpdate(
-                    placer=Number("PL1"), act=act, values=said_of_it, procedures=[procedure]
-                ),
+                provenance=said,
+                update=OrderUpdate(placer=Number("PL1"), act=act, content=said_of_it, procedures=[procedure]),
             )
         return ScheduledProcedureStep.objects.get()
 

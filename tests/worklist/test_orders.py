@@ -24,9 +24,10 @@ from worklist.models import (
     Visit,
 )
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 from worklist.schedule import step_actions
 
@@ -35,50 +36,52 @@ Make = Callable[..., Provenance]
 START = datetime(2026, 3, 2, 22, 30, tzinfo=UTC)
 
 
-def register(origin: Provenance, value: str = "P1", **demographics: Any) -> Patient:
+def register(provenance: Provenance, value: str = "P1", **demographics: Any) -> Patient:
     with transaction.atomic():
         return identity.register(
-            origin=origin,
+            provenance=provenance,
             identifiers=[Identifier(value, Authority("GENHOSP"), "MR")],
             demographics=demographics,
         )
 
 
 def place(
-    origin: Provenance, *, placer: str = "PL1", act: StatusEvent.Kind | None = None, **step: Any
+    provenance: Provenance, *, placer: str = "PL1", act: StatusEvent.Kind | None = None, **step: Any
 ) -> Order:
-    patient = register(origin, name="BARS^ANNA")
-    statement = OrderUpdate(
+    patient = register(provenance, name="BARS^ANNA")
+    update = OrderUpdate(
         placer=Number(placer, "HIS"),
         act=act,
-        values={"patient_id": patient.pk, "accession_number": "A1"},
+        content=OrderContent(patient_id=patient.pk, accession_number="A1"),
         procedures=[
             ProcedureUpdate(
-                values={"code": step.pop("code", "71260"), "scheme": "C4"},
-                steps=[StepUpdate(values={"modality": "CT", "start": START, **step})],
+                content=ProcedureContent(code=step.pop("code", "71260"), scheme="C4"),
+                steps=[StepUpdate(content=StepContent(**{"modality": "CT", "start": START, **step}))],
             )
         ],
     )
     with transaction.atomic():
-        return order_application.apply(statement=statement, origin=origin)
+        return order_application.apply(update=update, provenance=provenance)
 
 
-def end(origin: Provenance, kind: StatusEvent.Kind = StatusEvent.Kind.CANCEL, placer: str = "PL1") -> Order:
+def end(
+    provenance: Provenance, kind: StatusEvent.Kind = StatusEvent.Kind.CANCEL, placer: str = "PL1"
+) -> Order:
     with transaction.atomic():
         return order_application.apply(
-            statement=OrderUpdate(placer=Number(placer, "HIS"), act=kind), origin=origin
+            update=OrderUpdate(placer=Number(placer, "HIS"), act=kind), provenance=provenance
         )
 
 
-def test_a_step_is_on_the_worklist_at_the_local_time(origin: Make) -> None:
-    place(origin())
+def test_a_step_is_on_the_worklist_at_the_local_time(provenance: Make) -> None:
+    place(provenance())
     step = ScheduledProcedureStep.objects.get()
     assert step.on_worklist
     assert (step.local_date, step.local_time) == ("20260302", "233000"), "Berlin is an hour ahead"
 
 
-def test_numbers_that_were_left_out_are_made_up_and_stay_the_same(origin: Make) -> None:
-    place(origin())
+def test_numbers_that_were_left_out_are_made_up_and_stay_the_same(provenance: Make) -> None:
+    place(provenance())
     step = ScheduledProcedureStep.objects.get()
     made = (
         step.scheduled_procedure_step_id,
@@ -87,59 +90,60 @@ def test_numbers_that_were_left_out_are_made_up_and_stay_the_same(origin: Make) 
     )
     assert all(len(number) == 16 for number in made[:2])
     assert made[2].startswith("2.25.") and len(made[2]) <= 64
-    place(origin(5))
+    place(provenance(5))
     step.refresh_from_db()
     assert step.procedure.study_instance_uid == made[2]
     assert ScheduledProcedureStep.objects.count() == 1
 
 
-def test_an_order_without_a_start_is_due_on_receipt(origin: Make) -> None:
-    place(origin(), start=None)
+def test_an_order_without_a_start_is_due_on_receipt(provenance: Make) -> None:
+    place(provenance(), start=None)
     step = ScheduledProcedureStep.objects.get()
     assert step.due == Order.objects.get().content_received_at
 
 
-def test_a_cancel_before_its_order_leaves_a_tombstone_that_fills_in(origin: Make) -> None:
-    end(origin(5))
+def test_a_cancel_before_its_order_leaves_a_tombstone_that_fills_in(provenance: Make) -> None:
+    end(provenance(5))
     order = Order.objects.get()
     assert (order.status, order.patient) == ("cancelled", None)
-    place(origin(1))
+    place(provenance(1))
     order.refresh_from_db()
     assert order.status == "cancelled" and order.accession_number == "A1"
     assert not ScheduledProcedureStep.objects.get().on_worklist
 
 
-def test_a_cancel_after_the_start_discontinues(origin: Make) -> None:
-    place(origin())
-    place(origin(1), act=StatusEvent.Kind.START)
-    assert end(origin(2)).status == "discontinued"
+def test_a_cancel_after_the_start_discontinues(provenance: Make) -> None:
+    place(provenance())
+    place(provenance(1), act=StatusEvent.Kind.START)
+    assert end(provenance(2)).status == "discontinued"
 
 
-def test_the_earliest_end_stands_and_a_later_order_only_changes_content(origin: Make) -> None:
-    place(origin(), act=StatusEvent.Kind.COMPLETE)
-    end(origin(3))
-    order = place(origin(4), location="Room 9")
+def test_the_earliest_end_stands_and_a_later_order_only_changes_content(provenance: Make) -> None:
+    place(provenance(), act=StatusEvent.Kind.COMPLETE)
+    end(provenance(3))
+    order = place(provenance(4), location="Room 9")
     assert order.status == "completed"
     assert ScheduledProcedureStep.objects.get().location == "Room 9"
 
 
-def test_two_numbers_named_together_are_one_order(origin: Make) -> None:
-    place(origin())
+def test_two_numbers_named_together_are_one_order(provenance: Make) -> None:
+    place(provenance())
     with transaction.atomic():
         order_application.apply(
-            statement=OrderUpdate(filler=Number("FL1", "RIS"), act=StatusEvent.Kind.HOLD), origin=origin(1)
+            update=OrderUpdate(filler=Number("FL1", "RIS"), act=StatusEvent.Kind.HOLD),
+            provenance=provenance(1),
         )
     assert Order.objects.count() == 2
     with transaction.atomic():
         order = order_application.apply(
-            statement=OrderUpdate(placer=Number("PL1", "HIS"), filler=Number("FL1", "RIS")),
-            origin=origin(2),
+            update=OrderUpdate(placer=Number("PL1", "HIS"), filler=Number("FL1", "RIS")),
+            provenance=provenance(2),
         )
     assert Order.objects.count() == 1 and order.numbers.count() == 2
     assert order.status == "held" and ScheduledProcedureStep.objects.count() == 1
 
 
-def test_the_catalogue_fills_in_what_nobody_said(origin: Make) -> None:
+def test_the_catalogue_fills_in_what_nobody_said(provenance: Make) -> None:
     ProcedureCode.objects.create(
         code="71260",
         scheme="C4",
@@ -148,7 +152,7 @@ def test_the_catalogue_fills_in_what_nobody_said(origin: Make) -> None:
         station_group="CT",
         body_part="CHEST",
     )
-    place(origin(), modality=None)
+    place(provenance(), modality=None)
     step = ScheduledProcedureStep.objects.get()
     assert (step.modality, step.station_group, step.description) == ("CT", "CT", "CT chest")
     assert step.procedure.body_part == "CHEST"
@@ -163,20 +167,20 @@ def test_the_catalogue_fills_in_what_nobody_said(origin: Make) -> None:
     ],
 )
 def test_what_can_not_be_kept_whole_is_refused_and_changes_nothing(
-    origin: Make, changes: dict[str, Any], error: type[Exception]
+    provenance: Make, changes: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        place(origin(), **changes)
+        place(provenance(), **changes)
     assert not Order.objects.exists()
 
 
-def test_an_order_without_any_number_is_refused(origin: Make) -> None:
+def test_an_order_without_any_number_is_refused(provenance: Make) -> None:
     with pytest.raises(Missing), transaction.atomic():
-        order_application.apply(statement=OrderUpdate(), origin=origin())
+        order_application.apply(update=OrderUpdate(), provenance=provenance())
 
 
-def test_people_arrive_start_and_complete_a_step(origin: Make, user: User, facility: Facility) -> None:
-    place(origin())
+def test_people_arrive_start_and_complete_a_step(provenance: Make, user: User, facility: Facility) -> None:
+    place(provenance())
     step = ScheduledProcedureStep.objects.get()
     for kind, status in (("arrive", "arrived"), ("start", "started"), ("complete", "completed")):
         with transaction.atomic():
@@ -188,16 +192,16 @@ def test_people_arrive_start_and_complete_a_step(origin: Make, user: User, facil
     assert Event.objects.filter(kind="step.status").count() == 3
 
 
-def test_an_undone_act_no_longer_counts(origin: Make, user: User, facility: Facility) -> None:
-    place(origin())
-    end(origin(1))
+def test_an_undone_act_no_longer_counts(provenance: Make, user: User, facility: Facility) -> None:
+    place(provenance())
+    end(provenance(1))
     with transaction.atomic():
         order = step_actions.undo(act=StatusEvent.objects.get(), by=acting(user))
     assert order.status == "scheduled" and ScheduledProcedureStep.objects.get().on_worklist
 
 
-def test_a_cancellation_by_a_person_needs_a_reason(origin: Make, user: User, facility: Facility) -> None:
-    order = place(origin())
+def test_a_cancellation_by_a_person_needs_a_reason(provenance: Make, user: User, facility: Facility) -> None:
+    order = place(provenance())
     with pytest.raises(Missing), transaction.atomic():
         step_actions.cancel(order=order, by=acting(user), reason=" ")
 
@@ -257,8 +261,8 @@ def _constraint_breakers(facility: Facility) -> dict[str, Callable[[], Any]]:
         "two stations of one AE title",
     ],
 )
-def test_the_database_refuses(origin: Make, facility: Facility, name: str) -> None:
-    place(origin())
+def test_the_database_refuses(provenance: Make, facility: Facility, name: str) -> None:
+    place(provenance())
     breakers = _constraint_breakers(facility)
     with pytest.raises(IntegrityError), transaction.atomic():
         breakers[name]()

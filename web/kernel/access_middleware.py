@@ -1,4 +1,4 @@
-"""Nobody gets past a door without signing in; programs are told so in a way that they understand."""
+"""Nobody gets in without signing in; programs are told so in a way that they understand."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 
 from interfaces.problem import problem
 
-DOORS: Final = ("/api/", "/dicom-web", "/wado", "/fhir")
+INTERFACES: Final = ("/api/", "/dicom-web", "/wado", "/fhir")
 """What programs call: they get problem documents, never pages."""
 
 LONGEST_SESSION: Final = 12 * 60 * 60
@@ -19,15 +19,15 @@ LONGEST_SESSION: Final = 12 * 60 * 60
 SIGNED_IN_AT: Final = "signed_in_at"
 
 
-def is_door(path: str) -> bool:
+def is_interface(path: str) -> bool:
     """Whether a path is one that programs call."""
-    return path.startswith(DOORS)
+    return path.startswith(INTERFACES)
 
 
 class AccessMiddleware(LoginRequiredMiddleware):
     """Lets only those in who are signed in: a person is asked to, a program is answered 401.
 
-    What a door answers in plain text, such as "method not allowed", becomes a problem document.
+    What an interface answers in plain text, such as "method not allowed", becomes a problem document.
     """
 
     def process_view(
@@ -47,15 +47,15 @@ class AccessMiddleware(LoginRequiredMiddleware):
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
-        """401 with a challenge on doors (RFC 6750 3), the sign-in page elsewhere."""
-        if not is_door(request.path):
+        """401 with a challenge at interfaces (RFC 6750 3), the sign-in page elsewhere."""
+        if not is_interface(request.path):
             page: HttpResponseBase = super().handle_no_permission(request, view_func)
             return page
         return unauthorized(request)
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Make a door's 405 a problem document."""
-        if response.status_code != 405 or not is_door(request.path):
+        """Make an interface's 405 a problem document."""
+        if response.status_code != 405 or not is_interface(request.path):
             return response
         if response.headers.get("Content-Type", "").startswith("application/problem+json"):
             return response

@@ -9,6 +9,8 @@ from django.utils.functional import SimpleLazyObject
 from accounts.actor import Actor, Interface
 from accounts.models import User
 from ledger import audit
+from ledger.errors import Forbidden
+from web.kernel import error_pages
 
 _INTERFACES: Final[Mapping[str, Interface]] = {
     "/api/": Interface.REST,
@@ -34,6 +36,10 @@ class ActorMiddleware:
         if refusals:
             audit.note_refusal(request.actor, *refusals)  # type: ignore[attr-defined]
         return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """The page that says so, where a service forbids what the page itself let through."""
+        return error_pages.forbidden(request) if isinstance(error, Forbidden) else None
 
 
 def made(request: HttpRequest, user: object, refusals: list[audit.Thing] | None = None) -> Actor:

@@ -35,11 +35,6 @@ def find(rows: "QuerySet[_Row]", mine: "QuerySet[_Row]", request: HttpRequest, *
     raise Http404
 
 
-def note_change(request: HttpRequest, code: str, action: str, *things: audit.Thing) -> None:
-    """Write an act to the audit trail, in the act's own transaction."""
-    audit.note(actor_of(request), code, action, *things)
-
-
 def note_reading(request: HttpRequest, code: str, *things: audit.Thing) -> None:
     """Write to the audit trail that these things were read, once an hour for each person and thing."""
     audit.note_reading(actor_of(request), code, *things)

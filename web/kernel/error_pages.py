@@ -8,7 +8,7 @@ from django.template import loader
 from accounts.models import User
 from interfaces.problem import problem
 from web.kernel import layout
-from web.kernel.access_middleware import is_door
+from web.kernel.access_middleware import is_interface
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -26,7 +26,7 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404; who is signed in keeps the shell around it."""
     title, text = "There is nothing here", "It never was here, or it belongs to others."
-    if is_door(request.path) or not isinstance(getattr(request, "user", None), User):
+    if is_interface(request.path) or not isinstance(getattr(request, "user", None), User):
         return _answer(request, 404, title, text)
     return layout.refuse(request, 404, title, text)
 
@@ -49,7 +49,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _answer(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
-    if is_door(request.path):
+    if is_interface(request.path):
         return problem(status, detail=f"{title}. {text}")
     context: dict[str, Any] = {"title": title, "text": text, "status": status}
     return HttpResponse(loader.render_to_string("web/error.html", context), status=status)

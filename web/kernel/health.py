@@ -1,4 +1,4 @@
-"""The status lights: each door, process and queue, with its age or what is wrong with it."""
+"""The status lights: each listener, process and queue, with its age or what is wrong with it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -108,7 +108,7 @@ def _out() -> Light:
     count = messages.filter(status__in=message_status.STUCK).count()
     if count:
         return Light("out", DOWN, f"{count} refused by the receiver")
-    standing = Destination.objects.filter(is_active=True).aggregate(since=Min("standing_since"))["since"]
+    standing = Destination.objects.filter(is_active=True).aggregate(since=Min("stalled_since"))["since"]
     if standing is not None:
         age = now - standing
         return Light("out", LATE if age < STANDS else DOWN, f"stands for {duration(age)}")

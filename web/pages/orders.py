@@ -24,10 +24,8 @@ from ledger.errors import Refused
 from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.worklist import worklist_rows
-from worklist.models import Order, OrderStatus, RequestedProcedure, ScheduledProcedureStep
+from worklist.models import Order, RequestedProcedure, ScheduledProcedureStep
 from worklist.schedule import step_actions
-
-_ENDED = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
 
 
 @require_safe
@@ -47,7 +45,7 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
             "procedures": _procedures(row, can_change=access.can(user, "step.change")),
             "studies": _studies(request, user, row),
             "messages": _messages(row) if access.can(user, "message.view") else None,
-            "can_cancel": access.can(user, "order.cancel") and row.status not in _ENDED,
+            "can_cancel": access.can(user, "order.cancel") and step_actions.can_cancel(row.status),
             "timeline": timelines.of("order", row.public_id),
         }
         return layout.page(request, "web/order.html", context)
@@ -89,7 +87,7 @@ class StepRow:
 
     step: ScheduledProcedureStep
     place: str
-    deeds: Sequence[worklist_rows.Deed]
+    actions: Sequence[worklist_rows.Action]
 
 
 def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedure, list[StepRow]]]:
@@ -103,7 +101,7 @@ def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedur
                 StepRow(
                     step,
                     worklist_rows.place(step, stations),
-                    worklist_rows.deeds(step) if can_change else (),
+                    worklist_rows.actions(step) if can_change else (),
                 )
                 for step in procedure.steps.all()
             ],

@@ -16,10 +16,9 @@ from archive.search import study_search
 from ledger import audit
 from web.kernel import authorization, formats, layout, paging
 from web.pages import timelines
-from worklist.models import Order, Patient
+from worklist.models import Order, Patient, Sex
 from worklist.patients import identity
 
-_SEXES: Final = {"M": "male", "F": "female", "O": "other"}
 _PREGNANT: Final = {"1": "not pregnant", "2": "may be pregnant", "3": "pregnant", "4": "pregnancy not known"}
 """DICOM Pregnancy Status (PS3.3 C.2.3) as people say it."""
 
@@ -56,7 +55,7 @@ class Header:
     @property
     def sex_word(self) -> str:
         """The sex in a word."""
-        return _SEXES.get(self.sex, self.sex or "not known")
+        return str(dict(Sex.choices).get(self.sex, self.sex or "not known"))
 
 
 def header(patient: Patient | None, *, order: Order | None = None, study: Study | None = None) -> Header:

@@ -17,11 +17,13 @@ from accounts.models import User
 from archive import archive_events
 from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
 from archive.reconcile import verdict_record
-from archive.reconcile.finding import Concordance, Finding
+from archive.reconcile.finding import Finding
+from archive.reconcile.reconcile_policy import FIELDS
 from ledger import audit, events
 from reporting.turnaround import current_stage
 from web.kernel import authorization, formats, layout
 from web.pages import patients, timelines
+from web.pages.exceptions import evidence
 from worklist.models import Order
 
 MOST_SERIES: Final = 200
@@ -100,37 +102,14 @@ def findings(verdict: Verdict) -> list[FindingRow]:
 
 
 def _finding(found: Finding) -> FindingRow:
-    name = found.field
+    seen, expected = evidence.shown(found.field, found.seen), evidence.shown(found.field, found.expected)
     return FindingRow(
-        field=name.replace("_", " "),
-        seen=_value(name, found.seen),
-        expected=_value(name, found.expected),
-        differs=found.contradicts and name != "study_instance_uid",
-        agreement=_agreement(found),
+        field=FIELDS[found.field].title,
+        seen=seen.replace("^^^", " "),
+        expected=expected.replace("^^^", " "),
+        differs=found.contradicts and found.field != "study_instance_uid",
+        agreement=evidence.words(found.concordance, found.normaliser, bool(seen), bool(expected)),
     )
-
-
-def _value(name: str, text: str) -> str:
-    if name.endswith("name") or "physician" in name:
-        return formats.shown(text) if text else ""
-    if name == "patient_id":
-        return text.replace("^^^", " ")
-    return formats.date(text) if name.endswith("date") else text
-
-
-_SAYS: Final = {
-    Concordance.AGREES: "alike",
-    Concordance.UNCLEAR: "unclear",
-    Concordance.CONTRADICTS: "differs",
-    Concordance.SILENT: "one side says nothing",
-}
-
-
-def _agreement(found: Finding) -> str:
-    if found.agreement == 1 and not found.normaliser:
-        return "the same"
-    said = _SAYS[found.concordance]
-    return f"{said}: {found.normaliser}" if found.agreement is not None and found.normaliser else said
 
 
 def _find(request: HttpRequest, user: User, uid: str) -> Study:

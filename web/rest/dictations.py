@@ -12,6 +12,7 @@ from ninja import Router
 from ninja.errors import HttpError
 
 from accounts import access as policy
+from accounts.actor import Actor, actor_of
 from accounts.models import User
 from ledger import audit
 from ledger.errors import Invalid
@@ -51,7 +52,7 @@ def put_segment(request: HttpRequest, uuid: str, seq: int) -> Dictation:
     row = _find(request, user, uuid)
     if not 0 <= seq < 100_000:
         raise Invalid("A segment's number is from 0 to 99999.", "seq")
-    _store(row, seq, request.body, user)
+    _store(row, seq, request.body, actor_of(request))
     return shown(Row.objects.get(pk=row.pk))
 
 
@@ -101,7 +102,7 @@ def hear(request: HttpRequest, uuid: str) -> HttpResponseBase:
         return refused
     if start == 0:
         with transaction.atomic():
-            _note_change(request, row, audit.READ)
+            dictations.note(actor_of(request), row, audit.READ)
     names, sizes = [name for name, _ in segments], [size for _, size in segments]
     answer = StreamingHttpResponse(
         audio.wav(names, sizes, row.sample_rate, start, end),
@@ -128,9 +129,9 @@ def waiting(request: HttpRequest, paging: Page) -> dict[str, Any]:
 @transcriptions.post("/next", response=Dictation, summary="Type the most due dictation")
 def next_dictation(request: HttpRequest) -> Dictation:
     """Picks and leases in one transaction; 404 where nothing waits."""
-    user = authorization.allow(request, "transcription.type")
+    authorization.allow(request, "transcription.type")
     with transaction.atomic():
-        row = transcription.next_dictation(by=user)
+        row = transcription.next_dictation(by=actor_of(request))
     if row is None:
         raise HttpError(404, "Nothing waits to be typed.")
     return shown(row)
@@ -144,7 +145,6 @@ def take(request: HttpRequest, uuid: str) -> Dictation:
         uuid,
         "transcription.type",
         lambda row, by: transcription.take(dictation=row, by=by),
-        is_noted=False,
     )
 
 
@@ -156,7 +156,6 @@ def renew(request: HttpRequest, uuid: str, body: Fence) -> Dictation:
         uuid,
         "transcription.type",
         lambda row, by: transcription.renew(dictation=row, by=by, fence=body.fence),
-        is_noted=False,
     )
 
 
@@ -170,7 +169,6 @@ def save(request: HttpRequest, uuid: str, body: ChangedSections) -> Dictation:
         lambda row, by: transcription.save(
             dictation=row, sections=body.sections, revision=body.revision, by=by
         ),
-        is_noted=False,
     )
 
 
@@ -201,21 +199,18 @@ def give_back(request: HttpRequest, uuid: str, body: Returned) -> Dictation:
 # What others use as well
 
 
-def begin(
-    request: HttpRequest, user: User, item: ReadingItem, body: NewDictation, pcm: bytes | None
-) -> Dictation:
+def begin(by: Actor, item: ReadingItem, body: NewDictation, pcm: bytes | None) -> Dictation:
     """Begin a dictation of an item, and with `pcm` end it as well."""
     with transaction.atomic():
         row = dictations.begin(
-            uuid=body.id, item=item, by=user, sample_rate=body.sample_rate, patient=body.patient
+            uuid=body.id, item=item, by=by, sample_rate=body.sample_rate, patient=body.patient
         )
-        _note_change(request, row, audit.CREATE)
     if pcm is None:
         return shown(row)
     if row.state == "recording":
-        _store(row, 0, pcm, user)
+        _store(row, 0, pcm, by)
     with transaction.atomic():
-        row = dictations.finish(dictation=row, segments=1, sha256=hashlib.sha256(pcm).hexdigest(), by=user)
+        row = dictations.finish(dictation=row, segments=1, sha256=hashlib.sha256(pcm).hexdigest(), by=by)
     return shown(row)
 
 
@@ -244,21 +239,17 @@ def _do(
     request: HttpRequest,
     uuid: str,
     action: str,
-    act: Callable[[Row, User], Row],
-    *,
-    is_noted: bool = True,
+    act: Callable[[Row, Actor], Row],
 ) -> Dictation:
-    """Do an act to a dictation in one transaction, with its line in the audit trail."""
+    """Do an act to a dictation in one transaction."""
     user = authorization.allow(request, action)
     row = _find(request, user, uuid)
     with transaction.atomic():
-        row = act(row, user)
-        if is_noted:
-            _note_change(request, row)
+        row = act(row, actor_of(request))
     return shown(row)
 
 
-def _store(row: Row, seq: int, data: bytes, user: User) -> None:
+def _store(row: Row, seq: int, data: bytes, by: Actor) -> None:
     """Bring a segment to disk, then its row; a file that no row came to name goes again."""
     try:
         name = audio.write(data)
@@ -267,7 +258,7 @@ def _store(row: Row, seq: int, data: bytes, user: User) -> None:
     kept = False
     try:
         with transaction.atomic():
-            segment = dictations.add_segment(dictation=row, seq=seq, name=name, data=data, by=user)
+            segment = dictations.add_segment(dictation=row, seq=seq, name=name, data=data, by=by)
         kept = segment.name == name
     finally:
         if not kept:
@@ -290,7 +281,3 @@ def _asked(request: HttpRequest, total: int) -> tuple[int, int]:
     end = min(int(asked[2]) + 1, total) if asked[2] else total
     start = int(asked[1])
     return (start, end) if start < end else (total, total)
-
-
-def _note_change(request: HttpRequest, row: Row, action: str = audit.UPDATE) -> None:
-    authorization.note_change(request, audit.PATIENT_RECORD, action, ("dictation", row.public_id))

@@ -11,7 +11,7 @@ from ninja import Body, Query, Router
 from accounts.actor import actor_of
 from accounts.models import User
 from archive.decisions import decision_type
-from archive.decisions.decision_frame import decide
+from archive.decisions.decision_frame import decide, revision
 from archive.decisions.preview import preview
 from archive.decisions.undo import undo
 from archive.models import ExceptionStatus, Verdict
@@ -22,8 +22,7 @@ from ledger import audit
 from web.kernel import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date
-from web.rest.schemas import Reason
-from web.rest.schemas.decisions import Effects, Resolution
+from web.rest.schemas.decisions import Effects, Resolution, Undoing
 from web.rest.schemas.exceptions import (
     Candidate,
     ExceptionFilters,
@@ -85,12 +84,12 @@ def preview_decision(request: HttpRequest, id: str, body: Body[Resolution]) -> d
 
 
 @router.post("/{id}/undo", response=ExceptionWithHistory, summary="Undo the newest decision")
-def undo_decision(request: HttpRequest, id: str, body: Reason) -> ExceptionWithHistory:
+def undo_decision(request: HttpRequest, id: str, body: Undoing) -> ExceptionWithHistory:
     """Everything is as before the decision, or as the verdict has it that came since."""
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        undo(exception=row, reason=body.reason, by=actor_of(request))
+        undo(exception=row, reason=body.reason, by=actor_of(request), expected=body.revision)
     return _with_history(_whole(Row.objects.all()).get(pk=row.pk))
 
 
@@ -109,7 +108,6 @@ def _shown(rows: Sequence[Row]) -> list[StudyException]:
 
 
 def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
-    decisions_taken = row.study.decisions.all()
     return {
         "id": row.public_id,
         "study_instance_uid": row.study.study_instance_uid,
@@ -118,7 +116,7 @@ def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
         "candidates": [_candidate(one) for one in verdict_record.candidates(verdict)],
         "status": row.status,
         "resolution": row.resolution,
-        "revision": len(decisions_taken) + sum(one.undone_at is not None for one in decisions_taken),
+        "revision": revision(row.study),
         "opened_at": row.opened_at,
     }
 
@@ -152,13 +150,13 @@ def _with_history(row: Row) -> ExceptionWithHistory:
     verdicts = list(Verdict.objects.filter(study=row.study).order_by("number"))
     history = [Happening(at=one.made_at, kind="verdict", what=one.outcome) for one in verdicts]
     for decision in row.study.decisions.all():
-        told = {"what": decision.kind, "parameters": decision.parameters}
+        decided = {"what": decision.kind, "parameters": decision.parameters}
         history.append(
-            Happening(at=decision.at, kind="decision", by=decision.by, reason=decision.reason, **told)
+            Happening(at=decision.at, kind="decision", by=decision.by, reason=decision.reason, **decided)
         )
         if decision.undone_at is not None:
             by, reason = decision.undone_by, decision.undo_reason
-            history.append(Happening(at=decision.undone_at, kind="undo", by=by, reason=reason, **told))
+            history.append(Happening(at=decision.undone_at, kind="undo", by=by, reason=reason, **decided))
     history.sort(key=lambda happening: happening.at)
     return ExceptionWithHistory(**_members(row, verdicts[-1] if verdicts else None), history=history)
 

@@ -20,8 +20,9 @@ from web.rest.schemas.orders import NewOrder, NewPatient, Order, OrderFilters, O
 from worklist.models import Order as OrderRow
 from worklist.models import OrderNumber, RequestedProcedure, ScheduledProcedureStep
 from worklist.models import Patient as PatientRecord
+from worklist.orders.order_content import OrderContent, StepContent
 from worklist.patients import identity, person_names
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.schedule import step_actions
 
 router = Router(tags=["orders"])
@@ -62,7 +63,8 @@ def place_order(request: HttpRequest, body: NewOrder) -> Status[Order]:
             identifier=Identifier(named.value, Authority(named.authority), named.type),
             demographics=demographics,
             procedure_code=body.procedure_code,
-            values={"start": body.start, "priority": body.priority, "reason": body.reason},
+            content=OrderContent(priority=body.priority, reason=body.reason),
+            step=StepContent(start=body.start),
         )
     return Status(201, _read(order, user))
 

@@ -10,9 +10,10 @@ from ninja.errors import HttpError
 
 from accounts import access as policy
 from accounts import presence
+from accounts.actor import Actor, actor_of
 from accounts.models import User
 from archive.models import ReadingStatus, Study
-from ledger import audit, clock
+from ledger import clock
 from reporting.models import Dictation as DictationRow
 from reporting.models import ReadingItem as Row
 from reporting.models import ReadingLease
@@ -37,6 +38,7 @@ from web.rest.schemas.reports import (
     ReadingItem,
     ReadingItems,
     Revision,
+    Skip,
 )
 from web.rest.studies import in_header
 
@@ -60,7 +62,7 @@ def next_item(request: HttpRequest, body: NextFilters) -> ReadingItem:
     """Picks and leases in one transaction, so nobody else gets the same; 404 where nothing waits."""
     user = authorization.allow(request, "report.write")
     with transaction.atomic():
-        item = assignment.next_item(by=user, wanted=Wanted(**body.model_dump()))
+        item = assignment.next_item(by=actor_of(request), wanted=Wanted(**body.model_dump()))
     if item is None:
         raise HttpError(404, "Nothing waits to be read.")
     return _answer(request, user, item)
@@ -79,7 +81,7 @@ def read_item(request: HttpRequest, id: str) -> ReadingItem:
 @router.post("/items/{id}/take", response=ReadingItem, summary="Take an item, or take it over")
 def take(request: HttpRequest, id: str, body: Optionally) -> ReadingItem:
     """409 `held` says who has it since when; a reason takes it over."""
-    return _do(request, id, lambda item, user: assignment.take(item=item, by=user, reason=body.reason))
+    return _do(request, id, lambda item, by: assignment.take(item=item, by=by, reason=body.reason))
 
 
 @router.post("/items/{id}/renew", response=ReadingItem, summary="Go on with an item")
@@ -88,28 +90,30 @@ def renew(request: HttpRequest, id: str, body: Fence) -> ReadingItem:
     return _do(
         request,
         id,
-        lambda item, user: assignment.renew(
-            item=item, by=user, fence=body.fence, idle_seconds=body.idle_seconds
-        ),
+        lambda item, by: assignment.renew(item=item, by=by, fence=body.fence, idle_seconds=body.idle_seconds),
     )
 
 
 @router.post("/items/{id}/park", response=ReadingItem, summary="Keep an item for half an hour")
 def park(request: HttpRequest, id: str, body: Fence) -> ReadingItem:
     """While something more urgent is read."""
-    return _do(request, id, lambda item, user: assignment.park(item=item, by=user, fence=body.fence))
+    return _do(request, id, lambda item, by: assignment.park(item=item, by=by, fence=body.fence))
 
 
 @router.post("/items/{id}/release", response=ReadingItem, summary="Give an item back")
 def release(request: HttpRequest, id: str, body: Fence) -> ReadingItem:
     """To the queue, where nothing was written or said."""
-    return _do(request, id, lambda item, user: assignment.let_go(item=item, by=user, fence=body.fence))
+    return _do(request, id, lambda item, by: assignment.let_go(item=item, by=by, fence=body.fence))
 
 
 @router.post("/items/{id}/skip", response=ReadingItem, summary="Pass an item over")
-def skip(request: HttpRequest, id: str, body: Optionally) -> ReadingItem:
-    """It is not handed to this reader again."""
-    return _do(request, id, lambda item, user: assignment.skip(item=item, by=user, reason=body.reason))
+def skip(request: HttpRequest, id: str, body: Skip) -> ReadingItem:
+    """It is not handed to this reader again; "images missing" and "need information" also hold it."""
+    return _do(
+        request,
+        id,
+        lambda item, by: assignment.skip(item=item, by=by, reason=body.reason, note=body.note),
+    )
 
 
 @router.post("/items/{id}/hold", response=ReadingItem, summary="Let an item wait")
@@ -118,32 +122,32 @@ def hold(request: HttpRequest, id: str, body: Hold) -> ReadingItem:
     return _do(
         request,
         id,
-        lambda item, user: assignment.hold(item=item, by=user, reason=body.reason, note=body.note),
+        lambda item, by: assignment.hold(item=item, by=by, reason=body.reason, note=body.note),
     )
 
 
 @router.post("/items/{id}/resume", response=ReadingItem, summary="End a hold")
 def resume(request: HttpRequest, id: str) -> ReadingItem:
     """What was waited for has come."""
-    return _do(request, id, lambda item, user: assignment.resume(item=item, by=user))
+    return _do(request, id, lambda item, by: assignment.resume(item=item, by=by))
 
 
 @router.post("/items/{id}/reserve", response=ReadingItem, summary="Keep an item for oneself")
 def reserve(request: HttpRequest, id: str) -> ReadingItem:
     """For twelve hours at most."""
-    return _do(request, id, lambda item, user: assignment.reserve(item=item, by=user))
+    return _do(request, id, lambda item, by: assignment.reserve(item=item, by=by))
 
 
 @router.post("/items/{id}/withdraw", response=ReadingItem, summary="No report is needed")
 def withdraw(request: HttpRequest, id: str, body: Optionally) -> ReadingItem:
     """What was written or said is kept."""
-    return _do(request, id, lambda item, user: assignment.withdraw(item=item, by=user, reason=body.reason))
+    return _do(request, id, lambda item, by: assignment.withdraw(item=item, by=by, reason=body.reason))
 
 
 @router.post("/items/{id}/reopen", response=ReadingItem, summary="A report is needed after all")
 def reopen(request: HttpRequest, id: str) -> ReadingItem:
     """Undoes a withdrawal."""
-    return _do(request, id, lambda item, user: assignment.reopen(item=item, by=user))
+    return _do(request, id, lambda item, by: assignment.reopen(item=item, by=by))
 
 
 @router.post("/items/{id}/confirm-patient", response=ReadingItem, summary="It is about this patient")
@@ -152,7 +156,7 @@ def confirm_patient(request: HttpRequest, id: str, body: Revision) -> ReadingIte
     return _do(
         request,
         id,
-        lambda item, user: assignment.confirm_patient(item=item, by=user, revision=body.revision),
+        lambda item, by: assignment.confirm_patient(item=item, by=by, revision=body.revision),
     )
 
 
@@ -161,7 +165,7 @@ def dictate(request: HttpRequest, id: str, body: NewDictation) -> Status[Dictati
     """Begin a dictation before there is any text."""
     user = authorization.allow(request, "report.write")
     item = _find(request, user, id)
-    return Status(201, dictations.begin(request, user, item, body, pcm_of(body.pcm)))
+    return Status(201, dictations.begin(actor_of(request), item, body, pcm_of(body.pcm)))
 
 
 def shown(rows: Sequence[Row], user: User) -> list[ReadingItem]:
@@ -223,14 +227,11 @@ def _lease(lease: ReadingLease | None, user: User) -> LeaseOf | None:
     )
 
 
-def _do(request: HttpRequest, key: str, act: Callable[[Row, User], object]) -> ReadingItem:
+def _do(request: HttpRequest, key: str, act: Callable[[Row, Actor], object]) -> ReadingItem:
     user = authorization.allow(request, "report.write")
     item = _find(request, user, key)
     with transaction.atomic():
-        act(item, user)
-        authorization.note_change(
-            request, audit.PROCEDURE_RECORD, audit.UPDATE, ("reading_item", item.public_id)
-        )
+        act(item, actor_of(request))
     return _answer(request, user, item)
 
 

@@ -69,9 +69,11 @@ def begin_report(request: HttpRequest, uid: str, body: NewReport) -> Status[Repo
     item = _item(study, body.reading_item)
     with transaction.atomic():
         report = drafts.begin(
-            item=item, by=user, sections=body.sections, template=_template(item, body.template)
+            item=item,
+            by=actor_of(request),
+            sections=body.sections,
+            template=_template(item, body.template),
         )
-        _note_change(request, audit.CREATE, report)
     return Status(201, shown(_again(report)))
 
 
@@ -89,8 +91,9 @@ def save_report(request: HttpRequest, id: str, body: ChangedSections) -> Report:
     user = authorization.allow(request, "report.write")
     report = _find(request, user, id)
     with transaction.atomic():
-        report = drafts.save(report=report, sections=body.sections, revision=body.revision, by=user)
-        authorization.note_reading(request, audit.PATIENT_RECORD, ("report", report.public_id))
+        report = drafts.save(
+            report=report, sections=body.sections, revision=body.revision, by=actor_of(request)
+        )
     return shown(_again(report))
 
 
@@ -104,7 +107,7 @@ def keep_text(request: HttpRequest, id: str, body: KeptSections) -> Status[Kept]
             report=report,
             sections=body.sections,
             revision=body.revision,
-            by=user,
+            by=actor_of(request),
             reason=body.reason or "not saved",
         )
     return Status(201, _kept(row))
@@ -124,7 +127,7 @@ def dictate(request: HttpRequest, id: str, body: NewDictation) -> Status[Dictati
     """Begin a dictation, or send a whole one with `pcm`; the same UUID again changes nothing."""
     user = authorization.allow(request, "report.write")
     report = _find(request, user, id)
-    return Status(201, dictations.begin(request, user, report.item, body, pcm_of(body.pcm)))
+    return Status(201, dictations.begin(actor_of(request), report.item, body, pcm_of(body.pcm)))
 
 
 @router.post("/{id}/sign", response=Report, summary="Sign")
@@ -141,14 +144,13 @@ def sign_report(
     with transaction.atomic():
         version = signatures.sign(
             report=report,
-            by=user,
+            by=actor_of(request),
             revision=body.revision,
             kind=body.kind,
             idempotency_key=idempotency_key,
             overrides=body.overrides,
             shown=Shown(**body.shown.model_dump()),
         )
-        _note_change(request, audit.UPDATE, version.report)
     return shown(_again(version.report))
 
 
@@ -161,8 +163,7 @@ def undo_signature(request: HttpRequest, id: str) -> Report:
     if version is None:
         raise StateConflict("nothing is signed", "not_signed")
     with transaction.atomic():
-        report = signatures.undo(version=version, by=user)
-        _note_change(request, audit.UPDATE, report)
+        report = signatures.undo(version=version, by=actor_of(request))
     return shown(_again(report))
 
 
@@ -172,8 +173,7 @@ def draft_addendum(request: HttpRequest, id: str, body: NewAddendum) -> Status[R
     user = authorization.allow(request, "report.write")
     report = _find(request, user, id)
     with transaction.atomic():
-        drafts.draft_addendum(report=report, by=user, **body.model_dump())
-        _note_change(request, audit.UPDATE, report)
+        drafts.draft_addendum(report=report, by=actor_of(request), **body.model_dump())
     return Status(201, shown(_again(report)))
 
 
@@ -195,13 +195,12 @@ def still_valid(request: HttpRequest, id: str, body: Note) -> Report:
     mine = rows.filter(item__in=policy.visible(ReadingItem.objects.all(), user))
     recheck = authorization.find(rows, mine, request, public_id=id)
     with transaction.atomic():
-        signatures.still_valid(recheck=recheck, by=user, note=body.note)
+        signatures.still_valid(recheck=recheck, by=actor_of(request), note=body.note)
         report = Row.objects.get(item=recheck.item)
-        _note_change(request, audit.UPDATE, report)
     return shown(_again(report))
 
 
-# What pages use as well
+# What other resources use as well
 
 
 def check_password(request: HttpRequest, user: User, password: str) -> None:
@@ -346,9 +345,3 @@ def pcm_of(text: str | None) -> bytes | None:
 def _note(request: HttpRequest, rows: Iterable[Row]) -> None:
     things = [("report", row.public_id) for row in rows]
     authorization.note_reading(request, audit.PATIENT_RECORD, *things)
-
-
-def _note_change(request: HttpRequest, action: str, row: Row) -> None:
-    patient = row.item.patient
-    things = [("report", row.public_id), *([("patient", patient.public_id)] if patient else [])]
-    authorization.note_change(request, audit.PATIENT_RECORD, action, *things)

@@ -1,26 +1,23 @@
 """`/turnaround`: how long each part of a study's way to its report took."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from ninja import Query, Router
 
 from accounts.models import User
-from ledger.errors import Invalid
-from reporting.turnaround import breakdown, period_figures
+from reporting.turnaround import period_figures
 from reporting.turnaround.interval_figures import Figures, Quantile
 from reporting.turnaround.intervals import HEADLINE, INTERVALS
-from reporting.turnaround.period_figures import Question
 from web.kernel import authorization
+from web.kernel.turnaround_question import asked
 from web.rest.schemas.turnaround import Turnaround, TurnaroundFilters
 
 router = Router(tags=["turnaround"])
-LONGEST = timedelta(days=400)
 
 
 @router.get("", response=Turnaround, by_alias=True, summary="Measure the turnaround")
@@ -28,7 +25,7 @@ def measure(request: HttpRequest, filters: Annotated[TurnaroundFilters, Query()]
     """Counts and percentiles of each interval, by Kaplan and Meier: who still waits counts too."""
     user = authorization.allow(request, "turnaround.view")
     zone = zone_of(user)
-    question = asked(filters, zone, timezone.now())
+    question = asked(filters.model_dump(by_alias=True), zone, timezone.now())
     return _shown(period_figures.report(user, question), zone)
 
 
@@ -36,43 +33,6 @@ def zone_of(user: User) -> ZoneInfo:
     """The zone of the user's first facility, in which days begin."""
     facility = user.facilities.order_by("pk").first()
     return ZoneInfo(facility.time_zone if facility else "UTC")
-
-
-def asked(filters: TurnaroundFilters, zone: ZoneInfo, now: datetime) -> Question:
-    """The question that parameters ask; raises `Invalid` for those that can't be read."""
-    seen = moment(filters.as_of, "as_of", zone) if filters.as_of else now
-    today = breakdown.midnight(seen.astimezone(zone).date() - timedelta(days=6), zone)
-    begin = moment(filters.begin, "from", zone) if filters.begin else today
-    end = moment(filters.end, "to", zone) if filters.end else seen
-    if end - begin > LONGEST:
-        raise Invalid(f"a period has {LONGEST.days} days at most", "to")
-    names = filters.group_by.split(",") if filters.group_by not in ("", "interval") else []
-    question = Question(
-        begin=begin,
-        end=end,
-        seen=seen,
-        intervals=tuple(filters.interval.split(",")) if filters.interval else tuple(INTERVALS),
-        group_by=tuple(names),
-        view=filters.view,
-        modality=filters.modality,
-        priority=filters.priority,
-    )
-    question.check()
-    return question
-
-
-def moment(text: str, field: str, zone: ZoneInfo) -> datetime:
-    """A day, which begins at its local midnight, or a time with its offset; raises `Invalid`."""
-    try:
-        if len(text) == 10:
-            return breakdown.midnight(date.fromisoformat(text), zone)
-        found = parse_datetime(text.replace(" ", "+"))  # a plus that was not escaped
-        in_range = found is not None and 1970 < found.year < 9999
-    except (ValueError, OverflowError):
-        found, in_range = None, False
-    if found is None or not in_range:
-        raise Invalid("a day as 2026-03-02 or a time as 2026-03-02T08:00:00+01:00 is expected", field)
-    return found if found.tzinfo else found.replace(tzinfo=zone)
 
 
 def _shown(found: period_figures.Report, zone: ZoneInfo) -> dict[str, Any]:

@@ -11,11 +11,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ledger import jobs
 from web.kernel import formats
+from worklist.models import Priority
 
 register = template.Library()
 register.filter("pn", formats.shown)
 register.filter("dicom_date", formats.date)
+register.filter("job_words", jobs.words_of)
 
 
 @register.filter
@@ -57,6 +60,12 @@ def empty_list(context: Context, content: SafeString, filtered: bool = False) ->
     """What a list without rows says: the block's words on how it fills, or that filters hide all."""
     shown = {"text": content, "filtered": filtered, "request": context["request"]}
     return render_to_string("web/parts/empty_list.html", shown)
+
+
+@register.filter
+def priority_words(value: str) -> str:
+    """A priority as a department says it: `HIGH` is "urgent"."""
+    return str(dict(Priority.choices).get(value, value))
 
 
 @register.inclusion_tag("web/parts/thumbnail.html")

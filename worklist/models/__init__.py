@@ -1,12 +1,13 @@
 """Patients, visits, orders, procedures, stations."""
 
-from worklist.models.order import Order, OrderNumber, OrderStatus, Priority, StatusEvent
-from worklist.models.patient import AssigningAuthority, LinkKind, Patient, PatientLink
+from worklist.models.order import PRESSING, Order, OrderNumber, OrderStatus, Priority, StatusEvent
+from worklist.models.patient import AssigningAuthority, LinkKind, Patient, PatientLink, Sex
 from worklist.models.procedure import RequestedProcedure, ScheduledProcedureStep, StepStatus
 from worklist.models.station import ProcedureCode, Station
 from worklist.models.visit import Visit
 
 __all__ = [
+    "PRESSING",
     "AssigningAuthority",
     "LinkKind",
     "Order",
@@ -18,6 +19,7 @@ __all__ = [
     "ProcedureCode",
     "RequestedProcedure",
     "ScheduledProcedureStep",
+    "Sex",
     "Station",
     "StatusEvent",
     "StepStatus",

@@ -1,5 +1,8 @@
 """Orders, their numbers, and what was done to them."""
 
+from collections.abc import Iterable
+from typing import Final
+
 from django.db import models
 
 from accounts.models import Facility
@@ -20,13 +23,23 @@ class OrderStatus(models.TextChoices):
 
 
 class Priority(models.TextChoices):
-    """Requested procedure priority (PS3.3 C.4.12)."""
+    """Requested procedure priority (PS3.3 C.4.12), the most urgent first."""
 
-    STAT = "STAT"
-    HIGH = "HIGH"
-    ROUTINE = "ROUTINE"
-    MEDIUM = "MEDIUM"
-    LOW = "LOW"
+    STAT = "STAT", "STAT"
+    HIGH = "HIGH", "urgent"
+    ROUTINE = "ROUTINE", "routine"
+    MEDIUM = "MEDIUM", "medium"
+    LOW = "LOW", "low"
+
+    @classmethod
+    def most_urgent(cls, priorities: Iterable[str]) -> "Priority":
+        """The most urgent of some; without any it is routine."""
+        ranks = list(cls)
+        return min(map(cls, priorities), key=ranks.index, default=cls.ROUTINE)
+
+
+PRESSING: Final = (Priority.STAT, Priority.HIGH)
+"""What goes before everything else."""
 
 
 class Order(PublicModel):

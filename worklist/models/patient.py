@@ -40,9 +40,9 @@ class AssigningAuthority(models.Model):
 class Sex(models.TextChoices):
     """Administrative sex, as DICOM (PS3.3 C.7.1.1) has it; empty is unknown."""
 
-    MALE = "M"
-    FEMALE = "F"
-    OTHER = "O"
+    MALE = "M", "male"
+    FEMALE = "F", "female"
+    OTHER = "O", "other"
 
 
 class Patient(PublicModel):

@@ -52,7 +52,7 @@ class ScheduledProcedureStep(PublicModel):
 
     procedure = models.ForeignKey(RequestedProcedure, on_delete=models.CASCADE, related_name="steps")
     scheduled_procedure_step_id = models.CharField(max_length=16)
-    made_up = models.BooleanField(default=False, help_text="the sender gave no number")
+    id_is_generated = models.BooleanField(default=False, help_text="the sender gave no number")
     status = models.CharField(max_length=12, choices=StepStatus, default=StepStatus.SCHEDULED)
     modality = models.CharField(max_length=16, blank=True)
     station_ae_title = models.CharField(max_length=16, blank=True)

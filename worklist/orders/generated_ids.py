@@ -5,6 +5,8 @@ import hashlib
 import uuid
 from typing import Final
 
+NAMESPACE: Final = "RISPACS"
+"""Of the numbers that are given here; our application in HL7 (MSH-3)."""
 _STUDIES: Final = uuid.UUID("6f0d1f9a-54f5-5f0e-9df3-0b8fca3fd2d1")
 
 

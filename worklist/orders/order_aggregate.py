@@ -1,73 +1,181 @@
-"""An order with its procedures, steps and acts: loaded once, changed in memory, saved where it changed."""
+"""An order with its numbers, procedures, steps and status events, as plain records in memory.
+
+The records have the columns of their tables; one that is new has a negative key until it is saved.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from django.db import models
+from ledger.public_id import new_public_id
+from worklist.models import OrderNumber, OrderStatus, Priority, StepStatus
+from worklist.orders.order_update import Number
 
-from worklist.models import Order, OrderNumber, RequestedProcedure, ScheduledProcedureStep, StatusEvent
+Stamps = dict[str, list[str]]
 
 
-@dataclass
-class OrderAggregate:
-    """What belongs to one order."""
+class NumberKey(NamedTuple):
+    """What names one order."""
 
-    order: Order
-    numbers: list[OrderNumber] = field(default_factory=list)
-    procedures: list[RequestedProcedure] = field(default_factory=list)
-    steps: list[ScheduledProcedureStep] = field(default_factory=list)
-    acts: list[StatusEvent] = field(default_factory=list)
-    _as_loaded: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    kind: str
+    value: str
+    namespace: str
 
     @classmethod
-    def of(cls, order: Order) -> "OrderAggregate":
-        """Load everything of an order."""
-        procedures = list(RequestedProcedure.objects.filter(order=order).order_by("pk"))
-        by_key = {procedure.pk: procedure for procedure in procedures}
-        steps = list(ScheduledProcedureStep.objects.filter(procedure__order=order).order_by("pk"))
-        for step in steps:
-            step.procedure = by_key[step.procedure_id]
-        for procedure in procedures:
-            procedure.order = order
-        numbers = list(OrderNumber.objects.filter(order=order))
-        content = cls(order, numbers, procedures, steps, list(StatusEvent.objects.filter(order=order)))
-        content._as_loaded = {id(row): _values(row) for row in content._rows()}
-        return content
+    def of(cls, kind: OrderNumber.Kind, number: Number) -> "NumberKey":
+        return cls(kind.value, number.value, number.namespace)
 
-    def steps_of(self, procedure: RequestedProcedure) -> list[ScheduledProcedureStep]:
+
+@dataclass(slots=True, eq=False)
+class OrderRecord:
+    """A row of orders."""
+
+    id: int
+    facility_id: int
+    first_received_at: datetime
+    public_id: str = field(default_factory=new_public_id)
+    patient_id: int | None = None
+    visit_id: int | None = None
+    status: str = OrderStatus.SCHEDULED.value
+    accession_number: str = ""
+    accession_issuer: str = ""
+    priority: str = Priority.ROUTINE.value
+    reason: str = ""
+    clinical_information: str = ""
+    danger: str = ""
+    transport: str = ""
+    confidentiality: str = ""
+    requesting_physician: str = ""
+    referring_physician: str = ""
+    requesting_service: str = ""
+    content_received_at: datetime | None = None
+    stamps: Stamps = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class NumberRecord:
+    """A row of order numbers."""
+
+    id: int
+    order_id: int
+    kind: str
+    value: str
+    namespace: str
+
+    @property
+    def key(self) -> NumberKey:
+        return NumberKey(self.kind, self.value, self.namespace)
+
+
+@dataclass(slots=True, eq=False)
+class ProcedureRecord:
+    """A row of requested procedures."""
+
+    id: int
+    order_id: int
+    requested_procedure_id: str = ""
+    place: int | None = None
+    public_id: str = field(default_factory=new_public_id)
+    issuer: str = ""
+    study_instance_uid: str = ""
+    accession_number: str = ""
+    code: str = ""
+    scheme: str = ""
+    description: str = ""
+    body_part: str = ""
+    laterality: str = ""
+    stamps: Stamps = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class StepRecord:
+    """A row of scheduled procedure steps."""
+
+    id: int
+    procedure_id: int
+    due: datetime
+    scheduled_procedure_step_id: str = ""
+    id_is_generated: bool = False
+    public_id: str = field(default_factory=new_public_id)
+    status: str = StepStatus.SCHEDULED.value
+    modality: str = ""
+    station_ae_title: str = ""
+    station_name: str = ""
+    station_group: str = ""
+    location: str = ""
+    description: str = ""
+    protocol_codes: list[dict[str, str]] = field(default_factory=list)
+    performing_physician: str = ""
+    start: datetime | None = None
+    stamps: Stamps = field(default_factory=dict)
+    local_date: str = ""
+    local_time: str = ""
+    on_worklist: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class StatusEventRecord:
+    """A row of status events."""
+
+    id: int
+    order_id: int
+    step_id: int | None
+    kind: str
+    stamp: str
+    occurred_at: datetime
+    reason: str = ""
+    actor: str = ""
+    source: str = ""
+    undone_by: str = ""
+    public_id: str = field(default_factory=new_public_id)
+
+
+Row = OrderRecord | NumberRecord | ProcedureRecord | StepRecord | StatusEventRecord
+
+
+@dataclass(eq=False)
+class OrderAggregate:
+    """What belongs to one order; `removed` are rows that went into another in a merge of orders.
+
+    `is_new` where the order was not there before.
+    """
+
+    order: OrderRecord
+    numbers: list[NumberRecord] = field(default_factory=list)
+    procedures: list[ProcedureRecord] = field(default_factory=list)
+    steps: list[StepRecord] = field(default_factory=list)
+    events: list[StatusEventRecord] = field(default_factory=list)
+    removed: list[Row] = field(default_factory=list)
+    is_new: bool = False
+
+    def steps_of(self, procedure: ProcedureRecord) -> list[StepRecord]:
         """The steps of one procedure."""
-        return [step for step in self.steps if step.procedure is procedure]
+        return [step for step in self.steps if step.procedure_id == procedure.id]
+
+    def by_procedure(self) -> Iterator[tuple[ProcedureRecord, list[StepRecord]]]:
+        """Each procedure with its steps."""
+        steps: dict[int, list[StepRecord]] = {}
+        for step in self.steps:
+            steps.setdefault(step.procedure_id, []).append(step)
+        for procedure in self.procedures:
+            yield procedure, steps.get(procedure.id, [])
 
     @property
     def canonical_number(self) -> tuple[str, str, str]:
-        """What made-up numbers follow from: the placer's number, else the filler's; the first of several."""
+        """What generated numbers follow from: the placer's, else the filler's number; the first of all."""
         keys = [(number.kind, number.namespace, number.value) for number in self.numbers]
-        return min(keys, key=lambda key: (key[0] != OrderNumber.Kind.PLACER, *key[1:]))
+        return min(keys, key=lambda key: (key[0] != OrderNumber.Kind.PLACER.value, *key[1:]))
 
-    def save(self) -> None:
-        """Save the rows that are new or changed: the order, its procedures, then their steps."""
-        for row in self._rows():
-            if self._as_loaded.get(id(row)) != _values(row):
-                row.save()
-
-    def mark_saved(self, row: models.Model) -> None:
-        """Remember what was just saved."""
-        self._as_loaded[id(row)] = _values(row)
-
-    def _rows(self) -> Iterator[models.Model]:
+    def rows(self) -> Iterator[Row]:
+        """All that is there now."""
         yield self.order
-        for procedure in self.procedures:
-            procedure.order_id = self.order.pk
-            yield procedure
-        for step in self.steps:
-            step.procedure_id = step.procedure.pk
-            yield step
+        yield from self.numbers
+        yield from self.procedures
+        yield from self.steps
+        yield from self.events
 
 
-def _values(row: models.Model) -> tuple[Any, ...]:
-    """The values of a row's columns, those of JSON as text, since they are changed in place."""
-    return tuple(
-        repr(value) if isinstance(value, dict | list) else value
-        for value in (getattr(row, column.attname) for column in row._meta.concrete_fields)
-    )
+def age(row: Any) -> tuple[bool, int]:
+    """Sorts rows by when they were made; those that are new come last."""
+    return row.id < 0, abs(row.id)

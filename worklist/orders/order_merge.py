@@ -1,77 +1,45 @@
-"""Join two order records that a message names together, and the numbers that follow from an order's own."""
-
-from django.db.models import QuerySet
+"""Merge two orders that a message names together, and derive the numbers that follow from an order's own."""
 
 from ledger import stamps
-from worklist.models import Order, OrderNumber, RequestedProcedure, ScheduledProcedureStep, StatusEvent
 from worklist.orders import generated_ids
-from worklist.orders.order_aggregate import OrderAggregate
-
-ORDER_FIELDS = (
-    "patient_id",
-    "visit_id",
-    "accession_number",
-    "accession_issuer",
-    "priority",
-    "reason",
-    "clinical_information",
-    "danger",
-    "transport",
-    "confidentiality",
-    "requesting_physician",
-    "referring_physician",
-    "requesting_service",
+from worklist.orders.order_aggregate import (
+    OrderAggregate,
+    ProcedureRecord,
+    StatusEventRecord,
+    StepRecord,
+    age,
 )
-PROCEDURE_FIELDS = (
-    "study_instance_uid",
-    "accession_number",
-    "code",
-    "scheme",
-    "description",
-    "body_part",
-    "laterality",
-)
-STEP_FIELDS = (
-    "modality",
-    "station_ae_title",
-    "station_name",
-    "station_group",
-    "location",
-    "description",
-    "protocol_codes",
-    "performing_physician",
-    "start",
-)
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 
 
-def join(order: Order, other: Order) -> None:
-    """Bring everything of `other` into `order` and delete it: field by field the newer stamp wins."""
-    stamps.join(order, other, ORDER_FIELDS)
+def merge(ours: OrderAggregate, theirs: OrderAggregate) -> None:
+    """Bring everything of `theirs` into `ours`: field by field the newer stamp wins."""
+    order, other = ours.order, theirs.order
+    stamps.join(order, other, OrderContent.names())
     order.first_received_at = min(order.first_received_at, other.first_received_at)
     contents = [at for at in (order.content_received_at, other.content_received_at) if at]
     order.content_received_at = min(contents, default=None)
-    OrderNumber.objects.filter(order=other).update(order=order)
-    for procedure in RequestedProcedure.objects.filter(order=other).order_by("pk"):
-        _join_procedure(order, procedure)
-    _move_acts(StatusEvent.objects.filter(order=other, step=None), order)
-    StatusEvent.objects.filter(order=other).update(order=order)
-    order.save()
-    other.delete()
-    content = OrderAggregate.of(order)
-    renumber(content)
-    content.save()
+    for number in theirs.numbers:
+        number.order_id = order.id
+    ours.numbers += theirs.numbers
+    for procedure in sorted(theirs.procedures, key=age):
+        _merge_procedure(ours, theirs, procedure)
+    for event in theirs.events:
+        _move_event(ours, event, event.step_id)
+    ours.removed += [*theirs.removed, other]
+    renumber(ours)
 
 
-def renumber(content: OrderAggregate) -> None:
+def renumber(aggregate: OrderAggregate) -> None:
     """Derive again the numbers that follow from the order's own, after it got another."""
-    number = content.canonical_number
-    for procedure in content.procedures:
+    number = aggregate.canonical_number
+    for procedure, steps in aggregate.by_procedure():
         number_procedure(procedure, number)
-    for step in content.steps:
-        number_step(step)
+        for step in steps:
+            number_step(step, procedure)
 
 
-def number_procedure(procedure: RequestedProcedure, order_number: tuple[str, str, str]) -> None:
+def number_procedure(procedure: ProcedureRecord, order_number: tuple[str, str, str]) -> None:
     """Set the requested procedure ID and Study Instance UID that no sender gave."""
     if procedure.place is not None:
         procedure.requested_procedure_id = generated_ids.number("procedure", *order_number, procedure.place)
@@ -81,52 +49,57 @@ def number_procedure(procedure: RequestedProcedure, order_number: tuple[str, str
         )
 
 
-def number_step(step: ScheduledProcedureStep) -> None:
+def number_step(step: StepRecord, procedure: ProcedureRecord) -> None:
     """Set the ID of a step that no sender gave."""
-    if step.made_up:
-        procedure_id = step.procedure.requested_procedure_id
-        step.scheduled_procedure_step_id = generated_ids.number("step", procedure_id)
+    if step.id_is_generated:
+        step.scheduled_procedure_step_id = generated_ids.number("step", procedure.requested_procedure_id)
 
 
-def _join_procedure(order: Order, procedure: RequestedProcedure) -> None:
-    key = (
-        {"requested_procedure_id": procedure.requested_procedure_id, "issuer": procedure.issuer}
-        if procedure.place is None
-        else {"place": procedure.place}
-    )
-    ours = RequestedProcedure.objects.filter(order=order, **key).first()
-    if ours is None:
-        RequestedProcedure.objects.filter(pk=procedure.pk).update(order=order)
+def _merge_procedure(ours: OrderAggregate, theirs: OrderAggregate, procedure: ProcedureRecord) -> None:
+    same = next((one for one in ours.procedures if _names_same_procedure(one, procedure)), None)
+    steps = sorted(theirs.steps_of(procedure), key=age)
+    if same is None:
+        procedure.order_id = ours.order.id
+        ours.procedures.append(procedure)
+        ours.steps += steps
         return
-    stamps.join(ours, procedure, PROCEDURE_FIELDS)
-    ours.save()
-    for step in ScheduledProcedureStep.objects.filter(procedure=procedure):
-        _join_step(ours, step, order)
-    procedure.delete()
+    stamps.join(same, procedure, ProcedureContent.names())
+    for step in steps:
+        _merge_step(ours, theirs, same, step)
+    ours.removed.append(procedure)
 
 
-def _join_step(procedure: RequestedProcedure, step: ScheduledProcedureStep, order: Order) -> None:
-    key = (
-        {"made_up": True}
-        if step.made_up
-        else {"scheduled_procedure_step_id": step.scheduled_procedure_step_id}
-    )
-    ours = ScheduledProcedureStep.objects.filter(procedure=procedure, **key).first()
-    if ours is None:
-        ScheduledProcedureStep.objects.filter(pk=step.pk).update(procedure=procedure)
+def _names_same_procedure(one: ProcedureRecord, other: ProcedureRecord) -> bool:
+    if other.place is not None:
+        return one.place == other.place
+    return (one.requested_procedure_id, one.issuer) == (other.requested_procedure_id, other.issuer)
+
+
+def _merge_step(
+    ours: OrderAggregate, theirs: OrderAggregate, procedure: ProcedureRecord, step: StepRecord
+) -> None:
+    same = next((one for one in ours.steps_of(procedure) if _names_same_step(one, step)), None)
+    if same is None:
+        step.procedure_id = procedure.id
+        ours.steps.append(step)
         return
-    stamps.join(ours, step, STEP_FIELDS)
-    ours.save()
-    for act in StatusEvent.objects.filter(step=step):
-        same = StatusEvent.objects.filter(step=ours, order=order, kind=act.kind, stamp=act.stamp)
-        if not same.exists():
-            StatusEvent.objects.filter(pk=act.pk).update(step=ours, order=order)
-    step.delete()
+    stamps.join(same, step, StepContent.names())
+    for event in theirs.events:
+        if event.step_id == step.id:
+            event.step_id = same.id
+    ours.removed.append(step)
 
 
-def _move_acts(acts: QuerySet[StatusEvent], order: Order) -> None:
-    for act in acts:
-        if StatusEvent.objects.filter(order=order, step=None, kind=act.kind, stamp=act.stamp).exists():
-            act.delete()
-        else:
-            StatusEvent.objects.filter(pk=act.pk).update(order=order)
+def _names_same_step(one: StepRecord, other: StepRecord) -> bool:
+    if other.id_is_generated:
+        return one.id_is_generated
+    return one.scheduled_procedure_step_id == other.scheduled_procedure_step_id
+
+
+def _move_event(ours: OrderAggregate, event: StatusEventRecord, step_id: int | None) -> None:
+    named = (step_id, event.kind, event.stamp)
+    if any((one.step_id, one.kind, one.stamp) == named for one in ours.events):
+        ours.removed.append(event)
+        return
+    event.order_id = ours.order.id
+    ours.events.append(event)

@@ -4,7 +4,7 @@ Status is a pure function of the set of acts, so any order of arrival ends the s
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from worklist.models import OrderStatus, StatusEvent, StepStatus
 
@@ -29,7 +29,15 @@ MAY: Final[Mapping[str, frozenset[StepStatus]]] = {
 """The table of transitions: from which states a person may do an act."""
 
 
-def of_step(acts: Iterable[StatusEvent]) -> StepStatus:
+class Done(Protocol):
+    """What is asked of a status event: what was done, when, and whether that was undone."""
+
+    kind: str
+    stamp: str
+    undone_by: str
+
+
+def of_step(acts: Iterable[Done]) -> StepStatus:
     """The status that a step's acts, and those of its order, come to.
 
     A cancel after the start discontinues: an exam that began is never deleted.
@@ -49,11 +57,11 @@ def of_step(acts: Iterable[StatusEvent]) -> StepStatus:
     return StepStatus.ARRIVED if StatusEvent.Kind.ARRIVE in newest else StepStatus.SCHEDULED
 
 
-def of_order(acts: Iterable[StatusEvent], steps: Iterable[StepStatus]) -> OrderStatus:
-    """The status of an order: its own end, else what its steps come to."""
+def of_order(acts: Iterable[Done], steps: Iterable[StepStatus]) -> OrderStatus:
+    """The status of an order: its own end, else what its steps come to; a no-show leaves it open."""
     own = of_step(acts)
     states = set(steps)
-    if own in ENDED:
+    if own in ENDED - {StepStatus.NO_SHOW}:
         return OrderStatus(own)
     open_states = states - ENDED | states & {StepStatus.NO_SHOW}
     if states and not open_states:

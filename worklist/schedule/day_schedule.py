@@ -8,15 +8,14 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, NullIf
 
 from accounts import access
-from worklist.models import Order, ScheduledProcedureStep, Station, StepStatus
+from worklist.models import PRESSING, Order, ScheduledProcedureStep, Station, StepStatus
 from worklist.orders import step_status
 from worklist.patients import patient_search
 
 OPEN: Final = frozenset(StepStatus) - step_status.ENDED
 _PATIENT: Final = "procedure__order__patient"
 _RANKS: Final = [
-    When(procedure__order__priority="STAT", then=0),
-    When(procedure__order__priority="HIGH", then=1),
+    When(procedure__order__priority=priority, then=rank) for rank, priority in enumerate(PRESSING)
 ]
 
 SORTS: Final = ("time", "station", "patient", "procedure", "priority", "status")

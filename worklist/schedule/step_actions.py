@@ -1,25 +1,27 @@
 """What people do to scheduled procedure steps and to orders: arrive, start, complete, no-show, cancel."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from django.db import connection
 
 from accounts.actor import Actor
 from accounts.models import Facility
-from ledger import audit, events
+from ledger import audit
 from ledger.errors import Conflict, Missing, Unknown
-from ledger.event_types import EventType
 from ledger.public_id import new_public_id
-from worklist import worklist_events
-from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent, StepStatus
-from worklist.orders import derivation, generated_ids, order_application, step_status
+from worklist import catalogue, worklist_events
+from worklist.batches import batch
+from worklist.batches.named_rows import Loader
+from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent
+from worklist.orders import generated_ids, order_application, step_status
 from worklist.orders.order_aggregate import OrderAggregate
+from worklist.orders.order_book import OrderBook
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Identifier
+from worklist.patients.identifiers import Identifier
 from worklist.provenance import Provenance
-from worklist.signals import order_changed
 
 _ENDED_ORDERS = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
 
@@ -31,19 +33,24 @@ def place(
     identifier: Identifier,
     demographics: Mapping[str, str],
     procedure_code: str,
-    values: dict[str, Any],
+    content: OrderContent,
+    step: StepContent,
 ) -> Order:
-    """Place an order here, for a patient who is found by the identifier, or made; we are its placer.
-
-    `values` may hold `start`.
-    """
+    """Place an order here, for a patient who is found by the identifier, or made; we are its placer."""
     by.require("order.place", facility)
-    origin = Provenance.of_person(by, facility)
-    patient = identity.register(origin=origin, identifiers=[identifier], demographics=demographics)
+    provenance = Provenance.of_person(by, facility)
+    patient = identity.register(provenance=provenance, identifiers=[identifier], demographics=demographics)
     number = generated_ids.number("order", new_public_id())
-    order = _place(
-        patient_id=patient.pk, procedure_code=procedure_code, number=number, values=values, origin=origin
+    label = generated_ids.number("accession", number)
+    procedure = ProcedureUpdate(
+        content=ProcedureContent(code=procedure_code), steps=[StepUpdate(content=step)]
     )
+    update = OrderUpdate(
+        placer=Number(number, generated_ids.NAMESPACE),
+        content=replace(content, patient_id=patient.pk, accession_number=label),
+        procedures=[procedure],
+    )
+    order = order_application.apply(update=update, provenance=provenance)
     things = [("order", order.public_id), ("patient", patient.public_id)]
     audit.note(by, audit.ORDER_RECORD, audit.CREATE, *things)
     return order
@@ -55,11 +62,28 @@ def change_step(
     """Do an act to a step, if its state allows it; raises `Conflict` otherwise. Returns the act."""
     order = step.procedure.order
     by.require("step.change", order)
-    origin = Provenance.of_person(by, order.facility)
-    step = _change_step(step=step, kind=kind, origin=origin, reason=reason)
+    provenance = Provenance.of_person(by, order.facility)
+
+    def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
+        row = next(row for row in aggregate.steps if row.id == step.pk)
+        allowed = step_status.MAY[kind]
+        if row.status not in allowed:
+            names = ", ".join(sorted(allowed))
+            raise Conflict(f"the step is {row.status}; {kind} needs one that is {names}", "status")
+        orders.add_event(aggregate, kind, provenance, step=row, reason=reason)
+        orders.derive(aggregate, provenance)
+        about = [("step", row.public_id), ("order", aggregate.order.public_id)]
+        orders.note(worklist_events.STEP_CHANGED[kind], about, provenance, reason)
+
+    _on_order(order.pk, act)
     things = [("step", step.public_id), ("order", order.public_id)]
     audit.note(by, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
-    return _act(origin, order, kind, step)
+    return _act(provenance, order, kind, step)
+
+
+def can_cancel(status: str) -> bool:
+    """Whether an order of this status can still be cancelled: it has not ended."""
+    return status not in _ENDED_ORDERS
 
 
 def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
@@ -68,113 +92,54 @@ def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
     Returns the act.
     """
     by.require("order.cancel", order)
-    origin = Provenance.of_person(by, order.facility)
-    _cancel(order=order, origin=origin, reason=reason)
+    provenance = Provenance.of_person(by, order.facility)
+    if not reason.strip():
+        raise Missing("a cancellation needs a reason", "reason")
+
+    def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
+        row = aggregate.order
+        if not can_cancel(row.status):
+            raise Conflict(f"the order is {row.status} already", "status")
+        orders.add_event(aggregate, StatusEvent.Kind.CANCEL, provenance, reason=reason)
+        orders.derive(aggregate, provenance)
+        cancelled = worklist_events.ORDER_CHANGED[StatusEvent.Kind.CANCEL]
+        orders.note(cancelled, [("order", row.public_id)], provenance, reason)
+
+    _on_order(order.pk, act)
     audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
-    return _act(origin, order, StatusEvent.Kind.CANCEL, None)
+    return _act(provenance, order, StatusEvent.Kind.CANCEL, None)
 
 
 def undo(*, by: Actor, act: StatusEvent) -> Order:
     """Undo an act: the status is what the other acts come to. Raises `Unknown` if undone already."""
     by.require("step.change", act.order)
-    order = _undo(act=act, origin=Provenance.of_person(by, act.order.facility))
-    audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
-    return order
+    provenance = Provenance.of_person(by, act.order.facility)
+
+    def take_back(orders: OrderBook, aggregate: OrderAggregate) -> None:
+        event = next((event for event in aggregate.events if event.id == act.pk), None)
+        if event is None or event.undone_by:
+            raise Unknown("the act is undone already", "act")
+        event.undone_by = provenance.source
+        orders.derive(aggregate, provenance)
+        undone = worklist_events.UNDONE[StatusEvent.Kind(event.kind)]
+        orders.note(undone, [("order", aggregate.order.public_id)], provenance)
+
+    _on_order(act.order_id, take_back)
+    audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", act.order.public_id))
+    return Order.objects.select_related("facility").get(pk=act.order_id)
+
+
+def _on_order(key: int, act: Callable[[OrderBook, OrderAggregate], None]) -> None:
+    """Do something to a locked order, in the caller's transaction."""
+    assert connection.in_atomic_block
+    loader = Loader(catalogue.current())
+    orders = loader.order(key)
+    act(orders, orders.aggregates[key])
+    batch.Batch(loader.snapshot, None, orders).save()
 
 
 def _act(
-    origin: Provenance, order: Order, kind: StatusEvent.Kind, step: ScheduledProcedureStep | None
+    provenance: Provenance, order: Order, kind: StatusEvent.Kind, step: ScheduledProcedureStep | None
 ) -> StatusEvent:
     rows = StatusEvent.objects.select_related("step")
-    return rows.get(order=order, step=step, kind=kind, stamp=origin.stamp.key())
-
-
-# What each does, whoever is its origin
-
-
-def _place(
-    *, patient_id: int, procedure_code: str, number: str, values: dict[str, Any], origin: Provenance
-) -> Order:
-    start = values.pop("start", None)
-    statement = OrderUpdate(
-        placer=Number(number, "RISPACS"),
-        values={
-            **values,
-            "patient_id": patient_id,
-            "accession_number": generated_ids.number("accession", number),
-        },
-        procedures=[
-            ProcedureUpdate(values={"code": procedure_code}, steps=[StepUpdate(values={"start": start})])
-        ],
-    )
-    return order_application.apply(statement=statement, origin=origin)
-
-
-def _change_step(
-    *, step: ScheduledProcedureStep, kind: StatusEvent.Kind, origin: Provenance, reason: str
-) -> ScheduledProcedureStep:
-    content = _locked(step.procedure.order_id)
-    step = next(row for row in content.steps if row.pk == step.pk)
-    allowed = step_status.MAY[kind]
-    if StepStatus(step.status) not in allowed:
-        names = ", ".join(sorted(allowed))
-        raise Conflict(f"the step is {step.status}; {kind} needs one that is {names}", "status")
-    order_application.act(content=content, kind=kind, origin=origin, step=step, reason=reason)
-    _settle(content, origin, worklist_events.STEP_CHANGED[kind], ("step", step.public_id), reason)
-    return step
-
-
-def _cancel(*, order: Order, origin: Provenance, reason: str) -> Order:
-    if not reason.strip():
-        raise Missing("a cancellation needs a reason", "reason")
-    content = _locked(order.pk)
-    order = content.order
-    if order.status in _ENDED_ORDERS:
-        raise Conflict(f"the order is {order.status} already", "status")
-    order_application.act(content=content, kind=StatusEvent.Kind.CANCEL, origin=origin, reason=reason)
-    _settle(
-        content,
-        origin,
-        worklist_events.ORDER_CHANGED[StatusEvent.Kind.CANCEL],
-        ("order", order.public_id),
-        reason,
-    )
-    return order
-
-
-def _undo(*, act: StatusEvent, origin: Provenance) -> Order:
-    assert connection.in_atomic_block
-    if not StatusEvent.objects.filter(pk=act.pk, undone_by="").update(undone_by=origin.source):
-        raise Unknown("the act is undone already", "act")
-    content = _locked(act.order_id)
-    _settle(
-        content,
-        origin,
-        worklist_events.UNDONE[StatusEvent.Kind(act.kind)],
-        ("order", content.order.public_id),
-        "",
-    )
-    return content.order
-
-
-def _locked(key: int) -> OrderAggregate:
-    assert connection.in_atomic_block
-    rows = Order.objects.select_for_update(of=("self",)).select_related("facility")
-    return OrderAggregate.of(rows.get(pk=key))
-
-
-def _settle(
-    content: OrderAggregate, origin: Provenance, event: EventType, thing: tuple[str, str], reason: str
-) -> None:
-    derivation.settle(content, origin)
-    content.save()
-    order = content.order
-    events.record(
-        event,
-        about=[thing, ("order", order.public_id)],
-        occurred_at=origin.stamp.made_at,
-        actor=origin.actor,
-        source=origin.source,
-        reason=reason,
-    )
-    order_changed.send(sender=None, order=order, origin=origin)
+    return rows.get(order=order, step=step, kind=kind, stamp=provenance.stamp.key())

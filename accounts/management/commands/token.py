@@ -4,8 +4,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
-from accounts.models import Token, User
+from accounts import tokens
+from accounts.actor import Actor
+from accounts.models import User
+from ledger.errors import Refused
 
 
 class Command(BaseCommand):
@@ -20,4 +24,9 @@ class Command(BaseCommand):
         user = User.objects.filter(username=options["user"], is_active=True).first()
         if user is None:
             raise CommandError(f"There is no active user {options['user']!r}.")
-        self.stdout.write(Token.issue(user=user, name=options["name"]))
+        try:
+            with transaction.atomic():
+                _, text = tokens.issue(by=Actor.at_command_line(), user=user, name=options["name"])
+        except Refused as error:
+            raise CommandError(error.text) from error
+        self.stdout.write(text)

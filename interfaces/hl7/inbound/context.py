@@ -1,4 +1,4 @@
-"""A message that is being applied: what it says, how its sender is read, and its origin."""
+"""A message that is being applied: what it says, how its sender is read, and its provenance."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ from worklist.provenance import Provenance
 
 @dataclass(frozen=True)
 class InboundContext:
-    """A parsed message with its sender's policy, its origin, and the zone of its time stamps."""
+    """A parsed message with its sender's policy, its provenance, and the zone of its time stamps."""
 
     message: Message
     header: Header
     policy: SourcePolicy
-    origin: Provenance
+    provenance: Provenance
     zone: tzinfo
     clock_was_ahead: bool
     replaced: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ def read(row: InboundMessage, message: Message, header: Header, policy: SourcePo
         control_id=header.control_id,
         digest=row.sha256,
     )
-    origin = Provenance(
+    provenance = Provenance(
         facility=policy.facility,
         stamp=stamp,
         received_at=received_at,
@@ -54,11 +54,11 @@ def read(row: InboundMessage, message: Message, header: Header, policy: SourcePo
         actor=Actor.of_source(policy.name, row.peer),
         policy=policy.worklist,
     )
-    return InboundContext(message, header, policy, origin, zone, ahead)
+    return InboundContext(message, header, policy, provenance, zone, ahead)
 
 
 def _made_at(message: Message, policy: SourcePolicy, zone: tzinfo) -> datetime | None:
-    for path in dict.fromkeys([policy.stamp_from, "MSH-7"]):
+    for path in dict.fromkeys([policy.options.stamp_from, "MSH-7"]):
         location = path.replace("-", "^1^")
         if moment := data_types.time(message.get(path), zone, location):
             return moment

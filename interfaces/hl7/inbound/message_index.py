@@ -1,11 +1,12 @@
 """The numbers by which people look for a message, read when it comes, whether or not it can be applied."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from interfaces.hl7.models import InboundMessage, MessageKey, OutboundMessage
 from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax.er7 import Er7Error, Segments
+from ledger.row_sets import Table
 
 PATIENT: Final = "patient"
 ORDER: Final = "order"
@@ -16,6 +17,7 @@ READ: Final = 64 * 1024
 MOST: Final = 60
 """Keys of one message."""
 
+_KEYS: Final = Table(MessageKey, MessageKey)
 _FIELDS: Final = (
     (PATIENT, "PID", 3),
     (PATIENT, "PID", 2),
@@ -40,19 +42,21 @@ def named_in(raw: bytes) -> list[tuple[str, str]]:
     return list(dict.fromkeys(_numbers(message)))[:MOST]
 
 
-def keep(row: InboundMessage) -> None:
-    """Write down the keys of a message, in the transaction that stores it."""
-    _save(MessageKey(inbound=row, kind=kind, value=value) for kind, value in named_in(bytes(row.raw)))
+def keep_all(rows: Sequence[InboundMessage]) -> None:
+    """Write down the keys of messages, in the transaction that stores them."""
+    keys = [
+        MessageKey(inbound=row, kind=kind, value=value)
+        for row in rows
+        for kind, value in named_in(bytes(row.raw))
+    ]
+    _KEYS.insert(keys, with_id=False)
 
 
 def keep_told(row: OutboundMessage) -> None:
     """Write down what a message tells of, in the transaction that asks for it."""
     about = [(str(type_), str(key)) for type_, key in row.facts.get("about", ())]
-    _save(MessageKey(outbound=row, kind=kind[:16], value=value[:199]) for kind, value in about[:MOST])
-
-
-def _save(keys: Iterable[MessageKey]) -> None:
-    MessageKey.objects.bulk_create(keys)
+    keys = [MessageKey(outbound=row, kind=kind[:16], value=value[:199]) for kind, value in about[:MOST]]
+    _KEYS.insert(keys, with_id=False)
 
 
 def _numbers(message: Segments) -> Iterator[tuple[str, str]]:

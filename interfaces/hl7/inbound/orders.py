@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from interfaces.hl7.inbound import error_codes, order_control, patients
+from interfaces.hl7.inbound import order_control, patients
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.er7 import Er7Error, Segment, Segments, parse_path
-from ledger.errors import Refused
 from ledger.stamps import NONE
-from worklist.models import Patient, Visit
-from worklist.orders import order_application
+from worklist.change_set import ChangeSet, Group
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 
 MODALITIES: Final = frozenset(
@@ -183,9 +182,28 @@ class _Order:
     has_content: bool = False
     procedures: dict[tuple[str, int], _Procedure] = field(default_factory=dict)
 
+    def update(self) -> OrderUpdate:
+        """In the worklist's terms."""
+        return OrderUpdate(
+            placer=self.placer,
+            filler=self.filler,
+            act=self.act,
+            reason=self.reason,
+            content=OrderContent(**self.values),
+            procedures=[
+                ProcedureUpdate(
+                    id=procedure_id,
+                    place=place or 1,
+                    content=ProcedureContent(**procedure.values),
+                    steps=[StepUpdate(id_, StepContent(**values)) for id_, values in procedure.steps.items()],
+                )
+                for (procedure_id, place), procedure in self.procedures.items()
+            ],
+        )
 
-def apply(context: InboundContext) -> None:
-    """Apply each order of the message; ORC and OBR that name the same numbers are one order.
+
+def read(context: InboundContext) -> ChangeSet:
+    """What the message says of each order; ORC and OBR that name the same numbers are one order.
 
     A message that only ends, holds or releases orders need not say whose they are.
     """
@@ -195,15 +213,11 @@ def apply(context: InboundContext) -> None:
     orders: dict[tuple[Number | None, Number | None], _Order] = {}
     for group in groups:
         _read_group(context, group, orders)
-    has_content = any(order.has_content for order in orders.values())
-    patient, visit = None, None
-    if has_content or context.message.first("PID"):
-        patient, visit = patients.register(context, context.message, tell=not has_content)
-    for order in orders.values():
-        try:
-            order_application.apply(statement=_statement(order, patient, visit), origin=context.origin)
-        except Refused as error:
-            raise Er7Error(*error_codes.explain(error, order.index)) from error
+    patient = None
+    if any(order.has_content for order in orders.values()) or context.message.first("PID"):
+        patient = patients.registration(context, context.message)
+    named = [Group(patient, order=order.update(), index=order.index) for order in orders.values()]
+    return ChangeSet(context.provenance, named)
 
 
 def _read_group(
@@ -216,7 +230,7 @@ def _read_group(
     if placer is None and filler is None:
         raise Er7Error(101, orc.location(2), "the order has neither a placer nor a filler order number")
     order = orders.setdefault((placer, filler), _Order(placer, filler, orc.index))
-    act = order_control.act_of(orc, context.policy.order_status)
+    act = order_control.act_of(orc, context.policy.options.order_status)
     order.act = act or order.act
     order.reason = order.reason or orc.field(16).component(2) or orc.field(16).component(1)
     if orc.field(1).value.strip() not in order_control.WITH_CONTENT:
@@ -405,27 +419,3 @@ def _protocols(obr: Segment, known: list[dict[str, str]]) -> list[dict[str, str]
         "meaning": field.component(5).strip() or field.component(4).strip(),
     }
     return [code] if code["code"] and field.component(1) and code not in known else []
-
-
-def _statement(order: _Order, patient: Patient | None, visit: Visit | None) -> OrderUpdate:
-    procedures = [
-        ProcedureUpdate(
-            id=procedure_id,
-            place=place or 1,
-            values=procedure.values,
-            steps=[StepUpdate(step_id, values) for step_id, values in procedure.steps.items()],
-        )
-        for (procedure_id, place), procedure in order.procedures.items()
-    ]
-    values: dict[str, Any] = {}
-    if order.has_content:
-        assert patient is not None
-        values = {**order.values, "patient_id": patient.pk, "visit_id": visit.pk if visit else None}
-    return OrderUpdate(
-        placer=order.placer,
-        filler=order.filler,
-        act=order.act,
-        reason=order.reason,
-        values=values,
-        procedures=procedures,
-    )

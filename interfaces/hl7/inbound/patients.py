@@ -8,9 +8,8 @@ from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.er7 import NULL, Er7Error, Segment, Segments
 from ledger.stamps import NONE
-from worklist.models import Patient, Visit
-from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.change_set import Registration, VisitUpdate
+from worklist.patients.identifiers import Authority, Identifier
 
 SEX: Final[Mapping[str, Said]] = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O", "U": NONE}
 """HL7 Table 0001 in DICOM's terms; unknown is empty."""
@@ -41,25 +40,21 @@ PREGNANT: Final = "3"
 """Pregnancy Status (0010,21C0): definitely pregnant."""
 
 
-def register(
-    context: InboundContext, segments: Segments, *, tell: bool = True
-) -> tuple[Patient, Visit | None]:
-    """Register or update the patient of `segments`' PID and the visit of its PV1."""
+def registration(context: InboundContext, segments: Segments) -> Registration:
+    """The patient of `segments`' PID and the visit of its PV1."""
     pid = segments.first("PID")
     if pid is None:
         raise Er7Error(100, "PID", "the message has no PID segment")
-    patient = identity.register(
-        origin=context.origin,
+    return Registration(
         identifiers=identifiers(context, pid),
         demographics=_demographics(context, pid, segments),
-        tell=tell,
+        visit=_visit(context, segments.first("PV1")),
     )
-    return patient, _visit(context, segments.first("PV1"), patient)
 
 
 def identifiers(context: InboundContext, pid: Segment) -> list[Identifier]:
     """The identifiers of PID-3."""
-    return data_types.identifiers(pid.field(3), context.policy.assigning_authority)
+    return data_types.identifiers(pid.field(3), context.policy.options.assigning_authority)
 
 
 def _demographics(context: InboundContext, pid: Segment, segments: Segments) -> dict[str, Said | float]:
@@ -80,7 +75,9 @@ def _demographics(context: InboundContext, pid: Segment, segments: Segments) -> 
 
 def character_set(context: InboundContext) -> str:
     """The DICOM term for the set that the message came in (PS3.3 C.12.1.1.2)."""
-    names = [context.policy.charset] if context.policy.charset else list(context.header.charsets)
+    names = (
+        [context.policy.options.charset] if context.policy.options.charset else list(context.header.charsets)
+    )
     for name in names:
         digits = "".join(letter for letter in name if letter.isdigit())
         if "IR" in name.upper() and digits in _KANJI:
@@ -132,19 +129,17 @@ def _float(obx: Segment, n: int) -> float:
         raise Er7Error(102, obx.location(n), "is not a number") from error
 
 
-def _visit(context: InboundContext, pv1: Segment | None, patient: Patient) -> Visit | None:
+def _visit(context: InboundContext, pv1: Segment | None) -> VisitUpdate | None:
     """The visit that PV1-19 names."""
     if pv1 is None:
         return None
-    default = context.policy.assigning_authority or "VISITS"
+    default = context.policy.options.assigning_authority or "VISITS"
     numbers = data_types.identifiers(pv1.field(19), default)
     if not numbers:
         return None
-    return identity.visit(
-        origin=context.origin,
+    return VisitUpdate(
         authority=numbers[0].authority if numbers[0].authority.namespace else Authority(default),
         number=numbers[0].value,
-        patient=patient,
         values={
             "patient_class": data_types.said(pv1.field(2)),
             "location": data_types.said(pv1.field(3)),

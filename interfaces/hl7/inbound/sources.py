@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from accounts.models import Facility, SiteSection
+from accounts.models import Facility
+from interfaces.hl7 import source_options
 from interfaces.hl7.hl7_section import HL7Section
 from interfaces.hl7.models import Source
+from interfaces.hl7.source_options import SourceOptions
 from interfaces.hl7.syntax.er7 import Er7Error, Header
+from worklist.worklist_policy import WorklistPolicy
 
 MAPPING: Final[Mapping[str, Sequence[str]]] = {
     "accession_number": ["OBR-18", "OBR-3", "ORC-3", "OBR-2", "ORC-2"],
@@ -36,20 +39,14 @@ KEPT: Final = 1.0
 
 @dataclass(frozen=True)
 class SourcePolicy:
-    """A sender's name, its facility here, and the choices made for it."""
+    """A sender's name, its facility here, the choices made for it, and what follows from them."""
 
     name: str
     facility: Facility
-    worklist: Mapping[str, Any]
-    assigning_authority: str = ""
-    time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
-    charset: str = ""
-    stamp_from: str = "MSH-7"
-    enhanced: bool = False
-    processing_ids: Sequence[str] = ("P",)
-    receivers: Sequence[str] = ("*",)
-    mapping: Mapping[str, Sequence[str]] = field(default_factory=lambda: MAPPING)
-    order_status: Mapping[str, str] = field(default_factory=dict)
+    worklist: WorklistPolicy
+    options: SourceOptions
+    time_zone: ZoneInfo
+    mapping: Mapping[str, Sequence[str]]
 
 
 _kept: dict[tuple[str, str], tuple[float, SourcePolicy | None]] = {}
@@ -81,13 +78,12 @@ def _read(application: str, facility: str) -> SourcePolicy | None:
     is_wild = row.application == "*" and row.facility_name == "*"
     if is_wild and not HL7Section.current().accept_unknown_sources:
         return None
-    options = dict(row.options)
-    zone = options.pop("time_zone", "") or row.facility.time_zone
+    options = source_options.of(row)
     return SourcePolicy(
         name=row.name,
         facility=row.facility,
-        worklist=SiteSection.read("worklist"),
-        time_zone=ZoneInfo(zone),
-        mapping={**MAPPING, **options.pop("mapping", {})},
-        **options,
+        worklist=WorklistPolicy.current(),
+        options=options,
+        time_zone=ZoneInfo(options.time_zone or row.facility.time_zone),
+        mapping={**MAPPING, **options.mapping},
     )

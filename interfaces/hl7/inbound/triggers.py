@@ -8,8 +8,12 @@ from interfaces.hl7.inbound import adt, orders
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.syntax.er7 import Er7Error, Header
+from worklist.change_set import ChangeSet
 
-TRIGGERS: Final[Mapping[tuple[str, str], Callable[[InboundContext], None]]] = {
+Translate = Callable[[InboundContext], ChangeSet]
+"""Says in the worklist's terms what a message says; decides and reads nothing."""
+
+TRIGGERS: Final[Mapping[tuple[str, str], Translate]] = {
     ("ADT", "A01"): adt.register,
     ("ADT", "A04"): adt.register,
     ("ADT", "A05"): adt.register,
@@ -17,7 +21,7 @@ TRIGGERS: Final[Mapping[tuple[str, str], Callable[[InboundContext], None]]] = {
     ("ADT", "A28"): adt.register,
     ("ADT", "A31"): adt.register,
     ("ADT", "A40"): adt.merge,
-    ("ORM", "O01"): orders.apply,
+    ("ORM", "O01"): orders.read,
 }
 
 _TYPES: Final = frozenset(
@@ -53,8 +57,8 @@ _VERSION: Final = re.compile(r"\s*2\.[1-8](?!\d)")
 """What follows, such as the suffix of a country, is no matter."""
 
 
-def handler_of(header: Header, policy: SourcePolicy) -> Callable[[InboundContext], None]:
-    """The function that applies a message. Raises `Er7Error` 101 and 200 to 204 for what is not taken."""
+def handler_of(header: Header, policy: SourcePolicy) -> Translate:
+    """The function that translates a message. Raises `Er7Error` 101 and 200 to 204 for what is not taken."""
     if not header.message_code:
         raise Er7Error(101, "MSH^1^9", "the message type is missing")
     if header.message_code not in _TYPES:
@@ -63,10 +67,10 @@ def handler_of(header: Header, policy: SourcePolicy) -> Callable[[InboundContext
     handler = TRIGGERS.get((header.message_code, trigger))
     if handler is None:
         raise Er7Error(201, "MSH^1^9^1^2", "this trigger event is not taken here yet; the message is kept")
-    if "*" not in policy.processing_ids and header.processing_id not in policy.processing_ids:
+    if "*" not in policy.options.processing_ids and header.processing_id not in policy.options.processing_ids:
         raise Er7Error(202, "MSH^1^11", "this processing ID is not taken from this source")
     if header.version and not _VERSION.match(header.version):
         raise Er7Error(203, "MSH^1^12", "versions 2.1 to 2.8 are taken")
-    if not {"*", header.receiving_application} & set(policy.receivers):
+    if not {"*", header.receiving_application} & set(policy.options.receivers):
         raise Er7Error(204, "MSH^1^5", "this receiving application is not here")
     return handler

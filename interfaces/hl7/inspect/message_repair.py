@@ -72,7 +72,7 @@ def check(original: InboundMessage, text: str) -> Check:
         triggers.handler_of(header, policy)
         if not header.control_id:
             raise Er7Error(101, "MSH^1^10", "the message control ID is missing")
-        count = len(er7.parse(raw, policy.charset or None).segments)
+        count = len(er7.parse(raw, policy.options.charset or None).segments)
     except Er7Error as error:
         error_found = error
     kind = "^".join(part for part in (header.message_code, header.trigger) if part)
@@ -108,7 +108,7 @@ def replay(
 def charset_of(row: InboundMessage) -> str:
     """The character set that the site says of a message's sender; empty where the message's own holds."""
     try:
-        return sources.policy_of(er7.read_header(bytes(row.raw))).charset
+        return sources.policy_of(er7.read_header(bytes(row.raw))).options.charset
     except Er7Error:
         return ""
 

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('options', models.JSONField(blank=True, default=dict)),
                 ('is_active', models.BooleanField(default=True)),
                 ('from_site_file', models.BooleanField(default=False)),
-                ('standing_since', models.DateTimeField(blank=True, help_text='when its queue began to stand', null=True)),
+                ('stalled_since', models.DateTimeField(blank=True, help_text='when its queue began to stand', null=True)),
             ],
         ),
         migrations.CreateModel(
@@ -44,6 +44,7 @@ class Migration(migrations.Migration):
                 ('received_at', models.DateTimeField()),
                 ('status', models.CharField(choices=[('received', 'Received'), ('applied', 'Applied'), ('failed', "can't be applied (AE)"), ('refused', 'is not accepted (AR)')], default='received', max_length=8)),
                 ('attempts', models.PositiveIntegerField(default=0)),
+                ('groups_applied', models.PositiveIntegerField(default=0, help_text='of a message that is applied in portions: the rest is still to be')),
                 ('times_received', models.PositiveIntegerField(default=1)),
                 ('control_id_reused', models.BooleanField(default=False)),
                 ('clock_ahead', models.BooleanField(default=False)),
@@ -63,7 +64,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.CharField(default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True)),
                 ('key', models.CharField(help_text='what it tells, so that it is told once', max_length=200)),
-                ('lane', models.CharField(blank=True, help_text='within a lane the order is kept', max_length=64)),
+                ('ordering_key', models.CharField(blank=True, help_text='messages of one arrive in order', max_length=64)),
                 ('kind', models.CharField(help_text='the name of its type: order_status, results …', max_length=32)),
                 ('message_type', models.CharField(help_text='as in MSH-9: ORM^O01^ORM_O01', max_length=40)),
                 ('control_id', models.CharField(max_length=20, unique=True)),
@@ -136,7 +137,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='outboundmessage',
-            index=models.Index(condition=models.Q(('status__in', ['held', 'stopped'])), fields=['destination', 'lane', 'id'], name='outbound_stuck'),
+            index=models.Index(condition=models.Q(('status__in', ['held', 'stopped'])), fields=['destination', 'ordering_key', 'id'], name='outbound_stuck'),
         ),
         migrations.AddIndex(
             model_name='outboundmessage',

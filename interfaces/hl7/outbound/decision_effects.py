@@ -8,18 +8,18 @@ from interfaces.hl7.models import OutboundMessage
 from interfaces.hl7.outbound import message_types
 
 
-def foretell(sender: object, *, study: Study, **others: Any) -> Callable[[], list[str]]:
+def effects_on_preview(sender: object, *, study: Study, **others: Any) -> Callable[[], list[str]]:
     """A function that says which messages were asked for since now."""
     newest = OutboundMessage.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
     def told() -> list[str]:
         rows = OutboundMessage.objects.filter(pk__gt=newest).select_related("destination").order_by("pk")
-        return [_foretold(row) for row in rows]
+        return [_effect(row) for row in rows]
 
     return told
 
 
-def _foretold(row: OutboundMessage) -> str:
+def _effect(row: OutboundMessage) -> str:
     message_type = message_types.of(row)
     if message_type is None:
         return f"Sends {row.message_type} to {row.destination.name}"

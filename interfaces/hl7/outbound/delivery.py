@@ -6,9 +6,9 @@ least once and always as the same bytes, so a receiver that knows MSH-10 again s
 | answer with our MSH-10 in MSA-2 (2.9.2, HL70008)        | what becomes of the message                   |
 |---------------------------------------------------------|-----------------------------------------------|
 | AA, CA                                                  | delivered                                     |
-| AE, CE; AR with 204, 205 or 100 to 103 (HL70357)        | held for a person; its lane waits             |
-| AR with 200 to 203; CR                                  | stopped for a person; its lane waits          |
-| AR with 206, 207, another or no code                    | sent again after a while; its lane waits      |
+| AE, CE; AR with 204, 205 or 100 to 103 (HL70357)        | held for a person; those of its key wait      |
+| AR with 200 to 203; CR                                  | stopped for a person; those of its key wait   |
+| AR with 206, 207, another or no code                    | sent again; those of its key wait meanwhile   |
 | none: nobody listens, the peer closes or stays silent   | sent again after a while; all of them wait    |
 
 What else comes is logged and counts for nothing.
@@ -100,7 +100,7 @@ class Answer:
 
 def register() -> None:
     """Say how messages are delivered; called from `AppConfig.ready()`."""
-    jobs.register(outbox.JOB, jobs.Handler(prepare=prepare, apply=apply))
+    jobs.register(outbox.JOB, jobs.Handler(prepare=prepare, apply=apply, words="Send HL7 messages"))
 
 
 def prepare(claim: jobs.Claim) -> None:
@@ -162,10 +162,10 @@ def _drain(destination: Destination, line: "Line", lease: "_Lease") -> None:
 
 
 def _unblocked(destination: Destination) -> QuerySet[OutboundMessage]:
-    """Messages that wait, and wait for no earlier one of their lane."""
+    """Messages that wait, and wait for no earlier one of their ordering_key."""
     earlier = OutboundMessage.objects.filter(
-        destination=destination, lane=OuterRef("lane"), id__lt=OuterRef("id")
-    ).exclude(lane="")
+        destination=destination, ordering_key=OuterRef("ordering_key"), id__lt=OuterRef("id")
+    ).exclude(ordering_key="")
     return OutboundMessage.objects.filter(
         ~Exists(earlier.filter(status=OutboundStatus.WAITING)),
         ~Exists(earlier.filter(status__in=message_status.STUCK)),
@@ -264,16 +264,16 @@ def _pause(message: OutboundMessage) -> timedelta:
 
 def _stands(destination: Destination, reason: str) -> None:
     """Tell once that the queue stands."""
-    rows = Destination.objects.filter(pk=destination.pk, standing_since=None)
-    if rows.update(standing_since=clock.now()):
+    rows = Destination.objects.filter(pk=destination.pk, stalled_since=None)
+    if rows.update(stalled_since=clock.now()):
         about = [("destination", destination.name)]
         events.record(hl7_events.QUEUE_STOPPED, about=about, source=destination.name, reason=reason[:500])
 
 
 def _moves(destination: Destination) -> None:
     """Tell once that the queue that stood moves again."""
-    rows = Destination.objects.filter(pk=destination.pk).exclude(standing_since=None)
-    if rows.update(standing_since=None):
+    rows = Destination.objects.filter(pk=destination.pk).exclude(stalled_since=None)
+    if rows.update(stalled_since=None):
         events.record(
             hl7_events.QUEUE_RESUMED, about=[("destination", destination.name)], source=destination.name
         )

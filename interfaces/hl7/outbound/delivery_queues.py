@@ -19,8 +19,8 @@ MOST_STUCK: Final = 10_000
 class Queue:
     """What is to be sent to a destination.
 
-    `standing_since` is when it began to give no answer, `held` and `stopped` what waits for a person; their
-    lanes wait with them (`behind` messages).
+    `stalled_since` is when it began to give no answer, `held` and `stopped` what waits for a person; what
+    has to follow these waits with them (`behind` messages).
     """
 
     destination: Destination
@@ -36,12 +36,12 @@ class Queue:
     @property
     def stands(self) -> bool:
         """Whether it needs somebody to look at it."""
-        return self.destination.standing_since is not None or self.held > 0 or self.stopped > 0
+        return self.destination.stalled_since is not None or self.held > 0 or self.stopped > 0
 
     @property
     def standing_for(self) -> timedelta | None:
         """For how long the receiver gives no answer; None while it does."""
-        since = self.destination.standing_since
+        since = self.destination.stalled_since
         return None if since is None else clock.now() - since
 
 
@@ -58,10 +58,10 @@ def queue_of(destination: Destination) -> Queue:
     stuck = list(
         rows.filter(status__in=message_status.STUCK)
         .order_by("id")
-        .values_list("status", "lane", "last_error")[:MOST_STUCK]
+        .values_list("status", "ordering_key", "last_error")[:MOST_STUCK]
     )
     states = Counter(status for status, _, _ in stuck)
-    lanes = list({lane for _, lane, _ in stuck if lane})[:500]
+    ordering_keys = list({ordering_key for _, ordering_key, _ in stuck if ordering_key})[:500]
     tried = waiting.filter(attempts__gt=0).order_by("id").values_list("last_error", "not_before").first()
     delivered = rows.exclude(delivered_at=None).order_by("-id")
     return Queue(
@@ -70,7 +70,7 @@ def queue_of(destination: Destination) -> Queue:
         oldest=facts["oldest"],
         held=states[OutboundStatus.HELD],
         stopped=states[OutboundStatus.STOPPED],
-        behind=waiting.filter(lane__in=lanes).count() if lanes else 0,
+        behind=waiting.filter(ordering_key__in=ordering_keys).count() if ordering_keys else 0,
         why=(tried[0] if tried else "") or (stuck[0][2] if stuck else ""),
         next_try=tried[1] if tried else None,
         last_delivered=delivered.values_list("delivered_at", flat=True).first(),

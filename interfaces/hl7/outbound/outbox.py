@@ -20,19 +20,19 @@ from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
 from interfaces.hl7.outbound.message_writer import Segment
 from ledger import audit, clock, jobs
 from ledger.errors import Conflict, Invalid
+from worklist.orders.generated_ids import NAMESPACE
 
 JOB: Final = "hl7.deliver"
-APPLICATION: Final = "RISPACS"
 CHARACTER_SET: Final = "UNICODE UTF-8"
 
 
-def enqueue(*, message_type: OutboundMessageType, key: str, facts: Facts, lane: str = "") -> None:
+def enqueue(*, message_type: OutboundMessageType, key: str, facts: Facts, ordering_key: str = "") -> None:
     """Have each active destination that wants this type of message told of `facts`, once for each `key`, in
     the caller's transaction.
 
     `facts["facility"]` is the code that MSH-4 names, `facts["about"]` the things in whose timelines the
-    message shows. Messages of one lane arrive in the order in which they were asked for; those of the
-    empty lane have no order among each other.
+    message shows. Messages of one ordering key arrive in the order in which they were asked for; those of the
+    empty key have no order among each other.
     """
     assert connection.in_atomic_block, "a message is part of the transaction that causes it"
     now = clock.now()
@@ -43,7 +43,7 @@ def enqueue(*, message_type: OutboundMessageType, key: str, facts: Facts, lane: 
         message = OutboundMessage(
             destination=destination,
             key=key,
-            lane=lane,
+            ordering_key=ordering_key,
             kind=message_type.name,
             message_type=message_type.structure,
             control_id=_new_control_id(),
@@ -70,17 +70,17 @@ def resend(message: OutboundMessage, *, by: Actor, reason: str) -> None:
 
 
 def hold(message: OutboundMessage, *, by: Actor, reason: str) -> None:
-    """Keep back a message that waits; its lane waits with it."""
+    """Keep back a message that waits; what has to follow it waits with it."""
     _step("hold", message, by, reason)
 
 
 def release(message: OutboundMessage, *, by: Actor, reason: str) -> None:
-    """Let a held or stopped message go on, and its lane with it."""
+    """Let a held or stopped message go on, and what has to follow it."""
     _step("release", message, by, reason)
 
 
 def skip(message: OutboundMessage, *, by: Actor, reason: str) -> None:
-    """Give a message up, so that its lane goes on without it."""
+    """Give a message up, so that what follows it goes on."""
     _step("skip", message, by, reason)
 
 
@@ -119,7 +119,7 @@ def _header(message: OutboundMessage, destination: Destination) -> Segment:
     """MSH (2.15.9). MSH-7 is when the message was asked for, so that it is the same however often built."""
     code, trigger, structure = (*message.message_type.split("^"), "", "")[:3]
     return "MSH", {
-        3: APPLICATION,
+        3: NAMESPACE,
         4: str(message.facts.get("facility", "")),
         5: destination.application,
         6: destination.facility_name,

@@ -7,7 +7,7 @@ from typing import Final
 from interfaces.hl7.syntax.er7 import NULL, Er7Error, Field, Repetition, Segment
 from ledger.stamps import NONE
 from worklist.orders.order_update import Number
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 
 Said = str | None | object
 """A text, None for "says nothing", or `NONE` for HL7's `""`."""

@@ -6,21 +6,16 @@ connections are allowed, and what passes the caps is cut at once.
 
 import asyncio
 import contextlib
-import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
-
-from django.db import close_old_connections, connections
 
 from interfaces.hl7.inbound import inbox
 from interfaces.hl7.wire import framing
 from interfaces.hl7.wire.framing import Deframer, FrameTooLong
+from interfaces.hl7.wire.receive_queue import ReceiveQueue
 from ledger.crashpoint import crashpoint
-
-logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS: Final = 256
 MAX_MESSAGES_IN_FRAME: Final = 1000
@@ -71,7 +66,7 @@ class Listener:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Listen until `stop` is set, then let messages in flight end. Port 0 is replaced by a free one."""
-        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="hl7")
+        self._queue = ReceiveQueue(inbox.receive_all, self.threads)
         server = await asyncio.start_server(self._accept, self.host, self.port, limit=READ, backlog=128)
         async with server:
             self.port = server.sockets[0].getsockname()[1]
@@ -79,7 +74,7 @@ class Listener:
             await stop.wait()
             server.close()
             await self._hang_up()
-        await asyncio.get_running_loop().run_in_executor(None, self._close_pool)
+        await asyncio.get_running_loop().run_in_executor(None, self._close_queue)
 
     async def _hang_up(self) -> None:
         """End each connection; those that answer a message after it, at the latest after `GRACE`."""
@@ -91,18 +86,8 @@ class Listener:
             for task in late:
                 task.cancel()
 
-    def _close_pool(self) -> None:
-        """Have each thread of the pool close its database connection, and end."""
-        together = threading.Barrier(self.threads)
-
-        def close() -> None:
-            connections.close_all()
-            with contextlib.suppress(threading.BrokenBarrierError):
-                together.wait(1.0)
-
-        for _ in range(self.threads):
-            self._pool.submit(close)
-        self._pool.shutdown(wait=not self.answering)
+    def _close_queue(self) -> None:
+        self._queue.close(wait=not self.answering)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self.open_connections) >= MAX_CONNECTIONS:
@@ -169,7 +154,7 @@ class Listener:
         if not messages or len(messages) > MAX_MESSAGES_IN_FRAME:
             self.counters.without_msh += 1
             return False
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        task = asyncio.current_task()
         assert task is not None
         for message in messages:
             if self.stopping:
@@ -177,7 +162,7 @@ class Listener:
             self.counters.messages += 1
             self.answering.add(task)
             try:
-                answer = await loop.run_in_executor(self._pool, _receive, message, peer)
+                answer = await self._queue.answer(message, peer)
                 if answer is None:
                     return False
                 writer.write(framing.frame(answer))
@@ -186,13 +171,3 @@ class Listener:
                 self.answering.discard(task)
             crashpoint("mllp.after_ack")
         return True
-
-
-def _receive(message: bytes, peer: str) -> bytes | None:
-    close_old_connections()
-    try:
-        return inbox.receive(message, peer=peer)
-    except Exception:
-        logger.exception("a message was not answered")
-        connections.close_all()
-        return None

@@ -20,7 +20,7 @@ from django.db import connections
 
 from accounts.first_administrator import ensure_administrator
 from ris_pacs import demo, preflight, site
-from ris_pacs.preflight import Door, Unfit
+from ris_pacs.preflight import Listener, Unfit
 from ris_pacs.site import SiteFileError
 from ris_pacs.supervisor import Child, Supervisor
 
@@ -70,7 +70,7 @@ def _check(names: list[str]) -> Any:
         preflight.check_file_system(Path(settings.DATABASES["default"]["NAME"]).parent)
     preflight.check_secrets(settings.HOME)
     lock = preflight.lock_home(settings.HOME, whole=len(names) == len(PROCESSES))
-    preflight.check_doors(door for name, door in doors().items() if name in names)
+    preflight.check_listeners(listener for name, listener in listeners().items() if name in names)
     preflight.check_database()
     return lock
 
@@ -117,12 +117,12 @@ def _about_site(*, with_hospital: bool) -> str:
     return f"The simulated hospital is let in as far as {settings.SITE_FILE} does." if with_hospital else ""
 
 
-def doors() -> dict[str, Door]:
+def listeners() -> dict[str, Listener]:
     """The addresses that we listen on, by the process that does."""
     return {
-        "web": Door("web", "RIS_PACS_HTTP", *settings.HTTP_ADDRESS),
-        "dicom": Door("DICOM", "RIS_PACS_DICOM", *settings.DICOM_ADDRESS),
-        "hl7": Door("HL7", "RIS_PACS_HL7", *settings.HL7_ADDRESS),
+        "web": Listener("web", "RIS_PACS_HTTP", *settings.HTTP_ADDRESS),
+        "dicom": Listener("DICOM", "RIS_PACS_DICOM", *settings.DICOM_ADDRESS),
+        "hl7": Listener("HL7", "RIS_PACS_HL7", *settings.HL7_ADDRESS),
     }
 
 
@@ -130,7 +130,14 @@ def processes() -> list[Child]:
     """What runs on one machine."""
     environment = _environment()
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
-    gunicorn = [sys.executable, "-m", "gunicorn", "ris_pacs.wsgi:application", "--bind", str(doors()["web"])]
+    gunicorn = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "ris_pacs.wsgi:application",
+        "--bind",
+        str(listeners()["web"]),
+    ]
     gunicorn += ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--timeout", "120"]
     gunicorn += ["--graceful-timeout", "15", "--no-control-socket", "--log-level", "warning"]
     gunicorn += ["--preload"]  # once, instead of in each worker
@@ -156,7 +163,7 @@ def _environment() -> dict[str, str]:
         "RIS_PACS_HOME": str(settings.HOME),
         "TZ": settings.SYSTEM_TIME_ZONE,  # which Django has set to UTC in here
         "RIS_PACS_AE_TITLE": settings.AE_TITLE,
-        **{door.variable: str(door) for door in doors().values()},
+        **{listener.variable: str(listener) for listener in listeners().values()},
     }
 
 
@@ -193,9 +200,9 @@ def _not_ready() -> str:
 
 def _welcome(names: Collection[str], password: str | None, more: list[str]) -> str:
     open_doors = {
-        "web": f"web      http://{doors()['web']}/",
-        "dicom": f"DICOM    {doors()['dicom']}, AE title {settings.AE_TITLE}",
-        "hl7": f"HL7      {doors()['hl7']}, MLLP",
+        "web": f"web      http://{listeners()['web']}/",
+        "dicom": f"DICOM    {listeners()['dicom']}, AE title {settings.AE_TITLE}",
+        "hl7": f"HL7      {listeners()['hl7']}, MLLP",
     }
     lines = ["", "RIS/PACS is ready."]
     lines += [f"  {text}" for name, text in open_doors.items() if name in names]

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.actor import Actor
 from ris_pacs import site
 
 
@@ -31,11 +32,11 @@ class Command(BaseCommand):
                 site.read(file)
                 self.stdout.write(f"{file} is right.")
                 return
-            changes = site.apply(file, dry_run=True, overwrite=options["overwrite"])
+            changes = site.differences(file, overwrite=options["overwrite"])
             for change in changes:
                 self.stdout.write(str(change))
             if changes and not options["dry_run"]:
-                site.apply(file, overwrite=options["overwrite"])
+                site.apply(file, by=Actor.at_command_line(), overwrite=options["overwrite"])
         except site.SiteFileError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{len(changes)} differences" + (" found." if options["dry_run"] else " applied."))

@@ -1,4 +1,4 @@
-"""Objects with an amendment, read again by other implementations: nothing but what was amended differs."""
+"""Objects with a coercion, read again by other implementations: nothing but what was coerced differs."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ from pydicom.sequence import Sequence
 
 from archive.coercion import coerced_json
 from archive.coercion.attribute_coercion import COERCE, CORRECT, Coercion, Request
-from archive.coercion.coerced_bytes import amended
+from archive.coercion.coerced_bytes import coerced
 from archive.dataset import dicom_json
 from archive.dataset.part10 import build_preamble_and_meta, open_part10
 from archive.dataset.transfer_syntax import DEFLATED
@@ -64,7 +64,7 @@ SETS: dict[str, tuple[Any, str]] = {
 }
 
 
-def amendment(values: dict[str, str] = NEW, **more: Any) -> Coercion:
+def coercion(values: dict[str, str] = NEW, **more: Any) -> Coercion:
     tagged = tuple((TAGS[keyword], text) for keyword, text in values.items())
     return Coercion(
         tagged, **{"reason": CORRECT, "at": "20260401101500.000000+0000", "system": "RISPACS", **more}
@@ -117,7 +117,7 @@ def file_of(folder: Path, dataset: Dataset, syntax: str) -> Path:
 
 
 def sent(path: Path, change: Coercion, folder: Path | None = None) -> Path:
-    found = amended(path, change)
+    found = coerced(path, change)
     assert found is not None
     content = b"".join(found.body())
     assert found.length in (None, len(content))
@@ -145,11 +145,11 @@ TOUCHED = frozenset({*NEW, ORIGINAL, QUALIFIERS})
 @pytest.mark.parametrize("syntax", SYNTAXES)
 @pytest.mark.parametrize("of_set", SETS)
 @pytest.mark.parametrize("new_name", ["BARS^ANNA", WEST, EAST])
-def test_nothing_but_what_is_amended_differs(tmp_path: Path, syntax: str, of_set: str, new_name: str) -> None:
+def test_nothing_but_what_is_coerced_differs(tmp_path: Path, syntax: str, of_set: str, new_name: str) -> None:
     character_set, name = SETS[of_set]
     dataset = nested(name, character_set, big=new_name != "BARS^ANNA")
     path = file_of(tmp_path, dataset, syntax)
-    before, after = dcmread(path), dcmread(sent(path, amendment({**NEW, "PatientName": new_name})))
+    before, after = dcmread(path), dcmread(sent(path, coercion({**NEW, "PatientName": new_name})))
     fitting = {"latin": [WEST], "japanese": [EAST], "chinese": [WEST, EAST], "korean": [EAST]}
     if new_name.isascii() or new_name in fitting.get(of_set, []) or of_set == "utf-8":
         assert after.get(SET) == before.get(SET)
@@ -175,11 +175,11 @@ def test_nothing_but_what_is_amended_differs(tmp_path: Path, syntax: str, of_set
 
 def test_what_says_all_that_already_is_left_alone(tmp_path: Path) -> None:
     path = file_of(tmp_path, image(**NEW), EXPLICIT_LITTLE_ENDIAN)
-    assert amended(path, amendment()) is None
-    assert amended(path, amendment({"PatientName": "BARS^ANNA^^", "PatientBirthDate": "1970"})) is None
+    assert coerced(path, coercion()) is None
+    assert coerced(path, coercion({"PatientName": "BARS^ANNA^^", "PatientBirthDate": "1970"})) is None
 
 
-def test_a_second_amendment_keeps_the_first(tmp_path: Path) -> None:
+def test_a_second_coercion_keeps_the_first(tmp_path: Path) -> None:
     for syntax in (IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN):
         for undefined in (False, True):
             dataset = image(SpecificCharacterSet="ISO_IR 100", PatientName="Buc^Jérôme")
@@ -189,7 +189,7 @@ def test_a_second_amendment_keeps_the_first(tmp_path: Path) -> None:
             dataset.OriginalAttributesSequence = [old]
             dataset[ORIGINAL].is_undefined_length = undefined
             for name in ("BARS^ANNA", GREEK):
-                after = dcmread(sent(file_of(tmp_path, dataset, syntax), amendment({"PatientName": name})))
+                after = dcmread(sent(file_of(tmp_path, dataset, syntax), coercion({"PatientName": name})))
                 first, second = after.OriginalAttributesSequence
                 assert first.ModifyingSystem == "Höchst"
                 assert second.ModifiedAttributesSequence[0].PatientName == "Buc^Jérôme"
@@ -197,7 +197,7 @@ def test_a_second_amendment_keeps_the_first(tmp_path: Path) -> None:
 
 def test_the_requests_are_named_where_none_is(tmp_path: Path) -> None:
     request = Request("1.2.9", "A99", "RP9", "CT chest", "SP9", "PL9", "FI9")
-    change = amendment({"AccessionNumber": "A99"}, requests=(request,))
+    change = coercion({"AccessionNumber": "A99"}, requests=(request,))
     path = file_of(tmp_path, image(), EXPLICIT_LITTLE_ENDIAN)
     assert dcmread(sent(path, change)).RequestAttributesSequence[0].ScheduledProcedureStepID == "SPS1"
     path = file_of(tmp_path, image(RequestAttributesSequence=[]), EXPLICIT_LITTLE_ENDIAN)
@@ -218,7 +218,7 @@ def test_broken_texts_are_sent_as_all_doors_read_them(tmp_path: Path) -> None:
         tmp_path, image(SpecificCharacterSet="ISO_IR 100", InstitutionName="Höchst"), EXPLICIT_LITTLE_ENDIAN
     )
     path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 6  "))
-    after = dcmread(sent(path, amendment({"PatientName": GREEK})))
+    after = dcmread(sent(path, coercion({"PatientName": GREEK})))
     assert (after.SpecificCharacterSet, after.PatientName) == ("ISO_IR 192", GREEK)
     assert after.InstitutionName == dicom_json.metadata(path, str).model["00080080"]["Value"][0]
 
@@ -229,13 +229,13 @@ def test_lengths_of_changed_groups_are_left_out(tmp_path: Path) -> None:
     patient = content.index(b"\x10\x00\x10\x00PN")
     lengths = [element(tag, "UL", b"\x64\0\0\0") for tag in (0x00080000, 0x00100000)]
     path.write_bytes(content[:offset] + lengths[0] + content[offset:patient] + lengths[1] + content[patient:])
-    after = sent(path, amendment({"PatientID": "P9"})).read_bytes()
+    after = sent(path, coercion({"PatientID": "P9"})).read_bytes()
     assert lengths[0] in after and lengths[1] not in after
 
 
 def test_values_of_ours_hold_no_delimiter(tmp_path: Path) -> None:
     path = file_of(tmp_path, image(), EXPLICIT_LITTLE_ENDIAN)
-    assert dcmread(sent(path, amendment({"PatientID": "P\\9\x1b$B"}))).PatientID == "P 9 $B"
+    assert dcmread(sent(path, coercion({"PatientID": "P\\9\x1b$B"}))).PatientID == "P 9 $B"
 
 
 @pytest.mark.parametrize("of_set", SETS)
@@ -246,15 +246,15 @@ def test_the_model_in_json_is_that_of_the_bytes(tmp_path: Path, of_set: str) -> 
     dataset.IssuerOfAccessionNumberSequence = [Dataset()]
     path = file_of(tmp_path, dataset, EXPLICIT_LITTLE_ENDIAN)
     request = Request("1.2.9", "A99", "RP9", "CT chest", "", "PL9", "FI9")
-    change = amendment({**NEW, "PatientName": KANJI, "PatientSex": ""}, requests=(request,), source="CT1")
-    model = coerced_json.amend(dicom_json.metadata(path, str).model, change)
+    change = coercion({**NEW, "PatientName": KANJI, "PatientSex": ""}, requests=(request,), source="CT1")
+    model = coerced_json.coerce(dicom_json.metadata(path, str).model, change)
     of_bytes = dicom_json.metadata(sent(path, change), str).model
     of_bytes["04000561"]["Value"][0]["04000550"]["Value"][0].pop("00080005", None)
     of_bytes.setdefault("00080005", None)
     model.setdefault("00080005", of_bytes["00080005"])
     assert model == of_bytes
-    again = amendment({**NEW, "PatientName": KANJI, "PatientSex": ""})
-    assert coerced_json.amend(model, again) is model
+    again = coercion({**NEW, "PatientName": KANJI, "PatientSex": ""})
+    assert coerced_json.coerce(model, again) is model
 
 
 def test_pixels_are_never_held(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_pixels_are_never_held(tmp_path: Path) -> None:
         tmp_path, image(Rows=4096, Columns=4096, PixelData=bytes(32 << 20)), EXPLICIT_LITTLE_ENDIAN
     )
     tracemalloc.start()
-    found = amended(path, amendment({"PatientName": GREEK}))
+    found = coerced(path, coercion({"PatientName": GREEK}))
     assert found is not None and sum(map(len, found.body())) == found.length
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -276,14 +276,14 @@ def test_pixels_are_never_held(tmp_path: Path) -> None:
 def test_another_implementation_reads_it(tmp_path: Path, syntax: str) -> None:
     path = file_of(tmp_path, nested(GREEK, "ISO_IR 126", big=True), syntax)
     for name in ("BARS^ANNA", KANJI):
-        target = sent(path, amendment({**NEW, "PatientName": name}))
+        target = sent(path, coercion({**NEW, "PatientName": name}))
         done = subprocess.run(["dcmdump", "-q", "+P", "0010,0010", target], capture_output=True, check=True)
         assert done.stdout.count(b"(0010,0010)") == 2 and name.encode() in done.stdout and not done.stderr
 
 
 @needs_real_files
 def test_real_files(tmp_path: Path) -> None:
-    """Of every kind of real file every tenth: all that isn't amended stays as it was."""
+    """Of every kind of real file every tenth: all that isn't coerced stays as it was."""
     done = 0
     for path in _sound(real_files()[::10]):
         copy = Path(shutil.copy(path, tmp_path / "object.dcm"))
@@ -291,9 +291,9 @@ def test_real_files(tmp_path: Path) -> None:
             before = dicom_json.metadata(copy, str).model
         except Exception:  # what can't be shown can't be compared
             continue
-        change = amendment({**NEW, "PatientName": KANJI})
+        change = coercion({**NEW, "PatientName": KANJI})
         after = dicom_json.metadata(sent(copy, change), str).model
-        expected = coerced_json.amend(before, change)
+        expected = coerced_json.coerce(before, change)
         for model in (after, expected):
             model.pop("00080005", None)
             model["04000561"]["Value"][-1]["04000550"]["Value"][0].pop("00080005", None)

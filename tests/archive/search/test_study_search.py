@@ -13,7 +13,7 @@ from archive.search.study_search import Range
 from tests.archive.objects import NOON, indexed, received
 from worklist.models import Patient
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("home")]
@@ -123,13 +123,17 @@ def test_a_description_is_found_whatever_its_case(studies: None, user: User) -> 
 
 
 def test_a_matched_study_is_found_by_every_identifier_of_its_patient(
-    found: Callable[..., list[str]], origin: Callable[..., Provenance], facility: Facility
+    found: Callable[..., list[str]], provenance: Callable[..., Provenance], facility: Facility
 ) -> None:
     with transaction.atomic():
         old, new = Identifier("OLD1", HOSP), Identifier("NEW1", HOSP)
-        patient = identity.register(origin=origin(0), identifiers=[old], demographics={"name": "Poe^Edgar"})
-        identity.register(origin=origin(1), identifiers=[new], demographics={"name": "Poe^Edgar^Allan"})
-        identity.merge(origin=origin(2), survivor=new, retired=old)
+        patient = identity.register(
+            provenance=provenance(0), identifiers=[old], demographics={"name": "Poe^Edgar"}
+        )
+        identity.register(
+            provenance=provenance(1), identifiers=[new], demographics={"name": "Poe^Edgar^Allan"}
+        )
+        identity.merge(provenance=provenance(2), survivor=new, retired=old)
         Study.objects.filter(study_instance_uid="1.2.4").update(patient=patient)
     assert Patient.objects.get(pk=patient.pk).survivor is not None
     for value in ("OLD1", "NEW1", "P2"):

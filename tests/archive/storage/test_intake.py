@@ -42,11 +42,11 @@ def test_an_object_becomes_an_instance_with_its_bytes_unchanged() -> None:
 
 
 def test_the_index_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    rung: list[int | str] = []
-    monkeypatch.setattr(notifier, "notify", rung.append)
-    monkeypatch.setattr(intake, "_last_rung", 0.0)
+    notified: list[int | str] = []
+    monkeypatch.setattr(notifier, "notify", notified.append)
+    monkeypatch.setattr(intake, "_last_notified", 0.0)
     take()
-    assert rung == ["archive.index"]
+    assert notified == ["archive.index"]
 
 
 def test_the_site_decides_how_much_has_to_stay_free(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,10 @@ from interfaces.dicom.message_exchange.identifier import IdentifierError
 from interfaces.dicom.services.modality_worklist import find
 from worklist.models import ScheduledProcedureStep, Station, StatusEvent, StepStatus
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
@@ -26,14 +27,14 @@ GENHOSP = Authority("GENHOSP")
 
 
 @pytest.fixture
-def place(origin: Make) -> Callable[..., None]:
+def place(provenance: Make) -> Callable[..., None]:
     """Place an order named A1, A2, …; each keyword overrides a value of the step, order or patient."""
 
     def make(accession: str = "A1", **values: Any) -> None:
-        said = origin()
+        said = provenance()
         with transaction.atomic():
             patient = identity.register(
-                origin=said,
+                provenance=said,
                 identifiers=[Identifier(values.get("patient_id", "P" + accession), GENHOSP, "MR")],
                 demographics={
                     "name": values.get("name", "BARS^ANNA"),
@@ -51,20 +52,20 @@ def place(origin: Make) -> Callable[..., None]:
                 "performing_physician": values.get("performing_physician", "ROE^RICHARD"),
             }
             order_application.apply(
-                origin=said,
-                statement=OrderUpdate(
+                provenance=said,
+                update=OrderUpdate(
                     placer=Number("PL" + accession, "HIS"),
                     act=values.get("act"),
-                    values={
-                        "patient_id": patient.pk,
-                        "accession_number": accession,
-                        "referring_physician": "HOUSE^GREGORY",
-                    },
+                    content=OrderContent(
+                        patient_id=patient.pk,
+                        accession_number=accession,
+                        referring_physician="HOUSE^GREGORY",
+                    ),
                     procedures=[
                         ProcedureUpdate(
                             id=values.get("requested_procedure_id", "RP" + accession),
-                            values={"code": "71260", "scheme": "C4", "description": "CT chest"},
-                            steps=[StepUpdate("SP" + accession, step)],
+                            content=ProcedureContent(code="71260", scheme="C4", description="CT chest"),
+                            steps=[StepUpdate("SP" + accession, StepContent(**step))],
                         )
                     ],
                 ),
@@ -256,14 +257,16 @@ def test_what_has_ended_is_gone(place: Callable[..., None], status: StepStatus) 
     assert ask() == []
 
 
-def test_a_retired_identifier_finds_the_survivor(place: Callable[..., None], origin: Make) -> None:
+def test_a_retired_identifier_finds_the_survivor(place: Callable[..., None], provenance: Make) -> None:
     place("A1", patient_id="OLD")
     with transaction.atomic():
-        merged = origin(9)
+        merged = provenance(9)
         identity.register(
-            origin=merged, identifiers=[Identifier("NEW", GENHOSP)], demographics={"name": "NEW^NAME"}
+            provenance=merged, identifiers=[Identifier("NEW", GENHOSP)], demographics={"name": "NEW^NAME"}
         )
-        identity.merge(origin=merged, survivor=Identifier("NEW", GENHOSP), retired=Identifier("OLD", GENHOSP))
+        identity.merge(
+            provenance=merged, survivor=Identifier("NEW", GENHOSP), retired=Identifier("OLD", GENHOSP)
+        )
     for value in ("OLD", "NEW"):
         (answer,) = ask(PatientID=value)
         assert (answer.PatientID, answer.PatientName) == ("NEW", "NEW^NAME")

@@ -31,9 +31,9 @@ TAGS = ("00100010", "00100020", "00100021", "00100030", "00100040", "00080050")
 
 
 @pytest.fixture
-def hospital(home: None, user: User, facility: Facility, origin: Any) -> Hospital:
+def hospital(home: None, user: User, facility: Facility, provenance: Any) -> Hospital:
     SiteSection.objects.create(name="archive", content={"quiet_seconds": 0, "reconcile": {}})
-    return Hospital(facility, origin)
+    return Hospital(facility, provenance)
 
 
 def study_of(hospital: Hospital, **attributes: Any) -> Study:

@@ -189,17 +189,17 @@ def test_a_path_that_is_no_uid_is_a_problem(get: Get) -> None:
 
 
 def test_a_matched_study_shows_its_patient_and_others_their_header(
-    get: Get, facility: Facility, origin: Callable[..., Any]
+    get: Get, facility: Facility, provenance: Callable[..., Any]
 ) -> None:
     from django.db import transaction
 
     from worklist.patients import identity
-    from worklist.patients.identity import Authority, Identifier
+    from worklist.patients.identifiers import Authority, Identifier
 
     with transaction.atomic():
         named = [Identifier("H7", Authority("GENHOSP"))]
         demographics = {"name": "Poe^Edgar", "sex": "M"}
-        patient = identity.register(origin=origin(), identifiers=named, demographics=demographics)
+        patient = identity.register(provenance=provenance(), identifiers=named, demographics=demographics)
         Study.objects.filter(study_instance_uid="1.2.4").update(patient=patient)
     (study,) = get("studies?PatientID=H7").json()
     shown = [study[tag]["Value"][0] for tag in ("00100010", "00100020", "00100021", "00100040")]

@@ -170,9 +170,9 @@ def test_it_would_be_noticed_if_the_last_to_come_won(monkeypatch: pytest.MonkeyP
     """Negative control: with stamps made on arrival, the same messages end differently."""
     real, count = triggers.TRIGGERS["ADT", "A08"], itertools.count()
 
-    def on_arrival(reading: Any) -> None:
-        stamp = replace(reading.origin.stamp, made_at=RECEIVED, sequence=next(count))
-        real(replace(reading, origin=replace(reading.origin, stamp=stamp)))
+    def on_arrival(reading: Any) -> Any:
+        stamp = replace(reading.provenance.stamp, made_at=RECEIVED, sequence=next(count))
+        return real(replace(reading, provenance=replace(reading.provenance, stamp=stamp)))
 
     monkeypatch.setitem(triggers.TRIGGERS, ("ADT", "A08"), on_arrival)  # type: ignore[arg-type]
     names = [message(n, "ADT^A08", pid("P1", name)) for n, name in enumerate(["A", "B"])]

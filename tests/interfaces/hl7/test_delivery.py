@@ -1,4 +1,4 @@
-"""What goes out arrives: at least once, as the same bytes, in the order of its lane.
+"""What goes out arrives: at least once, as the same bytes, in the order of its ordering_key.
 
 The receiver is a real socket that follows a script: one act for each message that it reads.
 """
@@ -148,7 +148,7 @@ def pacs(receiver: Receiver, facility: Facility, monkeypatch: pytest.MonkeyPatch
 numbers = itertools.count(1)
 
 
-def enqueue(lane: str = "", **patient: Any) -> OutboundMessage:
+def enqueue(ordering_key: str = "", **patient: Any) -> OutboundMessage:
     """A message with the facts of an order in process."""
     number = next(numbers)
     facts = {
@@ -189,7 +189,7 @@ def enqueue(lane: str = "", **patient: Any) -> OutboundMessage:
         "when": "20260302082000+0000",
     }
     with transaction.atomic():
-        outbox.enqueue(message_type=ORDER_STATUS, key=f"k{number}", facts=facts, lane=lane)
+        outbox.enqueue(message_type=ORDER_STATUS, key=f"k{number}", facts=facts, ordering_key=ordering_key)
     return OutboundMessage.objects.get(key=f"k{number}")
 
 
@@ -234,7 +234,7 @@ def test_a_commit_acknowledgment_suffices(pacs: Destination, receiver: Receiver)
 
 
 def test_many_go_over_one_connection_in_their_order(pacs: Destination, receiver: Receiver) -> None:
-    sent = [enqueue(lane=f"p{n % 3}").control_id for n in range(9)]
+    sent = [enqueue(ordering_key=f"p{n % 3}").control_id for n in range(9)]
     deliver()
     assert receiver.ids == sent
     assert receiver.connections == 1
@@ -386,13 +386,13 @@ def test_nobody_listens_and_that_is_told_once(pacs: Destination, receiver: Recei
         assert deliver().state == JobState.RETRY
     pacs.refresh_from_db()
     message.refresh_from_db()
-    assert pacs.standing_since and happened("hl7.queue_standing") == 1
+    assert pacs.stalled_since and happened("hl7.queue_standing") == 1
     assert message.attempts == 4 and "no connection" in message.last_error
     receiver.start()
     assert deliver(rounds=2).state == JobState.DONE
     pacs.refresh_from_db()
     assert receiver.received == [bytes(OutboundMessage.objects.get().raw)]
-    assert pacs.standing_since is None and happened("hl7.queue_moving") == 1
+    assert pacs.stalled_since is None and happened("hl7.queue_moving") == 1
 
 
 def test_a_new_message_does_not_shorten_the_pause(
@@ -650,7 +650,7 @@ def test_a_reconciled_study_tells_that_its_orders_are_in_process(
             study_reconciled.send(sender=None, study=study, outcome="matched", origin_text="verdict:1")
     message = OutboundMessage.objects.get()
     assert message.key == f"study:1.2.840.1:order:{order.public_id}:IP"
-    assert message.lane == survivor.public_id
+    assert message.ordering_key == survivor.public_id
     deliver()
     arrived = er7.parse(receiver.received[0])
     found = {

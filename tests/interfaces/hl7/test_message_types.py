@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 from django.db import transaction
 
+from accounts.actor import Actor
 from accounts.models import Facility, User
 from archive.models import Study
 from archive.signals import study_reconciled
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound import message_types, messages
-from interfaces.hl7.outbound.decision_effects import foretell
+from interfaces.hl7.outbound.decision_effects import effects_on_preview
 from ledger.models import Event
 from reporting.models import ReportVersion
 from reporting.signals import version_released
@@ -63,7 +64,7 @@ def both(world: World) -> ReportVersion:
 
 @pytest.mark.django_db
 def test_each_destination_gets_what_its_messages_name(file: Path, facility: Facility, user: User) -> None:
-    site.apply(file)
+    site.apply(file, by=Actor.system())
     both(World(Facility.objects.get(code="GENHOSP"), user))
     assert sent() == {
         "COPY": ["order_status", "results"],
@@ -74,13 +75,13 @@ def test_each_destination_gets_what_its_messages_name(file: Path, facility: Faci
 
 @pytest.mark.django_db
 def test_a_change_of_the_file_counts_from_the_next_message_on(file: Path) -> None:
-    site.apply(file)
+    site.apply(file, by=Actor.system())
     file.write_text(FILE.replace("[order_status]", "[order_status, results]"))
-    changes = [str(change) for change in site.apply(file)]
+    changes = [str(change) for change in site.apply(file, by=Actor.system())]
     assert changes == ["change    destination HIS: options"]
     names = {one.name: [row.name for row in message_types.receivers(one)] for one in messages.ALL}
     assert names == {"order_status": ["COPY", "HIS"], "results": ["COPY", "EHR", "HIS"]}
-    assert not site.apply(file)
+    assert not site.apply(file, by=Actor.system())
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_a_report_that_no_destination_takes_says_so(facility: Facility, user: Us
 def test_the_words_of_a_preview_come_from_the_type(facility: Facility, user: User) -> None:
     Destination.objects.create(name="HIS", host="127.0.0.1", port=1)
     world = World(facility, user)
-    told = foretell(None, study=Study.objects.get(pk=world.study.pk))
+    told = effects_on_preview(None, study=Study.objects.get(pk=world.study.pk))
     both(world)
     number = world.order.accession_number
     assert told() == [

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import OperationalError
 
-from interfaces.hl7.inbound import inbox, triggers
+from interfaces.hl7.inbound import message_store, triggers
 from interfaces.hl7.models import InboundMessage
 from interfaces.hl7.wire import framing, mllp
 from interfaces.hl7.wire.mllp import Listener, Timing
@@ -229,7 +229,7 @@ def test_what_could_not_be_stored_is_not_answered(
         raise OperationalError("database or disk is full")
 
     with running.peer() as peer, monkeypatch.context() as patched:
-        patched.setattr(inbox, "_store", full)
+        patched.setattr(message_store, "store", full)
         peer.send(say("ADT^A08", PID))
         assert peer.read() == ""
     with running.peer() as peer:
@@ -243,10 +243,10 @@ def test_a_stop_lets_the_message_in_flight_end(
     """F19."""
     real, begun = triggers.TRIGGERS["ADT", "A08"], threading.Event()
 
-    def slow(reading: object) -> None:
+    def slow(reading: object) -> object:
         begun.set()
         time.sleep(0.5)
-        real(reading)  # type: ignore[arg-type]
+        return real(reading)  # type: ignore[arg-type]
 
     monkeypatch.setitem(triggers.TRIGGERS, ("ADT", "A08"), slow)  # type: ignore[arg-type]
     with running.peer() as busy, running.peer() as idle:

@@ -20,7 +20,7 @@ from ledger.models import Event, Job
 from reporting.models import ReportVersion
 from reporting.reports import signatures
 from reporting.signals import version_released
-from tests.actors import integrator
+from tests.actors import acting, integrator
 from tests.conftest import EIGHT
 from tests.interfaces.hl7.test_delivery import Receiver
 from tests.reporting.rendering.builders import SECTIONS, World
@@ -180,7 +180,7 @@ def test_preliminary_final_addendum_and_correction_say_what_they_are(world: Worl
     assert found[IMPRESSION] == ("Left.", "C")
     assert found["18834-2"] == ("", "D")
     assert found["59776-5"][1] == found[ADDENDUM][1] == "F"
-    assert OutboundMessage.objects.values("lane").distinct().count() == 1
+    assert OutboundMessage.objects.values("ordering_key").distinct().count() == 1
 
 
 def test_a_retraction_says_wrong_to_the_order_that_was_told(world: World) -> None:
@@ -294,7 +294,7 @@ def test_what_is_signed_arrives_and_counts_as_delivered(world: World) -> None:
     world.item.status = "reading"
     world.item.save()
     with transaction.atomic():
-        version = signatures.sign(report=world.report, by=world.user, revision=world.report.revision)
+        version = signatures.sign(report=world.report, by=acting(world.user), revision=world.report.revision)
     for kind, key in ((signatures.RELEASE, version.public_id), (outbox.JOB, "HIS")):
         assert jobs.run(Job.objects.get(kind=kind, key=key).pk)
     receiver.stop()

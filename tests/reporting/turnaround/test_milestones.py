@@ -18,9 +18,10 @@ from tests.actors import stamped_as
 from tests.conftest import EIGHT
 from worklist.models import Order, ScheduledProcedureStep, StatusEvent
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 from worklist.schedule import step_actions
 
@@ -31,25 +32,25 @@ def at(minute: float) -> datetime:
     return EIGHT + timedelta(minutes=minute)
 
 
-def place(origin: Provenance, number: str = "1", **values: Any) -> Order:
+def place(provenance: Provenance, number: str = "1", **values: Any) -> Order:
     with transaction.atomic():
         patient = identity.register(
-            origin=origin,
+            provenance=provenance,
             identifiers=[Identifier("P1", Authority("GENHOSP"), "MR")],
             demographics={"name": "BARS^ANNA"},
         )
         procedure = ProcedureUpdate(
-            values={"code": "71260", "description": "CT chest"},
-            steps=[StepUpdate(values={"modality": "CT", "start": at(30)})],
+            content=ProcedureContent(code="71260", description="CT chest"),
+            steps=[StepUpdate(content=StepContent(modality="CT", start=at(30)))],
         )
-        values = {"patient_id": patient.pk, "accession_number": f"A{number}", **values}
-        statement = OrderUpdate(placer=Number(f"PL{number}", "HIS"), values=values, procedures=[procedure])
-        return order_application.apply(statement=statement, origin=origin)
+        content = OrderContent(patient_id=patient.pk, accession_number=f"A{number}", **values)
+        update = OrderUpdate(placer=Number(f"PL{number}", "HIS"), content=content, procedures=[procedure])
+        return order_application.apply(update=update, provenance=provenance)
 
 
-def act(order: Order, kind: str, origin: Provenance) -> None:
+def act(order: Order, kind: str, provenance: Provenance) -> None:
     step = ScheduledProcedureStep.objects.get(procedure__order=order)
-    with transaction.atomic(), stamped_as(origin) as actor:
+    with transaction.atomic(), stamped_as(provenance) as actor:
         step_actions.change_step(by=actor, step=step, kind=kind)
 
 
@@ -138,12 +139,12 @@ def test_dates_and_times_of_headers_are_read_in_the_zone_of_the_study(
 
 @pytest.mark.django_db
 def test_an_items_times_are_those_of_its_orders_acts(
-    facility: Facility, origin: Callable[..., Provenance]
+    facility: Facility, provenance: Callable[..., Provenance]
 ) -> None:
-    order = place(origin(5))
-    place(origin(2))  # the same order, told again by an earlier message that came later
+    order = place(provenance(5))
+    place(provenance(2))  # the same order, told again by an earlier message that came later
     for kind, minute in ((K.ARRIVE, 20), (K.START, 31), (K.COMPLETE, 55)):
-        act(order, kind, origin(minute))
+        act(order, kind, provenance(minute))
     item = make_item(facility, order)
     milestones.refresh(item)
     item = ReadingItem.objects.get()
@@ -152,12 +153,12 @@ def test_an_items_times_are_those_of_its_orders_acts(
 
 
 @pytest.mark.django_db
-def test_an_undone_act_counts_no_more(facility: Facility, origin: Callable[..., Provenance]) -> None:
-    order = place(origin(0))
-    act(order, K.ARRIVE, origin(20))
+def test_an_undone_act_counts_no_more(facility: Facility, provenance: Callable[..., Provenance]) -> None:
+    order = place(provenance(0))
+    act(order, K.ARRIVE, provenance(20))
     item = make_item(facility, order)
     milestones.refresh(item)
-    with transaction.atomic(), stamped_as(origin(21)) as actor:
+    with transaction.atomic(), stamped_as(provenance(21)) as actor:
         step_actions.undo(by=actor, act=StatusEvent.objects.get())
     milestones.refresh(item)
     assert item.arrived_at is None
@@ -196,18 +197,18 @@ def test_without_a_completion_the_last_image_before_it_was_ready_tells(facility:
 
 @pytest.mark.django_db
 def test_a_cancel_leaves_all_views_at_once(
-    facility: Facility, user: User, origin: Callable[..., Provenance]
+    facility: Facility, user: User, provenance: Callable[..., Provenance]
 ) -> None:
     """An order without an item waits for its exam, until it is cancelled."""
-    order = place(origin(0))
-    act(order, K.ARRIVE, origin(20))
+    order = place(provenance(0))
+    act(order, K.ARRIVE, provenance(20))
     question = Question(at(-60), at(300), at(200), ("access", "wait", "rtat_r"), group_by=("modality",))
     found = period_figures.report(user, question)
     assert [(found.intervals[name].waiting, found.intervals[name].n) for name in ("access", "wait")] == [
         (1, 1)
     ] * 2
     assert found.groups[0].titles == ("CT",)
-    with transaction.atomic(), stamped_as(origin(40)) as actor:
+    with transaction.atomic(), stamped_as(provenance(40)) as actor:
         step_actions.cancel(by=actor, order=order, reason="entered twice")
     found = period_figures.report(user, question)
     assert [
@@ -219,11 +220,11 @@ def test_a_cancel_leaves_all_views_at_once(
 
 @pytest.mark.django_db
 def test_a_completed_exam_without_images_waits(
-    facility: Facility, user: User, origin: Callable[..., Provenance]
+    facility: Facility, user: User, provenance: Callable[..., Provenance]
 ) -> None:
-    order = place(origin(0))
+    order = place(provenance(0))
     for kind, minute in ((K.START, 10), (K.COMPLETE, 20)):
-        act(order, kind, origin(minute))
+        act(order, kind, provenance(minute))
     question = Question(at(-60), at(300), at(200), ("rtat_r", "image_lag"))
     assert period_figures.report(user, question).intervals["rtat_r"].waiting == 1
     make_item(facility, order, ordered_at=at(0), started_at=at(10), completed_at=at(20), final_at=at(120))

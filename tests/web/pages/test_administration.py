@@ -10,13 +10,14 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import site_sync, users
+from accounts.actor import Actor
 from accounts.models import Facility, Role, SiteSection, Token, User
 from archive.models import Quarantined
 from interfaces.hl7.models import Destination, Source
 from ledger import audit, jobs, queues
 from ledger.errors import Conflict
 from ledger.models import AuditEvent, Event, Job, JobState
-from tests.actors import integrator
+from tests.actors import ADDRESS, integrator
 from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from worklist.models import Station
@@ -134,7 +135,12 @@ def test_the_last_administrator_stays(admin: User, facility: Facility, taken: di
     post(client, f"/users/{admin.public_id}", 302, **taken)
     with transaction.atomic(), pytest.raises(Conflict):
         users.change(
-            User.objects.get(username="second"), full_name="", roles=[], facilities=[], is_active=True
+            User.objects.get(username="second"),
+            by=Actor.system(),
+            full_name="",
+            roles=[],
+            facilities=[],
+            is_active=True,
         )
 
 
@@ -255,6 +261,9 @@ def test_the_trail_is_filtered_and_parted(admin: User) -> None:
         things = [("message", f"{number:032x}") for number in range(12)]
         audit.note(integrator("<b>"), audit.EXPORT, audit.READ, *things, outcome=audit.SERIOUS_FAILURE)
     client = signed_in(admin)
+    User.objects.create(username="rita", full_name="Rita Rau")
+    shown = page(client, "/audit?actor=rita")
+    assert "Rita Rau" in shown and f"{ADDRESS} page" in shown
     assert "of 60" in page(client, "/audit?actor=rita") and "1–50" in page(client, "/audit")
     text = page(client, "/audit?outcome=failed")
     assert (

@@ -268,26 +268,26 @@ def test_odd_queries_find_nothing(browser: Client, path: str) -> None:
 
 
 def decided(browser: Client, study: Study, path: str, action: str, **values: Any) -> Decision:
-    """Preview, then decide; the preview has to foretell what the page then shows."""
+    """Preview, then decide; the preview has to say what the page then shows."""
     sent = form(study, action, **values)
     before = Decision.objects.count()
-    foretold = browser.post(f"{path}/preview", sent)
-    assert foretold.status_code == 200, words(foretold)
-    assert Decision.objects.count() == before and "Undo brings back" in words(foretold)
+    previewed = browser.post(f"{path}/preview", sent)
+    assert previewed.status_code == 200, words(previewed)
+    assert Decision.objects.count() == before and "Undo brings back" in words(previewed)
     answer = browser.post(f"{path}/decide", sent)
     assert (answer.status_code, answer["Location"]) == (302, path), words(answer)
     study.refresh_from_db()
     patient = study.patient
     if patient is not None:
-        assert f"{patient.current.value}^^^GENHOSP" in words(foretold)
+        assert f"{patient.current.value}^^^GENHOSP" in words(previewed)
     return Decision.objects.latest("pk")
 
 
 def test_link_from_the_form_to_the_row(browser: Client, mismatch: Study, path: str) -> None:
     Destination.objects.create(name="HIS", host="127.0.0.1", port=1)
-    foretold = words(browser.post(f"{path}/preview", form(mismatch, "link", target=target())))
-    assert "Sends ORM SC/IP to HIS" in foretold and not OutboundMessage.objects.exists()
-    assert "nobody: the identity in its header (BARS, ANNA, P1) → REAL, RITA (P2^^^GENHOSP)" in foretold
+    previewed = words(browser.post(f"{path}/preview", form(mismatch, "link", target=target())))
+    assert "Sends ORM SC/IP to HIS" in previewed and not OutboundMessage.objects.exists()
+    assert "nobody: the identity in its header (BARS, ANNA, P1) → REAL, RITA (P2^^^GENHOSP)" in previewed
     decision = decided(browser, mismatch, path, "link", target=target())
     assert (decision.kind, decision.reason, decision.by) == ("link", "seen both", "Anna")
     assert mismatch.patient == Patient.objects.get(value="P2")

@@ -106,7 +106,7 @@ def test_a_process_is_known_by_its_heartbeat(db: None, age: int, wanted: tuple[s
 def test_a_queue_that_stands_is_seen(db: None) -> None:
     assert state("out") == ("ok", "")
     his = Destination.objects.create(
-        name="HIS", host="h", port=1, standing_since=clock.now() - timedelta(minutes=3)
+        name="HIS", host="h", port=1, stalled_since=clock.now() - timedelta(minutes=3)
     )
     assert state("out") == ("late", "stands for 3 min")
     OutboundMessage.objects.create(

@@ -346,10 +346,10 @@ def test_acts_that_do_not_fit_are_refused(user: User) -> None:
 
 
 def test_a_queue_says_how_long_it_is_and_why_it_stands(user: User) -> None:
-    stuck = send("held", lane="L", last_error="AE 204 unknown patient")
-    waiting = [send(number=number, lane="L") for number in (2, 3)]
+    stuck = send("held", ordering_key="L", last_error="AE 204 unknown patient")
+    waiting = [send(number=number, ordering_key="L") for number in (2, 3)]
     send("delivered", number=4)
-    Destination.objects.update(standing_since=timezone.now())
+    Destination.objects.update(stalled_since=timezone.now())
     client = signed_in(user)
     text = page(client, "/messages/destinations/HIS")
     assert ids(text) == [stuck.public_id, *(row.public_id for row in waiting)]

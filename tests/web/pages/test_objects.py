@@ -37,8 +37,8 @@ def linked(facility: Facility, order: Order, number: int = 7) -> Study:
 # Links both ways
 
 
-def test_patient_order_and_study_lead_to_each_other(user: User, facility: Facility, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_patient_order_and_study_lead_to_each_other(user: User, facility: Facility, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     study = linked(facility, order)
     paths = {
         "patient": f"/patients/{order.patient.public_id}",
@@ -58,9 +58,9 @@ def test_what_is_not_there_is_404(user: User, path: str, key: str) -> None:
     assert signed_in(user).get(path.format(key)).status_code == 404
 
 
-def test_what_is_another_facilitys_does_not_exist(user: User, origin: Make) -> None:
+def test_what_is_another_facilitys_does_not_exist(user: User, provenance: Make) -> None:
     other = Facility.objects.create(code="OTHER", name="Other Hospital")
-    order = place_order(origin(facility=other), "1")
+    order = place_order(provenance(facility=other), "1")
     study = make_study(other, 7)
     for path in (f"/patients/{order.patient.public_id}", f"/orders/{order.public_id}", "/studies/2.25.7"):
         assert signed_in(user).get(path).status_code == 404
@@ -68,15 +68,15 @@ def test_what_is_another_facilitys_does_not_exist(user: User, origin: Make) -> N
     assert study.facility == other
 
 
-def test_a_referrer_sees_none_of_them(facility: Facility, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_a_referrer_sees_none_of_them(facility: Facility, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     client = signed_in(person(facility, Role.REFERRER))
     for path in (f"/patients/{order.patient.public_id}", f"/orders/{order.public_id}", "/studies/2.25.7"):
         assert client.get(path).status_code == 403
 
 
-def test_what_is_read_is_audited(user: User, facility: Facility, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_what_is_read_is_audited(user: User, facility: Facility, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     study = linked(facility, order)
     client = signed_in(user)
     for path in (f"/patients/{order.patient.public_id}", f"/orders/{order.public_id}", "/studies/2.25.7"):
@@ -85,9 +85,11 @@ def test_what_is_read_is_audited(user: User, facility: Facility, origin: Make) -
     assert named == {order.patient.public_id, order.public_id, study.study_instance_uid}
 
 
-def test_nothing_brings_its_own_markup(user: User, facility: Facility, origin: Make) -> None:
+def test_nothing_brings_its_own_markup(user: User, facility: Facility, provenance: Make) -> None:
     evil = "<script>alert(1)</script>"
-    order = place_order(origin(), "1", evil, description=evil, reason=evil, demographics={"allergies": evil})
+    order = place_order(
+        provenance(), "1", evil, description=evil, reason=evil, demographics={"allergies": evil}
+    )
     study = linked(facility, order)
     Study.objects.filter(pk=study.pk).update(description=evil, patient_name=evil, accession_number=evil)
     Series.objects.create(
@@ -108,10 +110,10 @@ def test_nothing_brings_its_own_markup(user: User, facility: Facility, origin: M
 # The patient header
 
 
-def test_the_header_is_the_same_everywhere(user: User, facility: Facility, origin: Make) -> None:
+def test_the_header_is_the_same_everywhere(user: User, facility: Facility, provenance: Make) -> None:
     told = {"allergies": "Iodine", "pregnancy": "3"}
     order = place_order(
-        origin(), "1", "Yamada^Tarou=山田^太郎=やまだ^たろう", demographics=told, danger="MRSA"
+        provenance(), "1", "Yamada^Tarou=山田^太郎=やまだ^たろう", demographics=told, danger="MRSA"
     )
     linked(facility, order)
     for path in (f"/patients/{order.patient.public_id}", f"/orders/{order.public_id}", "/studies/2.25.7"):
@@ -141,9 +143,11 @@ def test_a_study_of_nobody_shows_whom_the_images_name(user: User, facility: Faci
 # The order
 
 
-def test_an_order_shows_its_numbers_steps_and_messages(user: User, facility: Facility, origin: Make) -> None:
+def test_an_order_shows_its_numbers_steps_and_messages(
+    user: User, facility: Facility, provenance: Make
+) -> None:
     message = receive(1)
-    order = place_order(origin(source=f"hl7:{message.public_id}"), "1", reason="Cough", priority="STAT")
+    order = place_order(provenance(source=f"hl7:{message.public_id}"), "1", reason="Cough", priority="STAT")
     text = page(user, f"/orders/{order.public_id}")
     for part in ("PL1", "HIS", "A1", "Cough", "STAT", "CT chest", "71260", "MSG1", "ORM^O01", ">AA<"):
         assert part in text
@@ -152,8 +156,8 @@ def test_an_order_shows_its_numbers_steps_and_messages(user: User, facility: Fac
     assert "MSG1" not in page(technologist, f"/orders/{order.public_id}"), "messages are for integrators"
 
 
-def test_acts_of_steps_lead_back_to_the_order(user: User, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_acts_of_steps_lead_back_to_the_order(user: User, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     path = f"/orders/{order.public_id}"
     assert f'value="arrive:{step_of(order).public_id}"' in page(user, path)
     data = {"do": f"arrive:{step_of(order).public_id}", "next": path}
@@ -161,8 +165,8 @@ def test_acts_of_steps_lead_back_to_the_order(user: User, origin: Make) -> None:
     assert "Patient arrival recorded" in page(user, path)
 
 
-def test_cancelling_needs_a_reason_and_can_be_undone(user: User, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_cancelling_needs_a_reason_and_can_be_undone(user: User, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     client, path = signed_in(user), f"/orders/{order.public_id}"
     assert client.post(f"{path}/cancel", {"reason": " \0"}).status_code == 422
     assert client.post(f"{path}/cancel", {"reason": "wrong side"}).status_code == 302
@@ -177,8 +181,8 @@ def test_cancelling_needs_a_reason_and_can_be_undone(user: User, origin: Make) -
     assert order.status == "scheduled"
 
 
-def test_who_may_not_cancel_is_not_asked(facility: Facility, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_who_may_not_cancel_is_not_asked(facility: Facility, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     client = signed_in(person(facility, Role.MANAGER))
     assert "Cancel the order" not in read(client.get(f"/orders/{order.public_id}"))
     assert client.post(f"/orders/{order.public_id}/cancel", {"reason": "x"}).status_code == 403
@@ -205,8 +209,10 @@ def test_a_study_shows_its_series_and_leads_to_the_viewer(user: User, facility: 
     assert 'href="/viewer?StudyInstanceUIDs=2.25.7"' in text
 
 
-def test_what_the_images_say_of_another_name_is_said(user: User, facility: Facility, origin: Make) -> None:
-    study = linked(facility, place_order(origin(), "1"))
+def test_what_the_images_say_of_another_name_is_said(
+    user: User, facility: Facility, provenance: Make
+) -> None:
+    study = linked(facility, place_order(provenance(), "1"))
     Study.objects.filter(pk=study.pk).update(patient_name="BARS^ANNE")
     assert "The images say: <b>BARS, ANNE</b>" in page(user, "/studies/2.25.7")
 
@@ -215,9 +221,9 @@ def test_what_the_images_say_of_another_name_is_said(user: User, facility: Facil
 
 
 def test_a_patients_lists_come_in_parts(
-    user: User, facility: Facility, origin: Make, django_assert_max_num_queries: Any
+    user: User, facility: Facility, provenance: Make, django_assert_max_num_queries: Any
 ) -> None:
-    patient = register(origin(), "P1")
+    patient = register(provenance(), "P1")
     for number in range(25):
         make_study(facility, number, "matched", patient=patient, last_received_at=timezone.now())
     client = signed_in(user)

@@ -12,7 +12,7 @@ from tests.web.markup import read
 from tests.web.pages.world import make_study, person, place_order, register, signed_in
 from worklist.models import Patient, RequestedProcedure
 from worklist.patients import identity, patient_search
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
@@ -28,9 +28,9 @@ def leads(user: User, text: str) -> str:
 @pytest.mark.parametrize(
     "text", ["P1", "p1", "P1^^^GENHOSP", "BARS", "bars, anna", "Anna Bars", " bars  anna ", "ars"]
 )
-def test_one_patient_is_opened(user: User, origin: Make, text: str) -> None:
-    patient = register(origin(), "P1")
-    register(origin(), "P2", "CURIE^MARIE")
+def test_one_patient_is_opened(user: User, provenance: Make, text: str) -> None:
+    patient = register(provenance(), "P1")
+    register(provenance(), "P2", "CURIE^MARIE")
     assert leads(user, text) == f"/patients/{patient.public_id}"
 
 
@@ -51,18 +51,18 @@ def test_one_patient_is_opened(user: User, origin: Make, text: str) -> None:
     ],
 )
 def test_names_are_found_in_every_script_and_spelling(
-    user: User, origin: Make, name: str, texts: list[str]
+    user: User, provenance: Make, name: str, texts: list[str]
 ) -> None:
-    patient = register(origin(), "P1", name)
-    register(origin(), "P2", "OTHER^SOMEBODY=別^人=べつ^ひと")
+    patient = register(provenance(), "P1", name)
+    register(provenance(), "P2", "OTHER^SOMEBODY=別^人=べつ^ひと")
     for text in texts:
         assert leads(user, text) == f"/patients/{patient.public_id}", text
 
 
-def test_an_identifier_that_names_no_record_is_found_too(user: User, origin: Make) -> None:
+def test_an_identifier_that_names_no_record_is_found_too(user: User, provenance: Make) -> None:
     with transaction.atomic():
         patient = identity.register(
-            origin=origin(),
+            provenance=provenance(),
             identifiers=[
                 Identifier("P1", Authority("GENHOSP"), "MR"),
                 Identifier("078-05-1120", Authority("SSA"), "SS"),
@@ -73,25 +73,25 @@ def test_an_identifier_that_names_no_record_is_found_too(user: User, origin: Mak
     assert leads(user, "078-05-112") == ""
 
 
-def test_a_retired_identifier_leads_to_the_record_that_shows(user: User, origin: Make) -> None:
-    old, new = register(origin(), "OLD"), register(origin(), "NEW")
+def test_a_retired_identifier_leads_to_the_record_that_shows(user: User, provenance: Make) -> None:
+    old, new = register(provenance(), "OLD"), register(provenance(), "NEW")
     with transaction.atomic():
         survivor, retired = (Identifier(v, Authority("GENHOSP"), "MR") for v in ("NEW", "OLD"))
-        identity.merge(origin=origin(5), survivor=survivor, retired=retired)
+        identity.merge(provenance=provenance(5), survivor=survivor, retired=retired)
     assert leads(user, "OLD") == f"/patients/{new.public_id}"
     page = read(signed_in(user).get(f"/patients/{old.public_id}"))
     assert "OLD^^^GENHOSP is merged into this record" in page
 
 
 @pytest.mark.parametrize("text", ["A1", "PL1", "PL1^HIS"])
-def test_an_order_is_found_by_its_numbers(user: User, origin: Make, text: str) -> None:
-    order = place_order(origin(), "1")
-    place_order(origin(), "2")
+def test_an_order_is_found_by_its_numbers(user: User, provenance: Make, text: str) -> None:
+    order = place_order(provenance(), "1")
+    place_order(provenance(), "2")
     assert leads(user, text) == f"/orders/{order.public_id}"
 
 
-def test_an_order_is_found_by_the_study_uid_that_is_planned_for_it(user: User, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_an_order_is_found_by_the_study_uid_that_is_planned_for_it(user: User, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     uid = RequestedProcedure.objects.get(order=order).study_instance_uid
     assert leads(user, uid) == f"/orders/{order.public_id}"
 
@@ -101,12 +101,12 @@ def test_a_study_is_found_by_its_uid_and_its_accession_number(user: User, facili
     assert leads(user, "2.25.7") == leads(user, "S7") == "/studies/2.25.7"
 
 
-def test_several_hits_are_listed(user: User, origin: Make, facility: Facility) -> None:
-    register(origin(), "P1", "BARS^ANNA")
-    register(origin(), "P2", "BARSKY^BEN=<b>^x")
+def test_several_hits_are_listed(user: User, provenance: Make, facility: Facility) -> None:
+    register(provenance(), "P1", "BARS^ANNA")
+    register(provenance(), "P2", "BARSKY^BEN=<b>^x")
     page = read(signed_in(user).get("/search", {"q": "bars"}))
     assert "2 hits" in page and "BARS, ANNA" in page and "BARSKY, BEN" in page and "<b>^" not in page
-    place_order(origin(), "X")
+    place_order(provenance(), "X")
     make_study(facility, 7, accession_number="AX")
     page = read(signed_in(user).get("/search", {"q": "AX"}))
     assert "Orders" in page and "Studies" in page
@@ -131,22 +131,22 @@ def test_a_text_that_is_too_long_is_said_to_be(user: User) -> None:
     assert len(response.content) < 20_000
 
 
-def test_what_is_another_facilitys_is_not_found(user: User, origin: Make) -> None:
+def test_what_is_another_facilitys_is_not_found(user: User, provenance: Make) -> None:
     other = Facility.objects.create(code="OTHER", name="Other Hospital")
-    place_order(origin(facility=other), "1")
+    place_order(provenance(facility=other), "1")
     make_study(other, 7)
     for text in ("P1", "BARS", "A1", "PL1", "2.25.7", "S7"):
         assert leads(user, text) == ""
 
 
-def test_each_role_finds_what_it_may_see(facility: Facility, origin: Make) -> None:
-    register(origin(), "P1")
+def test_each_role_finds_what_it_may_see(facility: Facility, provenance: Make) -> None:
+    register(provenance(), "P1")
     assert leads(person(facility, Role.TECHNOLOGIST), "P1")
     assert signed_in(person(facility, Role.REFERRER)).get("/search?q=P1").status_code == 403
 
 
-def test_whose_records_show_is_audited(user: User, origin: Make) -> None:
-    patient = register(origin(), "P1")
+def test_whose_records_show_is_audited(user: User, provenance: Make) -> None:
+    patient = register(provenance(), "P1")
     signed_in(user).get("/search", {"q": "P1"})
     named = [thing["id"] for row in AuditEvent.objects.filter(action="R") for thing in row.objects_named]
     assert named == [patient.public_id]

@@ -16,9 +16,10 @@ from accounts.models import Facility, Role, SiteSection, User
 from archive.models import StudyException
 from ledger.models import AuditEvent
 from reporting.dictation import audio, dictations, transcription
-from reporting.models import Dictation, ReadingItem, ReportTemplate
+from reporting.models import Dictation, ReadingItem, Report, ReportTemplate
 from reporting.reading_worklist import assignment
 from reporting.reports import drafts
+from tests.actors import acting
 from tests.archive.conftest import home as home
 from tests.reporting.conftest import World
 from tests.reporting.conftest import people as people
@@ -28,6 +29,7 @@ from tests.reporting.conftest import trudy as trudy
 from tests.reporting.conftest import world as world
 from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
+from web.pages.reading import reading_rows
 from web.pages.reading.report_versions import pieces
 
 pytestmark = pytest.mark.django_db
@@ -37,9 +39,9 @@ EVIL = "</textarea><script>alert(1)</script>\"'&"
 
 def spoken(item: ReadingItem, by: User, *, is_finished: bool = True) -> Dictation:
     with transaction.atomic():
-        row = dictations.begin(uuid=str(uuid.uuid4()), item=item, by=by)
-        dictations.add_segment(dictation=row, seq=0, name=audio.write(SECOND), data=SECOND, by=by)
-        return dictations.finish(dictation=row, segments=1, sha256="", by=by) if is_finished else row
+        row = dictations.begin(uuid=str(uuid.uuid4()), item=item, by=acting(by))
+        dictations.add_segment(dictation=row, seq=0, name=audio.write(SECOND), data=SECOND, by=acting(by))
+        return dictations.finish(dictation=row, segments=1, sha256="", by=acting(by)) if is_finished else row
 
 
 def text_of(client: Client, path: str, status: int = 200) -> str:
@@ -126,12 +128,35 @@ class TestWorklist:
         assert item.hold_reason == "need information" and item.hold_note == "asked the ward"
         assert client.post("/reading/next")["Location"] == "/reading"
 
+    @pytest.mark.parametrize(
+        ("status", "report_status", "is_open"),
+        [
+            ("not_ready", "draft", False),
+            ("reading", "draft", True),
+            ("preliminary", "preliminary", True),
+            ("reading", "final", False),
+            ("reading", "retracted", True),
+            ("final", "final", False),
+        ],
+    )
+    def test_the_list_and_the_editor_agree_on_what_is_open(
+        self, world: World, rada: User, status: str, report_status: str, is_open: bool
+    ) -> None:
+        item = world.item()
+        world.draft(item, rada)
+        Report.objects.update(status=report_status)
+        # One that was signed once may be read anew, after a retraction.
+        ReadingItem.objects.update(status=status, final_at=timezone.now())
+        (row,) = reading_rows.shown(reading_rows.whole(ReadingItem.objects.all()), timezone.now())
+        editor = signed_in(rada).get(f"/reading/{item.public_id}")
+        assert (row.is_open, editor.context["is_open"]) == (is_open, is_open)
+
     def test_what_waits_for_a_person_is_on_top(self, world: World, rada: User, trudy: User) -> None:
         item = world.item()
         dictation = spoken(item, rada)
         with transaction.atomic():
             transcription.give_back(
-                dictation=dictation, reason="wrong patient suspected", note=EVIL, by=trudy
+                dictation=dictation, reason="wrong patient suspected", note=EVIL, by=acting(trudy)
             )
         page = text_of(signed_in(rada), "/reading")
         assert "Returned dictation: wrong patient suspected" in page
@@ -210,7 +235,7 @@ class TestEditor:
     def test_others_who_look_and_who_has_it_are_shown(self, world: World, rada: User, ruben: User) -> None:
         item = world.item()
         with transaction.atomic():
-            assignment.take(item=item, by=rada)
+            assignment.take(item=item, by=acting(rada))
         text_of(signed_in(rada), f"/reading/{item.public_id}")
         assert "also looking: Rada" in text_of(signed_in(ruben), f"/reading/{item.public_id}")
 
@@ -260,7 +285,7 @@ class TestEditor:
         report = world.draft(item, rada)
         with transaction.atomic():
             drafts.keep(
-                report=report, sections={"findings": "mine"}, revision=1, by=rada, reason="taken over"
+                report=report, sections={"findings": "mine"}, revision=1, by=acting(rada), reason="taken over"
             )
         for one in (rada, ruben):
             page = text_of(signed_in(one), f"/reading/{item.public_id}")
@@ -329,7 +354,7 @@ class TestTranscription:
     ) -> None:
         dictation = spoken(world.item(), rada)
         with transaction.atomic():
-            transcription.take(dictation=dictation, by=trudy)
+            transcription.take(dictation=dictation, by=acting(trudy))
         tom = people("tom", Role.TRANSCRIPTIONIST)
         page = text_of(signed_in(tom), f"/transcription/{dictation.uuid}")
         assert "Trudy types it" in page and data_of(page)["isOpen"] is False

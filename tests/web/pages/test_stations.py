@@ -86,11 +86,13 @@ def test_a_station_shows_its_queries_its_policy_and_what_it_sent(
         assert part in text, part
 
 
-def test_it_says_why_a_step_is_not_seen(user: User, origin: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_why_a_step_is_not_seen(
+    user: User, provenance: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Station.objects.create(ae_title="CT1", modalities=["CT"], selection="modality", services=["store"])
     remember(monkeypatch, "CT1", Modality="CT", ScheduledStationAETitle="CT1")
     remember(monkeypatch, "CT1", ScheduledProcedureStepStartDate="nonsense")
-    place_order(origin(), "1", modality="MR", station="MR1")
+    place_order(provenance(), "1", modality="MR", station="MR1")
     client = signed_in(user)
     for number in ("A1", "PL1"):
         text = read(client.get(f"/stations/CT1?why={number}"))
@@ -99,15 +101,15 @@ def test_it_says_why_a_step_is_not_seen(user: User, origin: Make, monkeypatch: p
         assert "It may not query the worklist at all" in text and "The query was refused" in text
     text = read(client.get("/stations/CT1?why=A2"))
     assert "No step of your facilities has the number A2" in text
-    place_order(origin(), "3", station="CT1")
+    place_order(provenance(), "3", station="CT1")
     text = read(client.get("/stations/CT1?why=A3"))
     assert "A query without keys finds it" in text and "among the answers, if asked now" in text
 
 
 def test_steps_of_other_facilities_are_not_told_of(
-    employ: Callable[..., User], origin: Make, monkeypatch: pytest.MonkeyPatch
+    employ: Callable[..., User], provenance: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place_order(origin(), "1")
+    place_order(provenance(), "1")
     Station.objects.create(ae_title="CT1")
     other = Facility.objects.create(code="OTHER", name="Other")
     client = signed_in(employ("otto", Role.INTEGRATOR, at=other))
@@ -115,9 +117,9 @@ def test_steps_of_other_facilities_are_not_told_of(
 
 
 def test_a_query_that_was_not_kept_whole_says_so(
-    user: User, origin: Make, monkeypatch: pytest.MonkeyPatch
+    user: User, provenance: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place_order(origin(), "1")
+    place_order(provenance(), "1")
     remember(monkeypatch, "CT9", Modality="CT")
     StationContact.objects.update(identifier=None)
     assert "too long to be kept" in read(signed_in(user).get("/stations/CT9?why=A1"))

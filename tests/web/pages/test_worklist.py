@@ -40,10 +40,10 @@ def messages(client: Client) -> str:
 # What shows
 
 
-def test_a_row_says_who_what_where_and_when(user: User, origin: Make) -> None:
+def test_a_row_says_who_what_where_and_when(user: User, provenance: Make) -> None:
     Station.objects.create(ae_title="CT1", name="CT 1", modalities=["CT"], location="Room 1")
     name, told = "Yamada^Tarou=山田^太郎", {"allergies": "Iodine"}
-    place_order(origin(), "1", name, priority="STAT", station="CT1", demographics=told, danger="MRSA")
+    place_order(provenance(), "1", name, priority="STAT", station="CT1", demographics=told, danger="MRSA")
     page = read(signed_in(user).get("/worklist"))
     for text in ("Yamada, Tarou", "山田, 太郎", "P1", "CT chest", "STAT", "CT 1 · Room 1", "A1", "scheduled"):
         assert text in page
@@ -58,10 +58,10 @@ def test_an_empty_list_says_how_it_fills(user: User, settings: Any) -> None:
     assert b"Nothing fits these filters" in client.get("/worklist?modality=MR").content
 
 
-def test_the_day_is_that_of_the_facility(user: User, origin: Make) -> None:
+def test_the_day_is_that_of_the_facility(user: User, provenance: Make) -> None:
     now = timezone.now()
     for days, name in ((-1, "PAST^A"), (0, "NOW^B"), (1, "NEXT^C")):
-        place_order(origin(), name[:2], name, start=now + timedelta(days=days))
+        place_order(provenance(), name[:2], name, start=now + timedelta(days=days))
     client = signed_in(user)
     assert names(client) == ["NOW, B"]
     assert names(client, "?day=yesterday") == ["PAST, A"]
@@ -70,11 +70,11 @@ def test_the_day_is_that_of_the_facility(user: User, origin: Make) -> None:
     assert names(client, f"?day={timezone.localdate() - timedelta(days=400)}") == []
 
 
-def test_filters_narrow_and_add_up(user: User, origin: Make) -> None:
+def test_filters_narrow_and_add_up(user: User, provenance: Make) -> None:
     Station.objects.create(ae_title="MR1", modalities=["MR"])
-    place_order(origin(), "1", "ONE^A", modality="CT", priority="STAT")
-    place_order(origin(), "2", "TWO^B", modality="MR", station="MR1", description="MR knee")
-    place_order(origin(), "3", "THREE^C", modality="US")
+    place_order(provenance(), "1", "ONE^A", modality="CT", priority="STAT")
+    place_order(provenance(), "2", "TWO^B", modality="MR", station="MR1", description="MR knee")
+    place_order(provenance(), "3", "THREE^C", modality="US")
     client = signed_in(user)
     assert names(client, "?modality=CT&modality=MR") == ["ONE, A", "TWO, B"]
     assert names(client, "?station=MR1") == ["TWO, B"]
@@ -84,7 +84,7 @@ def test_filters_narrow_and_add_up(user: User, origin: Make) -> None:
     assert names(client, "?q=knee&modality=CT") == []
 
 
-def test_chips_set_and_take_away_their_filter(user: User, origin: Make) -> None:
+def test_chips_set_and_take_away_their_filter(user: User, provenance: Make) -> None:
     Station.objects.create(ae_title="CT1", modalities=["CT", "MR"])
     page = read(signed_in(user).get("/worklist?modality=CT&status=done&page=3"))
     assert 'class="chip" href="/worklist?status=done" aria-current="true">CT<' in page
@@ -92,11 +92,11 @@ def test_chips_set_and_take_away_their_filter(user: User, origin: Make) -> None:
     assert 'href="/worklist?modality=CT">To do<' in page
 
 
-def test_columns_sort_both_ways(user: User, origin: Make) -> None:
+def test_columns_sort_both_ways(user: User, provenance: Make) -> None:
     now = timezone.now()
-    place_order(origin(), "1", "BARS^A", start=now, priority="ROUTINE")
-    place_order(origin(), "2", "ADAM^B", start=now + timedelta(seconds=1), priority="HIGH")
-    place_order(origin(), "3", "CURIE^C", start=now + timedelta(seconds=2), priority="STAT")
+    place_order(provenance(), "1", "BARS^A", start=now, priority="ROUTINE")
+    place_order(provenance(), "2", "ADAM^B", start=now + timedelta(seconds=1), priority="HIGH")
+    place_order(provenance(), "3", "CURIE^C", start=now + timedelta(seconds=2), priority="STAT")
     client = signed_in(user)
     assert names(client) == ["BARS, A", "ADAM, B", "CURIE, C"]
     assert names(client, "?sort=-time") == ["CURIE, C", "ADAM, B", "BARS, A"]
@@ -107,10 +107,12 @@ def test_columns_sort_both_ways(user: User, origin: Make) -> None:
     assert 'aria-sort="descending"' in read(client.get("/worklist?sort=-patient"))
 
 
-def test_long_lists_come_in_parts(user: User, origin: Make, django_assert_max_num_queries: Any) -> None:
+def test_long_lists_come_in_parts(user: User, provenance: Make, django_assert_max_num_queries: Any) -> None:
     now = timezone.now()
     for number in range(52):
-        place_order(origin(), f"{number:02}", f"N{number:02}^A", start=now + timedelta(milliseconds=number))
+        place_order(
+            provenance(), f"{number:02}", f"N{number:02}^A", start=now + timedelta(milliseconds=number)
+        )
     client = signed_in(user)
     assert names(client)[0] == "N00, A" and len(names(client)) == 50
     assert names(client, "?page=2") == ["N50, A", "N51, A"]
@@ -128,15 +130,15 @@ def test_long_lists_come_in_parts(user: User, origin: Make, django_assert_max_nu
         "?q=" + "x" * 100_000, "?q=%5E%5E%3D", "?q=%2A", "?priority=%27%22",
     ],
 )  # fmt: skip
-def test_nonsense_in_the_url_is_no_error(user: User, origin: Make, query: str) -> None:
-    place_order(origin(), "1")
+def test_nonsense_in_the_url_is_no_error(user: User, provenance: Make, query: str) -> None:
+    place_order(provenance(), "1")
     assert signed_in(user).get(f"/worklist{query}").status_code == 200
 
 
-def test_nothing_brings_its_own_markup(user: User, origin: Make) -> None:
+def test_nothing_brings_its_own_markup(user: User, provenance: Make) -> None:
     evil = "<script>alert(1)</script>^\"'><img src=x onerror=alert(1)>"
     told = {"allergies": "<b>x</b>"}
-    order = place_order(origin(), "1", evil, description="<i>CT</i>", demographics=told, danger="<u>")
+    order = place_order(provenance(), "1", evil, description="<i>CT</i>", demographics=told, danger="<u>")
     client = signed_in(user)
     for path in ("/worklist", "/worklist?view=lanes", f"/worklist/steps/{step_of(order).public_id}/label"):
         page = read(client.get(path, {"q": ""}))
@@ -145,26 +147,26 @@ def test_nothing_brings_its_own_markup(user: User, origin: Make) -> None:
         assert "&lt;script&gt;" in page
 
 
-def test_rooms_show_side_by_side(user: User, origin: Make) -> None:
+def test_rooms_show_side_by_side(user: User, provenance: Make) -> None:
     Station.objects.create(ae_title="CT1", name="CT 1", modalities=["CT"])
     Station.objects.create(ae_title="CT2", name="CT 2", modalities=["CT"])
-    place_order(origin(), "1", "ONE^A", station="CT2")
-    place_order(origin(), "2", "TWO^B", station="CT1")
+    place_order(provenance(), "1", "ONE^A", station="CT2")
+    place_order(provenance(), "2", "TWO^B", station="CT1")
     page = read(signed_in(user).get("/worklist?view=lanes"))
     assert page.index('aria-label="CT 1"') < page.index("TWO, B") < page.index('aria-label="CT 2"')
 
 
-def test_only_ones_own_facility_shows(user: User, facility: Facility, origin: Make) -> None:
+def test_only_ones_own_facility_shows(user: User, facility: Facility, provenance: Make) -> None:
     other = Facility.objects.create(code="OTHER", name="Other Hospital")
-    order = place_order(origin(facility=other), "1")
+    order = place_order(provenance(facility=other), "1")
     client = signed_in(user)
     assert names(client, "?day=any&status=all") == []
     assert do(client, "arrive", order).status_code == 404
     assert client.get(f"/worklist/steps/{step_of(order).public_id}/label").status_code == 404
 
 
-def test_what_shows_is_audited_once_an_hour(user: User, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_what_shows_is_audited_once_an_hour(user: User, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     client = signed_in(user)
     client.get("/worklist")
     client.get("/worklist")
@@ -175,8 +177,8 @@ def test_what_shows_is_audited_once_an_hour(user: User, origin: Make) -> None:
 # Acts
 
 
-def test_a_patient_arrives_is_started_and_done(user: User, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_a_patient_arrives_is_started_and_done(user: User, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     client = signed_in(user)
     for kind, status in (("arrive", "arrived"), ("start", "started"), ("complete", "completed")):
         response = do(client, kind, order, next="/worklist?modality=CT")
@@ -187,8 +189,8 @@ def test_a_patient_arrives_is_started_and_done(user: User, origin: Make) -> None
     assert AuditEvent.objects.filter(code="110111", action="U").count() == 3
 
 
-def test_a_no_show_asks_for_a_reason(user: User, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_a_no_show_asks_for_a_reason(user: User, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     client = signed_in(user)
     response = do(client, "no-show", order)
     assert response.status_code == 422 and b"Nothing is sent to the HIS" in response.content
@@ -198,8 +200,8 @@ def test_a_no_show_asks_for_a_reason(user: User, origin: Make) -> None:
     assert StatusEvent.objects.get(kind="no-show").reason == "did not call"
 
 
-def test_an_act_can_be_undone_once(user: User, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_an_act_can_be_undone_once(user: User, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     client = signed_in(user)
     do(client, "start", order)
     undo = re.search(r'action="(/worklist/undo[^"]+)"', messages(client))
@@ -210,8 +212,8 @@ def test_an_act_can_be_undone_once(user: User, origin: Make) -> None:
     assert again.status_code == 409 and b"undone already" in again.content
 
 
-def test_what_a_message_did_is_not_undone_here(user: User, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_what_a_message_did_is_not_undone_here(user: User, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     do(signed_in(user), "start", order)
     StatusEvent.objects.update(source="hl7:1")
     act = StatusEvent.objects.get()
@@ -219,8 +221,8 @@ def test_what_a_message_did_is_not_undone_here(user: User, origin: Make) -> None
     assert step_of(order).status == "started"
 
 
-def test_an_act_that_comes_too_late_says_how_things_stand(user: User, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_an_act_that_comes_too_late_says_how_things_stand(user: User, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     client = signed_in(user)
     do(client, "start", order)
     response = do(client, "arrive", order)
@@ -230,8 +232,8 @@ def test_an_act_that_comes_too_late_says_how_things_stand(user: User, origin: Ma
     assert 'href="/worklist">Back' in text
 
 
-def test_several_rows_are_done_at_once_and_what_can_not_be_is_named(user: User, origin: Make) -> None:
-    orders = [place_order(origin(), str(number), f"N{number}^A") for number in range(3)]
+def test_several_rows_are_done_at_once_and_what_can_not_be_is_named(user: User, provenance: Make) -> None:
+    orders = [place_order(provenance(), str(number), f"N{number}^A") for number in range(3)]
     client = signed_in(user)
     do(client, "complete", orders[2])
     messages(client)
@@ -260,8 +262,8 @@ def test_acts_that_make_no_sense_change_nothing(user: User, data: dict[str, Any]
     assert signed_in(user).post("/worklist/acts", data).status_code == status
 
 
-def test_who_only_looks_sees_no_acts_and_can_do_none(facility: Facility, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_who_only_looks_sees_no_acts_and_can_do_none(facility: Facility, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     client = signed_in(person(facility, Role.MANAGER))
     assert 'value="arrive:' not in read(client.get("/worklist"))
     assert do(client, "arrive", order).status_code == 403
@@ -269,8 +271,8 @@ def test_who_only_looks_sees_no_acts_and_can_do_none(facility: Facility, origin:
     assert step_of(order).status == "scheduled"
 
 
-def test_acts_need_the_form_of_a_page(user: User, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_acts_need_the_form_of_a_page(user: User, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
     assert do(client, "arrive", order).status_code == 403
@@ -278,9 +280,9 @@ def test_acts_need_the_form_of_a_page(user: User, origin: Make) -> None:
 
 
 def test_a_wait_is_measured_from_the_arrival_and_a_delay_from_the_appointment(
-    user: User, origin: Make
+    user: User, provenance: Make
 ) -> None:
-    order = place_order(origin(), "1", start=timezone.now() - timedelta(minutes=90))
+    order = place_order(provenance(), "1", start=timezone.now() - timedelta(minutes=90))
     client = signed_in(user)
     late = "1 h late" if timezone.localtime().hour > 2 else ""
     assert late in read(client.get("/worklist?day=any"))
@@ -290,8 +292,8 @@ def test_a_wait_is_measured_from_the_arrival_and_a_delay_from_the_appointment(
     assert "waits 40 min" in page and 'class="bar amber"' in page
 
 
-def test_a_label_has_what_tells_a_patient_apart(user: User, origin: Make) -> None:
-    order = place_order(origin(), "1")
+def test_a_label_has_what_tells_a_patient_apart(user: User, provenance: Make) -> None:
+    order = place_order(provenance(), "1")
     page = read(signed_in(user).get(f"/worklist/steps/{step_of(order).public_id}/label"))
     for text in ("BARS, ANNA", "1970-01-02", "female", "P1", "GENHOSP", "A1", "CT chest"):
         assert text in page

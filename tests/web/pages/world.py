@@ -13,9 +13,10 @@ from archive.reconcile.finding import Concordance, Finding
 from interfaces.hl7.models import InboundMessage
 from worklist.models import Order, Patient, ScheduledProcedureStep
 from worklist.orders import order_application
+from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
-from worklist.patients.identity import Authority, Identifier
+from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
 
@@ -34,33 +35,34 @@ def person(facility: Facility, *roles: Role) -> User:
     return user
 
 
-def register(origin: Provenance, number: str, name: str = "BARS^ANNA", **values: Any) -> Patient:
+def register(provenance: Provenance, number: str, name: str = "BARS^ANNA", **values: Any) -> Patient:
     with transaction.atomic():
         return identity.register(
-            origin=origin,
+            provenance=provenance,
             identifiers=[Identifier(number, Authority("GENHOSP"), "MR")],
             demographics={"name": name, "birth_date": "19700102", "sex": "F", **values},
         )
 
 
-def place_order(origin: Provenance, number: str, name: str = "BARS^ANNA", **values: Any) -> Order:
+def place_order(provenance: Provenance, number: str, name: str = "BARS^ANNA", **values: Any) -> Order:
     """Order `PL…`, accession `A…`, of patient `P…`; its step takes `start`, `modality`, `station`."""
     step = {"modality": values.pop("modality", "CT"), "start": values.pop("start", timezone.now())}
     step["station_ae_title"] = values.pop("station", None)
     description = values.pop("description", "CT chest")
     demographics = values.pop("demographics", {})
     with transaction.atomic():
-        patient = register(origin, f"P{number}", name, **demographics)
-        statement = OrderUpdate(
+        patient = register(provenance, f"P{number}", name, **demographics)
+        update = OrderUpdate(
             placer=Number(f"PL{number}", "HIS"),
-            values={"patient_id": patient.pk, "accession_number": f"A{number}", **values},
+            content=OrderContent(patient_id=patient.pk, accession_number=f"A{number}", **values),
             procedures=[
                 ProcedureUpdate(
-                    values={"code": "71260", "description": description}, steps=[StepUpdate(values=step)]
+                    content=ProcedureContent(code="71260", description=description),
+                    steps=[StepUpdate(content=StepContent(**step))],
                 )
             ],
         )
-        return order_application.apply(statement=statement, origin=origin)
+        return order_application.apply(update=update, provenance=provenance)
 
 
 def step_of(order: Order) -> ScheduledProcedureStep:

@@ -51,14 +51,14 @@ class Api:
 
 
 @pytest.fixture
-def hospital(facility: Facility, origin: Callable[..., Provenance]) -> Hospital:
+def hospital(facility: Facility, provenance: Callable[..., Provenance]) -> Hospital:
     SiteSection.objects.create(name="archive", content={"quiet_seconds": 60, "reconcile": {}})
     SiteSection.objects.create(
         name="worklist",
         content={"unknown_authorities": "refuse", "unknown_procedure_codes": "accept_with_modality"},
     )
     ProcedureCode.objects.create(code="71260", scheme="C4", description="CT chest", modality="CT")
-    return Hospital(facility, origin)
+    return Hospital(facility, provenance)
 
 
 @pytest.fixture

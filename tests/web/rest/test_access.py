@@ -2,18 +2,21 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from ninja import Schema
 
 from accounts.models import Role, Token, User
 from archive.models import StudyException
 from ledger.models import AuditEvent
 from tests.archive.hospital import Hospital
 from tests.web.rest.conftest import Api
+from web.rest.api import DescribedAPI  # noqa: F401  (all schemas are there then)
 from worklist.schedule import step_actions
 
 pytestmark = pytest.mark.django_db
@@ -231,3 +234,17 @@ def test_every_example_of_a_list_is_what_a_list_is(hospital: Hospital, api: Api)
         content = described[f"/api/v1{path}"]["get"]["responses"]["200"]["content"]["application/json"]
         (row,) = api.get(path, limit=1)["results"]
         assert content["example"]["results"][0].keys() == row.keys(), path
+
+
+def test_no_two_schemas_share_a_name() -> None:
+    """A description has one schema of a name, so that the second would stand for both."""
+    names = [(schema.__name__, schema.__module__) for schema in _schemas(Schema)]
+    ours = {(name, module) for name, module in names if module.startswith("web.rest")}
+    shared = [name for name, count in Counter(name for name, _ in ours).items() if count > 1]
+    assert len(ours) > 60 and not shared
+
+
+def _schemas(schema: type) -> Iterator[type]:
+    for below in schema.__subclasses__():
+        yield below
+        yield from _schemas(below)

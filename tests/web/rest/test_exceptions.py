@@ -175,6 +175,17 @@ def test_there_has_to_be_something_to_undo(api: Api, path: str) -> None:
     api.post(f"{path}/undo", {"reason": "x"}, 409)
 
 
+def test_a_decision_that_was_not_seen_is_not_undone(api: Api, path: str) -> None:
+    seen = api.post(f"{path}/resolve", {"action": "accept", "reason": "brought on a disc"})["revision"]
+    link = {"action": "link", "reason": "seen both", "scheduled_procedure_step": step(), "revision": seen}
+    newest = api.post(f"{path}/resolve", link)["revision"]
+    problem = api.post(f"{path}/undo", {"reason": "no disc", "revision": seen}, 409)
+    assert problem["errors"][0]["field"] == "revision" and "link by Anna" in problem["detail"]
+    assert api.get(path)["resolution"] == "link"
+    undone = api.post(f"{path}/undo", {"reason": "no", "revision": newest})
+    assert (undone["resolution"], undone["revision"]) == ("accept", newest + 1)
+
+
 def test_one_that_went_away_by_itself_is_listed_only_when_asked_for(hospital: Hospital, api: Api) -> None:
     study = hospital.study("A9", "P9", "LATE^LARS")
     assert api.get("/exceptions")["count"] == 1

@@ -102,7 +102,7 @@ def test_the_same_idempotency_key_signs_once(api: Api, uid: str) -> None:
 
 
 def test_a_study_without_a_verdict_is_not_ready(api: Api, hospital: Hospital) -> None:
-    study = hospital.study("", at=hospital.origin().received_at.replace(year=2090))
+    study = hospital.study("", at=hospital.provenance().received_at.replace(year=2090))
     api.post(f"/studies/{study.study_instance_uid}/reports", {}, expect=409)
 
 

@@ -1,5 +1,6 @@
 """The audit trail: who did what to whose data."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_safe
 
+from accounts.models import User
 from ledger import audit
 from ledger.models import AuditEvent
 from web.kernel import authorization, layout, paging
@@ -37,8 +39,10 @@ def trail(request: HttpRequest) -> HttpResponse:
     )
     authorization.note_reading(request, audit.QUERY, ("audit trail", "all"))
     cut = paging.cut(request, rows)
+    people = User.objects.filter(username__in={row.actor for row in cut.rows})
+    names = dict(people.values_list("username", "full_name"))
     context = {
-        "paging": cut.with_rows(_shown(row) for row in cut.rows),
+        "paging": cut.with_rows(_shown(row, names) for row in cut.rows),
         "actor": actor,
         "code": code,
         "failed": failed,
@@ -50,10 +54,11 @@ def trail(request: HttpRequest) -> HttpResponse:
     return tabs.page(request, "audit", "web/administration/audit_trail.html", context)
 
 
-def _shown(row: AuditEvent) -> dict[str, Any]:
+def _shown(row: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]:
     things = [(str(one.get("type", "")), str(one.get("id", ""))) for one in row.objects_named]
     return {
         "event": row,
+        "full_name": names.get(row.actor, ""),
         "kind": audit.KINDS.get(row.code, row.code),
         "action": audit.ACTIONS.get(row.action, row.action),
         "outcome": audit.OUTCOMES.get(row.outcome, str(row.outcome)),

@@ -1,4 +1,4 @@
-"""Queues: work, standing works, what goes out, processes; and what was kept aside."""
+"""Queues: work, recurring works, what goes out, processes; and what was kept aside."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +50,7 @@ def try_again(request: HttpRequest, public_id: str) -> HttpResponse:
     except Conflict as error:
         text = f"This work needs nobody: {error}. Nothing was changed."
         return layout.refuse(request, 409, "It is in another state by now", text, here)
-    layout.flash(request, f"{job.kind} is begun anew.")
+    layout.flash(request, f"{jobs.words_of(job.kind)}: started again.")
     return HttpResponseRedirect(here)
 
 
@@ -82,7 +82,7 @@ def quarantined_file(request: HttpRequest, public_id: str) -> HttpResponseBase:
     if row is None or path is None or not _exists(path):
         raise Http404
     with transaction.atomic():
-        authorization.note_change(request, audit.EXPORT, audit.READ, ("quarantined", row.public_id))
+        audit.note(actor_of(request), audit.EXPORT, audit.READ, ("quarantined", row.public_id))
     response = FileResponse(
         path.open("rb"), as_attachment=True, filename=row.name, content_type="application/octet-stream"
     )

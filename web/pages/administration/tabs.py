@@ -1,4 +1,4 @@
-"""The tabs of administration, by what a person may do; and how its acts are written down."""
+"""The tabs of administration, by what a person may do."""
 
 from typing import Any, Final
 
@@ -7,10 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from accounts import access
-from accounts.actor import actor_of
-from ledger import audit, events
-from ledger.event_types import EventType
-from web.kernel import authorization, layout
+from web.kernel import layout
 
 TABS: Final = (
     ("site", "Site", "site.change"),
@@ -35,15 +32,6 @@ def page(
 ) -> HttpResponse:
     """A page under the tabs."""
     return layout.page(request, template, {"tabs": _tabs(request), "tab": tab, **context}, status)
-
-
-def note(request: HttpRequest, event: EventType, *things: audit.Thing, **details: Any) -> None:
-    """Write an act of administration to the audit trail and to the timelines, in the act's transaction.
-
-    Changes of who may do what are Security Alerts (PS3.15 A.5.3.11).
-    """
-    authorization.note_change(request, audit.SECURITY_ALERT, audit.UPDATE, *things, ("act", event.kind))
-    events.record(event, about=things, actor=actor_of(request).name, **details)
 
 
 def _tabs(request: HttpRequest) -> list[dict[str, str]]:

@@ -5,7 +5,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import account_events, tokens
+from accounts import tokens
+from accounts.actor import actor_of
 from accounts.models import Token, User
 from ledger.errors import Refused, Unknown
 from web.kernel import layout, paging
@@ -28,9 +29,7 @@ def issue(request: HttpRequest) -> HttpResponse:
         if user is None:
             raise Unknown("There is no user of this name.", "user")
         with transaction.atomic():
-            token, text = tokens.issue(user=user, name=request.POST.get("name", ""))
-            things = ("user", user.public_id), ("token", token.public_id)
-            tabs.note(request, account_events.TOKEN_ISSUED, *things, name=token.name)
+            token, text = tokens.issue(by=actor_of(request), user=user, name=request.POST.get("name", ""))
     except Refused as error:
         return _page(request, error=error, status=422)
     return _page(request, token=token, text=text)
@@ -46,9 +45,7 @@ def revoke(request: HttpRequest, public_id: str) -> HttpResponse:
     here = layout.back_to(request, reverse("administration-tokens"))
     try:
         with transaction.atomic():
-            tokens.revoke(token)
-            things = ("user", token.user.public_id), ("token", token.public_id)
-            tabs.note(request, account_events.TOKEN_REVOKED, *things, name=token.name)
+            tokens.revoke(token, by=actor_of(request))
     except Refused as error:
         return layout.refuse(request, 409, "Nothing to revoke", str(error), here)
     layout.flash(request, f"The token {token.name} of {token.user.username} lets nobody in any more.")

@@ -1,7 +1,7 @@
 """Users: who may sign in, with which roles, for which facilities."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from django.contrib.auth import update_session_auth_hash
 from django.db import transaction
@@ -10,24 +10,14 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import account_events, tokens, users
+from accounts import access, tokens, users
+from accounts.actor import actor_of
 from accounts.models import Facility, Role, User
 from ledger.errors import Refused
 from web.kernel import layout, paging
 from web.kernel.list_filters import text_of
 from web.pages import timelines
 from web.pages.administration import tabs
-
-_MAY: Final[Mapping[str, str]] = {
-    Role.TECHNOLOGIST: "runs the day: arrive, start, complete; decides exceptions",
-    Role.RADIOLOGIST: "reads, dictates, signs; decides exceptions",
-    Role.RESIDENT: "reads and dictates; signs preliminary reports only",
-    Role.TRANSCRIPTIONIST: "types what was dictated",
-    Role.REFERRER: "sees nothing yet",
-    Role.MANAGER: "sees turnaround and lists",
-    Role.INTEGRATOR: "sees messages and queues, replays messages, places orders",
-    Role.ADMINISTRATOR: "manages users and the site; decides exceptions; supervises reading",
-}
 
 
 @require_safe
@@ -60,18 +50,12 @@ def make(request: HttpRequest) -> HttpResponse:
     try:
         with transaction.atomic():
             user = users.make(
+                by=actor_of(request),
                 username=said["username"],
                 full_name=said["full_name"],
                 roles=said["roles"],
                 facilities=_facilities(said),
                 password=request.POST.get("password", ""),
-            )
-            tabs.note(
-                request,
-                account_events.USER_CREATED,
-                ("user", user.public_id),
-                username=user.username,
-                roles=user.roles,
             )
     except Refused as error:
         return _form(request, None, said, error)
@@ -93,15 +77,12 @@ def change(request: HttpRequest, public_id: str) -> HttpResponse:
         with transaction.atomic():
             changes = users.change(
                 user,
+                by=actor_of(request),
                 full_name=said["full_name"],
                 roles=said["roles"],
                 facilities=_facilities(said),
                 is_active=said["is_active"],
             )
-            if changes:
-                changed = [name.replace("_", " ") for name in changes]
-                about = ("user", user.public_id)
-                tabs.note(request, account_events.USER_CHANGED, about, changed=changed, changes=changes)
     except Refused as error:
         return _form(request, user, said, error)
     layout.flash(
@@ -118,8 +99,7 @@ def set_password(request: HttpRequest, public_id: str) -> HttpResponse:
     user = _find(public_id)
     try:
         with transaction.atomic():
-            users.set_password(user, password=request.POST.get("password", ""))
-            tabs.note(request, account_events.PASSWORD_SET, ("user", user.public_id))
+            users.set_password(user, by=actor_of(request), password=request.POST.get("password", ""))
     except Refused as error:
         facilities = [facility.public_id for facility in user.facilities.all()]
         said = {"full_name": user.full_name, "roles": user.roles, "facilities": facilities}
@@ -137,7 +117,7 @@ def _form(
         "person": user,
         "said": said,
         "error": error,
-        "roles": [(role.value, role.label, _MAY[role], role.value in said["roles"]) for role in Role],
+        "roles": [(one.value, one.label, access.DUTIES[one], one.value in said["roles"]) for one in Role],
         "facilities": [
             (facility, facility.public_id in said["facilities"])
             for facility in Facility.objects.order_by("name")

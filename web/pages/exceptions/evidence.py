@@ -1,6 +1,6 @@
 """Findings and candidates of a verdict, as pages show them: in words, with what differs marked."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,28 +10,11 @@ from django.utils import timezone
 from archive.models import Verdict
 from archive.reconcile import verdict_record
 from archive.reconcile.finding import Concordance, Finding
+from archive.reconcile.reconcile_policy import FIELDS
 from archive.reconcile.verdict_record import CandidateRecord
 from web.kernel import formats
 from web.pages.exceptions.text_differences import Pieces, between, unmarked
 
-FIELDS: Final[Mapping[str, str]] = {
-    "patient_id": "Patient ID",
-    "patient_name": "Name",
-    "birth_date": "Born",
-    "sex": "Sex",
-    "accession_number": "Accession number",
-    "study_instance_uid": "Study Instance UID",
-    "request": "Requested procedure / step ID",
-    "modality": "Modality",
-    "laterality": "Side",
-    "body_part": "Body part",
-    "procedure": "Procedure",
-    "station": "Station",
-    "time": "Time",
-    "performing_physician": "Performing physician",
-    "order_status": "Order's state",
-}
-IDENTITY: Final = frozenset({"patient_id", "patient_name", "birth_date", "sex"})
 _NAMES: Final = frozenset({"patient_name", "performing_physician"})
 _IN_WORDS: Final = frozenset({"procedure", "body_part", "time", "station", "order_status"})
 """Fields that agree in other letters: nothing is marked where they do."""
@@ -44,7 +27,8 @@ _IN_DOUBT: Final = frozenset({Concordance.CONTRADICTS, Concordance.UNCLEAR})
 class Line:
     """A field: what the images say, what the schedule expects, and how far these agree.
 
-    `concordance` is as the verdict has it; `words` says it, with what had to be forgiven.
+    `concordance` is as the verdict has it; `words` says it, with what had to be forgiven. `share` is what it
+    adds to the score, or takes from it, as weight.
     """
 
     field: str
@@ -55,11 +39,7 @@ class Line:
     words: str
     agreement: float | None
     weight: float
-
-    @property
-    def share(self) -> float:
-        """What it adds to the score, or takes from it, as weight."""
-        return 0.0 if self.agreement is None else round(self.weight * (2 * self.agreement - 1), 2)
+    share: float
 
 
 @dataclass(frozen=True)
@@ -126,18 +106,19 @@ def candidates(verdict: Verdict | None) -> list[Candidate]:
 
 def _line(finding: Finding) -> Line:
     field, concordance = finding.field, finding.concordance
-    seen, expected = _shown(field, finding.seen), _shown(field, finding.expected)
+    seen, expected = shown(field, finding.seen), shown(field, finding.expected)
     is_marked = concordance in _IN_DOUBT or (finding.agrees and field not in _IN_WORDS)
     left, right = between(seen, expected) if is_marked else (unmarked(seen), unmarked(expected))
     return Line(
         field=field,
-        title=FIELDS.get(field, field.replace("_", " ").capitalize()),
+        title=FIELDS[field].title,
         seen=left,
         expected=right,
         concordance=concordance,
-        words=_words(concordance, finding.normaliser, bool(seen), bool(expected)),
+        words=words(concordance, finding.normaliser, bool(seen), bool(expected)),
         agreement=finding.agreement,
         weight=finding.weight,
+        share=round(finding.contribution, 2),
     )
 
 
@@ -148,7 +129,8 @@ _SAYS: Final = {
 }
 
 
-def _words(concordance: Concordance, normaliser: str, seen: bool, expected: bool) -> str:
+def words(concordance: Concordance, normaliser: str, seen: bool, expected: bool) -> str:
+    """How far both sides agree, and what had to be forgiven for it."""
     if concordance is Concordance.SILENT:
         if not seen and not expected:
             return "neither says it"
@@ -157,7 +139,8 @@ def _words(concordance: Concordance, normaliser: str, seen: bool, expected: bool
     return f"{word}: {normaliser}" if normaliser else word
 
 
-def _shown(field: str, text: str) -> str:
+def shown(field: str, text: str) -> str:
+    """A value of a field, as people write it."""
     if field in _NAMES:
         return formats.shown(text) if text.strip("^= ") else ""
     if field == "birth_date":

@@ -173,13 +173,13 @@ def _links(study: Study) -> list[timelines.Link]:
 
 def _history(verdicts: Sequence[Verdict], decisions: Sequence[Decision]) -> list[Happening]:
     """Verdicts, decisions and undoings, the newest first."""
-    told = [Happening(one.made_at, "verdict", one.outcome) for one in verdicts]
+    happened = [Happening(one.made_at, "verdict", one.outcome) for one in verdicts]
     for one in decisions:
         more = str(one.parameters.get("meaning", ""))
-        told.append(Happening(one.at, "decision", one.kind, one.by, one.reason, more))
+        happened.append(Happening(one.at, "decision", one.kind, one.by, one.reason, more))
         if one.undone_at is not None:
-            told.append(Happening(one.undone_at, "undo", one.kind, one.undone_by, one.undo_reason))
-    return sorted(told, key=lambda happening: happening.at, reverse=True)
+            happened.append(Happening(one.undone_at, "undo", one.kind, one.undone_by, one.undo_reason))
+    return sorted(happened, key=lambda happening: happening.at, reverse=True)
 
 
 def _next(row: StudyException, user: Any) -> str:

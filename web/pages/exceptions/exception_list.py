@@ -15,6 +15,7 @@ from archive.models import ExceptionStatus, Outcome, Series, Study, StudyExcepti
 from archive.reconcile import exception_list
 from ledger import audit
 from web.kernel import authorization, formats, layout, paging
+from web.kernel.waiting_tone import waiting_tone
 from web.pages.exceptions import evidence, exception_filters
 
 COLUMNS: Final = (
@@ -51,9 +52,7 @@ class Clock:
     @property
     def tone(self) -> str:
         """Amber in the last quarter of the target, red beyond it."""
-        if self.age >= self.target:
-            return "red"
-        return "amber" if self.age * 4 >= self.target * 3 else ""
+        return waiting_tone(self.age, self.target)
 
 
 @dataclass(frozen=True)

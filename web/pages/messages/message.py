@@ -41,7 +41,7 @@ def message(request: HttpRequest, public_id: str) -> HttpResponse:
     context: dict[str, Any] = {
         "row": row,
         "listed": listed([row])[0],
-        "anatomy": taken,
+        "tree": taken,
         "lines": taken.lines(first),
         "branches": _branches(row, taken, first),
         "first": first,

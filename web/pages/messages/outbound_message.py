@@ -24,7 +24,7 @@ ACTS: Final = {
     "hold": (
         outbox.hold,
         "Hold",
-        "Keeps it back; {} gets it, and what follows it in its lane, when released.",
+        "Keeps it back; {} gets it, and what has to follow it, when released.",
     ),
     "release": (outbox.release, "Release", "Sends it to {}, and then what waits behind it."),
     "skip": (outbox.skip, "Skip", "Gives it up: {} never gets it. What waits behind it goes on."),

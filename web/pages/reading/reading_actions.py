@@ -9,24 +9,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from accounts import access as policy
-from accounts.models import User
-from ledger import audit
+from accounts.actor import Actor, actor_of
 from ledger.errors import Invalid, Refused
-from reporting.models import HoldReason, ReadingItem, Recheck
+from reporting.models import ReadingItem, Recheck
 from reporting.reading_worklist import assignment
 from reporting.reports import signatures
 from web.kernel import authorization, layout
 from web.kernel.refusal import STATUSES
 from web.pages.reading.reading_worklist import wanted_of
-
-NOT_MINE: Final = "not my field"
-SKIP_REASONS: Final[Mapping[str, str]] = {
-    NOT_MINE: "",
-    "images missing": HoldReason.IMAGES_MISSING,
-    "need information": HoldReason.NEED_INFORMATION,
-    "other": "",
-}
-"""Why a reader passes an item over, and the hold that comes of it."""
 
 
 @require_POST
@@ -34,7 +24,7 @@ SKIP_REASONS: Final[Mapping[str, str]] = {
 def next_item(request: HttpRequest) -> HttpResponse:
     """Lease what needs the reader most, and open it."""
     with transaction.atomic():
-        item = assignment.next_item(by=layout.user_of(request), wanted=wanted_of(request.POST))
+        item = assignment.next_item(by=actor_of(request), wanted=wanted_of(request.POST))
     if item is None:
         layout.flash(request, "Nothing waits that nobody has. Items that come in show here by themselves.")
         return HttpResponseRedirect(layout.back_to(request, reverse("reading")))
@@ -52,9 +42,7 @@ def act(request: HttpRequest, key: str, act: str) -> HttpResponse:
     item = authorization.find(rows, policy.visible(rows, user), request, public_id=key)
     try:
         with transaction.atomic():
-            said = ACTS[act](request, item, user)
-            thing = ("reading_item", item.public_id)
-            authorization.note_change(request, audit.PROCEDURE_RECORD, audit.UPDATE, thing)
+            said = ACTS[act](request, item, actor_of(request))
     except Refused as error:
         return refused(request, error)
     undo = reverse("reading-act", args=[item.public_id, _UNDONE_BY[act]]) if act in _UNDONE_BY else ""
@@ -72,62 +60,54 @@ def still_valid(request: HttpRequest, key: str) -> HttpResponse:
     recheck = authorization.find(rows, mine, request, public_id=key)
     try:
         with transaction.atomic():
-            signatures.still_valid(recheck=recheck, by=user, note=_text(request, "reason"))
-            thing = ("reading_item", recheck.item.public_id)
-            authorization.note_change(request, audit.PATIENT_RECORD, audit.UPDATE, thing)
+            signatures.still_valid(recheck=recheck, by=actor_of(request), note=_text(request, "reason"))
     except Refused as error:
         return refused(request, error)
     layout.flash(request, "The recheck is closed: the report holds as it is.")
     return HttpResponseRedirect(layout.back_to(request, reverse("reading")))
 
 
-def _skip(request: HttpRequest, item: ReadingItem, user: User) -> str:
-    reason, note = request.POST.get("why", ""), _text(request, "note")
-    if reason not in SKIP_REASONS:
-        raise Invalid("choose why it is passed over", "why")
-    if reason == "other" and not note.strip():
-        raise Invalid("say why it is passed over", "note")
-    assignment.skip(item=item, by=user, reason=f"{reason}: {note}" if note else reason)
-    if hold := SKIP_REASONS[reason]:
-        assignment.hold(item=item, by=user, reason=hold, note=note)
+def _skip(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
+    hold = assignment.skip(item=item, by=by, reason=_text(request, "why"), note=_text(request, "note"))
+    if hold:
         return f"Passed over, and on hold: {hold}. It is not handed to you again."
     return "Passed over. It is not handed to you again; others still get it."
 
 
-def _hold(request: HttpRequest, item: ReadingItem, user: User) -> str:
-    assignment.hold(item=item, by=user, reason=request.POST.get("why", ""), note=_text(request, "note"))
+def _hold(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
+    assignment.hold(item=item, by=by, reason=request.POST.get("why", ""), note=_text(request, "note"))
     return "On hold. The time until it goes on counts as somebody else's."
 
 
-def _resume(request: HttpRequest, item: ReadingItem, user: User) -> str:
-    assignment.resume(item=item, by=user)
+def _resume(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
+    assignment.resume(item=item, by=by)
     return "It goes on."
 
 
-def _reserve(request: HttpRequest, item: ReadingItem, user: User) -> str:
-    assignment.reserve(item=item, by=user)
+def _reserve(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
+    assignment.reserve(item=item, by=by)
     return "Reserved for you, for twelve hours at most. It stays among what is overdue."
 
 
-def _withdraw(request: HttpRequest, item: ReadingItem, user: User) -> str:
-    assignment.withdraw(item=item, by=user, reason=_text(request, "reason"))
+def _withdraw(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
+    assignment.withdraw(item=item, by=by, reason=_text(request, "reason"))
     return "Withdrawn: no report is needed. What was written or said is kept."
 
 
-def _reopen(request: HttpRequest, item: ReadingItem, user: User) -> str:
-    assignment.reopen(item=item, by=user)
+def _reopen(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
+    assignment.reopen(item=item, by=by)
     return "It waits to be read again."
 
 
-def _confirm(request: HttpRequest, item: ReadingItem, user: User) -> str:
+def _confirm(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
     seen = request.POST.get("revision", "")
     if not (seen.isascii() and seen.isdigit() and len(seen) < 10):
         raise Invalid("the page does not say which revision it shows", "revision")
-    assignment.confirm_patient(item=item, by=user, revision=int(seen))
+    assignment.confirm_patient(item=item, by=by, revision=int(seen))
     return "You said that the text is about the patient shown now."
 
 
-ACTS: Final[Mapping[str, Callable[[HttpRequest, ReadingItem, User], str]]] = {
+ACTS: Final[Mapping[str, Callable[[HttpRequest, ReadingItem, Actor], str]]] = {
     "skip": _skip,
     "hold": _hold,
     "resume": _resume,

@@ -3,17 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from reporting.models import ReadingItem
+from reporting.reading_worklist import reading_status
 from web.kernel import formats
+from web.kernel.waiting_tone import waiting_tone
 from worklist.models import Patient
-
-NEAR: Final = 0.75
-"""From this part of the target on the bar is amber."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,15 @@ class Row:
     sex: str
     images: int
     wait: Wait
-    owner: str
+    holder: str
     is_held: bool
     under_investigation: bool
     has_mismatch: bool
 
     @property
     def is_open(self) -> bool:
-        """Whether it still waits for a signature."""
-        return self.item.final_at is None and self.item.withdrawn_at is None
+        """Whether it is still to be read or written on."""
+        return reading_status.is_open(self.item, getattr(self.item, "report", None))
 
 
 def whole(rows: "QuerySet[ReadingItem]") -> "QuerySet[ReadingItem]":
@@ -68,7 +67,7 @@ def whole(rows: "QuerySet[ReadingItem]") -> "QuerySet[ReadingItem]":
 
 
 def shown(items: Iterable[ReadingItem], now: datetime) -> list[Row]:
-    """The rows; the items come with what `whole` adds, and with the marks of `reading.worklist`."""
+    """The rows; the items come with what `whole` adds, and with the marks of `assignment.worklist`."""
     return [_row(item, now) for item in items]
 
 
@@ -77,11 +76,10 @@ def wait(item: ReadingItem, now: datetime) -> Wait:
     end = item.final_at or item.withdrawn_at or now
     waited, target = max(end - item.ready_at, timedelta(0)), item.due_at - item.ready_at
     share = waited / target if target else 1.0
-    tone = "red" if end > item.due_at else "amber" if share >= NEAR else ""
-    return Wait(waited, target, min(100, round(share * 100)), tone, item.due_at)
+    return Wait(waited, target, min(100, round(share * 100)), waiting_tone(waited, target), item.due_at)
 
 
-def owner(item: ReadingItem, now: datetime) -> str:
+def holder(item: ReadingItem, now: datetime) -> str:
     """Who has an item, in words; empty where nobody does."""
     lease = getattr(item, "lease", None)
     if lease is not None and lease.holder is not None and lease.until > now:
@@ -123,7 +121,7 @@ def _row(item: ReadingItem, now: datetime) -> Row:
         sex=sex,
         images=sum(study.instance_count for study in studies),
         wait=wait(item, now),
-        owner=owner(item, now),
+        holder=holder(item, now),
         is_held=lease is not None and lease.holder is not None and lease.until > now,
         under_investigation=bool(getattr(item, "under_investigation", False)),
         has_mismatch=bool(getattr(item, "has_mismatch", False)),

@@ -15,7 +15,7 @@ from archive.models import ReadingStatus
 from ledger import audit, clock
 from reporting.dictation import transcription
 from reporting.models import ReadingItem
-from reporting.reading_worklist import assignment, reader_inbox, reading_status
+from reporting.reading_worklist import assignment, reader_inbox
 from reporting.reading_worklist.assignment import Wanted
 from web.kernel import authorization, layout, paging
 from web.pages.reading import reading_rows as listing
@@ -103,7 +103,7 @@ def _context(request: HttpRequest, user: User, wanted: Wanted, shown: paging.Cut
         "is_filtered": wanted != assignment.EVERYTHING,
         "columns": [_column(request, sort, *column) for column in COLUMNS],
         "chips": _chips(request, user, wanted),
-        "waiting": waiting.filter(status=reading_status.S.READY).count(),
+        "waiting": waiting.filter(status=ReadingStatus.READY).count(),
         "stat": waiting.filter(band=0).count(),
         "overdue": assignment.overdue(user=user),
         "returned": transcription.returned(user=user)[:20],
@@ -132,14 +132,13 @@ def _column(request: HttpRequest, sort: str, key: str, title: str, field: str) -
 def _chips(request: HttpRequest, user: User, wanted: Wanted) -> list[tuple[str, list[Chip]]]:
     kinds = assignment.worklist(user=user).order_by().values_list("modality", flat=True).distinct()
     modalities = sorted({one for kind in kinds for one in kind.split("/") if one} | {wanted.modality} - {""})
-    words = {"HIGH": "urgent", "STAT": "STAT"}
-    named = [(name, words.get(name, name.lower())) for name in Priority.values]
-    states = [(name, name.replace("_", " ")) for name in ALL if name != "not_ready"]
+    urgencies = [(one.value, one.label) for one in Priority]
+    states = [(one.value, one.label) for one in map(ReadingStatus, ALL) if one != ReadingStatus.NOT_READY]
     state = wanted.statuses[0] if wanted.statuses else ""
     return [
         ("", [_chip(request, "mine", "1", "mine", wanted.mine)]),
         ("", [_chip(request, "overdue", "1", "overdue", wanted.overdue)]),
-        ("Priority", [_chip(request, "priority", k, word, wanted.priority == k) for k, word in named]),
+        ("Priority", [_chip(request, "priority", k, word, wanted.priority == k) for k, word in urgencies]),
         ("Modality", [_chip(request, "modality", k, k, wanted.modality == k) for k in modalities]),
         ("Status", [_chip(request, "status", k, word, state == k) for k, word in states]),
     ]

@@ -17,10 +17,10 @@ from ledger import audit, clock
 from reporting.models import (
     SECTIONS,
     ClassOfChange,
-    Dictation,
     HoldReason,
     ReadingItem,
     Report,
+    ReportHeading,
     ReportVersion,
 )
 from reporting.reading_worklist import reader_inbox, reading_items, reading_status
@@ -30,7 +30,7 @@ from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.reading import reading_rows as listing
 
-TITLES: Final = {name: name.capitalize() for name in SECTIONS}
+TITLES: Final = dict(ReportHeading.choices)
 
 
 @dataclass(frozen=True)
@@ -109,19 +109,19 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
     order = procedures[0].order if procedures else None
     versions = list(reader_inbox.versions_of(report)) if report else []
     exceptions = StudyException.objects.filter(study__in=studies, status="open").select_related("study")
-    is_open = item.status in reading_status.OPEN and (report is None or report.status not in drafts.SIGNED)
+    is_open = reading_status.is_open(item, report)
     template = (report.template if report else drafts.template_for(item)) if is_open else None
     return {
         "item": item,
         "report": report,
         "patient": patients.header(item.patient, order=order, study=studies[0] if studies else None),
         "wait": listing.wait(item, now),
-        "owner": listing.owner(item, now),
+        "holder": listing.holder(item, now),
         "is_open": is_open,
-        "is_signed": report is not None and report.status in drafts.SIGNED,
+        "is_signed": report is not None and report.is_signed,
         "sections": [(name, TITLES[name], _text(report, template, name)) for name in SECTIONS],
         "siblings": [
-            (one, listing.owner(one, now)) for one in reader_inbox.items_of_patient(item, user)[:20]
+            (one, listing.holder(one, now)) for one in reader_inbox.items_of_patient(item, user)[:20]
         ],
         "priors": _priors(of_patient, studies, user),
         "procedures": procedures,
@@ -231,8 +231,3 @@ def _priors(of_patient: Sequence[Study], own: Sequence[Study], user: User) -> li
 def _version(version: ReportVersion, is_newest: bool, user: User) -> SignedVersion:
     until = signatures.undoable_until(version) if is_newest and version.signed_by_id == user.pk else None
     return SignedVersion(version, is_newest, until.isoformat() if until else "")
-
-
-def is_waiting(dictation: Dictation) -> bool:
-    """Whether what was said has not become text yet."""
-    return dictation.state in ("recording", "queued", "in_typing", "returned")

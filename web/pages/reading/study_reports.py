@@ -17,7 +17,7 @@ class ItemOfStudy:
     """A report that is to be made or was made of a study: who has it, and what was signed, newest first."""
 
     item: ReadingItem
-    owner: str
+    holder: str
     wait: listing.Wait
     versions: list[SignedVersion]
 
@@ -30,7 +30,7 @@ def reading_items_of(study: Study, user: User) -> list[ItemOfStudy]:
     return [
         ItemOfStudy(
             item,
-            listing.owner(item, now),
+            listing.holder(item, now),
             listing.wait(item, now),
             [SignedVersion(one, n == 0, "") for n, one in enumerate(_versions(item))],
         )

@@ -1,4 +1,4 @@
-"""The list of stations: those that the site declares, and strangers that came to the DICOM door."""
+"""The list of stations: those that the site declares, and strangers that came to the DICOM port."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

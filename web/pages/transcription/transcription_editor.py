@@ -10,8 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts import access
 from accounts.models import User
 from ledger import audit, clock
-from reporting.dictation import transcription
-from reporting.models import SECTIONS, Dictation, ReadingItem, Report, ReturnReason
+from reporting.models import SECTIONS, WAITING, Dictation, ReadingItem, Report, ReturnReason
 from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts
 from web.kernel import authorization, layout
@@ -44,7 +43,7 @@ def _context(request: HttpRequest, user: User, row: Dictation) -> dict[str, Any]
     procedure = item.procedures.select_related("order").order_by("pk").first()
     report = Report.objects.filter(item=item).first()
     held = row.typing_until is not None and row.typing_until > now and row.typist_id != user.pk
-    is_open = row.state in transcription.WAITING and not held
+    is_open = row.state in WAITING and not held
     template = drafts.template_for(item) if report is None else None
     return {
         "dictation": row,

@@ -11,15 +11,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.actor import actor_of
 from ledger import audit, clock
 from reporting.dictation import transcription
-from reporting.models import Dictation, DictationState
+from reporting.models import WAITING, Dictation, DictationState
 from web.kernel import authorization, layout, paging
 from web.pages.reading import reading_rows
-from worklist.models import Priority
+from worklist.models import PRESSING, Priority
 
 STATES: Final = {
-    "": transcription.WAITING,
+    "": WAITING,
     "returned": (DictationState.RETURNED,),
     "typed": (DictationState.TYPED,),
 }
@@ -45,7 +46,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     """What waits to be typed."""
     user = layout.user_of(request)
     state, priority = request.GET.get("state", ""), request.GET.get("priority", "")
-    rows = transcription.queue(user=user, states=STATES.get(state, transcription.WAITING))
+    rows = transcription.queue(user=user, states=STATES.get(state, WAITING))
     if priority in Priority.values:
         rows = rows.filter(item__priority=priority)
     cut = paging.cut(request, rows, _whole)
@@ -59,7 +60,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "state": state if state in STATES else "",
         "states": [("", "waiting"), ("returned", "given back"), ("typed", "typed")],
         "priority": priority,
-        "priorities": [("STAT", "STAT"), ("HIGH", "urgent")],
+        "priorities": [(one.value, one.label) for one in PRESSING],
         "is_filtered": bool(priority) or state in ("returned", "typed"),
     }
     return layout.page(request, "web/transcription/transcription_queue.html", context)
@@ -70,7 +71,7 @@ def queue(request: HttpRequest) -> HttpResponse:
 def next_dictation(request: HttpRequest) -> HttpResponse:
     """Lease the most due dictation and open it."""
     with transaction.atomic():
-        row = transcription.next_dictation(by=layout.user_of(request))
+        row = transcription.next_dictation(by=actor_of(request))
     if row is None:
         layout.flash(request, "Nothing waits to be typed. What is dictated shows here by itself.")
         return HttpResponseRedirect(reverse("transcription"))

@@ -20,10 +20,10 @@ from reporting.turnaround.interval_figures import Figures
 from reporting.turnaround.intervals import HEADLINE, INTERVALS
 from reporting.turnaround.period_figures import Question
 from web.kernel import layout
+from web.kernel.list_filters import text_of
 from web.kernel.paging import Cut, number_of
+from web.kernel.turnaround_question import asked
 from web.pages.turnaround import figure_formats
-from web.rest.schemas.turnaround import TurnaroundFilters
-from web.rest.turnaround import asked
 
 PERIODS: Final = {"today": ("Today", 0), "7d": ("7 days", 6), "30d": ("30 days", 29), "90d": ("90 days", 89)}
 _PARAMETERS: Final = ("from", "to", "as_of", "view", "modality", "priority")
@@ -41,7 +41,7 @@ def turnaround(request: HttpRequest) -> HttpResponse:
     try:
         question, problem = _asked(request, zone), ""
     except Invalid as error:
-        question, problem = asked(TurnaroundFilters.model_validate({}), zone, timezone.now()), error.text
+        question, problem = asked({}, zone, timezone.now()), error.text
     chosen = request.GET.get("interval", HEADLINE)
     if chosen not in INTERVALS:
         chosen, problem = HEADLINE, problem or f"There is no interval {chosen!r}."
@@ -104,16 +104,16 @@ def table(request: HttpRequest) -> HttpResponse:
 
 def _asked(request: HttpRequest, zone: ZoneInfo, group_by: str = "") -> Question:
     """The question that the URL asks; `period` is short for a `from`."""
-    given = {name: request.GET[name] for name in _PARAMETERS if request.GET.get(name)}
+    given = {name: text for name in _PARAMETERS if (text := text_of(request.GET, name, 100))}
     now = timezone.now()
     period = request.GET.get("period", "")
     if period in PERIODS and "from" not in given:
-        seen = asked(TurnaroundFilters.model_validate({"as_of": given.get("as_of", "")}), zone, now).seen
+        seen = asked({"as_of": given.get("as_of", "")}, zone, now).seen
         day = seen.astimezone(zone).date() - timedelta(days=PERIODS[period][1])
         given["from"] = breakdown.midnight(day, zone).isoformat()
     if len(given.get("to", "")) == 10:  # a person's last day is part of the period
         given["to"] = _day_after(given["to"])
-    return asked(TurnaroundFilters.model_validate({**given, "group_by": group_by}), zone, now)
+    return asked({**given, "group_by": group_by}, zone, now)
 
 
 def _day_after(day: str) -> str:

@@ -59,7 +59,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
             "rows": shown,
             "lanes": worklist_rows.lanes(shown) if filters.as_lanes else (),
             "can_change": can_change,
-            "deeds": worklist_rows.DEEDS.values(),
+            "actions": worklist_rows.ACTIONS.values(),
             "columns": [_column(name, title, filters) for name, title in COLUMNS],
             "longest_wait": 2 * int(worklist_rows.LONGEST_WAIT.total_seconds() // 60),
             "hl7_address": "{}:{}".format(*settings.HL7_ADDRESS),
@@ -102,17 +102,17 @@ def act(request: HttpRequest) -> HttpResponse:
     """Do an act to one step (`do`: act:id), or to those that were chosen (`act`, and a `step` for each)."""
     kind, _, one = request.POST.get("do", "").partition(":")
     kind = kind or request.POST.get("act", "")
-    deed = worklist_rows.DEEDS.get(kind)
+    action = worklist_rows.ACTIONS.get(kind)
     ids = [one] if one else request.POST.getlist("step")[:MOST_AT_ONCE]
     back = layout.back_to(request, reverse("worklist"))
-    if deed is None:
+    if action is None:
         return layout.refuse(request, 400, "The request can't be read", "Nothing was changed.", back)
     if not ids:
         text = "Choose rows first, with x or by their boxes. Nothing was changed."
         return layout.refuse(request, 422, "No row was chosen", text, back)
     reason = "".join(c for c in request.POST.get("reason", "") if c.isprintable()).strip()[:500]
-    if deed.asks and not reason:
-        context = {"deed": deed, "ids": ids, "back": back, "is_missing": "reason" in request.POST}
+    if action.asks and not reason:
+        context = {"action": action, "ids": ids, "back": back, "is_missing": "reason" in request.POST}
         return layout.page(request, "web/worklist/reason.html", context, 422)
     user = layout.user_of(request)
     rows = ScheduledProcedureStep.objects.select_related(
@@ -120,11 +120,11 @@ def act(request: HttpRequest) -> HttpResponse:
     )
     mine = rows.filter(procedure__order__in=access.visible(Order.objects.all(), user))
     steps = [authorization.find(rows, mine, request, public_id=id_) for id_ in dict.fromkeys(ids)]
-    return _answer(request, deed, *_do(actor_of(request), deed, steps, reason), back)
+    return _answer(request, action, *_do(actor_of(request), action, steps, reason), back)
 
 
 def _do(
-    by: Actor, deed: worklist_rows.Deed, steps: Sequence[ScheduledProcedureStep], reason: str
+    by: Actor, action: worklist_rows.Action, steps: Sequence[ScheduledProcedureStep], reason: str
 ) -> tuple[list[StatusEvent], list[str], list[str]]:
     """The acts that were done and whose steps they were; what was refused and why."""
     acts, done, refused = [], [], []
@@ -134,7 +134,7 @@ def _do(
         try:
             with transaction.atomic():
                 act = step_actions.change_step(
-                    by=by, step=step, kind=StatusEvent.Kind(deed.kind), reason=reason
+                    by=by, step=step, kind=StatusEvent.Kind(action.kind), reason=reason
                 )
         except Refused as error:
             refused.append(f"{name}: {error.text}")
@@ -146,7 +146,7 @@ def _do(
 
 def _answer(
     request: HttpRequest,
-    deed: worklist_rows.Deed,
+    action: worklist_rows.Action,
     acts: Sequence[StatusEvent],
     done: Sequence[str],
     refused: Sequence[str],
@@ -155,10 +155,10 @@ def _answer(
     """Back to the list with what was done and can be undone; 409 where nothing was."""
     if not acts:
         text = f"{'; '.join(refused)}. Nothing was changed. The list shows how things stand now."
-        return layout.refuse(request, 409, f"{deed.name} is not possible", text, back)
+        return layout.refuse(request, 409, f"{action.name} is not possible", text, back)
     undo = f"{reverse('worklist-undo')}?{urlencode({'act': [act.public_id for act in acts]}, doseq=True)}"
     who = done[0] if len(done) == 1 else f"{len(done)} patients"
-    layout.flash(request, f"{who}: {deed.done}.", undo=undo)
+    layout.flash(request, f"{who}: {action.done}.", undo=undo)
     if refused:
         layout.flash(request, f"Not done for {'; '.join(refused)}.", level=messages.WARNING)
     return HttpResponseRedirect(back)

@@ -8,7 +8,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
 from web.kernel.list_filters import Chip, any_of, modalities, one_of, text_of, texts_of
-from worklist.models import StepStatus
+from worklist.models import PRESSING, StepStatus
 from worklist.schedule import day_schedule
 
 DAYS: Final = {"today": "Today", "yesterday": "Yesterday", "tomorrow": "Tomorrow", "any": "Any day"}
@@ -25,7 +25,7 @@ _STATE_WORDS: Final = {"open": "To do", "waiting": "Arrived", "running": "In the
     "ended": "Not done",
     "all": "All",
 }
-PRIORITIES: Final = {"STAT": "STAT", "HIGH": "urgent"}
+PRIORITIES: Final = {priority.value: str(priority.label) for priority in PRESSING}
 LONGEST_TEXT: Final = 200
 
 

@@ -20,7 +20,7 @@ LONGEST_WAIT: Final = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
-class Deed:
+class Action:
     """An act of a person on a step: its key, its name, what it says, and what it asks before."""
 
     kind: str
@@ -31,13 +31,13 @@ class Deed:
     asks: str = ""
 
 
-DEEDS: Final[Mapping[str, Deed]] = {
-    deed.kind: deed
-    for deed in (
-        Deed("arrive", "a", "Arrive", "arrived", "The patient is here"),
-        Deed("start", "s", "Start", "started", "The exam begins"),
-        Deed("complete", "c", "Complete", "completed", "The exam is done"),
-        Deed(
+ACTIONS: Final[Mapping[str, Action]] = {
+    action.kind: action
+    for action in (
+        Action("arrive", "a", "Arrive", "arrived", "The patient is here"),
+        Action("start", "s", "Start", "started", "The exam begins"),
+        Action("complete", "c", "Complete", "completed", "The exam is done"),
+        Action(
             "no-show",
             "n",
             "No-show",
@@ -63,8 +63,7 @@ class Row:
     wait_minutes: int
     wait_colour: str
     is_past: bool
-    is_other_day: bool
-    deeds: Sequence[Deed]
+    actions: Sequence[Action]
 
     @property
     def url(self) -> str:
@@ -99,7 +98,6 @@ def _row(
     order = step.procedure.order
     now = timezone.now()
     wait, minutes, colour = _wait(step, arrived, now)
-    day = timezone.localtime(step.due).date()
     return Row(
         step=step,
         order=order,
@@ -111,15 +109,14 @@ def _row(
         wait_minutes=minutes,
         wait_colour=colour,
         is_past=step.status in step_status.ENDED,
-        is_other_day=day != timezone.localdate(),
-        deeds=deeds(step) if can_change else (),
+        actions=actions(step) if can_change else (),
     )
 
 
-def deeds(step: ScheduledProcedureStep) -> list[Deed]:
+def actions(step: ScheduledProcedureStep) -> list[Action]:
     """What may be done to a step now, the likeliest first."""
     now = StepStatus(step.status)
-    return [deed for deed in DEEDS.values() if now in step_status.MAY[StatusEvent.Kind(deed.kind)]]
+    return [action for action in ACTIONS.values() if now in step_status.MAY[StatusEvent.Kind(action.kind)]]
 
 
 def stations_by_title() -> dict[str, Station]:

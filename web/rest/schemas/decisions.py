@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 from archive.decisions import decision_type
 from archive.decisions.decision_type import DecisionType, Named
 from archive.decisions.needs import Need
-from web.rest.schemas import Text, with_example
+from web.rest.schemas import Reason, Text, with_example
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _examples(types: Iterable[type[DecisionType]]) -> Iterator[dict[str, Any]]:
             yield {"action": decided.kind, "reason": decided.example_reason, **needed}
 
 
-class Effect(Schema):
+class DecisionEffect(Schema):
     """One thing that a decision changes: what it is about, and what it says in words."""
 
     about: str
@@ -126,4 +126,14 @@ class Effects(Schema):
         }
     )
 
-    effects: list[Effect]
+    effects: list[DecisionEffect]
+
+
+class Undoing(Reason):
+    """Why the newest decision is taken back, and which one that is."""
+
+    model_config = with_example({"reason": "entered twice by the ward", "revision": 1}, extra="forbid")
+
+    revision: int | None = Field(
+        None, ge=0, le=2**31 - 1, description="the one that was seen: 409 where somebody decided since"
+    )

@@ -10,8 +10,7 @@ from pydantic import AwareDatetime, Field, field_validator
 from web.rest.schemas import Text, example_of, listing, with_example
 from web.rest.schemas.patients import EXAMPLE as PATIENT
 from web.rest.schemas.patients import Patient
-from worklist.models import OrderStatus
-from worklist.models.order import Priority
+from worklist.models import OrderStatus, Priority
 
 
 class Step(Schema):

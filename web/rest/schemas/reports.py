@@ -450,6 +450,15 @@ class Optionally(Schema):
     reason: Text = Field("", max_length=500)
 
 
+class Skip(Schema):
+    """Why a reader passes an item over: one of the reasons that the list offers, or other words."""
+
+    model_config = with_example({"reason": "need information", "note": "asked the ward"}, extra="forbid")
+
+    reason: Text = Field("", max_length=500)
+    note: Text = Field("", max_length=500)
+
+
 class Hold(Schema):
     """Why an item waits for somebody outside."""
 

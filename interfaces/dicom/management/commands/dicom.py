@@ -1,4 +1,4 @@
-"""`manage.py dicom`: the DICOM door; `manage.py dicom import FOLDER…`: file import."""
+"""`manage.py dicom`: the DICOM port; `manage.py dicom import FOLDER…`: file import."""
 
 import sys
 from argparse import ArgumentParser

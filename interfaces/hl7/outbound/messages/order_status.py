@@ -17,6 +17,7 @@ from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
 from interfaces.hl7.outbound.message_writer import Segment
 from ledger import clock
 from worklist.models import Order, OrderNumber, OrderStatus, Patient, RequestedProcedure
+from worklist.orders.generated_ids import NAMESPACE
 
 STATUS_CHANGED: Final = "SC"  # HL70119
 IN_PROCESS: Final = "IP"  # HL70038
@@ -67,7 +68,7 @@ def _tell(study: Study, order: Order, procedures: Sequence[RequestedProcedure], 
         message_type=ORDER_STATUS,
         key=_key(study, order, count + 1),
         facts=_facts(study, order, patient.current, procedures, status),
-        lane=patient.current.public_id,
+        ordering_key=patient.current.public_id,
     )
 
 
@@ -120,7 +121,7 @@ def segments(facts: Facts, options: DestinationOptions) -> Iterator[Segment]:
             },
         )
         yield "OBR", segment_data.obr(facts, procedure, number)
-    yield "ZDS", {1: (facts["study_instance_uid"], outbox.APPLICATION, "Application", "DICOM")}
+    yield "ZDS", {1: (facts["study_instance_uid"], NAMESPACE, "Application", "DICOM")}
 
 
 def in_words(facts: Facts) -> tuple[str, str]:

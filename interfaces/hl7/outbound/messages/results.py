@@ -140,11 +140,11 @@ def _enqueue(
     """Ask for the message; whether there is anybody to send it to."""
     key = f"version:{version.public_id}:order:{order.public_id}"
     facts = _facts(document, version, order, procedures, parts, _status(document, before))
-    outbox.enqueue(message_type=RESULTS, key=key, facts=facts, lane=_lane(version, order))
+    outbox.enqueue(message_type=RESULTS, key=key, facts=facts, ordering_key=_ordering_key(version, order))
     return OutboundMessage.objects.filter(key=key, keys__value=version.report.public_id).exists()
 
 
-def _lane(version: ReportVersion, order: Order) -> str:
+def _ordering_key(version: ReportVersion, order: Order) -> str:
     patient = order.patient or version.report.item.patient
     return patient.current.public_id if patient else ""
 

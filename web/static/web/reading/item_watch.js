@@ -30,7 +30,7 @@ export async function look(editor) {
     part.hidden = editor.dictation.isHere(part.dataset.onlyServer);
   if ((item.patient.id ?? "") !== editor.data.patient.id) tellPatient(editor);
   else tellImages(editor, item);
-  const now = standing(item);
+  const now = snapshot(item);
   if (editor.lastLook && now !== editor.lastLook) {
     refresh();
     await follow(editor, item);
@@ -53,7 +53,7 @@ async function compareLease(editor, { lease }) {
  * Whatever of the item the page shows.
  * @param {ReadingItem} item
  */
-function standing(item) {
+function snapshot(item) {
   const { status, revision, report, lease, presences, hold_reason, patient_question, images } = item;
   const spoken = item.dictations.map(({ state, segments, typist }) => [state, segments > 0, typist]);
   const who = [lease?.holder, lease?.fence, presences];

@@ -42,7 +42,7 @@ function putInPlace(page) {
     if (!(fresh instanceof HTMLTableRowElement) || fresh.cells.length !== row.cells.length) continue;
     for (const [place, cell] of [...row.cells].entries()) putContent(cell, fresh.cells[place]);
   }
-  for (const id of ["desk", "reading-counts"]) {
+  for (const id of ["reader-inbox", "reading-counts"]) {
     const old = document.getElementById(id);
     const fresh = page.getElementById(id);
     if (old && fresh && old.innerHTML !== fresh.innerHTML) old.innerHTML = fresh.innerHTML;

@@ -56,7 +56,7 @@ async function takeForTyping() {
 
 function listenToButtons() {
   byId("pane").addEventListener("click", toOtherPane);
-  find("#acts-of-item")?.addEventListener("click", (event) => {
+  find("#item-actions")?.addEventListener("click", (event) => {
     if (closest(event, "#release")) leave();
   });
   document.addEventListener("click", async (event) => {

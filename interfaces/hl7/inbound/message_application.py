@@ -1,0 +1,225 @@
+"""Apply stored messages together: effects, events, outcomes and answers in one transaction.
+
+One that fails is applied alone, so that it harms nobody else; one with many groups is applied in portions, so
+that others get their turn in between.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    transaction,
+)
+
+from interfaces.hl7.inbound import translation
+from interfaces.hl7.inbound.message_store import MESSAGES
+from interfaces.hl7.inbound.translation import Problem, Translation
+from interfaces.hl7.models import InboundMessage, InboundStatus
+from interfaces.hl7.syntax import er7
+from ledger import events
+from ledger.crashpoint import crashpoint
+from ledger.row_sets import rows_of
+from worklist import catalogue
+from worklist.batches import batch
+from worklist.batches.changed_rows import Overtaken
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS: Final = 3
+TRIES: Final = 3
+"""How often a transaction is tried that the database broke off."""
+PORTION: Final = 100
+"""Groups of one transaction: a tenth to a quarter of a second, for which other writers wait."""
+REST: Final = 0.005
+"""Seconds between two portions, in which those who wait for the write lock take it."""
+_NOT_APPLIED: Final = f"{MESSAGES.name}.status <> 'applied'"
+_OUTCOME: Final = (
+    "status",
+    "applied_at",
+    "clock_ahead",
+    "groups_applied",
+    "ack",
+    "ack_code",
+    "error_code",
+    "error_location",
+    "error_text",
+)
+_Result = TypeVar("_Result")
+
+
+def process(messages: Sequence[InboundMessage]) -> list[bytes | None]:
+    """Apply messages whose attempts are counted, record the outcomes, and return the acknowledgments.
+
+    None where not even the outcome could be recorded.
+    """
+    for part in _parts([_translated(message) for message in messages]):
+        if len(part) == 1 or not _applied_together(part):
+            for one in part:
+                _apply_alone(one)
+    return [bytes(message.ack) or None for message in messages]
+
+
+def again(work: Callable[[], _Result]) -> _Result:
+    """Do a transaction, again if the database broke it off (deadlock, serialization, lost connection)."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            return work()
+        except Overtaken:
+            if attempt == TRIES:
+                raise
+        except (OperationalError, InterfaceError):
+            close_old_connections()
+            if attempt == TRIES or connection.in_atomic_block:
+                raise
+            time.sleep(0.05 * attempt)
+    raise AssertionError
+
+
+def _parts(translations: Sequence[Translation]) -> Iterator[list[Translation]]:
+    """What is applied together: as many messages, in their order, as have the groups of one portion."""
+    part: list[Translation] = []
+    groups = 0
+    for one in translations:
+        count = len(one.changes.groups) if one.changes else 0
+        if part and groups + count > PORTION:
+            yield part
+            part, groups = [], 0
+        part.append(one)
+        groups += count
+    if part:
+        yield part
+
+
+def _translated(message: InboundMessage) -> Translation:
+    if message.attempts > MAX_ATTEMPTS:
+        text = f"the process died {MAX_ATTEMPTS} times while it applied this; the message is kept"
+        return _refused(message, Problem(207, "", text), InboundStatus.FAILED)
+    try:
+        return again(lambda: translation.translate(message, catalogue.current()))
+    except Exception as error:
+        return _refused(message, _problem(message, error))
+
+
+def _refused(message: InboundMessage, problem: Problem, status: InboundStatus | None = None) -> Translation:
+    header = er7.read_header(translation.text_of(bytes(message.raw)))
+    return translation.refused(message, header, problem, status)
+
+
+def _problem(message: InboundMessage, error: Exception) -> Problem:
+    """What is told of an error of ours. What it says itself may hold patients' data."""
+    if isinstance(error, DatabaseError):
+        logger.error("message %s could not be applied: %s", message.public_id, type(error).__name__)
+        return Problem(207, "", "the database can't be reached or refused; the message is kept")
+    without_values = RuntimeError(type(error).__name__).with_traceback(error.__traceback__)
+    logger.exception("message %s could not be applied", message.public_id, exc_info=without_values)
+    return Problem(207, "", "an error here; the message is kept, and an administrator can see why")
+
+
+def _applied_together(translations: Sequence[Translation]) -> bool:
+    try:
+        again(lambda: _apply(translations))
+    except Exception as error:
+        logger.warning("%d messages are applied one by one: %s", len(translations), type(error).__name__)
+        return False
+    return True
+
+
+def _apply_alone(one: Translation) -> None:
+    message = one.message
+    try:
+        if one.changes is not None and len(one.changes.groups) > PORTION:
+            _apply_in_portions(one)
+        else:
+            again(lambda: _apply([one]))
+    except Exception as error:
+        refused = _refused(message, _problem(message, error))
+        try:
+            again(lambda: _apply([refused]))
+        except DatabaseError as error:
+            name = type(error).__name__
+            logger.error("the outcome of message %s is not recorded: %s", message.public_id, name)
+            message.ack = b""
+
+
+def _apply(translations: Sequence[Translation]) -> None:
+    """Effects, events, outcomes and answers in one transaction."""
+    crashpoint("hl7w.after_claim")
+    with transaction.atomic():
+        _take_turns(one.message.source for one in translations)
+        rows = [one.message for one in translations]
+        ours = MESSAGES.update_where(_NOT_APPLIED, [], rows, _OUTCOME)
+        _take_effect([one for one in translations if one.message.pk in ours])
+        crashpoint("hl7w.before_commit")
+    crashpoint("hl7w.after_commit")
+    for row in rows:
+        if row.pk not in ours:  # another process was quicker
+            row.refresh_from_db(fields=["ack"])
+
+
+def _apply_in_portions(one: Translation) -> None:
+    """Each portion in a transaction of its own; after a crash the rest is applied, nothing twice."""
+    assert one.changes is not None
+    message, groups = one.message, one.changes.groups
+    while (start := message.groups_applied) < len(groups):
+        message.groups_applied = min(start + PORTION, len(groups))
+        try:
+            is_ours = again(lambda start=start: _apply_portion(one, start))  # type: ignore[misc]
+        except Exception:
+            message.groups_applied = start
+            raise
+        if not is_ours:  # another process was quicker
+            newest = InboundMessage.objects.get(pk=message.pk)
+            message.groups_applied = newest.groups_applied
+            if newest.status == InboundStatus.APPLIED:
+                message.ack = newest.ack
+                return
+        time.sleep(REST)
+
+
+def _apply_portion(one: Translation, start: int) -> bool:
+    """Apply groups from `start` on; False, and nothing is done, where another process did so."""
+    assert one.changes is not None
+    message, groups = one.message, one.changes.groups
+    is_last = message.groups_applied == len(groups)
+    crashpoint("hl7w.after_claim")
+    with transaction.atomic():
+        _take_turns([message.source])
+        condition, names = f"{_NOT_APPLIED} AND {MESSAGES.name}.groups_applied = %s", ["groups_applied"]
+        if not MESSAGES.update_where(condition, [start], [message], _OUTCOME if is_last else names):
+            return False
+        part = replace(one.changes, groups=groups[start : message.groups_applied])
+        _take_effect([replace(one, changes=part, flags=one.flags if is_last else ())])
+        crashpoint("hl7w.before_commit")
+    crashpoint("hl7w.after_commit")
+    return True
+
+
+def _take_effect(translations: Sequence[Translation]) -> None:
+    changes = [one.changes for one in translations if one.changes is not None]
+    if changes:
+        batch.apply(changes, catalogue.current())
+    crashpoint("hl7w.mid_effects")
+    events.record_all([flag for one in translations for flag in one.flags])
+
+
+def _take_turns(sources: Iterable[str]) -> None:
+    """On PostgreSQL, where several listeners may run, one source's messages are applied one at a time.
+
+    In the order of the keys, so that two listeners never wait for each other in a ring.
+    """
+    if connection.vendor == "postgresql":
+        keys = sorted(_key(source) for source in set(sources))
+        rows_of("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
+
+
+def _key(source: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"hl7:{source}".encode()).digest()[:8], signed=True)

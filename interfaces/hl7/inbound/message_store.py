@@ -1,0 +1,98 @@
+"""The durable rows of messages as they came; the same bytes from the same source are one row.
+
+Messages that wait at the same moment are stored by one statement in one commit.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from interfaces.hl7.inbound import message_index
+from interfaces.hl7.models import InboundMessage, InboundStatus
+from interfaces.hl7.syntax.er7 import Header
+from ledger.crashpoint import crashpoint
+from ledger.row_sets import Table
+
+NOT_OUR_DAY: Final = (206, 207)
+"""HL7 Table 0357 for what is not the message's fault: the same bytes again are applied anew."""
+
+MESSAGES: Final = Table(InboundMessage, InboundMessage)
+_UNLESS_KNOWN: Final = """ON CONFLICT DO NOTHING RETURNING id, public_id, EXISTS (
+    SELECT 1 FROM hl7_inboundmessage other
+    WHERE other.source = hl7_inboundmessage.source AND other.control_id = hl7_inboundmessage.control_id
+    AND other.sha256 <> hl7_inboundmessage.sha256)"""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A message as it came."""
+
+    raw: bytes
+    header: Header
+    peer: str
+
+    @property
+    def source(self) -> str:
+        """Who sent it, as it says."""
+        return f"{self.header.sending_application}|{self.header.sending_facility}"[:500]
+
+
+def store(arrivals: Sequence[Arrival]) -> list[tuple[InboundMessage, bool]]:
+    """The durable row of each message, and whether it is new; then its first attempt is counted."""
+    rows = [row_of(arrival.raw, arrival.header, arrival.source, arrival.peer) for arrival in arrivals]
+    with transaction.atomic():
+        new = _insert(rows)
+        found = [(row, True) if row.pk else (_received_again(row), False) for row in rows]
+        message_index.keep_all(new)
+        crashpoint("mllp.before_commit")
+    return found
+
+
+def row_of(raw: bytes, header: Header, source: str, peer: str) -> InboundMessage:
+    """The row of a message, not saved."""
+    message_type = "^".join(part for part in (header.message_code, header.trigger) if part)
+    return InboundMessage(
+        source=source,
+        control_id=header.control_id[:199],
+        sha256=hashlib.sha256(raw).hexdigest(),
+        raw=raw,
+        peer=peer,
+        message_type=message_type[:40],
+        received_at=timezone.now(),
+        attempts=1,
+    )
+
+
+def _insert(rows: Sequence[InboundMessage]) -> list[InboundMessage]:
+    """Insert those that are not there; mark those whose control ID came before with other bytes."""
+    by_id = {row.public_id: row for row in rows}
+    reused, new = [], []
+    seen: set[tuple[str, str]] = set()
+    for key, public_id, is_reused in MESSAGES.insert_returning(_UNLESS_KNOWN, rows):
+        row = by_id[public_id]
+        row.pk = key
+        row._state.adding = False
+        new.append(row)
+        name = (row.source, row.control_id)
+        if row.control_id and (is_reused or name in seen):
+            row.control_id_reused = True
+            reused.append(row)
+        seen.add(name)
+    MESSAGES.update(reused, ["control_id_reused"])
+    return new
+
+
+def _received_again(row: InboundMessage) -> InboundMessage:
+    """Count a repeat. What failed for no fault of its own is to be applied anew."""
+    known = InboundMessage.objects.select_for_update(of=("self",)).get(
+        source=row.source, control_id=row.control_id, sha256=row.sha256, replay_number=0
+    )
+    known.times_received += 1
+    if known.status == InboundStatus.REFUSED and known.error_code in NOT_OUR_DAY:
+        known.status, known.attempts, known.ack = InboundStatus.RECEIVED, 0, b""
+    known.save(update_fields=["times_received", "status", "attempts", "ack"])
+    return known

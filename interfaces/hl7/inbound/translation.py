@@ -1,0 +1,142 @@
+"""What becomes of a message, decided before anything is written: what it says, or why not; and the answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db import DatabaseError
+from django.utils import timezone
+
+from interfaces.hl7 import hl7_events
+from interfaces.hl7.inbound import ack, context, error_codes, sources, triggers
+from interfaces.hl7.models import InboundMessage, InboundStatus
+from interfaces.hl7.syntax import character_sets, er7
+from interfaces.hl7.syntax.er7 import Er7Error, Header, Segments
+from ledger.events import Entry
+from worklist import change_check
+from worklist.catalogue import Catalogue
+from worklist.change_set import ChangeSet
+from worklist.orders.generated_ids import NAMESPACE
+
+MOST_GROUPS: Final = 1000
+"""Orders, procedures or merges of one message. Senders have no reason for more; and it would keep all that
+come after it from the same sender waiting."""
+_GROUPS: Final = ("ORC", "OBR", "MRG")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a message has no effect: HL7 Table 0357, where, and what."""
+
+    code: int
+    location: str
+    text: str
+
+
+@dataclass
+class Translation:
+    """A message with its answer, and what it says in the worklist's terms; None where it is refused."""
+
+    message: InboundMessage
+    header: Header
+    changes: ChangeSet | None = None
+    problem: Problem | None = None
+    flags: Sequence[Entry] = field(default_factory=list)
+
+
+def translate(message: InboundMessage, catalogue: Catalogue) -> Translation:
+    """Read a message, and set on its row what will have become of it once that is committed.
+
+    Raises `DatabaseError` where its source's policy can't be read.
+    """
+    raw = text_of(bytes(message.raw))
+    header = er7.read_header(raw)
+    try:
+        return _translate(message, header, raw, catalogue)
+    except Er7Error as error:
+        return refused(message, header, Problem(error.code, error.location, error.text))
+
+
+def refused(
+    message: InboundMessage, header: Header, problem: Problem, status: InboundStatus | None = None
+) -> Translation:
+    """A message that has no effect, with the outcome on its row."""
+    code = ack.status_code_for(problem.code) if header.control_id else "AR"
+    if status is None:
+        status = InboundStatus.FAILED if code == "AE" else InboundStatus.REFUSED
+    try:
+        code_sent = _mode_code(header, sources.policy_of(header), code)
+    except (Er7Error, DatabaseError):
+        code_sent = code
+    message.status = status
+    message.ack, message.ack_code = _answer(message, header, code_sent, problem), code_sent
+    message.error_code = problem.code
+    message.error_location, message.error_text = problem.location[:80], problem.text[:500]
+    return Translation(message, header, problem=problem)
+
+
+def text_of(raw: bytes) -> bytes:
+    """The message without NUL, which some senders pad with and no text column takes."""
+    return raw if b"\0" not in raw or character_sets.sniff_utf16(raw) else raw.replace(b"\0", b"")
+
+
+def _translate(message: InboundMessage, header: Header, raw: bytes, catalogue: Catalogue) -> Translation:
+    policy = sources.policy_of(header)
+    handler = triggers.handler_of(header, policy)
+    if not header.control_id:
+        raise Er7Error(101, "MSH^1^10", "the message control ID is missing")
+    parsed = er7.parse(raw, policy.options.charset or None)
+    _check_size(parsed)
+    read = context.read(message, parsed, header, policy)
+    changes = handler(read)
+    if found := change_check.refusal(changes, catalogue):
+        raise Er7Error(*error_codes.explain(found.error, found.group.index)) from found.error
+    code = _mode_code(header, policy, "AA")
+    message.status, message.applied_at = InboundStatus.APPLIED, timezone.now()
+    message.clock_ahead = read.clock_was_ahead
+    message.ack, message.ack_code = _answer(message, header, code), code
+    message.error_code, message.error_location, message.error_text = None, "", ""
+    return Translation(message, header, changes, flags=list(_flags(message, read)))
+
+
+def _check_size(message: Segments) -> None:
+    for name in _GROUPS:
+        if len(list(message.all(name))) > MOST_GROUPS:
+            text = f"a message may have {MOST_GROUPS} segments {name}; part it"
+            raise Er7Error(100, f"{name}^{MOST_GROUPS + 1}", text)
+
+
+def _flags(message: InboundMessage, read: context.InboundContext) -> Sequence[Entry]:
+    """What a person should know of a message that was applied all the same."""
+    about = [("message", message.public_id)]
+    source, flags = read.provenance.source, []
+    if read.clock_was_ahead:
+        flags.append(Entry(hl7_events.CLOCK_AHEAD, about, source=source))
+    if read.replaced:
+        details = {"locations": read.replaced}
+        flags.append(Entry(hl7_events.CHARACTERS_REPLACED, about, source=source, details=details))
+    return flags
+
+
+def _mode_code(header: Header, policy: sources.SourcePolicy, code: ack.Code) -> ack.Code:
+    """The code in the mode that the sender asks for (2.9.2, 2.9.3).
+
+    We answer when all is done, so in enhanced mode the accept acknowledgment tells both; the application
+    acknowledgment alone is sent where only that is wanted.
+    """
+    mode = ack.acknowledgment(header, enhanced=policy.options.enhanced)
+    success = code == "AA"
+    only_application = mode.application_wanted(success=success) and not mode.accept_wanted(success=success)
+    return code if not mode.enhanced or only_application else ack.commit_code(code)
+
+
+def _answer(message: InboundMessage, header: Header, code: ack.Code, problem: Problem | None = None) -> bytes:
+    return ack.build(
+        header,
+        code=code,
+        control_id=message.public_id[:20].upper(),
+        now=timezone.now(),
+        error=ack.AckError(problem.code, problem.location, problem.text) if problem else None,
+        application=NAMESPACE,
+        facility="",
+    )

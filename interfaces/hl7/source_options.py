@@ -1,0 +1,31 @@
+"""How a source's messages are read, as its row keeps it; the site file's entry adds who it is."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from accounts.site import TimeZone
+from interfaces.hl7.models import Source
+
+
+class SourceOptions(BaseModel):
+    """The choices made for a sender. `receivers` are the applications (MSH-5) that it may address here,
+    `*` for any; an empty `time_zone` is that of its facility.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    assigning_authority: str = ""
+    time_zone: Literal[""] | TimeZone = ""
+    charset: str = ""
+    enhanced: bool = False
+    stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
+    processing_ids: list[str] = ["P"]
+    receivers: list[str] = ["*"]
+    mapping: dict[str, list[str]] = {}
+    order_status: dict[str, str] = {}
+
+
+def of(source: Source) -> SourceOptions:
+    """The options of a source, as they were applied."""
+    return SourceOptions.model_validate(source.options)

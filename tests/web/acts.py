@@ -1,0 +1,384 @@
+"""Every act of people: the service that does it, and a world in which it can be done."""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import site_version, tokens, users
+from accounts.actor import Actor
+from accounts.models import Facility, Role, Token, User
+from archive.decisions import decision_frame, undo
+from archive.decisions.accept import Accept
+from archive.models import Decision, Study, StudyException
+from interfaces.hl7.inspect import message_repair
+from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage
+from interfaces.hl7.outbound import outbox
+from ledger import jobs
+from ledger.models import Job, JobState
+from reporting.dictation import audio, dictations, transcription
+from reporting.models import Dictation, ReadingItem, Recheck, Report, ReportVersion
+from reporting.reading_worklist import assignment
+from reporting.reports import drafts, signatures
+from ris_pacs import site
+from tests.actors import acting
+from tests.reporting.conftest import World
+from tests.web.pages.world import make_study, receive
+from worklist.models import Order, ScheduledProcedureStep, StatusEvent
+from worklist.orders.order_content import OrderContent, StepContent
+from worklist.patients.identifiers import Authority, Identifier
+from worklist.schedule import step_actions
+
+SECOND = b"\1\0" * 16000
+SITE_FILE = "facility: {code: GENHOSP, name: Another name, time_zone: UTC}\n"
+
+
+class Department:
+    """Things that people act on, made when they are asked for; Wanda has every role."""
+
+    def __init__(self, world: World, facility: Facility, home: Path) -> None:
+        self.world, self.facility, self.home = world, facility, home
+        self.wanda = User.objects.create_user(
+            "wanda", "correct horse", full_name="Wanda Weber", roles=[role.value for role in Role]
+        )
+        self.wanda.facilities.add(facility)
+
+    @property
+    def by(self) -> Actor:
+        return acting(self.wanda)
+
+    def do(self, service: Callable[..., Any], **values: Any) -> Any:
+        with transaction.atomic():
+            return service(by=self.by, **values)
+
+    def order(self) -> Order:
+        hospital = self.world.hospital
+        order = hospital.order("O1", hospital.patient())
+        site_version.forget()  # as the commit would, of the authority that is new
+        return order
+
+    def step(self) -> ScheduledProcedureStep:
+        order = self.order()
+        return ScheduledProcedureStep.objects.get(procedure__order=order)
+
+    def arrival(self) -> StatusEvent:
+        event: StatusEvent = self.do(step_actions.change_step, step=self.step(), kind=StatusEvent.Kind.ARRIVE)
+        return event
+
+    def mismatch(self) -> Study:
+        return make_study(self.facility, 7)
+
+    def decided(self) -> StudyException:
+        decision: Decision = self.do(
+            decision_frame.decide, decision=Accept(), study=self.mismatch(), reason="seen"
+        )
+        return StudyException.objects.get(study=decision.study)
+
+    def item(self) -> ReadingItem:
+        return self.world.item()
+
+    def leased(self) -> dict[str, Any]:
+        item = self.item()
+        return {"item": item, "fence": self.do(assignment.take, item=item).fence}
+
+    def done_to(self, service: Callable[..., Any], **values: Any) -> ReadingItem:
+        item = self.item()
+        self.do(service, item=item, **values)
+        return ReadingItem.objects.get(pk=item.pk)
+
+    def report(self) -> Report:
+        return self.world.draft(self.item(), self.wanda)
+
+    def signed(self) -> ReportVersion:
+        return self.world.sign(self.report(), self.wanda)
+
+    def recheck(self) -> Recheck:
+        item = self.signed().report.item
+        now = timezone.now()
+        return Recheck.objects.create(
+            item=item, signer=self.wanda, cause="images came", raised_at=now, due_at=now
+        )
+
+    def recording(self) -> Dictation:
+        row: Dictation = self.do(dictations.begin, uuid=str(uuid.uuid4()), item=self.item())
+        self.do(dictations.add_segment, dictation=row, seq=0, name=audio.write(SECOND), data=SECOND)
+        return Dictation.objects.get(pk=row.pk)
+
+    def spoken(self) -> Dictation:
+        row: Dictation = self.do(dictations.finish, dictation=self.recording(), segments=1, sha256="")
+        return row
+
+    def typing(self) -> dict[str, Any]:
+        row = self.do(transcription.take, dictation=self.spoken())
+        return {"dictation": row, "fence": row.typing_fence}
+
+    def with_nothing(self, there: object) -> dict[str, Any]:
+        """What an act is called with that finds by itself what is there."""
+        return {}
+
+    def outbound(self, status: str) -> OutboundMessage:
+        destination = Destination.objects.create(name="HIS", host="127.0.0.1", port=1)
+        return OutboundMessage.objects.create(
+            destination=destination,
+            key="k",
+            control_id="C",
+            status=status,
+            facts={},
+            not_before=timezone.now(),
+        )
+
+    def inbound(self) -> InboundMessage:
+        return receive(1, raw=b"MSH|^~\\&|HIS|GENHOSP|RIS|RAD|20260302||ADT^A08|M1|P|2.5.1\rPID|||P1\r")
+
+    def failed_job(self) -> Job:
+        return Job.objects.create(kind="k", key="1", state=JobState.ERROR, not_before=timezone.now())
+
+    def token(self) -> Token:
+        Token.issue(user=self.wanda, name="x")
+        return Token.objects.get(name="x")
+
+    def site_file(self) -> Path:
+        path = self.home / "site.yaml"
+        path.write_text(SITE_FILE)
+        return path
+
+
+@dataclass(frozen=True)
+class Act:
+    """A service, the policy's word for it, what it is called with, and the audit row that it leaves."""
+
+    service: Callable[..., Any]
+    allowed: str
+    given: Callable[[Department], dict[str, Any]]
+    audited: tuple[str, str] | None
+    of_facility: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.service.__module__.rpartition('.')[2]}.{self.service.__name__}"
+
+
+ORDER, PROCEDURE, PATIENT = "110109", "110111", "110110"
+IMAGES, IMPORT, EXPORT, SECURITY, SYSTEM = "110103", "110107", "110106", "110113", "110100"
+ITEM = (PROCEDURE, "U")
+REPORT = DICTATION = (PATIENT, "U")
+
+ACTS = (
+    Act(
+        step_actions.place,
+        "order.place",
+        lambda d: {
+            "facility": d.order().facility,
+            "identifier": Identifier("P9", Authority("GENHOSP"), "MR"),
+            "demographics": {"name": "NEW^NORA"},
+            "procedure_code": "71260",
+            "content": OrderContent(reason="cough"),
+            "step": StepContent(),
+        },
+        (ORDER, "C"),
+    ),
+    Act(
+        step_actions.change_step,
+        "step.change",
+        lambda d: {"step": d.step(), "kind": StatusEvent.Kind.ARRIVE},
+        (PROCEDURE, "U"),
+    ),
+    Act(
+        step_actions.cancel,
+        "order.cancel",
+        lambda d: {"order": d.order(), "reason": "entered twice"},
+        (ORDER, "U"),
+    ),
+    Act(step_actions.undo, "step.change", lambda d: {"act": d.arrival()}, (ORDER, "U")),
+    Act(
+        decision_frame.decide,
+        "exception.decide",
+        lambda d: {"decision": Accept(), "study": d.mismatch(), "reason": "seen"},
+        (IMAGES, "U"),
+    ),
+    Act(
+        undo.undo,
+        "exception.decide",
+        lambda d: {"exception": d.decided(), "reason": "was wrong"},
+        (IMAGES, "U"),
+    ),
+    Act(assignment.next_item, "report.write", lambda d: d.with_nothing(d.item()), ITEM, of_facility=False),
+    Act(assignment.take, "report.write", lambda d: {"item": d.item()}, ITEM),
+    Act(assignment.renew, "report.write", lambda d: d.leased(), None),
+    Act(assignment.park, "report.write", lambda d: d.leased(), ITEM),
+    Act(assignment.let_go, "report.write", lambda d: d.leased(), ITEM),
+    Act(assignment.skip, "report.write", lambda d: {"item": d.item(), "reason": "not mine"}, ITEM),
+    Act(assignment.reserve, "report.write", lambda d: {"item": d.item()}, ITEM),
+    Act(assignment.hold, "report.write", lambda d: {"item": d.item(), "reason": "images missing"}, ITEM),
+    Act(
+        assignment.resume,
+        "report.write",
+        lambda d: {"item": d.done_to(assignment.hold, reason="images missing")},
+        ITEM,
+    ),
+    Act(assignment.withdraw, "report.write", lambda d: {"item": d.item(), "reason": "a phantom"}, ITEM),
+    Act(
+        assignment.reopen,
+        "report.write",
+        lambda d: {"item": d.done_to(assignment.withdraw, reason="a phantom")},
+        ITEM,
+    ),
+    Act(
+        assignment.confirm_patient,
+        "report.write",
+        lambda d: {"item": (item := d.item()), "revision": item.revision},
+        ITEM,
+    ),
+    Act(drafts.begin, "report.write", lambda d: {"item": d.item()}, (PATIENT, "C")),
+    Act(
+        drafts.save,
+        "report.write",
+        lambda d: {"report": d.report(), "sections": {"findings": "More."}, "revision": 1},
+        (PATIENT, "R"),
+    ),
+    Act(
+        drafts.keep,
+        "report.write",
+        lambda d: {"report": d.report(), "sections": {}, "revision": 1, "reason": "taken over"},
+        REPORT,
+    ),
+    Act(
+        drafts.draft_addendum,
+        "report.write",
+        lambda d: {"report": d.signed().report, "text": "One more thing."},
+        REPORT,
+    ),
+    Act(
+        signatures.sign,
+        "report.sign_preliminary",
+        lambda d: {"report": d.report(), "revision": 1, "kind": "preliminary"},
+        REPORT,
+    ),
+    Act(signatures.undo, "report.sign_preliminary", lambda d: {"version": d.signed()}, REPORT),
+    Act(signatures.still_valid, "report.sign", lambda d: {"recheck": d.recheck()}, REPORT),
+    Act(
+        dictations.begin,
+        "report.write",
+        lambda d: {"uuid": str(uuid.uuid4()), "item": d.item()},
+        (PATIENT, "C"),
+    ),
+    Act(
+        dictations.add_segment,
+        "report.write",
+        lambda d: {"dictation": d.recording(), "seq": 1, "name": audio.write(SECOND), "data": SECOND},
+        None,
+    ),
+    Act(
+        dictations.finish,
+        "report.write",
+        lambda d: {
+            "dictation": d.recording(),
+            "segments": 1,
+            "sha256": hashlib.sha256(SECOND).hexdigest(),
+        },
+        DICTATION,
+    ),
+    Act(
+        dictations.discard,
+        "report.write",
+        lambda d: {"dictation": d.recording(), "reason": "noise"},
+        DICTATION,
+    ),
+    Act(dictations.reclaim, "report.write", lambda d: {"dictation": d.spoken()}, DICTATION),
+    Act(
+        transcription.next_dictation,
+        "transcription.type",
+        lambda d: d.with_nothing(d.spoken()),
+        DICTATION,
+        of_facility=False,
+    ),
+    Act(transcription.take, "transcription.type", lambda d: {"dictation": d.spoken()}, DICTATION),
+    Act(transcription.renew, "transcription.type", lambda d: d.typing(), None),
+    Act(
+        transcription.save,
+        "transcription.type",
+        lambda d: {"dictation": d.spoken(), "sections": {"findings": "Said."}, "revision": 1},
+        None,
+    ),
+    Act(
+        transcription.finish,
+        "transcription.type",
+        lambda d: {"dictation": d.spoken(), "sections": {"findings": "Said."}, "revision": 1},
+        DICTATION,
+    ),
+    Act(
+        transcription.give_back,
+        "transcription.type",
+        lambda d: {"dictation": d.spoken(), "reason": "no audio", "note": ""},
+        DICTATION,
+    ),
+    Act(
+        message_repair.replay,
+        "message.replay",
+        lambda d: {"original": d.inbound(), "reason": "catalogue was wrong"},
+        (IMPORT, "E"),
+        of_facility=False,
+    ),
+    *(
+        Act(
+            service,
+            "message.replay",
+            lambda d, status=status: {"message": d.outbound(status), "reason": "told so"},  # type: ignore[misc]
+            (EXPORT, "E"),
+            of_facility=False,
+        )
+        for service, status in (
+            (outbox.resend, "delivered"),
+            (outbox.hold, "waiting"),
+            (outbox.release, "held"),
+            (outbox.skip, "waiting"),
+        )
+    ),
+    Act(
+        users.make,
+        "user.manage",
+        lambda d: {
+            "username": "nora",
+            "full_name": "Nora",
+            "roles": ["manager"],
+            "facilities": [],
+            "password": "seven green bottles 7",
+        },
+        (SECURITY, "U"),
+        of_facility=False,
+    ),
+    Act(
+        users.change,
+        "user.manage",
+        lambda d: {
+            "user": d.wanda,
+            "full_name": "Wanda Maria Weber",
+            "roles": d.wanda.roles,
+            "facilities": [d.facility],
+            "is_active": True,
+        },
+        (SECURITY, "U"),
+        of_facility=False,
+    ),
+    Act(
+        users.set_password,
+        "user.manage",
+        lambda d: {"user": d.wanda, "password": "seven green bottles 7"},
+        (SECURITY, "U"),
+        of_facility=False,
+    ),
+    Act(
+        tokens.issue,
+        "user.manage",
+        lambda d: {"user": d.wanda, "name": "script"},
+        (SECURITY, "U"),
+        of_facility=False,
+    ),
+    Act(tokens.revoke, "user.manage", lambda d: {"token": d.token()}, (SECURITY, "U"), of_facility=False),
+    Act(jobs.try_again, "job.retry", lambda d: {"job": d.failed_job()}, (SYSTEM, "E"), of_facility=False),
+    Act(site.apply, "site.change", lambda d: {"path": d.site_file()}, (SECURITY, "U"), of_facility=False),
+)

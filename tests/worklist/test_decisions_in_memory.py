@@ -1,0 +1,34 @@
+"""What is decided of messages needs no database: thousands of histories in the time of a few."""
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.worklist.histories import HISTORIES, Group, made, order, registration, state_after
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@given(HISTORIES, st.data())
+def test_any_order_of_arrival_with_repeats_ends_in_the_same_state(sent: list[Any], data: Any) -> None:
+    history = [made(groups, number) for number, groups in enumerate(sent, start=1)]
+    repeats = data.draw(st.lists(st.sampled_from(history), max_size=3))
+    arrivals = data.draw(st.permutations([*history, *repeats]))
+    assert state_after(arrivals) == state_after(history)
+
+
+def test_a_difference_would_be_seen() -> None:
+    """The negative control: two histories that differ in content do not end alike."""
+    one, other = (
+        [made([Group(registration(["P1"], name="a"), order=order("A", reason=text))], 1)]
+        for text in ("Cough", "Fever")
+    )
+    assert state_after(one) != state_after(other)
+
+
+def test_if_the_last_to_come_won_it_would_be_seen() -> None:
+    """The negative control: with stamps of arrival, the same messages end differently."""
+    sent = [[Group(registration(["P1"], name=name))] for name in ("a", "b")]
+    as_it_came = [made(groups, number) for number, groups in enumerate(sent)]
+    turned = [made(groups, number) for number, groups in enumerate(reversed(sent))]
+    assert state_after(as_it_came) != state_after(turned)

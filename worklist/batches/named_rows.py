@@ -1,0 +1,168 @@
+"""Read and lock what change sets name: one statement a table."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db import transaction
+
+from accounts import site_version
+from worklist.batches.changed_rows import Snapshot
+from worklist.batches.row_tables import EVENTS, LINKS, NUMBERS, ORDERS, PATIENTS, PROCEDURES, STEPS, VISITS
+from worklist.catalogue import Catalogue
+from worklist.change_check import namespace_of
+from worklist.change_set import ChangeSet, Group
+from worklist.models import AssigningAuthority
+from worklist.orders.order_aggregate import NumberKey, OrderAggregate, OrderRecord
+from worklist.orders.order_book import OrderBook, numbers_of
+from worklist.patients.identifiers import Authority, Identifier
+from worklist.patients.patient_index import PatientIndex, RecordKey, authority_of, naming
+from worklist.patients.patient_records import LinkRecord, PatientRecord, VisitRecord
+
+_CONNECTED: Final = f"""{LINKS.name}.retired_id IN (
+    WITH RECURSIVE member(id) AS (
+        SELECT id FROM {PATIENTS.name} WHERE {{wanted}}
+        UNION
+        SELECT CASE WHEN l.retired_id = member.id THEN l.survivor_id ELSE l.retired_id END
+        FROM member JOIN {LINKS.name} l ON l.retired_id = member.id OR l.survivor_id = member.id
+        WHERE l.closed_by = ''
+    )
+    SELECT id FROM member
+)"""
+"""The links, closed ones too, of all records that open links connect to those wanted."""
+
+
+@dataclass
+class Names:
+    """What change sets name: records by authority and value, those that may be linked, visits, orders."""
+
+    records: set[RecordKey] = field(default_factory=set)
+    linked: set[RecordKey] = field(default_factory=set)
+    visits: set[tuple[int, str]] = field(default_factory=set)
+    orders: set[NumberKey] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, groups: Iterable[Group], catalogue: Catalogue) -> "Names":
+        names = cls()
+        for group in groups:
+            if group.registration:
+                names._add(group.registration.identifiers, catalogue)
+                if visit := group.registration.visit:
+                    names.visits.add((authority_of(visit.authority, catalogue).pk, visit.number))
+            for merge in group.merges:
+                names._add((merge.survivor, merge.retired), catalogue)
+            if group.order:
+                names.orders.update(numbers_of(group.order))
+        return names
+
+    def _add(self, identifiers: Sequence[Identifier], catalogue: Catalogue) -> None:
+        found, _ = naming(identifiers, catalogue)
+        keys = {(authority.pk, identifier.value) for authority, identifier in found}
+        self.records |= keys
+        if len(keys) > 1:
+            self.linked |= keys
+
+
+class Loader:
+    """Reads into memory; `catalogue` is complete for what was read."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.snapshot = Snapshot()
+
+    def load(self, change_sets: Sequence[ChangeSet]) -> tuple[PatientIndex, OrderBook]:
+        """All that change sets name."""
+        groups = [group for changes in change_sets for group in changes.groups]
+        self._add_authorities(groups)
+        names = Names.of(groups, self.catalogue)
+        patients = self.snapshot.select(PATIENTS, ["authority_id", "value"], names.records)
+        keys = {row.id for row in patients if (row.authority_id, row.value) in names.linked}
+        links = self._links(patients, keys)
+        visits = self.snapshot.select(VISITS, ["authority_id", "number"], names.visits)
+        orders = self._orders(names.orders) if names.orders else []
+        return self._index(patients, links, visits), self._book(orders)
+
+    def order(self, key: int) -> OrderBook:
+        """One order."""
+        return self._book(self.snapshot.select(ORDERS, ["id"], [[key]]))
+
+    def people(self, keys: Iterable[int]) -> PatientIndex:
+        """Patient records, all that are linked to them, and the links."""
+        patients = self.snapshot.select(PATIENTS, ["id"], [[key] for key in keys])
+        links = self._links(patients, {row.id for row in patients})
+        return self._index(patients, links, [])
+
+    def _index(
+        self, patients: list[PatientRecord], links: list[LinkRecord], visits: list[VisitRecord]
+    ) -> PatientIndex:
+        missing = {row.authority_id for row in patients} - {one.pk for one in self.catalogue.authorities}
+        if missing:  # which another process has made within the last second
+            self._take_authorities(AssigningAuthority.objects.filter(pk__in=missing))
+        return PatientIndex(patients, links, visits, self.catalogue)
+
+    def _add_authorities(self, groups: Iterable[Group]) -> None:
+        """Make the authorities that nobody knew; whether the site accepts them was checked."""
+        missing = {
+            namespace_of(one): one for one in _authorities_of(groups) if not self.catalogue.authority(one)
+        }
+        if not missing:
+            return
+        AssigningAuthority.objects.bulk_create(
+            [
+                AssigningAuthority(**{**one._asdict(), "namespace": namespace})
+                for namespace, one in sorted(missing.items())
+            ],
+            ignore_conflicts=True,
+        )
+        self._take_authorities(AssigningAuthority.objects.filter(namespace__in=missing))
+        transaction.on_commit(site_version.forget)
+
+    def _take_authorities(self, rows: Iterable[AssigningAuthority]) -> None:
+        self.catalogue = self.catalogue.with_authorities(rows)
+
+    def _links(self, patients: list[PatientRecord], keys: set[int]) -> list[LinkRecord]:
+        """All links of the people with these keys; their other records are locked and added to `patients`.
+
+        Read again once those are locked, as somebody may have linked more to them meanwhile.
+        """
+        known = {row.id for row in patients}
+        links: list[LinkRecord] = []
+        while keys:
+            wanted, parameters = PATIENTS.any_of(["id"], [[key] for key in sorted(keys)])
+            links = LINKS.select(_CONNECTED.format(wanted=wanted), parameters)
+            more = {end for link in links for end in (link.retired_id, link.survivor_id)} - known
+            if not more:
+                break
+            patients += self.snapshot.select(PATIENTS, ["id"], [[key] for key in sorted(more)])
+            known |= more
+        return self.snapshot.remember(LINKS, links)
+
+    def _orders(self, named: set[NumberKey]) -> list[OrderRecord]:
+        condition, parameters = NUMBERS.any_of(["kind", "value", "namespace"], sorted(named))
+        condition = f"{ORDERS.name}.id IN (SELECT order_id FROM {NUMBERS.name} WHERE {condition})"
+        return self.snapshot.remember(ORDERS, ORDERS.select(condition, parameters, lock=True))
+
+    def _book(self, orders: Sequence[OrderRecord]) -> OrderBook:
+        keys = [[order.id] for order in orders]
+        aggregates = {order.id: OrderAggregate(order) for order in orders}
+        for number in self.snapshot.select(NUMBERS, ["order_id"], keys):
+            aggregates[number.order_id].numbers.append(number)
+        of_procedure: dict[int, OrderAggregate] = {}
+        for procedure in self.snapshot.select(PROCEDURES, ["order_id"], keys):
+            of_procedure[procedure.id] = aggregates[procedure.order_id]
+            of_procedure[procedure.id].procedures.append(procedure)
+        for step in self.snapshot.select(STEPS, ["procedure_id"], [[key] for key in of_procedure]):
+            of_procedure[step.procedure_id].steps.append(step)
+        for event in self.snapshot.select(EVENTS, ["order_id"], keys):
+            aggregates[event.order_id].events.append(event)
+        return OrderBook(aggregates.values(), self.catalogue)
+
+
+def _authorities_of(groups: Iterable[Group]) -> Iterable[Authority]:
+    for group in groups:
+        if group.registration:
+            yield from (one.authority for one in group.registration.identifiers if one.value)
+            if group.registration.visit:
+                yield group.registration.visit.authority
+        for merge in group.merges:
+            yield from (merge.survivor.authority, merge.retired.authority)

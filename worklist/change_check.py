@@ -1,0 +1,128 @@
+"""What is refused before anything is read or written: it follows from what is said and from the catalogue."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ledger.errors import Duplicate, Missing, Refused, UnknownCode
+from worklist.catalogue import Catalogue
+from worklist.change_set import ChangeSet, Group, Merge, Registration
+from worklist.models import (
+    AssigningAuthority,
+    Order,
+    OrderNumber,
+    Patient,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+    Visit,
+)
+from worklist.orders.order_update import OrderUpdate, ProcedureUpdate
+from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
+from worklist.provenance import Provenance, check_lengths
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a change set can't be applied, and for which of its groups."""
+
+    error: Refused
+    group: Group
+
+
+def refusal(changes: ChangeSet, catalogue: Catalogue) -> Refusal | None:
+    """The first thing for which a change set is refused; None where it can be applied."""
+    seen: set[int] = set()
+    check = _Check(changes.provenance, catalogue)
+    for group in changes.groups:
+        try:
+            if group.registration is not None and id(group.registration) not in seen:
+                seen.add(id(group.registration))
+                check.registration(group.registration)
+            for merge in group.merges:
+                check.merge(merge)
+            if group.order is not None:
+                check.order(group.order)
+        except Refused as error:
+            return Refusal(error, group)
+    return None
+
+
+@dataclass(frozen=True)
+class _Check:
+    provenance: Provenance
+    catalogue: Catalogue
+
+    def registration(self, said: Registration) -> None:
+        named = list(self._naming(said.identifiers))
+        if not named:
+            text = "no identifier of a known assigning authority names the patient"
+            raise Missing(text, "identifiers")
+        check_lengths(Patient, said.demographics)
+        if said.visit is not None:
+            check_lengths(Visit, {**said.visit.values, "number": said.visit.number})
+            self._authority(said.visit.authority)
+
+    def merge(self, said: Merge) -> None:
+        named = list(self._naming([said.survivor, said.retired]))
+        records = {self._record(one) for one in named}
+        if said.survivor[:2] == said.retired[:2] or len(records) < len(named):
+            raise Duplicate("a record can't be merged into itself", "retired")
+        if len(named) < 2:
+            raise Missing("both records must be named by a known assigning authority", "retired")
+
+    def order(self, said: OrderUpdate) -> None:
+        if said.placer is None and said.filler is None:
+            raise Missing("the order has neither a placer nor a filler order number", "placer")
+        for name, number in (("placer", said.placer), ("filler", said.filler)):
+            if number is not None:
+                check_lengths(OrderNumber, number._asdict())
+                if not number.value:
+                    raise Missing(f"the {name} order number is empty", name)
+        check_lengths(Order, vars(said.content))
+        for procedure in said.procedures:
+            named = {"requested_procedure_id": procedure.id}
+            check_lengths(RequestedProcedure, {**vars(procedure.content), **named})
+            for step in procedure.steps:
+                named = {"scheduled_procedure_step_id": step.id}
+                check_lengths(ScheduledProcedureStep, {**vars(step.content), **named})
+            self._code(procedure)
+
+    def _naming(self, identifiers: Iterable[Identifier]) -> Iterator[Identifier]:
+        """The identifiers that name records."""
+        for identifier in identifiers:
+            if identifier.value:
+                check_lengths(Patient, {"value": identifier.value, "type": identifier.type})
+                authority = self._authority(identifier.authority)
+                if (authority is None or authority.trusted) and identifier.type in NAMING_TYPES:
+                    yield identifier
+
+    def _record(self, identifier: Identifier) -> tuple[object, str]:
+        authority = self.catalogue.authority(identifier.authority)
+        return authority.pk if authority else namespace_of(identifier.authority), identifier.value
+
+    def _authority(self, named: Authority) -> AssigningAuthority | None:
+        """The authority; None for a new one that the site accepts."""
+        check_lengths(AssigningAuthority, named._asdict())
+        if found := self.catalogue.authority(named):
+            return found
+        if self.provenance.policy.unknown_authorities != "accept":
+            text = f"the assigning authority {named.namespace!r} is not known here"
+            raise UnknownCode(text, "identifiers")
+        if not namespace_of(named):
+            raise Missing("the identifier names no assigning authority", "identifiers")
+        check_lengths(AssigningAuthority, {"namespace": namespace_of(named)})
+        return None
+
+    def _code(self, said: ProcedureUpdate) -> None:
+        policy = self.provenance.policy.unknown_procedure_codes
+        if policy == "accept_with_modality" and all(step.content.modality for step in said.steps):
+            return
+        code = said.content.code
+        if not code or not isinstance(code, str):
+            raise Missing("the order names no procedure code and no modality", "code")
+        if code not in self.catalogue.procedures:
+            raise UnknownCode(f"the procedure code {code!r} is not known and no modality is named", "code")
+
+
+def namespace_of(authority: Authority) -> str:
+    """By what a new authority is kept."""
+    return authority.namespace or authority.universal_id

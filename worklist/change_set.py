@@ -1,0 +1,61 @@
+"""What one message, or one act of a person, says: applied wholly or not at all.
+
+It is a sequence of groups (a PID with its MRG, an ORC with its OBR). Groups are independent of each other, so
+that a message with many of them can be applied in portions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from worklist.orders.order_update import OrderUpdate
+from worklist.patients.identifiers import Authority, Identifier
+from worklist.provenance import Provenance
+
+
+@dataclass(frozen=True)
+class VisitUpdate:
+    """A visit of the registered patient, named by its number."""
+
+    authority: Authority
+    number: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """A patient, as the identifiers name it, with its demographics, and the visit if there is one."""
+
+    identifiers: Sequence[Identifier]
+    demographics: Mapping[str, Any]
+    visit: VisitUpdate | None = None
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Two identifiers whose records are one person."""
+
+    survivor: Identifier
+    retired: Identifier
+
+
+@dataclass(frozen=True)
+class Group:
+    """A patient is registered, then records are merged, then an order of the patient is applied.
+
+    An order with content is the registered patient's, and of the visit. `index` is that of the group's first
+    segment in its message.
+    """
+
+    registration: Registration | None = None
+    merges: Sequence[Merge] = ()
+    order: OrderUpdate | None = None
+    index: int = 1
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """All groups of a message, and who says so since when."""
+
+    provenance: Provenance
+    groups: Sequence[Group] = field(default=())

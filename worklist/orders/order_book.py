@@ -1,0 +1,175 @@
+"""The orders that a batch of messages names, by their numbers: what is said of them is applied in memory.
+
+Content is written field by field by stamp, status events are a set, and numbers that are named together
+merge, so any order of arrival, with repeats, ends in the same state. Nothing here knows a database.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+from ledger import stamps
+from ledger.event_types import EventType
+from ledger.events import Entry, Thing
+from worklist import worklist_events
+from worklist.catalogue import Catalogue
+from worklist.models import OrderNumber, StatusEvent
+from worklist.orders import derivation, order_merge
+from worklist.orders.order_aggregate import (
+    NumberKey,
+    NumberRecord,
+    OrderAggregate,
+    OrderRecord,
+    ProcedureRecord,
+    StatusEventRecord,
+    StepRecord,
+    age,
+)
+from worklist.orders.order_content import OrderContent
+from worklist.orders.order_update import OrderUpdate, ProcedureUpdate, StepUpdate
+from worklist.provenance import Provenance
+
+
+def numbers_of(update: OrderUpdate) -> list[NumberKey]:
+    """What an update names its order by."""
+    named = ((OrderNumber.Kind.PLACER, update.placer), (OrderNumber.Kind.FILLER, update.filler))
+    return [NumberKey.of(kind, number) for kind, number in named if number is not None]
+
+
+class OrderBook:
+    """Orders in memory, those that are merged away among them; `entries` is what is to be recorded."""
+
+    def __init__(self, aggregates: Iterable[OrderAggregate], catalogue: Catalogue) -> None:
+        self.aggregates = {one.order.id: one for one in aggregates}
+        self.entries: list[Entry] = []
+        self._by_number = {number.key: one for one in self.aggregates.values() for number in one.numbers}
+        self._catalogue = catalogue
+        self._new_keys = itertools.count(-1, -1)
+
+    def apply(self, update: OrderUpdate, content: OrderContent, provenance: Provenance) -> OrderAggregate:
+        """Apply what is said of an order, which was checked before; the order.
+
+        `content` is the update's own, with the keys of its patient and visit.
+        """
+        aggregate = self._named(update, provenance)
+        if update.act is not None:
+            self.add_event(aggregate, update.act, provenance, reason=update.reason)
+        if update.procedures:
+            self._write(aggregate, update, content, provenance)
+        self.entries += derivation.derive(aggregate, self._catalogue, provenance)
+        done = worklist_events.ORDER_CHANGED[update.act] if update.act else worklist_events.ORDER_STATED
+        self.note(done, [("order", aggregate.order.public_id)], provenance, update.reason)
+        return aggregate
+
+    def add_event(
+        self,
+        aggregate: OrderAggregate,
+        kind: StatusEvent.Kind,
+        provenance: Provenance,
+        *,
+        step: StepRecord | None = None,
+        reason: str = "",
+    ) -> None:
+        """Add a status event to the set; the same one of the same message is there only once."""
+        stamp, step_id = provenance.stamp.key(), step.id if step else None
+        named = (step_id, str(kind), stamp)
+        if any((one.step_id, one.kind, one.stamp) == named for one in aggregate.events):
+            return
+        aggregate.events.append(
+            StatusEventRecord(
+                id=next(self._new_keys),
+                order_id=aggregate.order.id,
+                step_id=step_id,
+                kind=str(kind),
+                stamp=stamp,
+                occurred_at=provenance.stamp.made_at,
+                reason=reason[:500],
+                actor=str(provenance.actor),
+                source=provenance.source,
+            )
+        )
+
+    def derive(self, aggregate: OrderAggregate, provenance: Provenance) -> None:
+        """Derive anew what follows, after a status event was added or undone."""
+        self.entries += derivation.derive(aggregate, self._catalogue, provenance)
+
+    def note(
+        self, event_type: EventType, about: Sequence[Thing], provenance: Provenance, reason: str = ""
+    ) -> None:
+        """Have an act recorded on the timeline."""
+        self.entries.append(provenance.entry(event_type, about, reason=reason))
+
+    def _named(self, update: OrderUpdate, provenance: Provenance) -> OrderAggregate:
+        """The order that the update's numbers name: found, new, or merged from two."""
+        named = numbers_of(update)
+        known = {one.order.id: one for key in named if (one := self._by_number.get(key))}
+        missing = [key for key in named if key not in self._by_number]
+        if known:
+            ours, *others = sorted(known.values(), key=lambda one: age(one.order))
+        else:
+            ours, others = self._new_order(provenance), []
+            self.aggregates[ours.order.id] = ours
+        for theirs in others:
+            self._merge(ours, theirs)
+        if missing:
+            self._give_numbers(ours, missing)
+            order_merge.renumber(ours)
+        ours.order.first_received_at = min(ours.order.first_received_at, provenance.received_at)
+        return ours
+
+    def _new_order(self, provenance: Provenance) -> OrderAggregate:
+        key = next(self._new_keys)
+        order = OrderRecord(key, provenance.facility.pk, provenance.received_at)
+        return OrderAggregate(order, is_new=True)
+
+    def _merge(self, ours: OrderAggregate, theirs: OrderAggregate) -> None:
+        order_merge.merge(ours, theirs)
+        del self.aggregates[theirs.order.id]
+        for number in theirs.numbers:
+            self._by_number[number.key] = ours
+
+    def _give_numbers(self, aggregate: OrderAggregate, keys: Sequence[NumberKey]) -> None:
+        for key in keys:
+            aggregate.numbers.append(NumberRecord(next(self._new_keys), aggregate.order.id, *key))
+            self._by_number[key] = aggregate
+
+    def _write(
+        self, aggregate: OrderAggregate, update: OrderUpdate, content: OrderContent, provenance: Provenance
+    ) -> None:
+        order, stamp, source = aggregate.order, provenance.stamp, provenance.source
+        stamps.write(order, content.said(), stamp, source)
+        first = order.content_received_at
+        order.content_received_at = min(first, provenance.received_at) if first else provenance.received_at
+        for said in update.procedures:
+            procedure = self._procedure(aggregate, said)
+            stamps.write(procedure, said.content.said(), stamp, source)
+            for step_said in said.steps:
+                step = self._step(aggregate, procedure, step_said, provenance)
+                stamps.write(step, step_said.content.said(), stamp, source)
+
+    def _procedure(self, aggregate: OrderAggregate, said: ProcedureUpdate) -> ProcedureRecord:
+        for procedure in aggregate.procedures:
+            if procedure.requested_procedure_id == said.id if said.id else procedure.place == said.place:
+                return procedure
+        procedure = ProcedureRecord(
+            next(self._new_keys), aggregate.order.id, said.id, None if said.id else said.place
+        )
+        order_merge.number_procedure(procedure, aggregate.canonical_number)
+        aggregate.procedures.append(procedure)
+        return procedure
+
+    def _step(
+        self,
+        aggregate: OrderAggregate,
+        procedure: ProcedureRecord,
+        said: StepUpdate,
+        provenance: Provenance,
+    ) -> StepRecord:
+        for step in aggregate.steps_of(procedure):
+            if step.scheduled_procedure_step_id == said.id if said.id else step.id_is_generated:
+                return step
+        step = StepRecord(
+            next(self._new_keys), procedure.id, provenance.received_at, said.id, id_is_generated=not said.id
+        )
+        order_merge.number_step(step, procedure)
+        aggregate.steps.append(step)
+        return step

@@ -1,0 +1,71 @@
+"""What a message or a person says an order, a requested procedure and a scheduled procedure step are.
+
+None says nothing, `ledger.stamps.NONE` says "none". The names are those of the columns that keep them.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from ledger.stamps import Null
+
+Text = str | Null | None
+
+
+@dataclass(frozen=True)
+class _Content:
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of all fields."""
+        return tuple(one.name for one in fields(cls))
+
+    def said(self) -> dict[str, Any]:
+        """The fields of which something is said."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class OrderContent(_Content):
+    """An order (ORC, OBR, PV1). `patient_id` and `visit_id` are the keys of records."""
+
+    patient_id: int | None = None
+    visit_id: int | None = None
+    accession_number: Text = None
+    accession_issuer: Text = None
+    priority: Text = None
+    reason: Text = None
+    clinical_information: Text = None
+    danger: Text = None
+    transport: Text = None
+    confidentiality: Text = None
+    requesting_physician: Text = None
+    referring_physician: Text = None
+    requesting_service: Text = None
+
+
+@dataclass(frozen=True)
+class ProcedureContent(_Content):
+    """A requested procedure (OBR)."""
+
+    study_instance_uid: Text = None
+    accession_number: Text = None
+    code: Text = None
+    scheme: Text = None
+    description: Text = None
+    body_part: Text = None
+    laterality: Text = None
+
+
+@dataclass(frozen=True)
+class StepContent(_Content):
+    """A scheduled procedure step. `protocol_codes` are `[{code, scheme, meaning}]`, names are PN."""
+
+    modality: Text = None
+    station_ae_title: Text = None
+    station_name: Text = None
+    station_group: Text = None
+    location: Text = None
+    description: Text = None
+    protocol_codes: list[dict[str, str]] | Null | None = None
+    performing_physician: Text = None
+    start: datetime | Null | None = None
