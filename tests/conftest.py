@@ -4,7 +4,7 @@ import gc
 import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -101,21 +101,45 @@ def provenance(facility: Facility) -> Callable[..., Provenance]:
 TESTS = Path(__file__).parent
 WITH_PROCESSES = (TESTS / "clients", TESTS / "faults")
 """Tests here reach the database from processes that they start."""
-SLOW = (*WITH_PROCESSES, TESTS / "ris_pacs")
+FIRST = (
+    TESTS / "clients",
+    TESTS / "faults" / "test_random_kills.py",
+    TESTS / "faults",
+    TESTS / "ris_pacs",
+    TESTS / "interfaces" / "dicom",
+)
+"""What takes longest, so that nobody waits for it at the end."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as `pure` what touches no database; pytest-django sees to it that it really doesn't.
 
-    What starts processes comes first: it takes longest, and nobody waits for it at the end.
+    Each test goes to whichever process is free, but those that share something go to the same one.
     """
-    items.sort(key=lambda item: not any(item.path.is_relative_to(folder) for folder in SLOW))
+    items.sort(key=_turn)
     for item in items:
-        if not _uses_database(item) and not any(
-            item.path.is_relative_to(folder) for folder in WITH_PROCESSES
-        ):
+        if not _uses_database(item) and not _is_below(item, WITH_PROCESSES):
             item.add_marker("pure")
+        if shared := _shares(item):
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
+def _turn(item: pytest.Item) -> int:
+    return next((turn for turn, place in enumerate(FIRST) if _is_below(item, [place])), len(FIRST))
+
+
+def _is_below(item: pytest.Item, places: Iterable[Path]) -> bool:
+    return any(item.path.is_relative_to(place) for place in places)
+
+
+def _shares(item: pytest.Item) -> str:
+    """What a test has in common with others: the running system, or what its module has made."""
+    if "system" in getattr(item, "fixturenames", ()):
+        return "system"
+    found = item._fixtureinfo.name2fixturedefs.values() if hasattr(item, "_fixtureinfo") else ()
+    ours = (fixture for fixtures in found for fixture in fixtures if fixture.baseid.startswith("tests"))
+    return item.path.stem if any(fixture.scope in ("class", "module") for fixture in ours) else ""
 
 
 def _uses_database(item: pytest.Item) -> bool:

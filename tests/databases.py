@@ -53,7 +53,13 @@ def drop_databases() -> None:
         execute(server(), f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
-def migrated_file() -> Path:
+def copy_to(path: Path) -> None:
+    """Put a new SQLite database there, migrated."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    shutil.copyfile(_migrated_file(), path)
+
+
+def _migrated_file() -> Path:
     """The SQLite database to copy, made by whoever needs it first."""
     path = RUN / "migrated.sqlite3"
     with _turn():
@@ -98,7 +104,15 @@ def connect_to_a_copy() -> None:
     else:
         settings["NAME"] = settings["TEST"]["NAME"]
         settings["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
-        shutil.copyfile(migrated_file(), settings["NAME"])
+        copy_to(settings["NAME"])
+
+
+def url_for_others() -> str:
+    """The test's database, as the environment of another process names it."""
+    settings = connection.settings_dict
+    if server():
+        return urlsplit(server())._replace(path=f"/{settings['NAME']}").geturl()
+    return f"sqlite:///{settings['NAME']}"
 
 
 def empty() -> None:

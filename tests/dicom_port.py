@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.conf import settings as django_settings
-from django.db import connections
 from pytest_django import Settings
 
 from accounts.models import Facility, SiteSection
 from archive.storage import volumes
-from tests.clients.system import ROOT, free_port, wait_for
+from tests import databases
+from tests.clients.system import ROOT, free_port, listens, wait_for
 
 
 class DicomDoor:
@@ -37,7 +36,7 @@ class DicomDoor:
             "RIS_PACS_HOME": str(self.home),
             "RIS_PACS_DEBUG": "1",  # crash points are for tests only, and refused otherwise
             "RIS_PACS_DICOM": f"127.0.0.1:{self.port}",
-            "DATABASE_URL": _database_url(),
+            "DATABASE_URL": databases.url_for_others(),
             "CELERY_BROKER_URL": f"filesystem:///{self.home}/broker",
             # DCMTK 3.6.7 stalls 40 ms at each message without these.
             "TCP_NODELAY": "1",
@@ -59,7 +58,7 @@ class DicomDoor:
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log.read_text()[-3000:]
-        return self.dcmtk("echoscu").returncode == 0
+        return listens(self.port) and self.dcmtk("echoscu").returncode == 0
 
     def stop(self) -> int:
         """SIGTERM, and its exit status."""
@@ -94,16 +93,6 @@ class DicomDoor:
         """Run one of DCMTK's requestors against the door."""
         command = [tool, "-aet", calling, "-aec", called, "127.0.0.1", str(self.port), *arguments]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
-
-
-def _database_url() -> str:
-    """The test's database, as the environment of another process names it."""
-    database = connections["default"].settings_dict
-    if django_settings.USING_SQLITE:
-        return f"sqlite:///{database['NAME']}"
-    user = database["USER"] + (f":{database['PASSWORD']}" if database["PASSWORD"] else "")
-    host, port = database["HOST"] or "127.0.0.1", database["PORT"] or 5432
-    return f"postgres://{user}@{host}:{port}/{database['NAME']}"
 
 
 @pytest.fixture

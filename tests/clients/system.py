@@ -29,6 +29,12 @@ def free_port() -> int:
         return port
 
 
+def listens(port: int) -> bool:
+    """Whether somebody listens on this port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_for(look: Callable[[], _Found], seconds: float = 60, every: float = 0.2) -> _Found:
     """What `look` finds, as soon as it finds something; AssertionError after `seconds`."""
     end = time.monotonic() + seconds
@@ -36,6 +42,16 @@ def wait_for(look: Callable[[], _Found], seconds: float = 60, every: float = 0.2
         assert time.monotonic() < end, f"not within {seconds:g} s"
         time.sleep(every)
     return found
+
+
+def quick_site(folder: Path) -> str:
+    """The demo's site file, but a study is quiet after half a second."""
+    demo = (ROOT / "simulator" / "site.yaml").read_text()
+    quick = demo.replace("quiet_seconds: 5 ", "quiet_seconds: 0.5 ")
+    assert quick != demo
+    path = folder / "site.yaml"
+    path.write_text(quick)
+    return str(path)
 
 
 class System:

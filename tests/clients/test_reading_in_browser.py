@@ -67,6 +67,7 @@ class Department:
             page.fill("#username", name)
             page.fill("#password", PASSWORD)
             page.click(".sign-in button")
+            page.wait_for_url(lambda url: "/sign-in" not in url)  # with its scripts, which listen to keys
         return page
 
     def open(self, page: Any, item: str) -> Any:

@@ -1,17 +1,40 @@
-"""Load while processes die: what was acknowledged is written down and compared with what is there."""
+"""Load while processes die: what was acknowledged is written down and compared with what is there.
 
-import json
+The processes run on the test's own database, so what is there is looked up from here.
+"""
+
 import random
-import socket
+import signal
 import subprocess
+import sys
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
+from django.db.models import Count
+
+from archive.models import Instance, StoredFile
+from interfaces.hl7.models import InboundMessage
+from ledger import clock
+from ledger.models import Event, Job
+from tests import databases
 from tests.clients.images import make_study
-from tests.clients.system import System, answer_code, order_message, send_mllp, wait_for
+from tests.clients.system import (
+    ROOT,
+    System,
+    answer_code,
+    listens,
+    order_message,
+    quick_site,
+    send_mllp,
+    wait_for,
+)
+from worklist.models import Order
 
 PARTS = ("hl7", "dicom", "worker", "sweeper", "web")
 
@@ -84,11 +107,24 @@ class Load:
             time.sleep(0.2)
 
 
-def kill_at_random(system: System, times: int, seed: int, pause: tuple[float, float] = (1.0, 4.0)) -> None:
-    """End a part of the system with SIGKILL, a number of times."""
+@contextmanager
+def running(folder: Path, broker_url: str = "") -> Iterator[System]:
+    """A whole system on the test's database."""
+    site = quick_site(folder)
+    system = System(folder / "home", databases.url_for_others(), broker_url, RIS_PACS_SITE=site)
+    with ExitStack() as stack:
+        stack.callback(system.stop)
+        system.start()
+        yield system
+
+
+def kill_at_random(system: System, ledger: Ledger, times: int, seed: int) -> None:
+    """End a part of the system with SIGKILL, a number of times, each when all has worked again for a bit."""
     dice = random.Random(seed)
     for _ in range(times):
-        time.sleep(dice.uniform(*pause))
+        orders, instances = len(ledger.orders), len(ledger.instances)
+        wait_for(lambda o=orders, i=instances: len(ledger.orders) > o and len(ledger.instances) > i, 60)
+        time.sleep(dice.uniform(0, 1))
         part = dice.choice(PARTS)
         wait_for(lambda part=part: system.pids(part), 60)
         system.kill(part)
@@ -101,34 +137,42 @@ def settle(system: System, ledger: Ledger, seconds: float = 240) -> None:
         system.verdict(study, seconds)
 
 
-def account(system: System, ledger: Ledger) -> dict[str, int]:
+def account(ledger: Ledger) -> dict[str, int]:
     """What of the ledger is missing, what happened twice, what is stuck."""
-    script = f"""
-import json, sys
-from django.db.models import Count
-from archive.models import Instance, StoredFile
-from interfaces.hl7.models import InboundMessage
-from ledger.models import Event, Job
-from worklist.models import Order
-orders, instances = json.loads({json.dumps(json.dumps([ledger.orders, ledger.instances]))})
-there = dict(Order.objects.values_list("accession_number").annotate(n=Count("id")))
-stored = dict(StoredFile.objects.values_list("instance__sop_instance_uid").annotate(n=Count("id")))
-effects = Event.objects.filter(kind="order.stated").values("source").annotate(n=Count("id"))
-from django.utils import timezone
-from datetime import timedelta
-old = timezone.now() - timedelta(seconds=60)
-print(json.dumps(dict(
-    lost=sum(a not in there for a in orders) + sum(u not in stored for u in instances),
-    twice=sum(n > 1 for n in there.values()) + sum(n > 1 for n in stored.values())
-        + sum(e["n"] > 1 for e in effects),
-    stuck=InboundMessage.objects.filter(status="received").count()
+    there = dict(Order.objects.values_list("accession_number").annotate(n=Count("id")))
+    stored = dict(StoredFile.objects.values_list("instance__sop_instance_uid").annotate(n=Count("id")))
+    effects = Event.objects.filter(kind="order.stated").values_list("source").annotate(n=Count("id"))
+    work = Job.objects.exclude(kind="hl7.deliver")
+    waits, old = work.filter(state__in=["new", "retry"]), clock.now() - timedelta(seconds=60)
+    return {
+        "lost": sum(a not in there for a in ledger.orders) + sum(u not in stored for u in ledger.instances),
+        "twice": sum(n > 1 for counts in (there, stored, dict(effects)) for n in counts.values()),
+        "stuck": InboundMessage.objects.filter(status="received").count()
         + Instance.objects.filter(indexed_at=None).count()
-        + Job.objects.exclude(kind="hl7.deliver").filter(state__in=["claimed", "error"]).count()
-        + Job.objects.exclude(kind="hl7.deliver").filter(state__in=["new", "retry"], not_before__lt=old)
-            .count(),
-)))
-"""
-    return dict(json.loads(system.manage("shell", "-v0", "-c", script).strip().splitlines()[-1]))
+        + work.filter(state__in=["claimed", "error"]).count()
+        + waits.filter(not_before__lt=old).count(),
+    }
+
+
+class Listener:
+    """`manage.py hl7` in a process of its own, on the test's database."""
+
+    def __init__(self, environment: dict[str, str], port: int, crash: str = "") -> None:
+        if crash:
+            environment = {**environment, "ENGINE_CRASH": crash}
+        self.process = subprocess.Popen([sys.executable, "manage.py", "hl7"], cwd=ROOT, env=environment)
+        wait_for(lambda: listens(port), 30, every=0.05)
+
+    def wait_killed(self) -> None:
+        """Wait until it has killed itself at its crash point."""
+        assert self.process.wait(30) == -signal.SIGKILL, "it died where it was told to"
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        assert self.process.wait(30) is not None
 
 
 def _sop_instance_uid(file: Path) -> str:
@@ -143,10 +187,5 @@ def start_redis(port: int) -> "subprocess.Popen[bytes]":
         ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"],
         stdout=subprocess.DEVNULL,
     )
-
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_for(listens, 20)
+    wait_for(lambda: listens(port), 20)
     return process

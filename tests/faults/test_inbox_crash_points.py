@@ -1,24 +1,15 @@
 """The inbox killed at each of its crash points: a resend ends in one order, whatever was lost."""
 
-import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from tests.clients.system import (
-    ROOT,
-    System,
-    answer_code,
-    fresh_database,
-    order_message,
-    send_mllp,
-    wait_for,
-)
-from tests.faults.driving import Ledger, account
+from ris_pacs import site
+from tests import databases
+from tests.clients.system import ROOT, System, answer_code, order_message, send_mllp
+from tests.faults.driving import Ledger, Listener, Load, account
 
 POINTS = (
     "mllp.frame_read",
@@ -30,63 +21,49 @@ POINTS = (
     "hl7w.after_commit",
     "mllp.after_ack",
 )
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+@pytest.fixture
+def home(tmp_path: Path, transactional_db: None) -> System:
     """A home whose listener the tests start themselves."""
-    with ExitStack() as stack:
-        url = os.environ.get("DATABASE_URL", "")
-        url = stack.enter_context(fresh_database(url)) if url.startswith("postgres") else ""
-        system = System(tmp_path_factory.mktemp("crash") / "home", url, RIS_PACS_DEBUG="1")
-        system.home.mkdir()
-        system.manage("migrate", "-v0")
-        system.manage("site", "apply")
-        yield system
+    system = System(tmp_path / "home", databases.url_for_others(), RIS_PACS_DEBUG="1")
+    system.home.mkdir()
+    site.apply(ROOT / "simulator" / "site.yaml")
+    return system
 
 
-class Listener:
-    """`manage.py hl7` in a process of its own."""
-
-    def __init__(self, system: System, crash: str = "") -> None:
-        environment = {**system.environment, **({"ENGINE_CRASH": crash} if crash else {})}
-        command = [sys.executable, "manage.py", "hl7"]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment)
-        self.port = system.hl7_port
-        wait_for(self._listens, 30)
-
-    def _listens(self) -> bool:
-        import socket
-
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def __enter__(self) -> "Listener":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        assert self.process.wait(30) is not None
+def listener(home: System, crash: str = "") -> Listener:
+    return Listener(home.environment, home.hl7_port, crash)
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_resend_after_the_crash_ends_in_one_order(home: System, point: str) -> None:
     accession = "C" + point.replace(".", "").replace("_", "").upper()[:12]
     message = order_message(accession)
-    with Listener(home, point) as listener:
+    with listener(home, point) as killed:
         try:
             first = [answer_code(a) for a in send_mllp(home.hl7_port, message)]
         except OSError:
             first = []
-        assert listener.process.wait(30) == -signal.SIGKILL, "it died where it was told to"
+        killed.wait_killed()
     assert first == (["AA"] if point == "mllp.after_ack" else [])
-    with Listener(home):
+    with listener(home):
         (answer,) = send_mllp(home.hl7_port, message)
         assert answer_code(answer) == "AA"
-    assert account(home, Ledger(orders=[accession])) == {"lost": 0, "twice": 0, "stuck": 0}
+    assert account(Ledger(orders=[accession])) == {"lost": 0, "twice": 0, "stuck": 0}
 
 
+def test_a_loss_would_be_seen(home: System, tmp_path: Path) -> None:
+    """The negative control: an order that was never sent counts as lost."""
+    load = Load(home, tmp_path)
+    with listener(home):
+        load.send_until_accepted("K0000000001")
+    load.ledger.orders.append("K0000000002")
+    assert account(load.ledger)["lost"] == 1
+
+
+@pytest.mark.once
 def test_crash_points_are_refused_outside_of_a_test_build(home: System) -> None:
     environment = {**home.environment, "RIS_PACS_DEBUG": "0", "ENGINE_CRASH": "mllp.after_ack"}
     refused = subprocess.run(

@@ -16,6 +16,7 @@ import pytest
 
 from ris_pacs import preflight
 from ris_pacs.management.commands import run as command
+from tests import databases
 from tests.ris_pacs.test_supervisor import alive, still_alive, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,9 @@ def environment(tmp_path: Path) -> Environment:
 
 @pytest.fixture
 def start(environment: Environment) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start it on a home that has run before, so that it needn't migrate its database first."""
     running: list[subprocess.Popen[str]] = []
+    databases.copy_to(Path(environment["RIS_PACS_HOME"]) / "ris_pacs.sqlite3")
 
     def begin(*arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(

@@ -2,18 +2,16 @@
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from django.db import connection
 
 from accounts.site import FacilitySection
 from interfaces.hl7.site import SourceEntry
+from tests import databases
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.once
@@ -39,15 +37,12 @@ ORDERS: Final = {
 
 
 @pytest.fixture(scope="module")
-def berlin(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> dict[str, Any]:
+def berlin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a department shows on a machine in Berlin."""
     days = ["2026-03-01", "2026-03-02", "2026-03-29", "2026-10-25"]
     asked = json.dumps([list(ORDERS), days])
     home = tmp_path_factory.mktemp("berlin")
-    if connection.vendor == "sqlite":  # faster than to make a database anew
-        paths = connection.settings_dict["NAME"], home / "ris_pacs.sqlite3"
-        with closing(sqlite3.connect(paths[0])) as ours, closing(sqlite3.connect(paths[1])) as copy:
-            ours.backup(copy)
+    databases.copy_to(home / "ris_pacs.sqlite3")
     printed = _python("-m", "tests.ris_pacs.department_elsewhere", asked, zone="Europe/Berlin", home=home)
     found: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return found

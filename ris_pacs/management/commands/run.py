@@ -140,6 +140,7 @@ def processes() -> list[Child]:
     ]
     gunicorn += ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--timeout", "120"]
     gunicorn += ["--graceful-timeout", "15", "--no-control-socket", "--log-level", "warning"]
+    gunicorn += ["--preload"]  # once, instead of in each worker
     celery = [sys.executable, "-m", "celery", "--quiet", "--app", "ris_pacs", "worker", "--pool", "prefork"]
     celery += ["--concurrency", "1" if settings.USING_SQLITE else "2", "--loglevel", "WARNING"]
     celery += ["--without-gossip", "--without-mingle", "--without-heartbeat"]

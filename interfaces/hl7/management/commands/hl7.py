@@ -22,6 +22,7 @@ THREADS_ON_POSTGRESQL = 8
 
 class Command(BaseCommand):
     help = "Listen for HL7 messages over MLLP, or import them from files."
+    requires_system_checks = ()  # they load every page, which takes longer than all the rest
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("act", nargs="?", choices=["listen", "import"], default="listen")
