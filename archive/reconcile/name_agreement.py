@@ -32,7 +32,8 @@ def skeleton(text: str) -> str:
     return plain
 
 
-def spellings(name: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def spellings(name: str) -> tuple[str, ...]:
     """The folded spellings under which a name may be kept: reordered, umlauts written out or not."""
     family, given = _family_and_given(_fold(name.partition("=")[0]))
     tokens = " ".join([family, given]).split()
@@ -44,7 +45,7 @@ def spellings(name: str) -> list[str]:
         found += [text, text.translate(_LETTERS), _strip_marks(text)]
         for mark, letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
             found.append(text.replace(letters, mark))
-    return list(dict.fromkeys(text.rstrip("^ ") for text in found if text.strip("^ ")))
+    return tuple(dict.fromkeys(text.rstrip("^ ") for text in found if text.strip("^ ")))
 
 
 def _groups(name: str) -> list[str]:
