@@ -61,6 +61,11 @@ def forget() -> None:
         one.forget()
 
 
-def _note(sender: object, **_: Any) -> None:
+def note() -> None:
+    """Have a change noticed that no signal tells of, such as rows made in bulk."""
     SiteVersion.objects.update_or_create(name=SiteVersion.NAME, defaults={"token": uuid.uuid4().hex})
     forget()
+
+
+def _note(sender: object, **_: Any) -> None:
+    note()

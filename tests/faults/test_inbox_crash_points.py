@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
+from accounts.actor import Actor
 from ris_pacs import site
 from tests import databases
 from tests.clients.system import ROOT, System, answer_code, order_message, send_mllp
@@ -29,7 +31,7 @@ def home(tmp_path: Path, transactional_db: None) -> System:
     """A home whose listener the tests start themselves."""
     system = System(tmp_path / "home", databases.url_for_others(), RIS_PACS_DEBUG="1")
     system.home.mkdir()
-    site.apply(ROOT / "simulator" / "site.yaml")
+    site.apply(settings.DEMO_SITE, by=Actor.system())
     return system
 
 

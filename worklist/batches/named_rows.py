@@ -101,21 +101,23 @@ class Loader:
         return PatientIndex(patients, links, visits, self.catalogue)
 
     def _add_authorities(self, groups: Iterable[Group]) -> None:
-        """Make the authorities that nobody knew; whether the site accepts them was checked."""
-        missing = {
-            namespace_of(one): one for one in _authorities_of(groups) if not self.catalogue.authority(one)
-        }
-        if not missing:
-            return
-        AssigningAuthority.objects.bulk_create(
-            [
-                AssigningAuthority(**{**one._asdict(), "namespace": namespace})
-                for namespace, one in sorted(missing.items())
-            ],
-            ignore_conflicts=True,
-        )
-        self._take_authorities(AssigningAuthority.objects.filter(namespace__in=missing))
-        transaction.on_commit(site_version.forget)
+        """Make the authorities that nobody knew; whether the site accepts them was checked.
+
+        One by one, as they are named: a later one may name the same authority by its universal ID alone.
+        """
+        added = False
+        for named in _authorities_of(groups):
+            if self.catalogue.authority(named):
+                continue
+            row = _stored_authority(named)
+            if row is None:
+                made = AssigningAuthority(**{**named._asdict(), "namespace": namespace_of(named)})
+                AssigningAuthority.objects.bulk_create([made], ignore_conflicts=True)
+                row, added = _stored_authority(named), True
+            self._take_authorities([row] if row else ())
+        if added:
+            site_version.note()
+            transaction.on_commit(site_version.forget)
 
     def _take_authorities(self, rows: Iterable[AssigningAuthority]) -> None:
         self.catalogue = self.catalogue.with_authorities(rows)
@@ -156,6 +158,16 @@ class Loader:
         for event in self.snapshot.select(EVENTS, ["order_id"], keys):
             aggregates[event.order_id].events.append(event)
         return OrderBook(aggregates.values(), self.catalogue)
+
+
+def _stored_authority(named: Authority) -> AssigningAuthority | None:
+    """The authority of a namespace, else that of a universal ID, as it is in the database by now."""
+    rows = AssigningAuthority.objects.all()
+    found = rows.filter(namespace=namespace_of(named)).first()
+    if found is None and named.universal_id:
+        oid = {"universal_id": named.universal_id, "universal_id_type": named.universal_id_type}
+        found = rows.filter(**oid).first()
+    return found
 
 
 def _authorities_of(groups: Iterable[Group]) -> Iterable[Authority]:

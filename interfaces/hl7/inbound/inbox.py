@@ -89,7 +89,7 @@ def _stored(arrivals: Sequence[Arrival]) -> list[_Stored | None]:
     try:
         rows = message_application.again(lambda: message_store.store(arrivals))
         return [_Stored(row, is_new, one) for (row, is_new), one in zip(rows, arrivals, strict=True)]
-    except DatabaseError as error:
+    except (DatabaseError, ValueError) as error:  # ValueError: of the driver, for what no column takes
         if len(arrivals) > 1:
             return [one for arrival in arrivals for one in _stored([arrival])]
         logger.error("a message could not be stored: %s", type(error).__name__)

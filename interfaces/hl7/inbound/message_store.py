@@ -53,7 +53,7 @@ class Arrival:
     @property
     def source(self) -> str:
         """Who sent it, as it says."""
-        return f"{self.header.sending_application}|{self.header.sending_facility}"[:500]
+        return _text(f"{self.header.sending_application}|{self.header.sending_facility}")[:500]
 
 
 def store(arrivals: Sequence[Arrival]) -> list[tuple[InboundMessage, bool]]:
@@ -77,11 +77,11 @@ def row_of(raw: bytes, header: Header, source: str, peer: str) -> InboundMessage
     message_type = "^".join(part for part in (header.message_code, header.trigger) if part)
     return InboundMessage(
         source=source,
-        control_id=header.control_id[:199],
+        control_id=_text(header.control_id)[:199],
         sha256=hashlib.sha256(raw).hexdigest(),
         raw=raw,
         peer=peer,
-        message_type=message_type[:40],
+        message_type=_text(message_type)[:40],
         received_at=timezone.now(),
         attempts=1,
     )
@@ -115,3 +115,8 @@ def _received_again(row: InboundMessage) -> InboundMessage:
         known.status, known.attempts, known.ack = InboundStatus.RECEIVED, 0, b""
     known.save(update_fields=["times_received", "status", "attempts", "ack"])
     return known
+
+
+def _text(value: str) -> str:
+    """A value without NUL, which an escape can bring in (`\\X00\\`) and no text column takes."""
+    return value.replace("\0", "")

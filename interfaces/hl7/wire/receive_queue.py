@@ -1,8 +1,8 @@
 """Messages that wait, from any connection: those that wait at the same moment are received together.
 
 The event loop owns the queue, threads do the work. One batch is worked on at a time, as larger batches cost
-less; only beside one that takes long another is begun, with other senders' messages. Of one sender the order
-is kept.
+less; only beside one that takes long another is begun, with other senders' messages, where the listener has
+several threads (on SQLite, with its one writer, it has one). Of one sender the order is kept.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ from interfaces.hl7.models import InboundMessage
 from ledger.models import Event
 from worklist.batches import batch
 from worklist.change_set import ChangeSet
-from worklist.models import Order, Patient, PatientLink
+from worklist.models import AssigningAuthority, Order, Patient, PatientLink
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
 Say = Callable[..., bytes]
@@ -218,3 +218,51 @@ def test_more_groups_than_a_message_may_have_are_refused(
     raw = {"ORC": orders(say, 3), "OBR": one, "MRG": say("ADT^A40", *pairs)}[name]
     assert receive(raw) == [f"AE 100 {name}^3"]
     assert not Patient.objects.exists() and InboundMessage.objects.get().status == "failed"
+
+
+OID = "1.2.91.81.1&ISO"
+
+
+def authorities() -> list[tuple[str, str]]:
+    rows = AssigningAuthority.objects.filter(universal_id="1.2.91.81.1")
+    return list(rows.values_list("namespace", "universal_id"))
+
+
+def named(identifiers: str) -> str:
+    return f"PID|1||{identifiers}||BARS^ANNA||19700102|F"
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one message", "in messages of one batch"])
+def test_an_authority_that_is_named_by_both_and_by_its_oid_alone_is_one(say: Say, together: bool) -> None:
+    both, alone = f"QA^^^QHOSP&{OID}", f"QN^^^&{OID}"
+    messages = [named(f"{both}~{alone}")] if together else [named(both), named(alone)]
+    answers = receive(*(say("ADT^A08", pid, at=n) for n, pid in enumerate(messages)))
+    assert set(answers) == {"AA"} and authorities() == [("QHOSP", "1.2.91.81.1")]
+    assert receive(say("ADT^A08", named("QA^^^QHOSP"), at=9)) == ["AA"]
+    assert Patient.objects.filter(value="QA").count() == 1
+
+
+def test_an_authority_that_another_process_made_is_found_by_its_oid_at_once(say: Say) -> None:
+    assert receive(say("ADT^A08", PID.format(1))) == ["AA"], "and what the site says is kept in memory now"
+    made = AssigningAuthority(namespace="STBUTH", universal_id="1.2.91.81.1", universal_id_type="ISO")
+    AssigningAuthority.objects.bulk_create([made])  # which tells this process nothing
+    assert receive(say("ADT^A08", named(f"ST1^^^&{OID}"), at=5)) == ["AA"]
+    assert Patient.objects.get(value="ST1").authority.namespace == "STBUTH"
+
+
+def test_an_authority_that_a_message_made_is_told_to_other_processes(say: Say) -> None:
+    before = site_version.version()
+    assert receive(say("ADT^A08", named(f"QA^^^QHOSP&{OID}"))) == ["AA"]
+    assert site_version.version() != before
+
+
+@pytest.mark.parametrize("field", [2, 3, 8, 9], ids=["MSH-3", "MSH-4", "MSH-9", "MSH-10"])
+def test_what_no_column_takes_in_a_header_harms_no_neighbour(say: Say, field: int) -> None:
+    segments = say("ADT^A08", PID.format(2)).split(b"\r")
+    header = segments[0].split(b"|")
+    header[field] += b"\\X00\\"
+    bad = b"\r".join([b"|".join(header), *segments[1:]])
+    messages = [say("ADT^A08", PID.format(1)), bad, say("ADT^A08", PID.format(3))]
+    answers = inbox.receive_all([(raw, "") for raw in messages])
+    assert answer_of(answers[0]) == answer_of(answers[2]) == "AA"
+    assert InboundMessage.objects.count() == 3, "and it is kept"
