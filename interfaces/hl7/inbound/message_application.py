@@ -37,7 +37,7 @@ MAX_ATTEMPTS: Final = 3
 TRIES: Final = 3
 """How often a transaction is tried that the database broke off."""
 PORTION: Final = 100
-"""Groups of one transaction, for which other writers wait: a quarter of a second where a group names one thing."""
+"""Groups of one transaction, for which others wait: a quarter of a second where a group names one thing."""
 REST: Final = 0.005
 """Seconds between two portions, in which those who wait for the write lock take it."""
 _NOT_APPLIED: Final = f"{MESSAGES.name}.status <> 'applied'"
