@@ -61,11 +61,11 @@ def forget() -> None:
         one.forget()
 
 
-def note() -> None:
-    """Have a change noticed that no signal tells of, such as rows made in bulk."""
+def changed() -> None:
+    """Have a change noticed by all processes; by hand after a commit, where no signal tells of it."""
     SiteVersion.objects.update_or_create(name=SiteVersion.NAME, defaults={"token": uuid.uuid4().hex})
     forget()
 
 
 def _note(sender: object, **_: Any) -> None:
-    note()
+    changed()

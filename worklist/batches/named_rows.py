@@ -116,8 +116,7 @@ class Loader:
                 row, added = _stored_authority(named), True
             self._take_authorities([row] if row else ())
         if added:
-            site_version.note()
-            transaction.on_commit(site_version.forget)
+            transaction.on_commit(site_version.changed)
 
     def _take_authorities(self, rows: Iterable[AssigningAuthority]) -> None:
         self.catalogue = self.catalogue.with_authorities(rows)
