@@ -116,7 +116,8 @@ class Loader:
                 row, added = _stored_authority(named), True
             self._take_authorities([row] if row else ())
         if added:
-            transaction.on_commit(site_version.changed)
+            # What is committed stays applied, even if the others can't be told.
+            transaction.on_commit(site_version.changed, robust=True)
 
     def _take_authorities(self, rows: Iterable[AssigningAuthority]) -> None:
         self.catalogue = self.catalogue.with_authorities(rows)
