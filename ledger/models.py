@@ -25,7 +25,7 @@ class Event(PublicModel):
 class EventSubject(models.Model):
     """One thing that an event is about."""
 
-    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="subjects")
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, db_index=False, related_name="subjects")
     type = models.CharField(max_length=32)
     key = models.CharField(max_length=100)
 

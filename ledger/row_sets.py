@@ -5,7 +5,9 @@ can decide on plain records in memory and leave it to this module how they get i
 columns in statements are the models' own; whatever came from outside is a parameter.
 """
 
+import itertools
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -25,6 +27,10 @@ MOST_PARAMETERS: Final = 30_000
 """Values in one statement; SQLite takes 32,766."""
 _MOST_AT_ONCE: Final = 1000
 """Rows of several tables in one statement."""
+_MOST_PREPARED: Final = 100
+"""Statements that a session of PostgreSQL keeps planned."""
+_MARK: Final = re.compile("%s")
+_TYPED_MARK: Final = re.compile(r"(%s)((?:::[a-z]+(?: with time zone| precision)?(?:\[\])?)?)")
 
 _Convert = Callable[[Any], Any]
 _TEXTS: Final = frozenset({"CharField", "TextField"})
@@ -36,7 +42,7 @@ class _Columns:
 
     names: tuple[str, ...]
     columns: tuple[str, ...]
-    casts: tuple[str, ...]
+    types: tuple[str, ...]
     writers: tuple[tuple[int, _Convert], ...]
     values: Callable[[Any], tuple[Any, ...]]
 
@@ -58,9 +64,17 @@ class _Columns:
     def marks(self) -> str:
         return "(" + ", ".join(["%s"] * len(self.names)) + ")"
 
-    @cached_property
-    def typed_marks(self) -> str:
-        return "(" + ", ".join(f"%s{cast}" for cast in self.casts) + ")"
+    def source(self, count: int) -> str:
+        """What gives `count` rows of `parameters`; on PostgreSQL the same text for however many."""
+        if _vendor() == "sqlite":
+            return f"VALUES {', '.join([self.marks] * count)}"
+        return f"SELECT * FROM unnest({', '.join(f'%s::{type_}[]' for type_ in self.types)})"
+
+    def parameters(self, rows: Sequence[Any]) -> list[Any]:
+        """The values of rows: one after the other, on PostgreSQL a list for each column."""
+        if _vendor() == "sqlite":
+            return [value for row in rows for value in self.of(row)]
+        return [list(column) for column in zip(*(self.of(row) for row in rows), strict=True)]
 
     @cached_property
     def size(self) -> int:
@@ -121,11 +135,17 @@ class Table(Generic[Record]):
 
     def any_of(self, columns: Sequence[str], keys: Iterable[Sequence[Any]]) -> Condition:
         """A condition that finds the rows whose `columns` have one of the `keys`; an index serves it."""
-        return any_of(*self._typed(tuple(columns)), keys)
+        if len(columns) == 1 or _vendor() != "sqlite":
+            return any_of(*self._typed(tuple(columns)), keys)
+        # Of an index on several columns SQLite may use the first alone, unless the keys are gone through.
+        pairs = enumerate(self._column(name) for name in columns)
+        equal = " AND ".join(f"t.{column} = wanted.value ->> {place}" for place, column in pairs)
+        found = f"SELECT t.id FROM json_each(%s) wanted CROSS JOIN {self.name} t ON {equal}"
+        return f"{self.name}.id IN ({found})", [_dumps([list(key) for key in keys])]
 
     def insert(self, rows: Sequence[Record], *, with_id: bool = True) -> int:
         """Insert rows, those left out whose natural key is there by now; return how many were inserted."""
-        part = self._part(self._names if with_id else self._without_id)
+        part = self._inserted(with_id=with_id)
         count = 0
         for some in part.portions(rows):
             cursor = _cursor()
@@ -133,29 +153,24 @@ class Table(Generic[Record]):
                 sql = f"INSERT INTO {self.name} ({part.listed}) VALUES {part.marks} ON CONFLICT DO NOTHING"
                 cursor.executemany(sql, [part.of(row) for row in some])
             else:
-                cursor.execute(self.insertion(some, with_id=with_id), self.parameters(some, with_id=with_id))
+                sql, values = self.insertion(some, with_id=with_id)
+                cursor.execute(_prepared(sql), values)
             count += cursor.rowcount
         return count
 
-    def insertion(self, rows: Sequence[Record], *, with_id: bool) -> str:
-        """The statement that inserts rows, for `parameters`."""
-        part = self._part(self._names if with_id else self._without_id)
-        marks = ", ".join([part.marks] * len(rows))
-        return f"INSERT INTO {self.name} ({part.listed}) VALUES {marks} ON CONFLICT DO NOTHING"
-
-    def parameters(self, rows: Sequence[Record], *, with_id: bool) -> list[Any]:
-        """The values of rows, one after the other."""
-        part = self._part(self._names if with_id else self._without_id)
-        return [value for row in rows for value in part.of(row)]
+    def insertion(self, rows: Sequence[Record], *, with_id: bool) -> Condition:
+        """The statement that inserts rows, with its parameters."""
+        part = self._inserted(with_id=with_id)
+        sql = f"INSERT INTO {self.name} ({part.listed}) {part.source(len(rows))} ON CONFLICT DO NOTHING"
+        return sql, part.parameters(rows)
 
     def insert_returning(self, ending: str, rows: Sequence[Record]) -> list[tuple[Any, ...]]:
         """Insert rows without their keys, with an ON CONFLICT and RETURNING of one's own; what it returns."""
-        part = self._part(self._without_id)
+        part = self._inserted(with_id=False)
         found: list[tuple[Any, ...]] = []
         for some in part.portions(rows):
-            marks = ", ".join([part.marks] * len(some))
-            sql = f"INSERT INTO {self.name} ({part.listed}) VALUES {marks} {ending}"
-            found += rows_of(sql, [value for row in some for value in part.of(row)])
+            sql = f"INSERT INTO {self.name} ({part.listed}) {part.source(len(some))} {ending}"
+            found += rows_of(sql, part.parameters(some))
         return found
 
     def update(self, rows: Sequence[Record], names: Iterable[str]) -> None:
@@ -178,17 +193,19 @@ class Table(Generic[Record]):
         found: set[int] = set()
         for some in part.portions(rows if sets else ()):
             sql = (
-                f"WITH v ({part.listed}) AS (VALUES {', '.join([part.typed_marks] * len(some))})"
+                f"WITH v ({part.listed}) AS ({part.source(len(some))})"
                 f" UPDATE {self.name} SET {sets} FROM v WHERE {self.name}.id = v.id AND {condition}"
                 f" RETURNING {self.name}.id"
             )
-            values = [value for row in some for value in part.of(row)]
-            found |= {key for (key,) in rows_of(sql, [*values, *parameters])}
+            found |= {key for (key,) in rows_of(sql, [*part.parameters(some), *parameters])}
         return found
 
     @cached_property
     def _listed(self) -> str:
         return ", ".join(f"{self.name}.{self._column(name)}" for name in self._names)
+
+    def _inserted(self, *, with_id: bool) -> _Columns:
+        return self._part(self._names if with_id else self._without_id)
 
     @cached_property
     def _without_id(self) -> tuple[str, ...]:
@@ -219,7 +236,7 @@ class Table(Generic[Record]):
             found = self._parts[names] = _Columns(
                 names=names,
                 columns=tuple(self._column(name) for name in names),
-                casts=tuple(self._cast(name) for name in names),
+                types=tuple(self._type(name) for name in names),
                 writers=tuple((n, writers[kind]) for n, kind in enumerate(kinds) if kind in writers),
                 values=get if len(names) > 1 else lambda row: (get(row),),
             )
@@ -245,10 +262,6 @@ class Table(Generic[Record]):
             return "text"
         return str(field.rel_db_type(connection) if field.primary_key else field.db_type(connection))
 
-    def _cast(self, name: str) -> str:
-        is_text = self._kind(name) in _TEXTS or _vendor() == "sqlite"
-        return "" if is_text else f"::{self._type(name)}"
-
 
 def any_of(columns: Sequence[str], types: Sequence[str], keys: Iterable[Sequence[Any]]) -> Condition:
     """A condition that is true where `columns` have one of the `keys`, with its parameters.
@@ -272,9 +285,51 @@ def any_of(columns: Sequence[str], types: Sequence[str], keys: Iterable[Sequence
 def rows_of(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What a query finds."""
     cursor = _cursor()
-    cursor.execute(sql, parameters)
+    cursor.execute(_prepared(sql), parameters)
     rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
+
+
+def _prepared(sql: str) -> str:
+    """On PostgreSQL, the statement that executes `sql` as this session has planned it before.
+
+    It is planned for indexes: of a table that grows, statistics come late, and until then the planner thinks
+    that it is small. They come, and it is planned again.
+    """
+    if _vendor() == "sqlite":
+        return sql
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    prepared: dict[str, str]
+    raw, prepared = getattr(database, "prepared_for_sets", (None, {}))
+    if raw is not database.connection:
+        prepared = {}
+        database.prepared_for_sets = database.connection, prepared
+    if sql not in prepared:
+        if len(prepared) >= _MOST_PREPARED:
+            _execute_raw(f"DEALLOCATE {prepared.pop(next(iter(prepared))).split('(')[0].split()[1]}")
+        marks = [mark + type_ for mark, type_ in _TYPED_MARK.findall(sql)]
+        places = itertools.count(1)
+        database.sets_prepared = getattr(database, "sets_prepared", 0) + 1
+        name = f"sets_{database.sets_prepared}"
+        _execute_raw(
+            "SET enable_seqscan = off;"
+            f" PREPARE {name} AS {_MARK.sub(lambda _: f'${next(places)}', sql)};"
+            f" EXPLAIN EXECUTE {name}{_listed(['NULL'] * len(marks))};"
+            " RESET enable_seqscan"
+        )
+        prepared[sql] = f"EXECUTE {name}{_listed(marks)}"
+    return prepared[sql]
+
+
+def _listed(arguments: Sequence[str]) -> str:
+    return f"({', '.join(arguments)})" if arguments else ""
+
+
+def _execute_raw(sql: str) -> None:
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    with database.wrap_database_errors, database.connection.cursor() as cursor:
+        cursor.execute(sql)
 
 
 @dataclass(frozen=True)
@@ -294,12 +349,10 @@ def insert_all(insertions: Iterable[Insertion]) -> bool:
         return sum(one.table.insert(one.rows, with_id=one.with_id) for one in wanted) == total
     if not wanted:
         return True
-    parts = [
-        f"i{n} AS ({one.table.insertion(one.rows, with_id=one.with_id)} RETURNING 1)"
-        for n, one in enumerate(wanted)
-    ]
+    statements = [one.table.insertion(one.rows, with_id=one.with_id) for one in wanted]
+    parts = [f"i{n} AS ({sql} RETURNING 1)" for n, (sql, _) in enumerate(statements)]
     counts = " + ".join(f"(SELECT count(*) FROM i{n})" for n in range(len(wanted)))
-    parameters = [value for one in wanted for value in one.table.parameters(one.rows, with_id=one.with_id)]
+    parameters = [value for _, values in statements for value in values]
     ((count,),) = rows_of(f"WITH {', '.join(parts)} SELECT {counts}", parameters)
     return bool(count == total)
 

@@ -107,7 +107,9 @@ else:
         "OPTIONS": {
             "connect_timeout": 5,
             "options": "-c statement_timeout=30000 -c lock_timeout=20000"
-            " -c idle_in_transaction_session_timeout=60000",
+            " -c idle_in_transaction_session_timeout=60000"
+            # What is prepared (ledger/row_sets.py) is planned once, not for each value.
+            " -c plan_cache_mode=force_generic_plan",
         },
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

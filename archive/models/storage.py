@@ -21,7 +21,7 @@ class StoredFile(models.Model):
     """A file of an instance: DICOM Part 10, its dataset bytes as received."""
 
     instance = models.ForeignKey(Instance, on_delete=models.PROTECT, related_name="files")
-    volume = models.ForeignKey(Volume, on_delete=models.PROTECT, related_name="files")
+    volume = models.ForeignKey(Volume, on_delete=models.PROTECT, db_index=False, related_name="files")
     name = models.CharField(max_length=100, help_text="random, below the volume's path")
     size = models.PositiveBigIntegerField(help_text="bytes of the whole file")
     dataset_offset = models.PositiveIntegerField(help_text="where the dataset begins")

@@ -97,7 +97,7 @@ class Study(PublicModel):
 class Series(PublicModel):
     """A series, as received. A split moves it to a study of its own, whatever its headers name."""
 
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="series")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, db_index=False, related_name="series")
     moved_from = models.ForeignKey(
         Study,
         on_delete=models.PROTECT,

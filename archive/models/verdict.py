@@ -26,7 +26,7 @@ class Outcome(models.TextChoices):
 class Verdict(PublicModel):
     """One verdict with its evidence. Rows are only ever added; the newest counts."""
 
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="verdicts")
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, db_index=False, related_name="verdicts")
     number = models.PositiveIntegerField()
     outcome = models.CharField(max_length=12, choices=Outcome)
     study_evidence = models.JSONField(help_text="what was seen of the study")
@@ -86,7 +86,7 @@ class Decision(PublicModel):
     What kinds there are is said by `archive.decisions`.
     """
 
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="decisions")
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, db_index=False, related_name="decisions")
     kind = models.CharField(max_length=16)
     reason = models.CharField(max_length=500)
     by = models.CharField(max_length=200)

@@ -53,7 +53,7 @@ class InboundMessage(PublicModel):
     error_location = models.CharField(max_length=80, blank=True)
     error_text = models.CharField(max_length=500, blank=True)
     replay_of = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="replays"
+        "self", on_delete=models.PROTECT, db_index=False, null=True, blank=True, related_name="replays"
     )
     replay_number = models.PositiveIntegerField(default=0)
     applied_at = models.DateTimeField(null=True, blank=True)
@@ -74,6 +74,9 @@ class InboundMessage(PublicModel):
                 fields=["-received_at", "-id"],
                 name="inbound_in_trouble",
                 condition=models.Q(status__in=["failed", "refused"]),
+            ),
+            models.Index(
+                fields=["replay_of"], name="inbound_replays", condition=models.Q(replay_of__isnull=False)
             ),
         ]
 
@@ -109,7 +112,9 @@ class OutboundStatus(models.TextChoices):
 class OutboundMessage(PublicModel):
     """A message to a destination: its facts at once, its bytes frozen before the first sending."""
 
-    destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="messages")
+    destination = models.ForeignKey(
+        Destination, on_delete=models.PROTECT, db_index=False, related_name="messages"
+    )
     key = models.CharField(max_length=200, help_text="what it tells, so that it is told once")
     ordering_key = models.CharField(max_length=64, blank=True, help_text="messages of one arrive in order")
     kind = models.CharField(max_length=32, help_text="the name of its type: order_status, results …")
@@ -144,8 +149,12 @@ class OutboundMessage(PublicModel):
 class MessageKey(models.Model):
     """What a message is found by: a number that it names as received, or a thing that it tells of."""
 
-    inbound = models.ForeignKey(InboundMessage, on_delete=models.CASCADE, null=True, related_name="keys")
-    outbound = models.ForeignKey(OutboundMessage, on_delete=models.CASCADE, null=True, related_name="keys")
+    inbound = models.ForeignKey(
+        InboundMessage, on_delete=models.CASCADE, db_index=False, null=True, related_name="keys"
+    )
+    outbound = models.ForeignKey(
+        OutboundMessage, on_delete=models.CASCADE, db_index=False, null=True, related_name="keys"
+    )
     kind = models.CharField(max_length=16, help_text="patient, order, accession; or a type of thing")
     value = models.CharField(max_length=199, help_text="the number, or the thing's id")
 
@@ -155,4 +164,12 @@ class MessageKey(models.Model):
                 condition=models.Q(inbound=None) ^ models.Q(outbound=None), name="message_key_of_one"
             )
         ]
-        indexes = [models.Index(fields=["value"], name="message_key_value")]
+        indexes = [
+            models.Index(fields=["value"], name="message_key_value"),
+            models.Index(
+                fields=["inbound"], name="keys_of_inbound", condition=models.Q(inbound__isnull=False)
+            ),
+            models.Index(
+                fields=["outbound"], name="keys_of_outbound", condition=models.Q(outbound__isnull=False)
+            ),
+        ]

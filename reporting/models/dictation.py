@@ -76,7 +76,9 @@ class Dictation(PublicModel):
 class Segment(models.Model):
     """A stretch of a dictation, in a file of its own. Never changed; kept until retention ends."""
 
-    dictation = models.ForeignKey(Dictation, on_delete=models.PROTECT, related_name="segments")
+    dictation = models.ForeignKey(
+        Dictation, on_delete=models.PROTECT, db_index=False, related_name="segments"
+    )
     seq = models.PositiveIntegerField()
     name = models.CharField(max_length=100, help_text="below dictations/")
     size = models.PositiveIntegerField(help_text="bytes")

@@ -102,7 +102,7 @@ class ReadingLease(models.Model):
 class Skip(models.Model):
     """A reader passed an item over, and why; it is not handed to that reader again."""
 
-    item = models.ForeignKey(ReadingItem, on_delete=models.CASCADE, related_name="skips")
+    item = models.ForeignKey(ReadingItem, on_delete=models.CASCADE, db_index=False, related_name="skips")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="skips")
     reason = models.CharField(max_length=500)
     at = models.DateTimeField()
@@ -125,7 +125,7 @@ class Owner(models.TextChoices):
 class OwnerSpan(models.Model):
     """From `at` on, until the next row, the item was `owner`'s. Rows are only ever added."""
 
-    item = models.ForeignKey(ReadingItem, on_delete=models.CASCADE, related_name="spans")
+    item = models.ForeignKey(ReadingItem, on_delete=models.CASCADE, db_index=False, related_name="spans")
     at = models.DateTimeField()
     owner = models.CharField(max_length=8, choices=Owner)
     status = models.CharField(max_length=12, choices=ReadingStatus)

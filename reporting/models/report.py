@@ -25,7 +25,9 @@ SECTIONS: Final = tuple(ReportHeading.values)
 class ReportTemplate(PublicModel):
     """Text that a report begins with. A change makes a new version; a report keeps that which it used."""
 
-    facility = models.ForeignKey(Facility, on_delete=models.CASCADE, related_name="report_templates")
+    facility = models.ForeignKey(
+        Facility, on_delete=models.CASCADE, db_index=False, related_name="report_templates"
+    )
     name = models.CharField(max_length=100)
     version = models.PositiveIntegerField(default=1)
     modality = models.CharField(max_length=16, blank=True)
@@ -60,7 +62,7 @@ class Report(PublicModel):
     """The report of a reading item: its draft, and how far it is signed. `revision` counts all changes."""
 
     item = models.OneToOneField(ReadingItem, on_delete=models.PROTECT, related_name="report")
-    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="reports")
+    author = models.ForeignKey(User, on_delete=models.PROTECT, db_index=False, related_name="reports")
     status = models.CharField(max_length=11, choices=ReportStatus, default=ReportStatus.DRAFT)
     sections = models.JSONField(default=dict)
     revision = models.PositiveIntegerField(default=1)
@@ -140,7 +142,7 @@ class ReportVersion(PublicModel):
     `released_at` is when it went out; one that was undone before that stays in the chain, never released.
     """
 
-    report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="versions")
+    report = models.ForeignKey(Report, on_delete=models.PROTECT, db_index=False, related_name="versions")
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=11, choices=VersionKind)
     content = models.TextField(help_text="canonical JSON: sections, text, header, signer, time")

@@ -45,9 +45,11 @@ PRESSING: Final = (Priority.STAT, Priority.HIGH)
 class Order(PublicModel):
     """A request of a placer for imaging. Its numbers name it; the accession number is only a label."""
 
-    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="orders")
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, db_index=False, related_name="orders")
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, null=True, related_name="orders")
-    visit = models.ForeignKey(Visit, on_delete=models.PROTECT, null=True, blank=True, related_name="orders")
+    visit = models.ForeignKey(
+        Visit, on_delete=models.PROTECT, db_index=False, null=True, blank=True, related_name="orders"
+    )
     status = models.CharField(max_length=12, choices=OrderStatus, default=OrderStatus.SCHEDULED)
     accession_number = models.CharField(max_length=16, blank=True, db_index=True)
     accession_issuer = models.CharField(max_length=64, blank=True)
@@ -67,7 +69,10 @@ class Order(PublicModel):
     stamps = models.JSONField(default=dict, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["status", "id"], name="order_by_status")]
+        indexes = [
+            models.Index(fields=["status", "id"], name="order_by_status"),
+            models.Index(fields=["visit"], name="order_of_visit", condition=models.Q(visit__isnull=False)),
+        ]
 
 
 class OrderNumber(models.Model):
@@ -105,10 +110,11 @@ class StatusEvent(PublicModel):
         DISCONTINUE = "discontinue"
         NO_SHOW = "no-show"
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="acts")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, db_index=False, related_name="acts")
     step = models.ForeignKey(
         "worklist.ScheduledProcedureStep",
         on_delete=models.CASCADE,
+        db_index=False,
         null=True,
         blank=True,
         related_name="acts",
@@ -129,4 +135,7 @@ class StatusEvent(PublicModel):
                 condition=models.Q(step=None),
                 name="act_of_order_natural_key",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["step"], name="act_of_step", condition=models.Q(step__isnull=False)),
         ]

@@ -51,11 +51,15 @@ class Patient(PublicModel):
     `survivor` is derived from the links: the record under which this one shows, itself where none.
     """
 
-    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="patients")
-    authority = models.ForeignKey(AssigningAuthority, on_delete=models.PROTECT, related_name="patients")
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, db_index=False, related_name="patients")
+    authority = models.ForeignKey(
+        AssigningAuthority, on_delete=models.PROTECT, db_index=False, related_name="patients"
+    )
     value = models.CharField(max_length=250, help_text="as sent, with case and leading zeros")
     type = models.CharField(max_length=5, blank=True)
-    survivor = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="absorbed")
+    survivor = models.ForeignKey(
+        "self", on_delete=models.PROTECT, db_index=False, null=True, related_name="absorbed"
+    )
 
     name = models.CharField(max_length=320, blank=True, help_text="DICOM PN, component groups by '='")
     character_set = models.CharField(
@@ -80,7 +84,12 @@ class Patient(PublicModel):
             models.UniqueConstraint(fields=["authority", "value"], name="patient_natural_key"),
             models.CheckConstraint(condition=~models.Q(value=""), name="patient_has_identifier"),
         ]
-        indexes = [models.Index(fields=["value"], name="patient_value")]
+        indexes = [
+            models.Index(fields=["value"], name="patient_value"),
+            models.Index(
+                fields=["survivor"], name="patient_absorbed", condition=models.Q(survivor__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.value}^^^{self.authority.namespace}"
@@ -103,7 +112,9 @@ class LinkKind(models.TextChoices):
 class PatientLink(PublicModel):
     """A dated edge: `retired` shows under `survivor`. An unmerge closes the edge; nothing is moved."""
 
-    retired = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="links_as_retired")
+    retired = models.ForeignKey(
+        Patient, on_delete=models.PROTECT, db_index=False, related_name="links_as_retired"
+    )
     survivor = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="links_as_survivor")
     kind = models.CharField(max_length=12, choices=LinkKind)
     stamp = models.CharField(max_length=400)

@@ -9,7 +9,7 @@ from worklist.models.order import Order
 class RequestedProcedure(PublicModel):
     """What one report is asked for. Several may share a planned Study Instance UID."""
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="procedures")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, db_index=False, related_name="procedures")
     issuer = models.CharField(max_length=64, blank=True)
     requested_procedure_id = models.CharField(max_length=16)
     place = models.PositiveIntegerField(
@@ -50,7 +50,9 @@ class StepStatus(models.TextChoices):
 class ScheduledProcedureStep(PublicModel):
     """What a modality is to do, and when. Keyed by its requested procedure and its own ID."""
 
-    procedure = models.ForeignKey(RequestedProcedure, on_delete=models.CASCADE, related_name="steps")
+    procedure = models.ForeignKey(
+        RequestedProcedure, on_delete=models.CASCADE, db_index=False, related_name="steps"
+    )
     scheduled_procedure_step_id = models.CharField(max_length=16)
     id_is_generated = models.BooleanField(default=False, help_text="the sender gave no number")
     status = models.CharField(max_length=12, choices=StepStatus, default=StepStatus.SCHEDULED)

@@ -10,8 +10,10 @@ from worklist.models.patient import AssigningAuthority, Patient
 class Visit(PublicModel):
     """One visit of a patient record, named by its visit number (PV1-19)."""
 
-    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="visits")
-    authority = models.ForeignKey(AssigningAuthority, on_delete=models.PROTECT, related_name="visits")
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, db_index=False, related_name="visits")
+    authority = models.ForeignKey(
+        AssigningAuthority, on_delete=models.PROTECT, db_index=False, related_name="visits"
+    )
     number = models.CharField(max_length=250)
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="visits")
     patient_stamp = models.CharField(max_length=400, blank=True)

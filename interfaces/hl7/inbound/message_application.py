@@ -26,7 +26,7 @@ from interfaces.hl7.inbound.translation import Problem, Translation
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from ledger import events
 from ledger.crashpoint import crashpoint
-from ledger.row_sets import rows_of
+from ledger.row_sets import Condition
 from worklist import catalogue
 from worklist.batches import batch
 from worklist.batches.changed_rows import Overtaken
@@ -149,9 +149,9 @@ def _apply(translations: Sequence[Translation]) -> None:
     """Effects, events, outcomes and answers in one transaction."""
     crashpoint("hl7w.after_claim")
     with transaction.atomic():
-        _take_turns(one.message.source for one in translations)
         rows = [one.message for one in translations]
-        ours = MESSAGES.update_where(_NOT_APPLIED, [], rows, _OUTCOME)
+        condition, keys = _in_turn(rows)
+        ours = MESSAGES.update_where(f"{condition} AND {_NOT_APPLIED}", keys, rows, _OUTCOME)
         _take_effect([one for one in translations if one.message.pk in ours])
         crashpoint("hl7w.before_commit")
     crashpoint("hl7w.after_commit")
@@ -187,9 +187,10 @@ def _apply_portion(one: Translation, start: int) -> bool:
     is_last = message.groups_applied == len(groups)
     crashpoint("hl7w.after_claim")
     with transaction.atomic():
-        _take_turns([message.source])
-        condition, names = f"{_NOT_APPLIED} AND {MESSAGES.name}.groups_applied = %s", ["groups_applied"]
-        if not MESSAGES.update_where(condition, [start], [message], _OUTCOME if is_last else names):
+        condition, keys = _in_turn([message])
+        condition += f" AND {_NOT_APPLIED} AND {MESSAGES.name}.groups_applied = %s"
+        names = _OUTCOME if is_last else ["groups_applied"]
+        if not MESSAGES.update_where(condition, [*keys, start], [message], names):
             return False
         part = replace(one.changes, groups=groups[start : message.groups_applied])
         _take_effect([replace(one, changes=part, flags=one.flags if is_last else ())])
@@ -206,14 +207,16 @@ def _take_effect(translations: Sequence[Translation]) -> None:
     events.record_all([flag for one in translations for flag in one.flags])
 
 
-def _take_turns(sources: Iterable[str]) -> None:
-    """On PostgreSQL, where several listeners may run, one source's messages are applied one at a time.
+def _in_turn(messages: Iterable[InboundMessage]) -> Condition:
+    """True; before it looks at a row, it waits until nobody else applies messages of these sources.
 
-    In the order of the keys, so that two listeners never wait for each other in a ring.
+    On PostgreSQL, where several listeners may run. In the order of the keys, so that two listeners never wait
+    for each other in a ring.
     """
-    if connection.vendor == "postgresql":
-        keys = sorted(_key(source) for source in set(sources))
-        rows_of("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
+    if connection.vendor != "postgresql":
+        return "TRUE", []
+    keys = sorted(_key(source) for source in {message.source for message in messages})
+    return "(SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS key) > 0", [keys]
 
 
 def _key(source: str) -> int:

@@ -27,8 +27,10 @@ NOT_OUR_DAY: Final = (206, 207)
 MESSAGES: Final = Table(InboundMessage, InboundMessage)
 _UNLESS_KNOWN: Final = """ON CONFLICT DO NOTHING RETURNING id, public_id, EXISTS (
     SELECT 1 FROM hl7_inboundmessage other
-    WHERE other.source = hl7_inboundmessage.source AND other.control_id = hl7_inboundmessage.control_id
+    WHERE other.source = CAST(hl7_inboundmessage.source AS text)
+    AND other.control_id = CAST(hl7_inboundmessage.control_id AS text)
     AND other.sha256 <> hl7_inboundmessage.sha256), """
+"""Without the casts SQLite uses no index here."""
 
 
 @dataclass(frozen=True)
