@@ -40,10 +40,18 @@ def unescape(text: str, delimiters: Delimiters, codec: str = "utf-8") -> str:
     """
     if not delimiters.escape or delimiters.escape not in text:
         return text
-    pattern = _escape_pattern(delimiters.escape)
-    if _switch_pattern(delimiters.escape).search(text):
-        return _unescape_switched(text, delimiters, codec)
-    return pattern.sub(lambda match: _resolve(match, delimiters, codec), text)
+    resolved: list[str] = []
+    switch, run, end = "", [], 0
+    for match in _escape_pattern(delimiters.escape).finditer(text):
+        run.append(text[end : match.start()])
+        end = match.end()
+        if match["switch"] is None:
+            run.append(_resolve(match, delimiters, "latin-1" if switch else codec))
+        else:
+            resolved.append(_switched(switch, "".join(run), delimiters))
+            switch, run = match["switch"], []
+    resolved.append(_switched(switch, "".join([*run, text[end:]]), delimiters))
+    return "".join(resolved)
 
 
 @lru_cache(maxsize=64)
@@ -51,14 +59,9 @@ def _escape_pattern(escape: str) -> re.Pattern[str]:
     e, hh = re.escape(escape), "(?:[0-9A-Fa-f]{2})+"
     return re.compile(
         f"{e}(?:(?P<letter>[FSTREPHN])|(?P<br>\\.br)|X(?P<hex>{hh}(?:{e}{e}X{hh})*)"
+        "|(?P<switch>C[0-9A-Fa-f]{4}|M(?:[0-9A-Fa-f]{2}){2,3})"
         f"|\\.[a-z]{{2}}[+-]?[0-9]*|Z[^{e}]*){e}"
     )
-
-
-@lru_cache(maxsize=64)
-def _switch_pattern(escape: str) -> re.Pattern[str]:
-    e = re.escape(escape)
-    return re.compile(f"{e}(C[0-9A-Fa-f]{{4}}|M(?:[0-9A-Fa-f]{{2}}){{2,3}}){e}")
 
 
 def _resolve(match: re.Match[str], delimiters: Delimiters, codec: str) -> str:
@@ -86,13 +89,9 @@ def _letter(letter: str, delimiters: Delimiters) -> str:
     return meanings.get(letter, "")
 
 
-def _unescape_switched(text: str, delimiters: Delimiters, codec: str) -> str:
+def _switched(switch: str, run: str, delimiters: Delimiters) -> str:
     r"""After `\C..\` or `\M..\` the characters are codes of that set, until the next one (2.7.2)."""
-    pieces = _switch_pattern(delimiters.escape).split(text)
-    pattern = _escape_pattern(delimiters.escape)
-    out = [pattern.sub(lambda match: _resolve(match, delimiters, codec), pieces[0])]
-    for switch, rest in zip(pieces[1::2], pieces[2::2], strict=True):
-        run = pattern.sub(lambda match: _resolve(match, delimiters, "latin-1"), rest)
-        decoded = character_sets.decode_switched(run, bytes.fromhex(switch[1:]))
-        out.append(f"{delimiters.escape}{switch}{delimiters.escape}{run}" if decoded is None else decoded)
-    return "".join(out)
+    if not switch:
+        return run
+    decoded = character_sets.decode_switched(run, bytes.fromhex(switch[1:]))
+    return f"{delimiters.escape}{switch}{delimiters.escape}{run}" if decoded is None else decoded

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from interfaces.hl7.inbound.ack import AckError, acknowledgment, build, commit_code, escape, status_code_for
@@ -210,6 +210,8 @@ def test_unescape_undoes_escape_for_all_text(text, characters):
 
 
 @given(st.text(alphabet="\\XFSTREPHNCMZ.br0D&^~|\r", max_size=40))
+@example("|C0000&")
+@example("^M000000~")
 def test_text_that_looks_like_escape_sequences_survives_escaping(text):
     assert unescape(escape(text), Delimiters()) == text
 
