@@ -47,7 +47,7 @@ class UserManager(BaseUserManager["User"]):
     """Makes users by name."""
 
     def create_user(self, username: str, password: str | None = None, **fields: object) -> "User":
-        """Make a user; without a password nobody can sign in as it."""
+        """Create a user; without a password nobody can sign in as it."""
         user = self.model(username=self.model.normalize_username(username), **fields)
         user.set_password(password)
         user.save(using=self._db)

@@ -40,7 +40,7 @@ def make(
     facilities: Iterable[Facility],
     password: str,
 ) -> User:
-    """Make a user who can sign in with `password`. Raises `Refused`."""
+    """Create a user who can sign in with `password`. Raises `Refused`."""
     assert connection.in_atomic_block
     by.require("user.manage")
     username = User.normalize_username(username.strip())

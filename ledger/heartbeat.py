@@ -97,7 +97,7 @@ def state(process: str) -> str:
     if newest is None:
         return "has not started yet"
     age = clock.now() - newest.at
-    return "ok" if age < STALE else f"no sign of life for {int(age.total_seconds())} s"
+    return "ok" if age < STALE else f"no heartbeat for {int(age.total_seconds())} s"
 
 
 def signs() -> list[Heartbeat]:

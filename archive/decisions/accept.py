@@ -15,7 +15,7 @@ class Accept(DecisionType):
     kind = "accept"
     key = "7"
     title = "Accept"
-    does = "Leave the images as they are."
+    does = "Accept the images as they are."
     done = "accepted as it is"
     example_reason = "outside study, brought on a disc"
 

@@ -27,7 +27,7 @@ class Correct(DecisionType):
     kind = "correct"
     key = "2"
     title = "Correct"
-    does = "Show the images under what the HIS has of their patient, with the best candidate's order."
+    does = "Correct the images to the HIS's patient details, with the chosen order."
     done = "corrected"
     links = Links.ORDER
 

@@ -60,7 +60,7 @@ class CreateOrder(DecisionType):
     kind = "create_order"
     key = "3"
     title = "Create order"
-    does = "Place the order that is missing, for the chosen patient or the one that the images name."
+    does = "Create the missing order, for the chosen patient or the one named in the images."
     done = "given an order of its own"
     restores = "the order cancelled"
     links = Links.ORDER

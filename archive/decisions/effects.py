@@ -8,7 +8,7 @@ from archive.models import ExceptionStatus, Hidden, Outcome, ReadingStatus, Stud
 from worklist.models import RequestedProcedure
 from worklist.patients import person_names
 
-NOBODY: Final = "nobody: the identity in its header"
+NOBODY: Final = "unlinked: the images' own identity"
 _NAMES: Final = {
     "patient": "Patient shown",
     "procedures": "Procedures",

@@ -26,7 +26,7 @@ class Reassign(DecisionType):
     kind = "reassign"
     key = "4"
     title = "Reassign"
-    does = "Give the images to the chosen patient; orders of anybody else are unlinked."
+    does = "Move the images to the chosen patient; other patients' orders are unlinked."
     done = "reassigned"
     links = Links.PATIENT
 

@@ -31,11 +31,11 @@ MOST_SERIES: Final = 1000
 SERIES: Final = Need(
     name="series",
     meaning="their UIDs",
-    prompt="Choose the series that become a study of their own, by their boxes below the pictures.",
+    prompt="Select the series to move, with the boxes below the pictures.",
     example=["1.2.840.99.1.2"],
     chosen_from=ChosenFrom.SERIES,
     most=MOST_SERIES,
-    if_missing="name the series that become a study of their own",
+    if_missing="name the series that move to a new study",
 )
 
 
@@ -56,7 +56,7 @@ class Split(DecisionType):
     kind = "split"
     key = "5"
     title = "Split"
-    does = "Make a study of its own of the chosen series."
+    does = "Move the selected series to a new study."
     done = "split"
     restores = "all series in one study"
     pins = False

@@ -21,7 +21,7 @@ class Undo:
     kind: Final = "undo"
     key: Final = "u"
     title: Final = "Undo"
-    does: Final = "Take the newest decision back."
+    does: Final = "Undo the latest decision."
     done: Final = "as it was before the decision"
     do_not_call_in_templates: Final = True
 

@@ -186,9 +186,9 @@ def skip(*, item: ReadingItem, by: Actor, reason: str, note: str = "") -> HoldRe
     """
     by.require("report.write", item)
     if not reason.strip():
-        raise Invalid("say why it is passed over", "reason")
+        raise Invalid("say why it is skipped", "reason")
     if reason == SkipReason.OTHER and not note.strip():
-        raise Invalid("say why it is passed over", "note")
+        raise Invalid("say why it is skipped", "note")
     item = reading_status.lock(item)
     text = (f"{reason}: {note}" if note else reason)[:500]
     Skip.objects.update_or_create(item=item, user=by.person, defaults={"reason": text, "at": clock.now()})

@@ -67,7 +67,7 @@ INTERVALS: Final[Mapping[str, Interval]] = {
         Interval("typing", "Typing", _M.DICTATED, (_M.TYPED,), "typists", Part.TYPIST),
         Interval("sign_wait", "Sign wait", "typed_or_preliminary", (_M.FINAL,), "signer", Part.SIGNER),
         Interval("held", "Held", "held", ("resumed",), "outside", Part.OUTSIDE),
-        Interval("reading", "Reading in all", _M.READY, (_M.FINAL,), "reading"),
+        Interval("reading", "Total read time", _M.READY, (_M.FINAL,), "reading"),
         Interval("delivery", "Delivery", _M.FINAL, (_M.DELIVERED,), "interface"),
         Interval("rtat_r", "RTAT-R", _M.COMPLETED, (_M.FINAL,), "department"),
         Interval("rtat_p", "RTAT-P", _M.COMPLETED, (_M.PRELIMINARY, _M.FINAL), "department"),

@@ -186,7 +186,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind(
             "rechecks_late",
             "Recheck past due",
-            "Its signer says whether the report still holds.",
+            "Its signer decides whether the report still stands.",
             _rechecks,
             _recheck,
         ),

@@ -259,7 +259,7 @@ class TestTakingOver:
         rada.wait_for_selector(f"{FINDINGS}[readonly]")
         assert time.monotonic() - began < 6
         for page in (rada, ruben):
-            page.wait_for_selector("#side >> text=Kept texts")
+            page.wait_for_selector("#side >> text=Saved drafts")
             assert "Unsent words" in page.text_content("#side")
         assert ruben.is_editable(FINDINGS) and ruben.input_value(FINDINGS) == "Saved text."
         context.close()
@@ -333,7 +333,7 @@ class TestDictating:
         trudy.check("#return [value='poor audio']")
         trudy.click("#return button")
         began = time.monotonic()
-        rada.wait_for_selector("#state >> text=The dictation came back: poor audio")
+        rada.wait_for_selector("#state >> text=Dictation returned: poor audio")
         assert time.monotonic() - began < 7
         assert department.ask(f"/reading/items/{item}")["dictations"][0]["state"] == "returned"
         context.close()

@@ -34,7 +34,7 @@ def test_the_last_of_a_kind_that_should_run_shows_for_ever() -> None:
     sign("worker", "a:1", 4000)
     sign("worker", "a:2", 3000)
     assert shown() == [("worker", "a:2", True)]
-    assert heartbeat.state("worker") == "no sign of life for 3000 s"
+    assert heartbeat.state("worker") == "no heartbeat for 3000 s"
     assert readiness.ages()["worker"] is not None
 
 

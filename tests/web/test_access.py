@@ -238,7 +238,7 @@ def test_no_answer_is_kept_by_a_browser_or_shown_in_a_frame(user: User) -> None:
 def test_where_there_is_nothing_a_person_gets_a_page(client: Client) -> None:
     response = client.get("/nothing-here")
     assert response.status_code == 404
-    assert b"To the start" in response.content
+    assert b"Home" in response.content
 
 
 def test_messages_are_for_integrators_even_by_their_id(facility: Facility) -> None:

@@ -16,7 +16,7 @@ from tests.web.markup import read
 from web.kernel import formats
 
 pytestmark = pytest.mark.django_db
-WRONG = "do not fit together"
+WRONG = "User name or password is wrong"
 STYLE = Path(__file__).parents[2] / "web" / "static" / "web" / "style.css"
 
 

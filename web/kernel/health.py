@@ -86,7 +86,7 @@ def _process(name: str, age: timedelta | None) -> Light:
         return Light(name, DOWN, "has not started")
     if age < heartbeat.STALE:
         return Light(name, OK)
-    return Light(name, LATE if age < SLOW else DOWN, f"no sign of life for {duration(age)}")
+    return Light(name, LATE if age < SLOW else DOWN, f"no heartbeat for {duration(age)}")
 
 
 def _storage() -> Light:
@@ -111,7 +111,7 @@ def _out() -> Light:
     standing = Destination.objects.filter(is_active=True).aggregate(since=Min("stalled_since"))["since"]
     if standing is not None:
         age = now - standing
-        return Light("out", LATE if age < STANDS else DOWN, f"stands for {duration(age)}")
+        return Light("out", LATE if age < STANDS else DOWN, f"sending stopped {duration(age)} ago")
     oldest = messages.filter(status=OutboundStatus.WAITING).aggregate(oldest=Min("created_at"))["oldest"]
     if oldest is not None and now - oldest > SLOW:
         return Light("out", LATE, f"the oldest waits for {duration(now - oldest)}")

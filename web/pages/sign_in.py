@@ -23,7 +23,7 @@ from ledger import audit
 from web.kernel import actor_middleware
 from web.kernel.access_middleware import SIGNED_IN_AT
 
-_WRONG = "User name and password do not fit together. Check both; capital letters matter in the password."
+_WRONG = "User name or password is wrong. Passwords are case-sensitive."
 
 
 @login_not_required

@@ -31,17 +31,20 @@ MOST_SERIES: Final = 200
 REPORTS: Final = "web/reading/study_reports.html"
 
 _BANNERS: Final = {
-    Outcome.MATCHED: ("green", "These images fit a scheduled exam."),
-    Outcome.CORRECTED: ("green", "These images fit a scheduled exam after a correction that needs nobody."),
-    Outcome.PENDING: ("", "The study is checked against the schedule once no more images come."),
+    Outcome.MATCHED: ("green", "These images match a scheduled exam."),
+    Outcome.CORRECTED: (
+        "green",
+        "These images match a scheduled exam after a correction that the policy allows.",
+    ),
+    Outcome.PENDING: ("", "The study is checked against the schedule once no more images arrive."),
     Outcome.LATE_ORDER: (
         "amber",
-        "The order came after the images. Somebody has to confirm that they belong together.",
+        "The order arrived after the images. Confirm that they belong together.",
     ),
-    Outcome.PROBABLE: ("amber", "These images likely belong to a scheduled exam, but not surely."),
-    Outcome.AMBIGUOUS: ("amber", "Several scheduled exams could be these images'."),
-    Outcome.UNSCHEDULED: ("amber", "No scheduled exam fits these images."),
-    Outcome.MISMATCH: ("magenta", "These images contradict the exam that they name: maybe another patient."),
+    Outcome.PROBABLE: ("amber", "These images probably belong to a scheduled exam. Confirm it."),
+    Outcome.AMBIGUOUS: ("amber", "Several scheduled exams could match."),
+    Outcome.UNSCHEDULED: ("amber", "No scheduled exam matches these images."),
+    Outcome.MISMATCH: ("magenta", "These images contradict the exam they name: possibly the wrong patient."),
 }
 
 

@@ -120,7 +120,7 @@ def waiting(request: HttpRequest, paging: Page) -> dict[str, Any]:
     return page(transcription.queue(user=user), paging, lambda rows: map(shown, rows))
 
 
-@transcriptions.post("/next", response=Dictation, summary="Type the most due dictation")
+@transcriptions.post("/next", response=Dictation, summary="Open the most urgent dictation")
 def next_dictation(request: HttpRequest) -> Dictation:
     """Picks and leases in one transaction; 404 where nothing waits."""
     authorization.allow(request, "transcription.type")

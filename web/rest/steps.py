@@ -15,7 +15,7 @@ from worklist.schedule import step_actions
 router = Router(tags=["steps"])
 
 
-@router.post("/{id}/arrive", response=ChangedStep, summary="The patient is here")
+@router.post("/{id}/arrive", response=ChangedStep, summary="The patient has arrived")
 def arrive(request: HttpRequest, id: str) -> ChangedStep:
     """409 for a step whose state does not allow it; the answer says what the state is."""
     return _change(request, id, StatusEvent.Kind.ARRIVE)

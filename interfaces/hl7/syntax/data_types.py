@@ -53,7 +53,7 @@ def time(text: str, zone: tzinfo, location: str) -> datetime | None:
             tzinfo=_offset(found[8]) or zone,
         )
     except ValueError as error:
-        raise Er7Error(102, location, "is not a time that exists") from error
+        raise Er7Error(102, location, "is not a valid date or time") from error
 
 
 def offset_of(text: str) -> tzinfo | None:

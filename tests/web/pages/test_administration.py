@@ -95,7 +95,7 @@ def test_a_user_is_made_and_can_sign_in(admin: User, facility: Facility) -> None
     for name in ("RITA", " rita ", "", "a\x00b", "x" * 200):
         post(client, "/users/new", 422, username=name, password=PASSWORD, **data)
     assert "Rita Ray" in page(client, "/users?q=ray&role=radiologist")
-    assert "Nothing fits" in page(client, "/users?q=nobody")
+    assert "No results with these filters" in page(client, "/users?q=nobody")
 
 
 def test_a_user_is_changed_and_deactivated(admin: User, facility: Facility) -> None:
@@ -228,7 +228,7 @@ def test_what_was_kept_aside_can_be_downloaded_and_never_shown(
 ) -> None:
     settings.HOME = tmp_path
     client = signed_in(admin)
-    assert "Nothing is in quarantine" in page(client, "/quarantine")
+    assert "Quarantine is empty" in page(client, "/quarantine")
     (tmp_path / "quarantine").mkdir()
     (tmp_path / "quarantine" / "abc.dcm").write_bytes(b"<script>evil</script>")
     rows = [
@@ -248,7 +248,7 @@ def test_what_was_kept_aside_can_be_downloaded_and_never_shown(
     assert answer["Content-Type"] == "application/octet-stream"
     assert AuditEvent.objects.filter(code=audit.EXPORT).count() == 1
     page(client, f"/quarantine/{rows[1].public_id}/file", 404)
-    assert "Nothing fits" in page(client, "/quarantine?q=MR1")
+    assert "No results with these filters" in page(client, "/quarantine?q=MR1")
 
 
 # The audit trail
@@ -271,7 +271,7 @@ def test_the_trail_is_filtered_and_parted(admin: User) -> None:
     )
     assert "1–1 of 1" in page(client, f"/audit?kind={audit.EXPORT}")
     today = f"{timezone.localdate():%Y-%m-%d}"
-    assert "Nothing fits" in page(client, "/audit?until=2020-01-01")
+    assert "No results with these filters" in page(client, "/audit?until=2020-01-01")
     assert "of 60" in page(client, f"/audit?actor=rita&since={today}&until={today}")
     assert "of 60" in page(client, "/audit?actor=rita&since=nonsense&until=2020-99-99&page=9999")
     assert AuditEvent.objects.filter(objects_named=[{"type": "audit trail", "id": "all"}]).exists()

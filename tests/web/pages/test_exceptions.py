@@ -122,7 +122,7 @@ def test_filters_and_odd_input(browser: Client, mismatch: Study) -> None:
         assert answer.status_code == 200
         assert answer.content.count(b'<tr id="e-') == count
         if not count:
-            assert "Nothing fits these filters" in words(answer)
+            assert "No results with these filters" in words(answer)
 
 
 def test_an_empty_list_says_how_it_fills(browser: Client) -> None:
@@ -287,7 +287,7 @@ def test_link_from_the_form_to_the_row(browser: Client, mismatch: Study, path: s
     Destination.objects.create(name="HIS", host="127.0.0.1", port=1)
     previewed = words(browser.post(f"{path}/preview", form(mismatch, "link", target=target())))
     assert "Sends ORM SC/IP to HIS" in previewed and not OutboundMessage.objects.exists()
-    assert "nobody: the identity in its header (BARS, ANNA, P1) → REAL, RITA (P2^^^GENHOSP)" in previewed
+    assert "unlinked: the images' own identity (BARS, ANNA, P1) → REAL, RITA (P2^^^GENHOSP)" in previewed
     decision = decided(browser, mismatch, path, "link", target=target())
     assert (decision.kind, decision.reason, decision.by) == ("link", "seen both", "Anna")
     assert mismatch.patient == Patient.objects.get(value="P2")
@@ -326,13 +326,13 @@ def test_each_other_decision_from_the_form_to_the_row(
 
 
 MISSING: list[tuple[str, dict[str, Any], str]] = [
-    ("link", {}, "Choose the step"),
-    ("link", {"target": "\0|"}, "Choose the step"),
+    ("link", {}, "Choose the exam"),
+    ("link", {"target": "\0|"}, "Choose the exam"),
     ("link", {"target": f"{'0' * 32}|"}, "names nothing here"),
     ("reassign", {"target": "|"}, "Choose a patient"),
     ("create_order", {}, "Choose the procedure"),
     ("create_order", {"procedure_code": "nix"}, "not in the catalogue"),
-    ("split", {}, "Choose the series"),
+    ("split", {}, "Select the series to move"),
     ("split", {"series": ["1.2.999"]}, "has no series"),
     ("reject", {}, "Choose why"),
     ("reject", {"code": "113039"}, "is none of"),

@@ -33,7 +33,7 @@ def test_each_role_has_its_rail_and_its_start(facility: Facility) -> None:
         response = signed_in(user).get("/")
         if role == Role.REFERRER:
             assert (response.status_code, paths) == (200, [])
-            assert b"Your roles show nothing here" in response.content
+            assert b"Your roles give no access here" in response.content
         else:
             assert response.status_code == (302 if paths else 200)
             assert not paths or response["Location"] in paths
@@ -93,8 +93,8 @@ def state(name: str) -> tuple[str, str]:
     ("age", "wanted"),
     [
         (2, ("ok", "")),
-        (30, ("late", "no sign of life for 30 s")),
-        (600, ("down", "no sign of life for 10 min")),
+        (30, ("late", "no heartbeat for 30 s")),
+        (600, ("down", "no heartbeat for 10 min")),
     ],
 )
 def test_a_process_is_known_by_its_heartbeat(db: None, age: int, wanted: tuple[str, str]) -> None:
@@ -108,7 +108,7 @@ def test_a_queue_that_stands_is_seen(db: None) -> None:
     his = Destination.objects.create(
         name="HIS", host="h", port=1, stalled_since=clock.now() - timedelta(minutes=3)
     )
-    assert state("out") == ("late", "stands for 3 min")
+    assert state("out") == ("late", "sending stopped 3 min ago")
     OutboundMessage.objects.create(
         destination=his,
         key="k",

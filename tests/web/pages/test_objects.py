@@ -194,7 +194,7 @@ def test_who_may_not_cancel_is_not_asked(facility: Facility, provenance: Make) -
 def test_a_study_shows_its_verdict_with_the_evidence(user: User, facility: Facility) -> None:
     make_study(facility, 7)
     text = page(user, "/studies/2.25.7")
-    assert "These images contradict the exam that they name" in text and 'class="banner magenta"' in text
+    assert "These images contradict the exam they name" in text and 'class="banner magenta"' in text
     assert '<span class="differs" dir="auto">H7</span>' in text and 'dir="auto">P1</span>' in text
 
 

@@ -114,7 +114,7 @@ def test_several_hits_are_listed(user: User, provenance: Make, facility: Facilit
 
 def test_no_hit_says_as_what_it_was_looked_up(user: User) -> None:
     page = read(signed_in(user).get("/search", {"q": "<script>x"}))
-    assert "Nothing is called “&lt;script&gt;x”" in page
+    assert "No results for “&lt;script&gt;x”" in page
     assert "identifier of a patient, accession number, number of an order or a step, name" in page
 
 

@@ -70,8 +70,8 @@ class TestWorklist:
         assert re.search(r"<b>1</b> overdue", page)
 
     def test_an_empty_list_says_how_it_fills(self, world: World, rada: User) -> None:
-        assert "Nothing waits to be read" in text_of(signed_in(rada), "/reading")
-        assert "Nothing fits these filters" in text_of(signed_in(rada), "/reading?modality=MR")
+        assert "No exams to read" in text_of(signed_in(rada), "/reading")
+        assert "No results with these filters" in text_of(signed_in(rada), "/reading?modality=MR")
 
     @pytest.mark.parametrize(
         ("query", "is_found"),
@@ -237,7 +237,7 @@ class TestEditor:
         with transaction.atomic():
             assignment.take(item=item, by=acting(rada))
         text_of(signed_in(rada), f"/reading/{item.public_id}")
-        assert "also looking: Rada" in text_of(signed_in(ruben), f"/reading/{item.public_id}")
+        assert "also viewing: Rada" in text_of(signed_in(ruben), f"/reading/{item.public_id}")
 
     def test_priors_and_other_reports_of_the_patient(self, world: World, rada: User) -> None:
         prior, item, other = world.item("A1"), world.item("A2"), world.item("A3", "P9", "ELSE^SOMEBODY")
@@ -289,7 +289,7 @@ class TestEditor:
             )
         for one in (rada, ruben):
             page = text_of(signed_in(one), f"/reading/{item.public_id}")
-            assert "Kept texts" in page and ">mine</p>" in page
+            assert "Saved drafts" in page and ">mine</p>" in page
 
     def test_withdrawing_and_taking_it_back(self, world: World, rada: User) -> None:
         item, client = world.item(), signed_in(rada)
@@ -329,7 +329,7 @@ class TestVersions:
 class TestTranscription:
     def test_the_queue_and_its_empty_state(self, world: World, rada: User, trudy: User) -> None:
         client = signed_in(trudy)
-        assert "Nothing waits to be typed" in text_of(client, "/transcription")
+        assert "No dictations to type" in text_of(client, "/transcription")
         dictation = spoken(world.item(), rada)
         spoken(world.item("A2", "P2", "OTHER^O"), rada, is_finished=False)
         page = text_of(client, "/transcription")

@@ -51,7 +51,7 @@ def test_stations_are_for_those_who_work_with_them(facility: Facility, role: Rol
 
 def test_the_list_has_declared_stations_and_strangers(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     client = signed_in(user)
-    assert "No station is declared" in read(client.get("/stations"))
+    assert "No stations yet" in read(client.get("/stations"))
     Station.objects.create(ae_title="CT1", name="CT 1", modalities=["CT"])
     for title in ("CT1", "A/B <script>", "..", "?x#y"):
         remember(monkeypatch, title, Modality="CT")
@@ -96,14 +96,14 @@ def test_it_says_why_a_step_is_not_seen(
     client = signed_in(user)
     for number in ("A1", "PL1"):
         text = read(client.get(f"/stations/CT1?why={number}"))
-        assert "Whatever it asks, it does not see it" in text
+        assert "Never offered, because" in text
         assert "only steps of its modalities" in text and "the query: station AE title" in text
-        assert "It may not query the worklist at all" in text and "The query was refused" in text
+        assert "It may not query the worklist" in text and "The query was refused" in text
     text = read(client.get("/stations/CT1?why=A2"))
     assert "No step of your facilities has the number A2" in text
     place_order(provenance(), "3", station="CT1")
     text = read(client.get("/stations/CT1?why=A3"))
-    assert "A query without keys finds it" in text and "among the answers, if asked now" in text
+    assert "A query without keys finds it" in text and "among the answers, if it queried now" in text
 
 
 def test_steps_of_other_facilities_are_not_told_of(

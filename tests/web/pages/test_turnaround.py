@@ -68,7 +68,7 @@ def test_the_page_can_be_read_without_scripts(client: Client, facility: Facility
 
 def test_an_empty_page_stands(client: Client) -> None:
     text = page(client, "")
-    assert "nothing waits" in text and "None: completed, no images for 2 h." in text
+    assert "nothing waiting" in text and "None: completed, no images for 2 h." in text
 
 
 def test_the_tiles_tell_of_today(client: Client, facility: Facility) -> None:
@@ -127,7 +127,7 @@ def test_csv_has_each_interval_of_each_group_and_no_formula(client: Client, faci
     rows = list(csv.DictReader(io.StringIO(response.content.decode())))
     found = {(row["modality"], row["interval"]): row for row in rows}
     assert found[("'=1+1", "RTAT-R")]["p50_s"] == "900"
-    assert found[("all", "Reading in all")]["n"] == "30"
+    assert found[("all", "Total read time")]["n"] == "30"
     assert client.get("/turnaround.csv?group_by=x").status_code == 422
 
 

@@ -55,7 +55,7 @@ def test_an_empty_list_says_how_it_fills(user: User, settings: Any) -> None:
     settings.HL7_ADDRESS = ("127.0.0.1", 2575)
     client = signed_in(user)
     assert b"Orders come from the HIS at 127.0.0.1:2575" in client.get("/worklist").content
-    assert b"Nothing fits these filters" in client.get("/worklist?modality=MR").content
+    assert b"No results with these filters" in client.get("/worklist?modality=MR").content
 
 
 def test_the_day_is_that_of_the_facility(user: User, provenance: Make) -> None:

@@ -67,7 +67,7 @@ JOBS: Final = Table(
     columns=(
         Column("kind", "Kind", "", "{{ row.kind }}", css="nowrap"),
         Column("key", "Key", "", "{{ row.key|truncatechars:60 }}", css="mono"),
-        Column("asked", "Asked for", "", "{{ row.created_at|moment }}", css="nowrap"),
+        Column("asked", "Requested", "", "{{ row.created_at|moment }}", css="nowrap"),
         Column("state", "State", "", part("web/parts/status.html", status="row.state")),
         Column("attempts", "Attempts", "", "{{ row.attempts }}", css="number"),
         Column("error", "What went wrong", "", "{{ row.last_error|truncatechars:300 }}"),
@@ -139,7 +139,7 @@ PROCESSES: Final = Table(
     columns=(
         Column("process", "Process", "", "{{ row.0.process }}", is_row_head=True),
         Column("where", "Where", "", "{{ row.0.instance }}", css="mono nowrap"),
-        Column("sign", "Sign of life", "", "web/administration/cells/sign_of_life.html", css="nowrap"),
+        Column("sign", "Last heartbeat", "", "web/administration/cells/sign_of_life.html", css="nowrap"),
         Column("figures", "Figures since its start", "", "{{ row.1 }}", css="quiet"),
     ),
 )

@@ -133,7 +133,7 @@ def words(concordance: Concordance, normaliser: str, seen: bool, expected: bool)
     """How far both sides agree, and what had to be forgiven for it."""
     if concordance is Concordance.SILENT:
         if not seen and not expected:
-            return "neither says it"
+            return "missing in both"
         return "not compared" if seen and expected else f"only {'seen' if seen else 'expected'}"
     word = _SAYS[concordance]
     return f"{word}: {normaliser}" if normaliser else word

@@ -11,7 +11,7 @@ from web.kernel.list_filters import Chip, any_of, modalities, one_of, text_of, t
 from web.pages.exceptions.exception_columns import TABLE
 from worklist.models import Station
 
-STATES: Final = {"open": "Open", "resolved": "Decided", "closed": "Gone by itself", "all": "All"}
+STATES: Final = {"open": "Open", "resolved": "Decided", "closed": "Resolved automatically", "all": "All"}
 VERDICTS: Final = {
     Outcome.MISMATCH.value: "Mismatch",
     Outcome.AMBIGUOUS.value: "Ambiguous",

@@ -33,7 +33,7 @@ WAITING: Final = Table(
     css="list messages",
     row=_ROW,
     columns=(
-        Column("asked", "Asked for", "", _TIME, css="nowrap"),
+        Column("asked", "Requested", "", _TIME, css="nowrap"),
         Column("type", "Type", "", "{{ row.message.message_type }}", css="nowrap"),
         Column("control", "Control ID", "", "{{ row.message.control_id }}", css="control"),
         Column("patient", "Patient", "", _PATIENT),

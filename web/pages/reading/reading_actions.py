@@ -26,7 +26,7 @@ def next_item(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         item = assignment.next_item(by=actor_of(request), wanted=wanted_of(request.POST))
     if item is None:
-        layout.flash(request, "Nothing waits that nobody has. Items that come in show here by themselves.")
+        layout.flash(request, "No unclaimed exams. New exams show here by themselves.")
         return HttpResponseRedirect(layout.back_to(request, reverse("reading")))
     return HttpResponseRedirect(reverse("reading-item", args=[item.public_id]))
 
@@ -63,25 +63,25 @@ def still_valid(request: HttpRequest, key: str) -> HttpResponse:
             signatures.still_valid(recheck=recheck, by=actor_of(request), note=_text(request, "reason"))
     except Refused as error:
         return refused(request, error)
-    layout.flash(request, "The recheck is closed: the report holds as it is.")
+    layout.flash(request, "Recheck closed: the report still stands.")
     return HttpResponseRedirect(layout.back_to(request, reverse("reading")))
 
 
 def _skip(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
     hold = assignment.skip(item=item, by=by, reason=_text(request, "why"), note=_text(request, "note"))
     if hold:
-        return f"Passed over, and on hold: {hold}. It is not handed to you again."
-    return "Passed over. It is not handed to you again; others still get it."
+        return f"Skipped, and on hold: {hold}. It is not offered to you again."
+    return "Skipped. It is not offered to you again; others still get it."
 
 
 def _hold(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
     assignment.hold(item=item, by=by, reason=request.POST.get("why", ""), note=_text(request, "note"))
-    return "On hold. The time until it goes on counts as somebody else's."
+    return "On hold. The waiting time does not count as yours."
 
 
 def _resume(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
     assignment.resume(item=item, by=by)
-    return "It goes on."
+    return "Hold released."
 
 
 def _reserve(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
@@ -91,12 +91,12 @@ def _reserve(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
 
 def _withdraw(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
     assignment.withdraw(item=item, by=by, reason=_text(request, "reason"))
-    return "Withdrawn: no report is needed. What was written or said is kept."
+    return "Withdrawn: no report needed. Text and dictations are kept."
 
 
 def _reopen(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
     assignment.reopen(item=item, by=by)
-    return "It waits to be read again."
+    return "Back in the reading list."
 
 
 def _confirm(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
@@ -104,7 +104,7 @@ def _confirm(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
     if not (seen.isascii() and seen.isdigit() and len(seen) < 10):
         raise Invalid("the page does not say which revision it shows", "revision")
     assignment.confirm_patient(item=item, by=by, revision=int(seen))
-    return "You said that the text is about the patient shown now."
+    return "Confirmed: the text is about the patient shown."
 
 
 ACTS: Final[Mapping[str, Callable[[HttpRequest, ReadingItem, Actor], str]]] = {
@@ -126,6 +126,8 @@ def _text(request: HttpRequest, name: str) -> str:
 def refused(request: HttpRequest, error: Refused) -> HttpResponse:
     """The page that says why reporting refused something."""
     status = error.answer(STATUSES)
-    title = {403: "You may not do this", 422: "Something is missing", 409: "Somebody was first"}[status]
+    title = {403: "You may not do this", 422: "Something is missing", 409: "Already changed by someone else"}[
+        status
+    ]
     text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
     return layout.refuse(request, status, title, text, back=reverse("reading"))

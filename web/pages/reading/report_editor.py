@@ -56,7 +56,7 @@ class SignedVersion:
         """Each leg of its way: what it is, and a class that says how it stands."""
         one = self.version
         if one.undone_at:
-            return [("taken back, never released", "withdrawn")]
+            return [("undone, never sent", "withdrawn")]
         if not one.released_at:
             return [("goes out soon", "waiting")]
         stored = (

@@ -1,4 +1,4 @@
-"""One station: what is set for it, its last queries and associations, what it sent, and why not."""
+"""One station: its configuration, its last queries and associations, what it sent, and why not."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

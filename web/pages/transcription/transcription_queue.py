@@ -27,7 +27,7 @@ STATES: Final = {
     "typed": (DictationState.TYPED,),
 }
 """What the URL may ask for: what waits, what was given back, what waits for its author's signature."""
-_STATES: Final = {"": "waiting", "returned": "given back", "typed": "typed"}
+_STATES: Final = {"": "waiting", "returned": "returned", "typed": "typed"}
 _PRIORITIES: Final = {"STAT": "STAT", "HIGH": "urgent"}
 
 
@@ -80,7 +80,7 @@ def next_dictation(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         row = transcription.next_dictation(by=actor_of(request))
     if row is None:
-        layout.flash(request, "Nothing waits to be typed. What is dictated shows here by itself.")
+        layout.flash(request, "No dictations to type. New ones show here by themselves.")
         return HttpResponseRedirect(reverse("transcription"))
     return HttpResponseRedirect(reverse("dictation", args=[row.uuid]))
 

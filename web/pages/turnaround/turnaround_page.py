@@ -84,7 +84,9 @@ def table(request: HttpRequest) -> HttpResponse:
     try:
         found = period_figures.report(user, _asked(request, zone, request.GET.get("group_by", "")))
     except Invalid as error:
-        return layout.refuse(request, 422, "This can't be counted", error.text, reverse("turnaround"))
+        return layout.refuse(
+            request, 422, "These figures can't be calculated", error.text, reverse("turnaround")
+        )
     question = found.question
     text = io.StringIO()
     writer = csv.writer(text)
@@ -152,7 +154,7 @@ def _tiles(content: Dashboard) -> list[dict[str, Any]]:
         {
             "title": "Oldest",
             "big": figure_formats.duration(oldest) if oldest is not None else "–",
-            "note": "ready for so long" if oldest is not None else "nothing waits",
+            "note": "longest wait" if oldest is not None else "nothing waiting",
             "url": _url("item", waiting.oldest_id) if waiting.oldest_id else "",
         },
         {
@@ -163,7 +165,7 @@ def _tiles(content: Dashboard) -> list[dict[str, Any]]:
             "tone": "overdue" if waiting.past_due else "",
             "shape": "▲" if waiting.past_due else "",
         },
-        {"title": "Due within 30 min", "big": waiting.due_soon, "note": "breaches to come"},
+        {"title": "Due within 30 min", "big": waiting.due_soon, "note": "at risk"},
         {
             "title": "Exceptions",
             "big": _rate(exceptions),

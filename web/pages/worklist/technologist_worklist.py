@@ -87,8 +87,8 @@ def act(request: HttpRequest) -> HttpResponse:
     if action is None:
         return layout.refuse(request, 400, "The request can't be read", "Nothing was changed.", back)
     if not ids:
-        text = "Choose rows first, with x or by their boxes. Nothing was changed."
-        return layout.refuse(request, 422, "No row was chosen", text, back)
+        text = "Select exams first, with x or with their boxes. Nothing was changed."
+        return layout.refuse(request, 422, "No exam selected", text, back)
     reason = "".join(c for c in request.POST.get("reason", "") if c.isprintable()).strip()[:500]
     if action.asks and not reason:
         context = {"action": action, "ids": ids, "back": back, "is_missing": "reason" in request.POST}
@@ -133,7 +133,7 @@ def _answer(
 ) -> HttpResponse:
     """Back to the list with what was done and can be undone; 409 where nothing was."""
     if not acts:
-        text = f"{'; '.join(refused)}. Nothing was changed. The list shows how things stand now."
+        text = f"{'; '.join(refused)}. Nothing was changed. The list shows the current state."
         return layout.refuse(request, 409, f"{action.name} is not possible", text, back)
     undo = f"{reverse('worklist-undo')}?{urlencode({'act': [act.public_id for act in acts]}, doseq=True)}"
     who = done[0] if len(done) == 1 else f"{len(done)} patients"
@@ -163,7 +163,7 @@ def undo(request: HttpRequest) -> HttpResponse:
         text = f"{error.text.capitalize()}. Nothing was changed."
         return layout.refuse(request, 409, "It can't be undone", text, back)
     if acts:
-        layout.flash(request, "Undone. The list shows how things stood before.")
+        layout.flash(request, "Undone.")
     return HttpResponseRedirect(back)
 
 

@@ -34,7 +34,7 @@ class Action:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.kind: action
     for action in (
-        Action("arrive", "a", "Arrive", "arrived", "The patient is here"),
+        Action("arrive", "a", "Arrive", "arrived", "The patient has arrived"),
         Action("start", "s", "Start", "started", "The exam begins"),
         Action("complete", "c", "Complete", "completed", "The exam is done"),
         Action(

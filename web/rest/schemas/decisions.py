@@ -111,9 +111,9 @@ class Effects(Schema):
             "effects": [
                 {
                     "about": "patient",
-                    "text": "Patient shown: nobody: the identity in its header (Bars, Anna, P1) → "
+                    "text": "Patient shown: unlinked: the images' own identity (Bars, Anna, P1) → "
                     "Real, Rita (P2^^^GENHOSP)",
-                    "before": "nobody: the identity in its header (Bars, Anna, P1)",
+                    "before": "unlinked: the images' own identity (Bars, Anna, P1)",
                     "after": "Real, Rita (P2^^^GENHOSP)",
                 },
                 {

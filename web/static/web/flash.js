@@ -17,7 +17,7 @@ export function say(reason, level = "error") {
   if (flash.url) text.append(make("a", { href: flash.url, textContent: flash.link ?? flash.url }));
   const close = make("button", { type: "button", className: "close", textContent: "×" });
   close.dataset.close = "";
-  close.setAttribute("aria-label", "Put this message away");
+  close.setAttribute("aria-label", "Dismiss");
   const box = make("div", { className: `flash ${level}` }, text, close);
   document.getElementById("messages")?.replaceChildren(box);
 }

@@ -98,9 +98,10 @@ export class Dictation {
       return;
     }
     if (take.patient !== patient.id) {
-      this.bar.alarm(`This dictation was spoken of ${take.name}. Listen before you hand it on.`);
+      this.bar.alarm(`This dictation was spoken of ${take.name}. Listen before you send it.`);
     }
-    const words = "A dictation was interrupted. It is all here: go on, hand it on or discard it.";
+    const words =
+      "A dictation was interrupted. It is all here: continue, send it to transcription or discard it.";
     this.bar.show(take.isHandedOn ? "" : words);
     this.upload.send();
   }

@@ -115,7 +115,7 @@ export class Player {
     }
     this.sound.addEventListener("error", () => {
       byId("sound-error").textContent =
-        "The sound can't be played. The text stays; load the page anew, or give the dictation back: no audio.";
+        "The sound can't be played. The text stays; load the page anew, or return the dictation: no audio.";
       byId("sound-error").hidden = false;
     });
     setInterval(() => {

@@ -16,7 +16,7 @@ export function reportDictation(editor) {
     begun: () => look(editor),
     handedOn: () => {
       refresh();
-      say("Handed on to be typed.", "success");
+      say("Sent to transcription.", "success");
     },
   });
 }
@@ -46,7 +46,7 @@ export async function reclaim(editor, uuid) {
 }
 
 /**
- * Hand on what the server has of a dictation that was begun on another device and never handed on.
+ * Send what the server has of a dictation that was begun on another device and never handed on.
  * @param {string} uuid
  */
 export async function handOnServerPart(uuid) {

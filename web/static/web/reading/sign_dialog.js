@@ -79,7 +79,7 @@ async function open(editor) {
 function obstacleOf(editor) {
   const addendum = addendumOf(editor);
   if (editor.dictation.isOpen)
-    return "A dictation is not handed on yet. Hand it on or discard it, then sign.";
+    return "A dictation is unsent. Send it to transcription or discard it, then sign.";
   const isEmpty = addendum && !addendum.revision && !addendum.isDirty;
   return isEmpty ? "Write the addendum first; what is signed is never changed." : "";
 }
@@ -121,7 +121,7 @@ function factsOfReport(editor) {
   /** @type {Fact[]} */
   const facts = [[lengths.join(", ") || "No text", ""]];
   if (untouched)
-    facts.push([`Untouched template text goes out: ${counted(untouched, "sentence")}`, "overdue"]);
+    facts.push([`Unedited template text will be sent: ${counted(untouched, "sentence")}`, "overdue"]);
   if (find("[data-untyped]")) {
     facts.push(["A dictation is not typed yet; what was said is not in the text", "overdue"]);
   }
@@ -257,7 +257,7 @@ function explain(problem) {
 
 /** @param {Problem} problem */
 function wordsFor(problem) {
-  if (problem.blocks.length) return "Nothing was signed. Mend this, or say why it is signed all the same.";
+  if (problem.blocks.length) return "Not signed. Fix this, or give a reason to override.";
   if (problem.status) return `Nothing was signed: ${problem.message}`;
   return "The server can't be reached. Asking again signs once only.";
 }
@@ -272,7 +272,7 @@ function blockOf({ code, text, overridable }, reason) {
   if (!overridable) return line;
   const input = make("input", { id: `block-${code}`, maxLength: 500, value: reason });
   input.dataset.code = code;
-  const label = make("label", { htmlFor: input.id, textContent: "Sign all the same, because" });
+  const label = make("label", { htmlFor: input.id, textContent: "Override, because" });
   line.append(make("br"), label, input);
   return line;
 }

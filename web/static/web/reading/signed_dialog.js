@@ -39,7 +39,7 @@ function toNext() {
 export function showSigned(report, kind) {
   const until = report.undo_until ?? "";
   const now = `It goes out now${kind === "preliminary" ? " as preliminary" : ""}.`;
-  const goesOut = until ? "It goes out after the time to take it back." : now;
+  const goesOut = until ? "It is sent unless undone within the time shown." : now;
   const signed = `Version ${report.version} (${report.status}) by ${report.signed_by}.`;
   first("[data-words]", HTMLElement, dialog).textContent = `${signed} ${goesOut}`;
   first("[data-undo]", HTMLElement, dialog).hidden = !until;
@@ -50,7 +50,7 @@ export function showSigned(report, kind) {
 }
 
 /**
- * Take the signature back.
+ * Undo the signature.
  * @param {Editor} editor
  */
 async function undo({ report }) {
@@ -86,5 +86,5 @@ function countDown() {
 function showRest(rest) {
   const button = first("[data-undo]", HTMLElement, dialog);
   button.hidden = rest <= 0;
-  labelOf(button).data = `Take it back (${rest} s) `;
+  labelOf(button).data = `Undo signature (${rest} s) `;
 }

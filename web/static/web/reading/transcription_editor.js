@@ -122,12 +122,12 @@ async function giveBack(form) {
     autosave.stop();
     location.assign(data.list);
   } catch (problem) {
-    error.textContent = `Not given back: ${wordsOf(problem)}`;
+    error.textContent = `Not returned: ${wordsOf(problem)}`;
     error.hidden = false;
   }
 }
 
-/** Mark a place that can't be understood by its second: `[? 01:23]`. */
+/** Mark an unclear passage by its second: `[? 01:23]`. */
 function putMark() {
   if (!state.isOpen) return;
   const { activeElement: active } = document;
