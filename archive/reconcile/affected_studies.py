@@ -12,7 +12,7 @@ from typing import Any, Final
 from archive.archive_section import ArchiveSection
 from archive.models import ReadingStatus, Study
 from archive.reconcile import name_agreement
-from archive.reconcile.candidates import accession_spellings
+from archive.reconcile.candidate_search import accession_spellings
 from archive.reconcile.reconcile_job import KIND
 from archive.reconcile.reconcile_policy import Policy
 from ledger import clock, jobs
@@ -109,7 +109,8 @@ def _of_records(records: Sequence[PersonRecord]) -> Iterable[Condition]:
 
 
 def _among(column: str, texts: Iterable[str]) -> Condition:
-    return any_of([column], ["text"], [[text] for text in sorted(texts)])
+    condition, parameters = any_of([column], ["text"], [[text] for text in sorted(texts)])
+    return f"{condition} AND {column} <> ''", parameters
 
 
 def _judge_again(wanted: Sequence[Condition], changes: int) -> bool:

@@ -11,6 +11,7 @@ from archive.reconcile.identity_match import PLAUSIBLE, IdentityMatch
 from archive.reconcile.reconcile_policy import NAMES_FROM, Policy
 from archive.reconcile.scored_candidate import Scored
 from archive.reconcile.study_evidence import Request, StudyEvidence
+from worklist.models import StepStatus
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,26 @@ def choose(
     for others in (by_accession, by_uid):
         if others and not set(others) & set(chosen):
             return these(scored, [*chosen, *others]), "the headers name different orders of the patient"
-    if not by_item and set(by_uid) & set(chosen):
-        chosen = [key for key in chosen if key in by_uid]
     picked = these(scored, chosen)
     if len({one.candidate.patient.id for one in picked}) > 1 or _is_shared(claims, picked):
         return picked, "several patients have an order of this number"
-    return (picked, "") if by_item else _narrow(study, picked)
+    return (picked, "") if by_item else _each_narrowed(study, claims, scored, by_uid)
+
+
+def _each_narrowed(
+    study: StudyEvidence, claims: Sequence[Claim], scored: Sequence[Scored], by_uid: Sequence[str]
+) -> tuple[tuple[Scored, ...], str]:
+    """Of each number that the headers name, the procedures that were done: an add-on has one of its own."""
+    left: list[str] = []
+    for claim in claims:
+        keys = _fitting_ids([claim])
+        if claim.kind == "accession number" or not left:
+            planned = [key for key in keys if key in by_uid]
+            some, doubt = _narrow(study, these(scored, planned or keys))
+            if doubt:
+                return some, doubt
+            left += [one.candidate.id for one in some]
+    return these(scored, left), ""
 
 
 def _of_items(claims: Sequence[Claim]) -> tuple[list[str], str]:
@@ -137,7 +152,15 @@ def _is_shared(claims: Sequence[Claim], picked: Sequence[Scored]) -> bool:
     """Whether all that names the picked ones also names another patient's order."""
     keys = {one.candidate.id for one in picked}
     naming = [claim for claim in claims if keys & {one.candidate.id for one in claim.named}]
-    return all(len({one.candidate.patient.id for one in claim.named} - {""}) > 1 for claim in naming)
+    return all(
+        len({one.candidate.patient.id for one in claim.named if _counts(one)} - {""}) > 1 for claim in naming
+    )
+
+
+def _counts(one: Scored) -> bool:
+    """Whether an order that a number names makes it another's too: not one that is over, of somebody else."""
+    is_over = one.candidate.status in (StepStatus.COMPLETED, StepStatus.DISCONTINUED, StepStatus.CANCELLED)
+    return not (is_over and one.identity_match == IdentityMatch.CONTRADICTS)
 
 
 def _narrow(study: StudyEvidence, picked: tuple[Scored, ...]) -> tuple[tuple[Scored, ...], str]:

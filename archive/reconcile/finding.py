@@ -35,6 +35,11 @@ class Finding:
         return self.concordance is Concordance.AGREES
 
     @property
+    def is_unclear(self) -> bool:
+        """Whether it is neither for nor against the candidate."""
+        return self.concordance is Concordance.UNCLEAR
+
+    @property
     def contradicts(self) -> bool:
         """Whether it speaks against the candidate."""
         return self.concordance is Concordance.CONTRADICTS

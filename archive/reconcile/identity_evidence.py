@@ -10,7 +10,7 @@ from archive.reconcile.candidates import Person
 from archive.reconcile.finding import Agreement, Finding
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity
-from archive.reconcile.typos import one_off, swapped
+from archive.reconcile.typos import one_off, one_slip, swapped
 
 NO_BIRTH_DATES: Final = frozenset({"19000101", "18000101", "11111111", "99991231", "00000000"})
 
@@ -37,6 +37,11 @@ def _identity(seen: Identity, person: Person, policy: Policy) -> list[Finding]:
     return [number, *best]
 
 
+def demographics(seen: Identity, person: Person, policy: Policy) -> list[Finding]:
+    """Compare name, birth date and sex with the record of a person that agrees best."""
+    return max((_demographics(seen, record, policy) for record in person.records), key=_agreement_of)
+
+
 def _demographics(seen: Identity, record: Identity, policy: Policy) -> list[Finding]:
     compared = (
         ("patient_name", seen.name, record.name, name_agreement.compare),
@@ -60,7 +65,8 @@ def _agreement_of(found: Iterable[Finding]) -> float:
 def patient_id(seen: Identity, person: Person, policy: Policy) -> tuple[str, Agreement]:
     """Compare a patient ID with all identifiers of a person; return the nearest with how it agrees.
 
-    Case and leading zeros name other people, and so does another issuer.
+    Case, leading zeros, a digit or the issuer may be off: that takes a person, and a name and birth date that
+    agree.
     """
     shown = person.records[0]
     if not seen.patient_id:
@@ -82,13 +88,13 @@ def _one_id(seen: Identity, record: Identity, person: Person, policy: Policy) ->
             return 1.0, "no issuer"
         issuer = policy.issuer_aliases.get(seen.issuer, seen.issuer)
         known = {record.issuer, dict(person.universal_issuers).get(record.issuer, record.issuer)}
-        return (1.0, "") if issuer in known else (0.0, "other issuer")
+        return (1.0, "") if issuer in known else (0.5, "other issuer")
     if ours.casefold() == theirs.casefold():
         return 0.6, "case of an identifier"
     if ours.lstrip("0") == theirs.lstrip("0"):
         return 0.6, "leading zeros"
-    if len(ours) >= 5 and (one_off(ours, theirs) or swapped(ours, theirs)):
-        return 0.3, "one digit"
+    if min(len(ours), len(theirs)) >= 4 and one_slip(ours, theirs):
+        return 0.5, "one digit"
     return 0.0, ""
 
 

@@ -8,19 +8,15 @@ from typing import Final
 from archive.reconcile import name_agreement
 from archive.reconcile.candidates import Candidate
 from archive.reconcile.finding import Agreement
+from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import StudyEvidence
 from archive.reconcile.typos import one_off, one_slip, swapped
 
-_SIMILAR_MODALITIES: Final = (
-    frozenset({"CR", "DX", "RG", "XR", "DR"}),
-    frozenset({"PT", "PET", "CT", "NM"}),
-    frozenset({"XA", "RF", "DSA"}),
-    frozenset({"MR", "MRI"}),
-    frozenset({"US", "IVUS"}),
-    frozenset({"MG", "DX"}),
-)
 _LEFT: Final = re.compile(r"\b(left|links|linke[rsn]?|gauche|lt)\b", re.IGNORECASE)
 _RIGHT: Final = re.compile(r"\b(right|rechts|rechte[rsn]?|droite?|rt)\b", re.IGNORECASE)
+
+NO_WORD_IN_COMMON: Final = 0.5
+"""The agreement of two descriptions that share no word."""
 
 Compared = tuple[str, str, Agreement]
 
@@ -56,7 +52,7 @@ def _has_prefix(long: str, short: str) -> bool:
     return len(body) >= 4 and long.endswith(body) and bool(re.fullmatch(r"[a-z]{1,5}0*", long[: -len(body)]))
 
 
-def _accession(study: StudyEvidence, candidate: Candidate) -> Compared:
+def _accession(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     pairs = [(text, study.accession_issuer) for text in study.accession_numbers]
     pairs += [
         (item.accession_number, item.accession_issuer) for item in study.requests if item.accession_number
@@ -73,7 +69,7 @@ def of_issuer(compared: Agreement, issuer: str, candidate: Candidate) -> Agreeme
     return (0.0, "other issuer") if other and compared[0] else compared
 
 
-def _study_uid(study: StudyEvidence, candidate: Candidate) -> Compared:
+def _study_uid(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     seen, expected = study.study_instance_uid, candidate.study_instance_uid
     asked = {item.study_instance_uid for item in study.requests}
     if not expected:
@@ -83,7 +79,7 @@ def _study_uid(study: StudyEvidence, candidate: Candidate) -> Compared:
     return seen, expected, (float(seen == expected), "")
 
 
-def _request(study: StudyEvidence, candidate: Candidate) -> Compared:
+def _request(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     theirs = (candidate.requested_procedure_id, candidate.scheduled_procedure_step_id)
     options: list[tuple[str, float]] = []
     for item in study.requests:
@@ -95,22 +91,22 @@ def _request(study: StudyEvidence, candidate: Candidate) -> Compared:
     return seen, "/".join(theirs), (agreement, "")
 
 
-def _modality(study: StudyEvidence, candidate: Candidate) -> Compared:
+def _modality(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     seen, expected = study.modalities, candidate.modality
-    return "\\".join(seen), expected, modality(seen, expected)
+    return "\\".join(seen), expected, modality(seen, expected, policy)
 
 
-def modality(seen: Sequence[str], expected: str) -> Agreement:
+def modality(seen: Sequence[str], expected: str, policy: Policy) -> Agreement:
     """Compare a study's modalities with that of a step."""
     if not seen or not expected:
         return None, ""
     if expected in seen:
         return 1.0, ""
-    similar = any(expected in group and group & set(seen) for group in _SIMILAR_MODALITIES)
+    similar = any(expected in group and set(group) & set(seen) for group in policy.similar_modalities)
     return (0.9, "similar modality") if similar else (0.0, "")
 
 
-def _time(study: StudyEvidence, candidate: Candidate) -> Compared:
+def _time(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     seen = study.acquired_at or study.received_at
     if not seen or not candidate.due:
         return seen, candidate.due, (None, "")
@@ -126,7 +122,7 @@ def hours_apart(study: StudyEvidence, candidate: Candidate) -> float:
     return min((abs((at - due).total_seconds()) / 3600 for at in moments), default=24 * 365.0)
 
 
-def _laterality(study: StudyEvidence, candidate: Candidate) -> Compared:
+def _laterality(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     described = sides(" ".join([study.description, *study.series_descriptions]))
     seen = {text.upper()[:1] for text in study.lateralities} & {"L", "R", "B"} or described
     expected = {candidate.laterality} - {"", "U"} or sides(candidate.description)
@@ -149,7 +145,7 @@ def sides(description: str) -> set[str]:
     return {side for side, pattern in (("L", _LEFT), ("R", _RIGHT)) if pattern.search(words)}
 
 
-def _body_part(study: StudyEvidence, candidate: Candidate) -> Compared:
+def _body_part(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     expected = candidate.body_part.upper()
     said = " ".join([study.description, *study.series_descriptions]).upper()
     shown = "\\".join(study.body_parts)
@@ -162,7 +158,7 @@ def _body_part(study: StudyEvidence, candidate: Candidate) -> Compared:
     return shown, expected, (0.2, "") if study.body_parts else (None, "")
 
 
-def _procedure(study: StudyEvidence, candidate: Candidate) -> Compared:
+def _procedure(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     ours, theirs = (
         set(name_agreement.skeleton(text).split()) for text in (study.description, candidate.description)
     )
@@ -172,11 +168,11 @@ def _procedure(study: StudyEvidence, candidate: Candidate) -> Compared:
     return (
         study.description,
         expected,
-        (round(0.5 + 0.5 * len(ours & theirs) / len(ours | theirs), 3), "words"),
+        (round(NO_WORD_IN_COMMON + 0.5 * len(ours & theirs) / len(ours | theirs), 3), "words"),
     )
 
 
-def _station(study: StudyEvidence, candidate: Candidate) -> Compared:
+def _station(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     seen = {*study.station_ae_titles, *study.station_names}
     expected = {*candidate.station_ae_titles, candidate.station_name} - {""}
     shown = "\\".join(sorted(seen)), "\\".join(sorted(expected))
@@ -185,7 +181,7 @@ def _station(study: StudyEvidence, candidate: Candidate) -> Compared:
     return *shown, (1.0, "") if seen & expected else (0.3, "")
 
 
-def _physician(study: StudyEvidence, candidate: Candidate) -> Compared:
+def _physician(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     expected = candidate.performing_physician
     options = [(text, name_agreement.compare(text, expected)) for text in study.performing_physicians]
     seen, (agreement, normaliser) = max(
@@ -194,7 +190,7 @@ def _physician(study: StudyEvidence, candidate: Candidate) -> Compared:
     return seen, expected, (None if agreement is None else max(agreement, 0.3), normaliser)
 
 
-def _status(study: StudyEvidence, candidate: Candidate) -> Compared:
+def _status(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     """An order that was cancelled before the images came; a later cancel doesn't make them another's."""
     before = bool(candidate.cancelled_at) and candidate.cancelled_at < (
         study.acquired_at or study.received_at
@@ -202,7 +198,7 @@ def _status(study: StudyEvidence, candidate: Candidate) -> Compared:
     return "images", candidate.status, (0.0, "cancelled before") if before else (None, "")
 
 
-COMPARED: Final[dict[str, Callable[[StudyEvidence, Candidate], Compared]]] = {
+COMPARED: Final[dict[str, Callable[[StudyEvidence, Candidate, Policy], Compared]]] = {
     "accession_number": _accession,
     "study_instance_uid": _study_uid,
     "request": _request,

@@ -16,9 +16,17 @@ from django.conf import settings
 from archive import archive_events
 from archive.archive_section import ArchiveSection
 from archive.models import Hidden, Instance, Study, Verdict
-from archive.reconcile import apply_verdict, candidates, study_evidence, verdict, verdict_record
+from archive.reconcile import (
+    apply_verdict,
+    candidate_search,
+    registered_people,
+    study_evidence,
+    verdict,
+    verdict_record,
+)
 from archive.reconcile.candidates import Candidate
 from archive.reconcile.reconcile_policy import Policy
+from archive.reconcile.registered_people import RegisteredPeople
 from archive.reconcile.study_evidence import StudyEvidence
 from archive.reconcile.verdict import Judgement
 from ledger import clock, events, jobs
@@ -34,20 +42,22 @@ class Inputs:
 
     study: StudyEvidence
     candidates: list[Candidate]
+    registered: RegisteredPeople
     policy: Policy
     digest: str
 
     def judge(self) -> Judgement:
         """Compute the verdict."""
-        return verdict.decide(self.study, self.candidates, self.policy)
+        return verdict.decide(self.study, self.candidates, self.policy, self.registered)
 
 
 def gather(study: Study, quiet_at: datetime, rules: Policy) -> Inputs:
     """Read the inputs of a study's verdict."""
     seen = study_evidence.gather(study, quiet_at)
-    found = candidates.gather(seen, study.facility_id, rules)
-    digest = hashlib.sha256(orjson.dumps([seen, found, rules.version])).hexdigest()
-    return Inputs(seen, found, rules, digest)
+    found = candidate_search.gather(seen, study.facility_id, rules)
+    others = registered_people.gather(seen, study.facility_id)
+    digest = hashlib.sha256(orjson.dumps([seen, found, others, rules.version])).hexdigest()
+    return Inputs(seen, found, others, rules, digest)
 
 
 def prepare(claim: jobs.Claim) -> tuple[Inputs, Judgement] | None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from archive.reconcile.finding import Agreement, Concordance, Finding
 
-RULES: Final = 1
+RULES: Final = 2
 """Raised whenever the rules in the code change, so that a verdict names the rules that made it."""
 
 
@@ -25,6 +25,8 @@ class Evidence:
     title: str
 
 
+RIVAL: Final = "rival"
+"""The field of the finding that names somebody else whom the images' identity fits as well."""
 FIELDS: Final[Mapping[str, Evidence]] = {
     "patient_id": Evidence(10, "Patient ID"),
     "patient_name": Evidence(6, "Name"),
@@ -41,8 +43,9 @@ FIELDS: Final[Mapping[str, Evidence]] = {
     "station": Evidence(1, "Station"),
     "performing_physician": Evidence(0.5, "Performing physician"),
     "order_status": Evidence(0.5, "Order's state"),
+    RIVAL: Evidence(0, "Another registered patient"),
 }
-WEIGHTS: Final[Mapping[str, float]] = {name: field.weight for name, field in FIELDS.items()}
+WEIGHTS: Final[Mapping[str, float]] = {name: field.weight for name, field in FIELDS.items() if name != RIVAL}
 
 DEMOGRAPHICS: Final[Mapping[str, float]] = {"patient_name": 1.0, "birth_date": 1.0, "sex": 0.5}
 """What the demographics count against each other: one sex is that of every second patient."""
@@ -75,6 +78,17 @@ ALLOWED: Final[dict[str, list[str]]] = {
 """Normalisations by which a field may agree without a person, by default."""
 
 
+SIMILAR_MODALITIES: Final = [
+    ["CR", "DX", "RG", "XR", "DR", "PX", "IO"],
+    ["PT", "PET", "CT", "NM"],
+    ["XA", "RF", "DSA"],
+    ["MR", "MRI"],
+    ["US", "IVUS"],
+    ["MG", "DX"],
+]
+"""Groups of modalities that one order may be done on, by default."""
+
+
 class Policy(BaseModel):
     """What the verdict goes by."""
 
@@ -92,6 +106,7 @@ class Policy(BaseModel):
     most_candidates: int = Field(50, ge=1, le=500)
     most_shown: int = Field(20, ge=1)
     accession_prefixes: list[str] = []
+    similar_modalities: list[list[str]] = SIMILAR_MODALITIES
     issuer_aliases: dict[str, str] = {}
     shortest_naming_id: int = Field(4, ge=1, description="a shorter procedure or step ID names nothing alone")
     other_id_same_demographics: str = Field("mismatch", pattern="^(mismatch|probable)$")
@@ -140,7 +155,9 @@ class Policy(BaseModel):
         """What a finding counts; nothing where one side is silent."""
         if agreement is None:
             return 0.0
-        return self.weights[field] * (OTHER_UID if field == "study_instance_uid" and agreement == 0 else 1)
+        return self.weights.get(field, 0.0) * (
+            OTHER_UID if field == "study_instance_uid" and agreement == 0 else 1
+        )
 
     def full_weight(self, finding: Finding) -> float:
         """What a finding would count if it agreed: all that was seen has to be agreed to."""

@@ -7,6 +7,7 @@ from archive.reconcile.candidates import Candidate
 from archive.reconcile.finding import Finding
 from archive.reconcile.identity_match import IdentityMatch
 from archive.reconcile.reconcile_policy import Policy
+from archive.reconcile.registered_people import NOBODY, RegisteredPeople
 from archive.reconcile.study_evidence import StudyEvidence
 
 
@@ -21,9 +22,11 @@ class Scored:
     by_field: dict[str, Finding] = field(compare=False, repr=False)
 
 
-def score(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Scored:
+def score(
+    study: StudyEvidence, candidate: Candidate, policy: Policy, registered: RegisteredPeople = NOBODY
+) -> Scored:
     """Weigh a candidate: the agreement less the contradiction, of all that was seen; never below 0."""
-    found = evidence.findings(study, candidate, policy)
+    found = evidence.findings(study, candidate, policy, registered)
     by_field = {finding.field: finding for finding in found}
     net = sum(finding.contribution for finding in found)
     whole = sum(policy.full_weight(f) for f in found)

@@ -14,7 +14,7 @@ import orjson
 
 from archive.dataset import header
 from archive.index.header_values import SeriesValues
-from archive.modality import UNSPECIFIC
+from archive.modality import DOCUMENTS, UNSPECIFIC
 from archive.models import Series, Study
 from archive.storage.generated_objects import is_own
 
@@ -47,6 +47,8 @@ class Request:
 class StudyEvidence:
     """What is seen of a study. The first of `identities` is the header's, others contradict it.
 
+    `without_pixels`: nothing but documents, such as a dose report.
+
     Moments are ISO 8601 in UTC. `quiet_at` is when the study first had become quiet, empty while it is not.
     """
 
@@ -66,6 +68,7 @@ class StudyEvidence:
     lateralities: tuple[str, ...] = ()
     description: str = ""
     series_descriptions: tuple[str, ...] = ()
+    without_pixels: bool = False
 
     @property
     def identity(self) -> Identity:
@@ -102,6 +105,7 @@ def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
         lateralities=_distinct(row.laterality for row in series),
         description=study.description,
         series_descriptions=_distinct(row.description for row in series)[:50],
+        without_pixels=bool(series) and all(row.modality in DOCUMENTS for row in series),
     )
 
 
@@ -115,7 +119,15 @@ def _identities(study: Study, conflicts: Mapping[str, list[str]]) -> tuple[Ident
     own = [getattr(study, name) for name in _CONFLICTING]
     others = zip_longest(*(sorted(conflicts.get(name, [])) for name in _CONFLICTING))
     found = [own, *([new or known for new, known in zip(other, own, strict=True)] for other in others)]
-    return tuple(dict.fromkeys(Identity(*(text.strip() for text in values)) for values in found))
+    return tuple(dict.fromkeys(_identity(*(text.strip() for text in values)) for values in found))
+
+
+def _identity(patient_id: str, issuer: str, *others: str) -> Identity:
+    """A CX typed where the ID alone belongs is taken apart (HL7 v2.5.1 2.A.14)."""
+    if "^" in patient_id:
+        value, _, _, authority = [*patient_id.split("^"), "", "", ""][:4]
+        patient_id, issuer = value.strip(), issuer or authority.partition("&")[0].strip()
+    return Identity(patient_id, issuer, *others)
 
 
 def _request(item: header.Request) -> Request:

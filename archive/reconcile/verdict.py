@@ -14,7 +14,9 @@ from archive.reconcile.candidates import Candidate, Person
 from archive.reconcile.claims import Claim, choose, claims_of, these
 from archive.reconcile.finding import Finding
 from archive.reconcile.identity_match import PLAUSIBLE, SURE, IdentityMatch
-from archive.reconcile.reconcile_policy import NEAR_FROM, PLAIN, Policy
+from archive.reconcile.order_evidence import NO_WORD_IN_COMMON
+from archive.reconcile.reconcile_policy import DEMOGRAPHICS, NEAR_FROM, PLAIN, RIVAL, Policy
+from archive.reconcile.registered_people import NOBODY, RegisteredPeople
 from archive.reconcile.scored_candidate import Scored
 from archive.reconcile.study_evidence import StudyEvidence
 from worklist.models import StepStatus
@@ -43,15 +45,20 @@ class _Ruling:
     findings: tuple[Finding, ...] = ()
 
 
-def decide(study: StudyEvidence, candidates: Iterable[Candidate], policy: Policy) -> Judgement:
+def decide(
+    study: StudyEvidence,
+    candidates: Iterable[Candidate],
+    policy: Policy,
+    registered: RegisteredPeople = NOBODY,
+) -> Judgement:
     """Judge a study. The order of the candidates does not matter."""
     if not study.quiet_at:
         return Judgement(Outcome.PENDING, "images may still come")
-    scored = [scored_candidate.score(study, candidate, policy) for candidate in candidates]
+    scored = [scored_candidate.score(study, candidate, policy, registered) for candidate in candidates]
     scored.sort(
         key=lambda one: (-one.score, order_evidence.hours_apart(study, one.candidate), one.candidate.id)
     )
-    ruling = _rule(study, scored, policy)
+    ruling = _beside_rivals(study, _rule(study, scored, policy), registered, policy)
     first = {one.candidate.id for one in ruling.first}
     ranked = sorted(scored, key=lambda one: one.candidate.id not in first)
     shown = [one for one in ranked if one.candidate.id in first or one.score >= policy.shown_from]
@@ -87,6 +94,9 @@ def _rule(study: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> _Ru
     chosen, doubt = choose(study, claims, scored)
     if doubt:
         return _Ruling(Outcome.AMBIGUOUS, doubt, chosen)
+    if other := _other_exam(chosen, scored):
+        reason = f"the images look like {other.candidate.description or 'another exam'} of the same patient"
+        return _Ruling(Outcome.PROBABLE, reason, (*chosen, other))
     unresolved = [claim for claim in claims if not claim.named]
     return _weigh(study, chosen, unresolved, policy)
 
@@ -110,6 +120,42 @@ def _is_all(person: Person, study: StudyEvidence, policy: Policy) -> bool:
         if identity_match.of({f.field: f for f in found}, policy) not in SURE:
             return False
     return True
+
+
+# Whom else it could be
+
+
+def _beside_rivals(
+    study: StudyEvidence, ruling: _Ruling, registered: RegisteredPeople, policy: Policy
+) -> _Ruling:
+    """A slip in name or birth date is forgiven only where it fits nobody else as well."""
+    if ruling.outcome not in (Outcome.MATCHED, Outcome.CORRECTED, Outcome.LATE_ORDER):
+        return ruling
+    for one in ruling.first:
+        slips = [f for f in _normalised(one) if f.field in DEMOGRAPHICS]
+        if slips and (rival := _rival(study, one, registered, policy)):
+            reason = f"{rival.expected} is registered and fits the images as well"
+            return _Ruling(Outcome.PROBABLE, reason, ruling.first, (*one.findings, rival))
+    return ruling
+
+
+def _rival(study: StudyEvidence, one: Scored, registered: RegisteredPeople, policy: Policy) -> Finding | None:
+    """The finding on somebody else whose name and birth date agree no less than those of a candidate's."""
+    own = sum(one.by_field[name].contribution for name in DEMOGRAPHICS)
+    for person in registered.people:
+        if person.id == one.candidate.patient.id:
+            continue
+        found = {f.field: f for f in identity_evidence.demographics(study.identity, person, policy)}
+        fits = found["patient_name"].agrees and found["birth_date"].agrees and not found["sex"].contradicts
+        if fits and sum(f.contribution for f in found.values()) >= own:
+            seen, shown = study.identity, person.records[0]
+            return policy.finding(
+                RIVAL,
+                f"{seen.name} {seen.birth_date}",
+                f"{shown.name} {shown.birth_date} ({shown.patient_id})",
+                (0.0, ""),
+            )
+    return None
 
 
 # Weighing
@@ -145,6 +191,27 @@ def _doubt(chosen: Sequence[Scored], unresolved: Sequence[Claim], policy: Policy
     return ""
 
 
+def _other_exam(chosen: Sequence[Scored], scored: Sequence[Scored]) -> Scored | None:
+    """An open step of the same patient that the images fit, where one that they name contradicts them."""
+    if any(_looks_like(one) >= 0 for one in chosen):
+        return None
+    patients = {one.candidate.patient.id for one in chosen}
+    others = [one for one in scored if one not in chosen and one.candidate.patient.id in patients]
+    fitting = [
+        one
+        for one in others
+        if one.candidate.status in _OPEN and one.by_field["modality"].agrees and _looks_like(one) > 0
+    ]
+    return fitting[0] if fitting else None
+
+
+def _looks_like(one: Scored) -> int:
+    """What body part and description say for (above 0) or against (below) a step being what was done."""
+    part, words = one.by_field["body_part"], one.by_field["procedure"].agreement
+    said = 0 if words is None else (words > 0.75) - (words == NO_WORD_IN_COMMON)
+    return part.agrees - part.contradicts + said
+
+
 def _normalised(one: Scored) -> list[Finding]:
     """The findings by which a candidate agrees, but only after a normalisation."""
     findings = (one.by_field[name] for name in _FORGIVEN)
@@ -162,7 +229,7 @@ def _late(study: StudyEvidence, chosen: Iterable[Scored]) -> str:
 
 def _unnamed(study: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> _Ruling:
     """The outcome where no header names an order: is there one open step that can be meant?"""
-    plausible = [one for one in scored if _can_be_meant(study, one, policy)]
+    plausible = meant = [one for one in scored if _can_be_meant(study, one, policy)]
     open_ones = [one for one in plausible if one.candidate.status in _OPEN]
     plausible = open_ones or plausible
     near = [one for one in plausible if (one.by_field["accession_number"].agreement or 0) >= NEAR_FROM]
@@ -170,6 +237,9 @@ def _unnamed(study: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> 
     if not plausible:
         return _nobody(scored)
     best = tuple(one for one in plausible if _go_together(one, plausible[0]))
+    is_only = len(meant) == len(best) and best[0].identity_match == IdentityMatch.SAME
+    if study.without_pixels and is_only and not _late(study, best):
+        return _Ruling(Outcome.MATCHED, "documents of the patient's only exam", best)
     others = [one for one in plausible if one not in best]
     if others and plausible[0].score - others[0].score < policy.clear_lead:
         return _Ruling(Outcome.AMBIGUOUS, "several open steps of the patient can be meant", tuple(plausible))
@@ -181,7 +251,7 @@ def _unnamed(study: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> 
 def _can_be_meant(study: StudyEvidence, one: Scored, policy: Policy) -> bool:
     return (
         one.identity_match in PLAUSIBLE
-        and one.by_field["modality"].agrees
+        and (one.by_field["modality"].agrees or (study.without_pixels and not study.modalities))
         and not one.by_field["laterality"].contradicts
         and one.candidate.status not in _NEVER_DONE
         and order_evidence.hours_apart(study, one.candidate) <= policy.window_hours

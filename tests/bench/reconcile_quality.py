@@ -67,8 +67,9 @@ def main() -> None:
     for day in range(options.days):
         world = Hospital(dice, day)
         for case in world.cases():
+            near, registered = world.near(case), world.registered(case)
             began = time.perf_counter()
-            outcome = decide(case.facts, world.near(case), DEFAULT).outcome.value
+            outcome = decide(case.facts, near, DEFAULT, registered).outcome.value
             spent += time.perf_counter() - began
             pairs[case.label, outcome] += 1
             by_fault[case.fault, case.label, outcome] += 1
@@ -99,8 +100,11 @@ def report(pairs: Counter, by_fault: Counter, spent: float) -> None:
         for (label, outcome), n in pairs.items()
         if label == "mismatch" and outcome in ("matched", "corrected")
     )
+    sound = sum(n for (fault, _, _), n in by_fault.items() if fault == "none")
+    held = sum(n for (fault, label, outcome), n in by_fault.items() if fault == "none" and outcome != label)
+    print(f"\nsound studies: {sound}, held for a person: {held} ({share(held, sound)})")
     print(
-        f"\nlinked without a person: {linked}, of these wrongly: {wrongly}; wrong patients linked: {missed}\n"
+        f"linked without a person: {linked}, of these wrongly: {wrongly}; wrong patients linked: {missed}\n"
     )
     for (fault, label, outcome), count in sorted(by_fault.items()):
         mark = " " if label == outcome else "!"
@@ -152,6 +156,22 @@ class Hospital:
 
         return sorted(self.orders, key=rank)[:50]
 
+    def registered(self, case: Case) -> "RegisteredPeople":
+        """Who the database would find beside: of the same number, birth date or name."""
+        seen = case.facts.identities
+        dates, names = ({getattr(one, field) for one in seen} for field in ("birth_date", "name"))
+        numbers = {one.patient_id for one in seen}
+        return RegisteredPeople(
+            tuple(
+                one
+                for one in self.people
+                if any(
+                    record.birth_date in dates or record.name in names or record.patient_id in numbers
+                    for record in one.records
+                )
+            )
+        )
+
     def cases(self) -> Iterator[Case]:
         """A study for each order, sound or with a fault."""
         faults = [value for name, value in sorted(vars(Hospital).items()) if name.startswith("fault_")]
@@ -185,7 +205,7 @@ class Hospital:
         return "mismatch", self._facts(order, replace(other, patient_id=self._who(order).patient_id))
 
     def fault_other_issuer(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
-        return "mismatch", self._facts(order, replace(self._who(order), issuer="ELSEWHERE"))
+        return "probable", self._facts(order, replace(self._who(order), issuer="ELSEWHERE"))
 
     def fault_two_patients_in_one_study(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         return "mismatch", self._facts(order, self._who(order), self._other(order))
@@ -274,7 +294,108 @@ class Hospital:
         ]
         return ("mismatch", self._facts(order, twins[0])) if twins else None
 
+    def fault_sister_picked_by_name(self, order: "Candidate") -> tuple[str, "StudyEvidence"] | None:
+        who = self._who(order)
+        family, _, given = who.name.partition("^")
+        sister = replace(who, patient_id=f"7{who.patient_id}", name=f"{family}^{self._slip(given)}")
+        if sister.name == who.name:
+            return None
+        self._register(sister)
+        return "probable", self._facts(order, replace(who, name=sister.name))
+
+    def fault_father_picked_by_name(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
+        who = self._who(order)
+        year = who.birth_date[:2] + str((int(who.birth_date[2]) + 7) % 10) + who.birth_date[3:]
+        self._register(replace(who, patient_id=f"6{who.patient_id}", birth_date=year))
+        return "probable", self._facts(order, replace(who, birth_date=year))
+
+    def fault_sister_picked_wholly(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
+        who = self._who(order)
+        sister = replace(who, patient_id=f"5{who.patient_id}", name=f"{who.name}A")
+        self._register(sister)
+        return "mismatch", self._facts(order, sister)
+
+    def fault_number_of_a_relative(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
+        who = self._who(order)
+        number = self._other_digit(who.patient_id)
+        if all(one.records[0].patient_id != number for one in self.people):
+            self._register(replace(who, patient_id=number, name=f"{who.name.partition('^')[0]}^ERIKA"))
+        return "mismatch", self._facts(order, replace(who, patient_id=number))
+
+    def fault_number_one_digit_short(self, order: "Candidate") -> tuple[str, "StudyEvidence"] | None:
+        who = self._who(order)
+        number = who.patient_id[:3] + who.patient_id[4:]
+        taken = any(one.patient_id == number for person in self.people for one in person.records)
+        return None if taken else ("probable", self._facts(order, replace(who, patient_id=number)))
+
+    def fault_accession_number_typed_as_patient_id(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
+        typed = replace(self._who(order), patient_id=order.accession_number, issuer="")
+        return "probable", self._facts(order, typed)
+
+    def fault_dose_report_alone(self, order: "Candidate") -> tuple[str, "StudyEvidence"] | None:
+        if sum(one.patient.id == order.patient.id for one in self.orders) > 1:
+            return None
+        images = self._facts(order, number="")
+        return "matched", replace(images, modalities=(), without_pixels=True, body_parts=(), lateralities=())
+
+    def fault_images_of_the_other_exam(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
+        other = self._second(order, "SPINE")
+        images = self._facts(other, number=order.accession_number)
+        return "probable", replace(images, study_instance_uid="1.2.3", body_parts=("SPINE",))
+
+    def fault_add_on_in_one_sitting(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
+        other = self._second(order, "SPINE")
+        both = (order.accession_number, other.accession_number)
+        return "matched", replace(self._facts(order), accession_numbers=both)
+
+    def fault_number_used_last_year(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
+        others = [one for one in self.people if one.id != order.patient.id]
+        old = replace(order, id=f"{order.id}-old", order=f"{order.order}-old", status="completed")
+        due = moment(self.start - timedelta(days=365))
+        uid = f"{order.study_instance_uid}.9"
+        self.orders.append(replace(old, patient=self.dice.choice(others), due=due, study_instance_uid=uid))
+        return "matched", self._facts(order)
+
+    def fault_like_modality(self, order: "Candidate") -> tuple[str, "StudyEvidence"] | None:
+        if order.modality != "CR":
+            return None
+        return "matched", replace(self._facts(order), modalities=(self.dice.choice(("DX", "PX")),))
+
+    def fault_other_sex(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
+        who = self._who(order)
+        return "probable", self._facts(order, replace(who, sex={"F": "M", "M": "F"}[who.sex]))
+
+    def fault_order_cancelled_before(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
+        before = moment(self.start - timedelta(hours=2))
+        place = self.orders.index(order)
+        self.orders[place] = replace(order, status="cancelled", cancelled_at=before)
+        return "probable", self._facts(order)
+
     # The world
+
+    def _register(self, identity: "Identity") -> None:
+        name = f"{identity.patient_id}-{len(self.people)}"
+        self.people.append(Person(f"person-{name}", f"record-{name}", (identity,)))
+
+    def _second(self, order: "Candidate", part: str) -> "Candidate":
+        """Another open order of the same patient, on the same device, of another part."""
+        number = len(self.orders) + 1
+        other = replace(
+            order,
+            id=f"{order.id}-second-{number}",
+            procedure=f"{order.procedure}-second-{number}",
+            order=f"{order.order}-second-{number}",
+            accession_number=f"99{self.day:03}{number:05}",
+            study_instance_uid=f"2.25.{self.day}.{number}.2",
+            body_part=part,
+            laterality="",
+            description=f"{order.modality} {part}".lower(),
+        )
+        self.orders.append(other)
+        return other
+
+    def _other_digit(self, number: str) -> str:
+        return number[:-1] + str((int(number[-1]) + 3) % 10)
 
     def _facts(self, order: "Candidate", *seen: "Identity", number: str | None = None) -> "StudyEvidence":
         label = order.accession_number if number is None else number
@@ -370,6 +491,7 @@ if __name__ == "__main__":
     from archive.reconcile import order_evidence
     from archive.reconcile.candidates import Candidate, Person
     from archive.reconcile.reconcile_policy import Policy
+    from archive.reconcile.registered_people import RegisteredPeople
     from archive.reconcile.study_evidence import Identity, StudyEvidence, moment
     from archive.reconcile.verdict import decide
 

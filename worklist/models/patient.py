@@ -86,6 +86,7 @@ class Patient(PublicModel):
         ]
         indexes = [
             models.Index(fields=["value"], name="patient_value"),
+            models.Index(fields=["birth_date"], name="patient_birth_date"),
             models.Index(
                 fields=["survivor"], name="patient_absorbed", condition=models.Q(survivor__isnull=False)
             ),

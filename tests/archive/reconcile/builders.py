@@ -1,10 +1,12 @@
 """Facts and candidates of a small world: Anna Bars, born on 2 January 1970, is due for a CT of her chest."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from archive.reconcile.candidates import Candidate, Person
 from archive.reconcile.reconcile_policy import Policy
+from archive.reconcile.registered_people import RegisteredPeople
 from archive.reconcile.study_evidence import Identity, StudyEvidence
 from archive.reconcile.verdict import Judgement, decide
 
@@ -20,9 +22,8 @@ OTTO = Identity("P2", "GENHOSP", "OTHER^OTTO", "19350517", "M")
 
 def person(*records: Identity, **values: Any) -> Person:
     first = records[0]
-    return Person(
-        id=f"person-{first.patient_id}", record=f"record-{first.patient_id}", records=records, **values
-    )
+    name = first.patient_id if first.issuer in ("GENHOSP", "") else f"{first.issuer}-{first.patient_id}"
+    return Person(id=f"person-{name}", record=f"record-{name}", records=records, **values)
 
 
 def candidate(name: str = "1", patient: Person | Identity = ANNA, **values: Any) -> Candidate:
@@ -68,5 +69,11 @@ def facts(identity: Identity = ANNA, *others: Identity, **values: Any) -> StudyE
     )
 
 
-def judge(seen: StudyEvidence, *candidates: Candidate, policy: Policy = DEFAULT) -> Judgement:
-    return decide(seen, candidates, policy)
+def judge(
+    seen: StudyEvidence,
+    *candidates: Candidate,
+    policy: Policy = DEFAULT,
+    registered: Sequence[Person | Identity] = (),
+) -> Judgement:
+    people = [person(one) if isinstance(one, Identity) else one for one in registered]
+    return decide(seen, candidates, policy, RegisteredPeople(tuple(people)))
