@@ -1,14 +1,16 @@
 """Show a study under the demographics that the HIS has of its patient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from accounts.actor import Actor
 from archive.decisions.decision_frame import link_to
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
+from archive.decisions.link import check_step
+from archive.decisions.needs import STEP
 from archive.models import Outcome, Study
 from archive.reconcile import apply_verdict, verdict_record
 from ledger.errors import Conflict
-from worklist.models import Patient, RequestedProcedure
+from worklist.models import Patient, RequestedProcedure, ScheduledProcedureStep
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,9 @@ class CorrectParameters(Parameters):
 @register
 @dataclass(frozen=True)
 class Correct(DecisionType):
-    """The study is of the patient that it is linked to, else of the newest verdict's best candidate."""
+    """The study is of the chosen step's patient, else of the one that it is linked to, else of the newest
+    verdict's best candidate, if that is a single one that anything speaks for.
+    """
 
     kind = "correct"
     key = "2"
@@ -31,14 +35,27 @@ class Correct(DecisionType):
     done = "corrected"
     links = Links.ORDER
 
+    scheduled_procedure_step: ScheduledProcedureStep | None = field(default=None, metadata={"need": STEP})
+
+    def check(self, study: Study) -> None:
+        """A step that is named can be linked to."""
+        if self.scheduled_procedure_step is not None:
+            check_step(self.scheduled_procedure_step, study)
+
     def act(self, study: Study, by: Actor) -> CorrectParameters:
-        """Take over the candidate, if there is a single best one."""
+        """Take over the step's patient, or the candidate, if there is a single best one."""
+        if (step := self.scheduled_procedure_step) is not None:
+            assert step.procedure.order.patient is not None
+            link_to(study, step.procedure.order.patient, [step.procedure])
+            return CorrectParameters(step.procedure.order.patient.public_id, step.public_id)
         if study.patient is not None:
             return CorrectParameters(study.patient.public_id)
         candidates = verdict_record.candidates(apply_verdict.newest(study))
         if not candidates or not (record := candidates[0].patient.record):
             raise Conflict("no candidate has demographics to take over", "patient")
         best = candidates[0]
+        if best.score <= 0:
+            raise STEP.missing()
         rivals = {one.patient.id for one in candidates if one.score == best.score}
         if study.verdict == Outcome.AMBIGUOUS or len(rivals) > 1:
             raise Conflict("several candidates are as good; link the study to one of them", "patient")

@@ -11,9 +11,11 @@ from archive.decisions.snapshot import Snapshot
 from archive.models import (
     HAS_SIGNATURE,
     Decision,
+    DecisionRequest,
     ExceptionStatus,
     Hidden,
     ReadingStatus,
+    RequestState,
     Study,
     StudyException,
     Verdict,
@@ -34,21 +36,35 @@ def revision(study: Study) -> int:
     return len(rows) + sum(one.undone_at is not None for one in rows)
 
 
-def decide(
-    decision: DecisionType, *, study: Study, reason: str, by: Actor, expected: int | None = None
-) -> Decision:
-    """Decide on a study, and record it with all that was before and after.
+class SecondPersonNeeded(Conflict):
+    """A report of the study is signed, and the decision would take it from the one of whom it tells."""
 
-    Who names no `expected` revision decides on what is open. Raises `Missing` without a reason,
-    `Conflict` where the study, its exception or its reading do not allow it, and what the decision does.
+
+def decide(
+    decision: DecisionType,
+    *,
+    study: Study,
+    reason: str,
+    by: Actor,
+    expected: int | None = None,
+    asked_by: str = "",
+) -> Decision:
+    """Decide on a study, whatever its verdict, and record it with all that was before and after.
+
+    Who names no `expected` revision decides on what nobody has decided on. Under a signed report `by` is the
+    second person, and `asked_by` the first. Raises `Missing` without a reason, `SecondPersonNeeded`,
+    `Conflict` where the study or its exception do not allow it, and what the decision does.
     """
     by.require("exception.decide", study)
     decision.check(study)
     study = locked(study, reason)
     exception = _exception(study, expected)
     before = Snapshot.take(study, exception)
-    procedures = apply_verdict.linked(study)
+    procedures, was, whose = apply_verdict.linked(study), study.patient_id, _whose(study)
     parameters = decision.act(study, by)
+    is_moved = study.patient_id != was and not is_person(whose, study.patient)
+    if not asked_by and (is_moved or study.hidden or not decision.pins):
+        refuse_if_signed(study)
     study.save(update_fields=["patient", "hidden"])
     exception = exception or StudyException(study=study)
     exception.status, exception.resolution = ExceptionStatus.RESOLVED, decision.kind
@@ -57,7 +73,7 @@ def decide(
         study=study,
         kind=decision.kind,
         reason=reason,
-        by=str(by)[:200],
+        by=names_of(by, asked_by),
         parameters=parameters.to_json(),
         before=before.to_json(),
         after=Snapshot.take(study, exception).to_json(),
@@ -91,10 +107,9 @@ def _exception(study: Study, expected: int | None) -> StudyException | None:
     if not Verdict.objects.filter(study=study).exists():
         raise Conflict("the study has no verdict yet", "verdict")
     check_revision(study, expected)
-    if expected is None and (exception is None or exception.status == ExceptionStatus.CLOSED):
-        raise Conflict("nothing is open on this study", "status")
     if expected is None and exception is not None and exception.status == ExceptionStatus.RESOLVED:
         raise Conflict(f"it is resolved already{by_whom(study)}", "status")
+    check_waiting(study)
     if study.hidden:
         raise Conflict(f"the study is hidden, {Hidden(study.hidden).label}: undo that first", "status")
     return exception
@@ -112,20 +127,48 @@ def by_whom(study: Study) -> str:
     return f" ({newest.kind} by {newest.by})" if newest else ""
 
 
-def refuse_if_written_on(study: Study) -> None:
-    """What was said of a study as one patient's isn't moved to another one, or hidden, silently."""
+def names_of(actor: Actor, asked_by: str) -> str:
+    """Who decided: the person, or the one who asked and the one who confirmed."""
+    return (f"{asked_by}, confirmed by {actor}" if asked_by else str(actor))[:200]
+
+
+def check_waiting(study: Study) -> None:
+    """Refuse where another decision on the study waits for its second person."""
+    waiting = DecisionRequest.objects.filter(study=study, state=RequestState.WAITING).first()
+    if waiting is not None:
+        text = f"{waiting.kind} by {waiting.by} waits for a second person: confirm or decline that first"
+        raise Conflict(text, "status")
+
+
+def refuse_if_signed(study: Study) -> None:
+    """What was signed of a study as one patient's isn't moved to another one, or hidden, by one person alone.
+
+    What is only dictated or typed stays with its author, who is asked; see `reading_items`.
+    """
     if study.reading_status in HAS_SIGNATURE:
-        raise Conflict(
+        raise SecondPersonNeeded(
             f"the study is {study.reading_status}: its report is signed for this patient. This takes a second"
-            " person: whoever may sign has to retract the report first; then decide again",
+            " person, who confirms it; the signer is then asked to retract or to correct the report",
             "reading_status",
         )
-    if study.reading_status in _SAID:
+
+
+def refuse_if_written_on(study: Study) -> None:
+    """What a split has made isn't dissolved under what was said of it since."""
+    if study.reading_status in (*HAS_SIGNATURE, *_SAID):
         raise Conflict(
-            f"the study is {study.reading_status}: words on it wait for their author, who has to sign or to"
-            " discard them first; nothing of them is lost",
+            f"the study that it made is {study.reading_status}: its report depends on it. Whoever may sign"
+            " has to retract or to discard that first",
             "reading_status",
         )
+
+
+def _whose(study: Study) -> Patient | None:
+    """Of whom the words on a study tell: the linked patient, else the one whom the header's ID names."""
+    if study.patient is not None or not study.header_patient_id:
+        return study.patient
+    rows = Patient.objects.filter(facility=study.facility, value=study.header_patient_id)
+    return rows.select_related("survivor").order_by("pk").first()
 
 
 def is_person(one: Patient | None, other: Patient | None) -> bool:
@@ -134,10 +177,7 @@ def is_person(one: Patient | None, other: Patient | None) -> bool:
 
 
 def link_to(study: Study, patient: Patient, procedures: list[RequestedProcedure]) -> None:
-    """Link the locked study, unless words about it were of another patient."""
-    is_header = study.patient is None and study.header_patient_id in {patient.value, patient.current.value}
-    if not is_header and not is_person(study.patient, patient):
-        refuse_if_written_on(study)
+    """Link the locked study."""
     apply_verdict.set_links(study, patient, procedures)
 
 

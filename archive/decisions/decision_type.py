@@ -97,6 +97,11 @@ class DecisionType(ABC):
             Needed(field.metadata["need"], is_required=field.default is MISSING) for field in fields(cls)
         )
 
+    def names(self) -> dict[str, object]:
+        """What `named` makes the same decision of again."""
+        found = {field.metadata["need"].name: getattr(self, field.name) for field in fields(self)}
+        return {name: _name(value) for name, value in found.items() if value is not None}
+
     @classmethod
     def named(cls, names: Named, user: User) -> Self:
         """The decision whose things these names stand for, looked up among what `user` may see.
@@ -119,6 +124,13 @@ class Needed:
 
     need: Need
     is_required: bool
+
+
+def _name(value: Any) -> object:
+    """A row by its public id, several texts as a list, a text as it is."""
+    if isinstance(value, str):
+        return value
+    return getattr(value, "public_id", None) or list(value)
 
 
 _Type = TypeVar("_Type", bound=type[DecisionType])

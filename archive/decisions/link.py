@@ -18,6 +18,14 @@ class LinkParameters(Parameters):
     scheduled_procedure_step: str
 
 
+def check_step(step: ScheduledProcedureStep, study: Study) -> None:
+    """Refuse a step of another facility, or whose patient is not known."""
+    if step.procedure.order.facility_id != study.facility_id:
+        raise Unknown("the step is of another facility", STEP.name)
+    if step.procedure.order.patient is None:
+        raise Conflict("the order of this step has no patient yet", STEP.name)
+
+
 @register
 @dataclass(frozen=True)
 class Link(DecisionType):
@@ -35,11 +43,7 @@ class Link(DecisionType):
 
     def check(self, study: Study) -> None:
         """The step is one of the study's facility, and its patient is known."""
-        order = self.scheduled_procedure_step.procedure.order
-        if order.facility_id != study.facility_id:
-            raise Unknown("the step is of another facility", STEP.name)
-        if order.patient is None:
-            raise Conflict("the order of this step has no patient yet", STEP.name)
+        check_step(self.scheduled_procedure_step, study)
 
     def act(self, study: Study, by: Actor) -> LinkParameters:
         """Link it to the procedure and the patient."""

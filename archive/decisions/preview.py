@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from accounts.actor import Actor
 from archive.decisions import decision_frame, decision_type
+from archive.decisions.decision_frame import SecondPersonNeeded
 from archive.decisions.decision_type import DecisionType
 from archive.decisions.effects import Effect, Seen, changes, seen
 from archive.decisions.undo import undo
@@ -25,10 +26,13 @@ def preview(
 ) -> list[Effect]:
     """Decide, say what that changed, and take all back; raises what deciding raises."""
     reason = reason if reason.strip() else _NO_REASON
-    return _tried(
-        study,
-        lambda: decision_frame.decide(decision, study=study, reason=reason, by=by, expected=expected),
-    )
+
+    def act(asked_by: str) -> Decision:
+        return decision_frame.decide(
+            decision, study=study, reason=reason, by=by, expected=expected, asked_by=asked_by
+        )
+
+    return _or_asked(study, act, by)
 
 
 def preview_undo(
@@ -36,13 +40,24 @@ def preview_undo(
 ) -> list[Effect]:
     """Undo the newest decision, say what that changed, and take all back; raises what the undo raises."""
     reason = reason if reason.strip() else _NO_REASON
-    return _tried(
-        exception.study,
-        lambda: undo(exception=exception, reason=reason, by=by, expected=expected),
-    )
+
+    def act(asked_by: str) -> Decision:
+        return undo(exception=exception, reason=reason, by=by, expected=expected, asked_by=asked_by)
+
+    return _or_asked(exception.study, act, by)
 
 
-def _tried(study: Study, act: Callable[[], Decision]) -> list[Effect]:
+def _or_asked(study: Study, act: Callable[[str], Decision], by: Actor) -> list[Effect]:
+    """What the act does, and where a second person is needed for it, that it waits for one."""
+    try:
+        return tried(study, lambda: act(""))
+    except SecondPersonNeeded as needed:
+        waits = Effect("second_person", f"Waits until a second person confirms it: {needed.text}")
+        return [waits, *tried(study, lambda: act(str(by)))]
+
+
+def tried(study: Study, act: Callable[[], Decision]) -> list[Effect]:
+    """Act, say what that changed, and take all back."""
     assert connection.in_atomic_block
     with transaction.atomic():
         before = seen(study)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from accounts.actor import Actor
-from archive.decisions.decision_frame import refuse_if_written_on
 from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.needs import Choice, ChosenFrom, Need
 from archive.models import Hidden, Study
@@ -64,8 +63,7 @@ class Reject(DecisionType):
             raise Invalid(f"{self.code!r} is none of {allowed}", CODE.field)
 
     def act(self, study: Study, by: Actor) -> RejectParameters:
-        """Hide and unlink it, unless something has been said of it already."""
-        refuse_if_written_on(study)
+        """Hide and unlink it."""
         study.hidden = Hidden.REJECTED
         apply_verdict.set_links(study, None, [])
         return RejectParameters(self.code, REJECTION_CODES[self.code])

@@ -72,8 +72,7 @@ class Split(DecisionType):
             raise Invalid(f"{count} series are named, {MOST_SERIES} fit", SERIES.name)
 
     def act(self, study: Study, by: Actor) -> SplitParameters:
-        """Move the series, unless something has been said of the study already."""
-        refuse_if_written_on(study)
+        """Move the series."""
         uids = sorted(set(self.series))
         there = set(Series.objects.filter(study=study).values_list("series_instance_uid", flat=True))
         if unknown := [uid for uid in uids if uid not in there]:

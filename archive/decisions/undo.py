@@ -6,7 +6,14 @@ from django.utils import timezone
 
 from accounts.actor import Actor
 from archive.decisions import decision_type
-from archive.decisions.decision_frame import check_revision, locked, record, refuse_if_written_on
+from archive.decisions.decision_frame import (
+    check_revision,
+    check_waiting,
+    locked,
+    names_of,
+    record,
+    refuse_if_signed,
+)
 from archive.decisions.snapshot import ExceptionState, Snapshot
 from archive.models import Decision, ExceptionStatus, Outcome, Study, StudyException, Verdict
 from archive.reconcile import apply_verdict, reconcile_job
@@ -33,10 +40,12 @@ def undo(
     by: Actor,
     decision: Decision | None = None,
     expected: int | None = None,
+    asked_by: str = "",
 ) -> Decision:
     """Undo the newest decision on a study that stands, in full; or `decision`, if none later depends on it.
 
-    With `expected` it is undone only if nobody has decided since that `revision` was seen.
+    With `expected` it is undone only if nobody has decided since that `revision` was seen. Under a signed
+    report `by` is the second person, and `asked_by` the first; raises `SecondPersonNeeded` without one.
 
     If the verdict is still that which the decision was made on, everything is as it was before it; otherwise
     it is as the newest verdict has it.
@@ -44,14 +53,15 @@ def undo(
     by.require("exception.decide", exception.study)
     study = locked(exception.study, reason)
     check_revision(study, expected)
+    check_waiting(study)
     live = list(apply_verdict.live_decisions(study))
     target = _target(live, decision)
-    if target.after["patient"] != target.before["patient"]:
-        refuse_if_written_on(study)
+    if not asked_by and _takes_away(target):
+        refuse_if_signed(study)
     before = apply_verdict.linked(study)
     decision_type.of(target).take_back(target, study, reason=reason, by=by)
     Decision.objects.filter(pk=target.pk).update(
-        undone_at=timezone.now(), undone_by=str(by)[:200], undo_reason=reason
+        undone_at=timezone.now(), undone_by=names_of(by, asked_by), undo_reason=reason
     )
     target.refresh_from_db()
     _restore(study, target, live[:-1])
@@ -69,6 +79,12 @@ def _target(live: list[Decision], wanted: Decision | None) -> Decision:
     if wanted.pk not in {one.pk for one in live}:
         raise Conflict("the decision is undone already", "decision")
     raise Conflict(f"{newest.kind} by {newest.by} at {newest.at:%Y-%m-%d %H:%M} depends on it", "decision")
+
+
+def _takes_away(target: Decision) -> bool:
+    """Whether the undo takes the study, or a part of it, from the one of whom its reports tell."""
+    pins = decision_type.of(target).pins
+    return not pins or any(target.after[name] != target.before[name] for name in ("patient", "hidden"))
 
 
 def _restore(study: Study, target: Decision, live: list[Decision]) -> None:

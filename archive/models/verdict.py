@@ -6,6 +6,7 @@ from typing import Final
 from django.db import models
 from django.utils import timezone
 
+from accounts.models import User
 from archive.models.study import Study
 from ledger.public_id import PublicModel
 
@@ -100,3 +101,41 @@ class Decision(PublicModel):
 
     class Meta:
         indexes = [models.Index(fields=["study", "id"], name="decision_of_study")]
+
+
+class RequestState(models.TextChoices):
+    """What became of a decision that takes a second person."""
+
+    WAITING = "waiting", "waits for a second person"
+    CONFIRMED = "confirmed", "confirmed"
+    DECLINED = "declined", "declined"
+
+
+class DecisionRequest(PublicModel):
+    """A decision, or the undo of one, that waits for a second person: a report of the study is signed.
+
+    `names` are what the decision needs, as a body names it; `revision` is that of the study when it was asked
+    for, so that nothing is confirmed that somebody has decided on since.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="decision_requests")
+    kind = models.CharField(max_length=16, help_text="of the decision, or `undo`")
+    names = models.JSONField(default=dict)
+    reason = models.CharField(max_length=500)
+    revision = models.PositiveIntegerField()
+    effects = models.JSONField(default=list, help_text="in words, as whoever asked saw them")
+    exception_before = models.JSONField(null=True, help_text="where the exception stood")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    by = models.CharField(max_length=200)
+    at = models.DateTimeField(auto_now_add=True)
+    state = models.CharField(max_length=9, choices=RequestState, default=RequestState.WAITING)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=200, blank=True)
+    end_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["study"], condition=models.Q(state="waiting"), name="one_waiting_decision_of_study"
+            )
+        ]

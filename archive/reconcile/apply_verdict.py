@@ -13,9 +13,11 @@ from archive.models import (
     TARGET,
     TARGET_STAT,
     Decision,
+    DecisionRequest,
     ExceptionStatus,
     Outcome,
     ReadingStatus,
+    RequestState,
     Study,
     StudyException,
     Verdict,
@@ -109,6 +111,8 @@ def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> N
 
 
 def _wanted(study: Study, row: StudyException, verdict: Verdict, live: Decision | None) -> ExceptionStatus:
+    if DecisionRequest.objects.filter(study=study, state=RequestState.WAITING).exists():
+        return ExceptionStatus.OPEN
     if live is not None:
         is_news = not study.hidden and _is_news(verdict, live)
         return ExceptionStatus.OPEN if is_news else ExceptionStatus(row.status)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
+from archive.models import Decision
 from archive.reconcile import name_agreement
 from archive.reconcile.candidates import Candidate, described
 from archive.reconcile.reconcile_policy import Policy
@@ -33,11 +34,21 @@ def gather(study: StudyEvidence, facility_id: int, policy: Policy) -> list[Candi
     """
     everything = ScheduledProcedureStep.objects.filter(procedure__order__facility=facility_id)
     found = _first(policy, [*_named(study, policy), *_of_patient(study, policy)], facility_id)
+    if taken_back := _taken_back(study):
+        everything = everything.exclude(procedure__order__public_id__in=taken_back)
+        found = dict.fromkeys(everything.filter(pk__in=found).values_list("pk", flat=True))
     for condition in _at_station(study, policy) if not found else ():
         if (room := policy.most_candidates - len(found)) > 0:
             rows = everything.filter(condition).exclude(pk__in=found).order_by("-due", "pk")
             found |= dict.fromkeys(rows.values_list("pk", flat=True)[:room])
     return described(everything.filter(pk__in=found))
+
+
+def _taken_back(study: StudyEvidence) -> list[str]:
+    """The orders that undone decisions on the study had placed: as if they had never been there."""
+    rows = Decision.objects.filter(study__study_instance_uid=study.study_instance_uid)
+    placed = rows.exclude(undone_at=None).values_list("parameters", flat=True)
+    return [kept["order"] for kept in placed if "order" in kept]
 
 
 def _first(policy: Policy, conditions: Sequence[Condition], facility_id: int) -> dict[int, None]:

@@ -45,6 +45,17 @@ class ReadingItem(PublicModel):
     patient_question = models.CharField(
         max_length=200, blank=True, help_text="what its author must confirm before the text may be signed"
     )
+    begun_key = models.CharField(
+        max_length=80, blank=True, help_text="its key when its author or signer was asked"
+    )
+    begun_for = models.ForeignKey(
+        Patient,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="whom it was of then",
+    )
     retracted = models.BooleanField(
         default=False, help_text="its report was retracted; another took its place"
     )
@@ -142,6 +153,7 @@ class RecheckOutcome(models.TextChoices):
     ADDENDUM = "addendum"
     CORRECTION = "correction"
     RETRACTION = "retraction"
+    UNDONE = "undone"  # what gave cause to ask was taken back
 
 
 class Recheck(PublicModel):

@@ -277,6 +277,7 @@ def confirm_patient(*, item: ReadingItem, by: Actor, revision: int) -> None:
     if item.revision != revision:
         raise StateConflict("it changed meanwhile; look at it again", "stale_revision")
     question, item.patient_question = item.patient_question, ""
+    item.begun_key, item.begun_for = "", None
     item.save()
     if question:
         _tell(item, reporting_events.PATIENT_CONFIRMED, by, question=question)

@@ -14,7 +14,7 @@ from archive.modality import DOCUMENTS
 from archive.models import Instance, ReadingStatus, Study, Verdict
 from ledger import clock, events
 from reporting import reporting_events
-from reporting.models import Dictation, ReadingItem, Recheck, Report, ReportVersion
+from reporting.models import Dictation, ReadingItem, Recheck, RecheckOutcome, Report, ReportVersion
 from reporting.reading_worklist import reading_status
 from reporting.reporting_section import ReportingSection
 from reporting.turnaround import milestones
@@ -23,6 +23,10 @@ from worklist.orders.order_aggregate import OrderAggregate
 from worklist.patients.patient_records import PatientRecord
 
 RECHECK_WITHIN: Final = timedelta(hours=24)
+_OTHER_PATIENT: Final = "The study was given to another patient after the signature."
+_OTHER_ORDER: Final = "The study was linked otherwise after the signature."
+_BEGUN_FOR_OTHER_PATIENT: Final = "The study was given to another patient after this was begun."
+_BEGUN_FOR_OTHER_ORDER: Final = "The study was linked otherwise after this was begun."
 
 
 def follow_study(sender: object, *, study: Study, **others: Any) -> None:
@@ -115,6 +119,7 @@ def _attach(key: str, procedure: RequestedProcedure | None, study: Study) -> Non
     if procedure is not None:
         item.procedures.add(procedure)
     _follow_patient(item, study)
+    _forget_question(item)
     _describe(item)
     item.save()
     if item.status == ReadingStatus.WITHDRAWN and not item.retracted:
@@ -150,29 +155,50 @@ def _follow_patient(item: ReadingItem, study: Study) -> None:
     if item.patient_id == study.patient_id:
         return
     known = item.patient is not None
+    _note_asked(item)
     item.patient = study.patient
     item.revision += 1
     if known and item.status in reading_status.SIGNED:
-        raise_recheck(item, "The study was given to another patient after the signature.")
+        raise_recheck(item, _OTHER_PATIENT)
     elif known and is_begun(item):
-        item.patient_question = "The study was given to another patient after this was begun."
+        item.patient_question = _BEGUN_FOR_OTHER_PATIENT
+
+
+def _note_asked(item: ReadingItem) -> None:
+    """Keep for whom and for which order it was begun, before its author or its signer is asked."""
+    if not item.begun_key and (item.status in reading_status.SIGNED or is_begun(item)):
+        item.begun_key, item.begun_for = item.key, item.patient
+
+
+def _forget_question(item: ReadingItem) -> None:
+    """A question goes with its cause: what was begun is of the same patient and order again."""
+    if not item.begun_key or (item.begun_key, item.begun_for_id) != (item.key, item.patient_id):
+        return
+    item.begun_key, item.begun_for = "", None
+    if item.patient_question in (_BEGUN_FOR_OTHER_PATIENT, _BEGUN_FOR_OTHER_ORDER):
+        item.patient_question = ""
+    Recheck.objects.filter(item=item, closed_at=None, cause__in=(_OTHER_PATIENT, _OTHER_ORDER)).update(
+        closed_at=clock.now(), outcome=RecheckOutcome.UNDONE
+    )
 
 
 def _let_go(item: ReadingItem, study: Study, keys: dict[str, RequestedProcedure | None]) -> None:
     """The study is no longer this item's: it follows the study if it is begun, else it goes."""
     item = _locked(item.pk)
+    _note_asked(item)
     free = [key for key in keys if not ReadingItem.objects.filter(key=key).exists()]
     if item.status in reading_status.SIGNED:
-        raise_recheck(item, "The study was linked otherwise after the signature.")
+        raise_recheck(item, _OTHER_ORDER)
         if len(free) == 1:
             _rename(item, free[0], keys)
+        item.save()
         return
     alone = not item.studies.exclude(pk=study.pk).exists()
     if alone and len(free) == 1 and len(keys) == 1 and item.status != ReadingStatus.WITHDRAWN:
         _rename(item, free[0], keys)
         return
     if is_begun(item):
-        item.patient_question = "The study was linked otherwise after this was begun."
+        item.patient_question = _BEGUN_FOR_OTHER_ORDER
         item.revision += 1
         item.save()
         return

@@ -254,7 +254,7 @@ def rechecks(user: User, begin: datetime, end: datetime) -> Rows:
     mine = access.visible(ReadingItem.objects.all(), user)
     rows = Recheck.objects.filter(item__in=mine, raised_at__gte=begin, raised_at__lt=end)
     found = list(rows.select_related("item__facility", "item__report").order_by("pk"))
-    is_signed = [one.outcome not in ("", RecheckOutcome.STILL_VALID) for one in found]
+    is_signed = [one.outcome not in ("", RecheckOutcome.STILL_VALID, RecheckOutcome.UNDONE) for one in found]
     count = len(found)
     moments: Moments = {name: np.full(count, np.nan) for name in Moment}
     closed = _from_times([one.closed_at for one in found])

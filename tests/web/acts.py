@@ -13,9 +13,10 @@ from django.utils import timezone
 from accounts import site_version, tokens, users
 from accounts.actor import Actor
 from accounts.models import Facility, Role, Token, User
-from archive.decisions import decision_frame, undo
+from archive.decisions import decision_frame, second_person, undo
 from archive.decisions.accept import Accept
-from archive.models import Decision, Study, StudyException
+from archive.decisions.reject import Reject
+from archive.models import Decision, DecisionRequest, Study, StudyException
 from interfaces.hl7.inspect import message_repair
 from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage
 from interfaces.hl7.outbound import outbox
@@ -78,6 +79,17 @@ class Department:
             decision_frame.decide, decision=Accept(), study=self.mismatch(), reason="seen"
         )
         return StudyException.objects.get(study=decision.study)
+
+    def asked(self) -> DecisionRequest:
+        """What another person asks for under a signed report."""
+        study = self.mismatch()
+        Study.objects.filter(pk=study.pk).update(reading_status="final")
+        nina = User.objects.create_user("nina", "correct horse", roles=[Role.TECHNOLOGIST])
+        nina.facilities.add(self.facility)
+        with transaction.atomic():
+            row = second_person.decide(Reject("113001"), study=study, reason="moved", by=acting(nina))
+        assert isinstance(row, DecisionRequest)
+        return row
 
     def item(self) -> ReadingItem:
         return self.world.item()
@@ -204,6 +216,30 @@ ACTS = (
         undo.undo,
         "exception.decide",
         lambda d: {"exception": d.decided(), "reason": "was wrong"},
+        (IMAGES, "U"),
+    ),
+    Act(
+        second_person.decide,
+        "exception.decide",
+        lambda d: {"decision": Accept(), "study": d.mismatch(), "reason": "seen"},
+        (IMAGES, "U"),
+    ),
+    Act(
+        second_person.undo,
+        "exception.decide",
+        lambda d: {"exception": d.decided(), "reason": "was wrong"},
+        (IMAGES, "U"),
+    ),
+    Act(
+        second_person.confirm,
+        "exception.decide",
+        lambda d: {"request": d.asked(), "reason": "looked too"},
+        (IMAGES, "U"),
+    ),
+    Act(
+        second_person.decline,
+        "exception.decide",
+        lambda d: {"request": d.asked(), "reason": "looked too"},
         (IMAGES, "U"),
     ),
     Act(assignment.next_item, "report.write", lambda d: d.with_nothing(d.item()), ITEM, of_facility=False),

@@ -116,6 +116,8 @@ PRIMITIVES = {
     "drafts.note",
     "preview.preview",
     "preview.preview_undo",
+    "second_person.preview_confirmation",
+    "second_person.preview_decline",
 }
 """Steps of acts, and decisions that are only tried out."""
 

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
@@ -86,6 +87,7 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
             "is_fine": row.verdict in (Outcome.MATCHED, Outcome.CORRECTED),
             "exception": exception,
             "exception_url": _exception_url(user, exception),
+            "decide_url": _decide_url(user, row) if verdict else "",
             "is_open": exception is not None and exception.status == ExceptionStatus.OPEN,
             "order_table": ORDERS.without("patient"),
             "orders": _orders(user, row),
@@ -142,6 +144,13 @@ def _reason(verdict: Verdict | None) -> str:
     source = f"verdict:{verdict.public_id}"
     said = [row for row in rows if row.kind == archive_events.VERDICT.kind and row.source == source]
     return str(said[0].details.get("reason") or "") if said else ""
+
+
+def _decide_url(user: User, row: Study) -> str:
+    """Where one decides whose images these are, whatever the verdict."""
+    if not access.can(user, "exception.decide"):
+        return ""
+    return reverse("study-decide", args=[row.study_instance_uid])
 
 
 def _exception_url(user: User, exception: StudyException | None) -> str:

@@ -28,6 +28,7 @@ urlpatterns = [
     path("orders/<str:public_id>", orders.order, name="order"),
     path("orders/<str:public_id>/cancel", orders.cancel, name="order-cancel"),
     path("studies/<str:uid>", studies.study, name="study"),
+    path("studies/<str:uid>/decide", exception.of_study, name="study-decide"),
     path("exceptions", exception_list.exceptions, name="exceptions"),
     path("exceptions/<str:public_id>", exception.exception, name="exception"),
     path("exceptions/<str:public_id>/preview", decision_form.preview, name="exception-preview"),

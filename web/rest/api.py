@@ -8,6 +8,7 @@ from ninja import Swagger
 from ninja.renderers import BaseRenderer
 
 from web.rest import (
+    decisions,
     dictations,
     exceptions,
     messages,
@@ -57,4 +58,5 @@ api.add_router("/reading", reading_worklist.router)
 api.add_router("/dictations", dictations.router)
 api.add_router("/transcription", dictations.transcriptions)
 api.add_router("/exceptions", exceptions.router)
+api.add_router("/decisions", decisions.router)
 api.add_router("/hl7/messages", messages.router)

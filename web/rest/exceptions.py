@@ -10,11 +10,10 @@ from ninja import Body, Query, Router
 
 from accounts.actor import actor_of
 from accounts.models import User
-from archive.decisions import decision_type
-from archive.decisions.decision_frame import decide, revision
+from archive.decisions import decision_history, decision_type, second_person
+from archive.decisions.decision_frame import revision
 from archive.decisions.preview import preview
-from archive.decisions.undo import undo
-from archive.models import ExceptionStatus, Verdict
+from archive.models import ExceptionStatus, Study, Verdict
 from archive.models import StudyException as Row
 from archive.reconcile import exception_list, verdict_record
 from archive.reconcile.verdict_record import CandidateRecord
@@ -61,26 +60,19 @@ def read_exception(request: HttpRequest, id: str) -> ExceptionWithHistory:
 
 @router.post("/{id}/resolve", response=ExceptionWithHistory, summary="Decide")
 def resolve_exception(request: HttpRequest, id: str, body: Body[Resolution]) -> ExceptionWithHistory:
-    """The decision leaves the verdict and sets status and resolution. 409 where another was first."""
+    """The decision leaves the verdict and sets status and resolution. 409 where another was first.
+
+    Under a signed report it waits for a second person, see `/decisions/{id}/confirm`.
+    """
     user = authorization.allow(request, "exception.decide")
-    row = _find(request, user, id)
-    with transaction.atomic():
-        decision = decision_type.named(body.action, body.names, user)
-        decide(decision, study=row.study, reason=body.reason, by=actor_of(request), expected=body.revision)
-    return _with_history(_whole(Row.objects.all()).get(pk=row.pk))
+    return decided(request, user, _find(request, user, id).study, body)
 
 
 @router.post("/{id}/preview", response=Effects, summary="Preview a decision")
 def preview_decision(request: HttpRequest, id: str, body: Body[Resolution]) -> dict[str, Any]:
     """All effects of the decision, in words; nothing is changed. It is tried out and taken back."""
     user = authorization.allow(request, "exception.decide")
-    row = _find(request, user, id)
-    with transaction.atomic():
-        decision = decision_type.named(body.action, body.names, user)
-        effects = preview(
-            decision, study=row.study, reason=body.reason, by=actor_of(request), expected=body.revision
-        )
-        return {"effects": [vars(effect) for effect in effects]}
+    return previewed(request, user, _find(request, user, id).study, body)
 
 
 @router.post("/{id}/undo", response=ExceptionWithHistory, summary="Undo the newest decision")
@@ -89,8 +81,38 @@ def undo_decision(request: HttpRequest, id: str, body: Undoing) -> ExceptionWith
     user = authorization.allow(request, "exception.decide")
     row = _find(request, user, id)
     with transaction.atomic():
-        undo(exception=row, reason=body.reason, by=actor_of(request), expected=body.revision)
-    return _with_history(_whole(Row.objects.all()).get(pk=row.pk))
+        second_person.undo(exception=row, reason=body.reason, by=actor_of(request), expected=body.revision)
+    return shown(row.study)
+
+
+def decided(request: HttpRequest, user: User, study: Study, body: Resolution) -> ExceptionWithHistory:
+    """Decide on a study; its exception with its history."""
+    with transaction.atomic():
+        decision = decision_type.named(body.action, body.names, user)
+        second_person.decide(
+            decision, study=study, reason=body.reason, by=actor_of(request), expected=body.revision
+        )
+    return shown(study)
+
+
+def previewed(request: HttpRequest, user: User, study: Study, body: Resolution) -> dict[str, Any]:
+    """What deciding on a study would do."""
+    with transaction.atomic():
+        decision = decision_type.named(body.action, body.names, user)
+        effects = preview(
+            decision, study=study, reason=body.reason, by=actor_of(request), expected=body.revision
+        )
+        return {"effects": [vars(effect) for effect in effects]}
+
+
+def shown(study: Study) -> ExceptionWithHistory:
+    """The exception of a study with its history, as it stands now."""
+    return _with_history(_whole(Row.objects.all()).get(study=study))
+
+
+def happenings(study: Study) -> list[Happening]:
+    """What was thought and decided of a study, oldest first."""
+    return [Happening(**vars(one)) for one in decision_history.history(study)]
 
 
 def _whole(rows: QuerySet[Row]) -> QuerySet[Row]:
@@ -147,18 +169,8 @@ def _candidate(kept: CandidateRecord) -> Candidate:
 
 
 def _with_history(row: Row) -> ExceptionWithHistory:
-    verdicts = list(Verdict.objects.filter(study=row.study).order_by("number"))
-    history = [Happening(at=one.made_at, kind="verdict", what=one.outcome) for one in verdicts]
-    for decision in row.study.decisions.all():
-        decided = {"what": decision.kind, "parameters": decision.parameters}
-        history.append(
-            Happening(at=decision.at, kind="decision", by=decision.by, reason=decision.reason, **decided)
-        )
-        if decision.undone_at is not None:
-            by, reason = decision.undone_by, decision.undo_reason
-            history.append(Happening(at=decision.undone_at, kind="undo", by=by, reason=reason, **decided))
-    history.sort(key=lambda happening: happening.at)
-    return ExceptionWithHistory(**_members(row, verdicts[-1] if verdicts else None), history=history)
+    verdict = Verdict.objects.filter(study=row.study).order_by("-number").first()
+    return ExceptionWithHistory(**_members(row, verdict), history=happenings(row.study))
 
 
 def _note(request: HttpRequest, exceptions: Sequence[StudyException]) -> None:

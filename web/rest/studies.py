@@ -4,16 +4,22 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Body, Query, Router
 
+from accounts import access
+from accounts.models import User
+from archive.decisions.decision_frame import revision
 from archive.models import Study as StudyRow
 from archive.search import study_search
 from ledger import audit
 from web.kernel import authorization
+from web.rest import exceptions
 from web.rest.limit_offset import Page, page
 from web.rest.patients import iso_date, note_patients, shown
+from web.rest.schemas.decisions import Effects, Resolution
+from web.rest.schemas.exceptions import ExceptionWithHistory
 from web.rest.schemas.patients import Identifier, Patient
-from web.rest.schemas.studies import OrderOfStudy, Studies, Study, StudyFilters
+from web.rest.schemas.studies import OrderOfStudy, Studies, Study, StudyFilters, StudyWithHistory
 
 router = Router(tags=["studies"])
 
@@ -39,9 +45,9 @@ def find_studies(
     return found
 
 
-@router.get("/{uid}", response=Study, summary="Read a study")
-def read_study(request: HttpRequest, uid: str) -> Study:
-    """One study, by its Study Instance UID."""
+@router.get("/{uid}", response=StudyWithHistory, summary="Read a study")
+def read_study(request: HttpRequest, uid: str) -> StudyWithHistory:
+    """One study, by its Study Instance UID, with what was thought and decided of it."""
     user = authorization.allow(request, "study.view")
     rows = StudyRow.objects.select_related("patient__authority", "patient__survivor").prefetch_related(
         "procedures__order"
@@ -50,7 +56,30 @@ def read_study(request: HttpRequest, uid: str) -> Study:
     row = authorization.find(rows, mine, request, study_instance_uid=uid)
     (study,) = shown_studies([row], user)
     _note(request, [study])
-    return study
+    return StudyWithHistory(**study.dict(), revision=revision(row), history=exceptions.happenings(row))
+
+
+@router.post("/{uid}/decisions", response=ExceptionWithHistory, summary="Decide on a study")
+def decide_on_study(request: HttpRequest, uid: str, body: Body[Resolution]) -> ExceptionWithHistory:
+    """On any study, whatever its verdict, that somebody decides on. 409 where another was first.
+
+    Under a signed report it waits for a second person, see `/decisions/{id}/confirm`.
+    """
+    user = authorization.allow(request, "exception.decide")
+    return exceptions.decided(request, user, _of_facility(request, user, uid), body)
+
+
+@router.post("/{uid}/decisions/preview", response=Effects, summary="Preview a decision on a study")
+def preview_on_study(request: HttpRequest, uid: str, body: Body[Resolution]) -> dict[str, Any]:
+    """All effects of the decision, in words; nothing is changed. It is tried out and taken back."""
+    user = authorization.allow(request, "exception.decide")
+    return exceptions.previewed(request, user, _of_facility(request, user, uid), body)
+
+
+def _of_facility(request: HttpRequest, user: User, uid: str) -> StudyRow:
+    """The study, a hidden one included."""
+    rows = StudyRow.objects.order_by()
+    return authorization.find(rows, access.visible(rows, user), request, study_instance_uid=uid)
 
 
 def shown_studies(rows: Sequence[StudyRow], user: Any) -> list[Study]:

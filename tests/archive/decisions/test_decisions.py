@@ -10,8 +10,8 @@ from accounts.models import User
 from archive.decisions.accept import Accept
 from archive.decisions.correct import Correct
 from archive.decisions.create_order import CreateOrder
+from archive.decisions.decision_frame import SecondPersonNeeded, revision
 from archive.decisions.decision_frame import decide as decide_on
-from archive.decisions.decision_frame import revision
 from archive.decisions.decision_type import DecisionType
 from archive.decisions.link import Link
 from archive.decisions.reassign import Reassign
@@ -174,17 +174,29 @@ def test_correct_needs_someone_to_take_over_from(hospital: Hospital, user: User)
         decide(Correct(), study, user)
 
 
-def test_a_study_with_words_about_it_is_not_given_to_another(hospital: Hospital, user: User) -> None:
+def test_correct_takes_the_step_that_was_chosen(hospital: Hospital, mismatch: Study, user: User) -> None:
+    order = Order.objects.get()
+    decision = decide(Correct(step_of(order)), mismatch, user)
+    study = Study.objects.get(pk=mismatch.pk)
+    assert study.patient == order.patient and study.procedures.get().order == order
+    assert decision.parameters["scheduled_procedure_step"] == step_of(order).public_id
+
+
+def test_a_study_that_fits_is_decided_on_as_well_but_not_by_one_person_under_a_signed_report(
+    hospital: Hospital, user: User
+) -> None:
     hospital.order("A1", hospital.patient())
     study = hospital.study("A1")
+    assert study.verdict == "matched" and not StudyException.objects.exists()
     other = hospital.patient("P2", "REAL^RITA")
-    with pytest.raises(Conflict, match="nothing is open"):
+    Study.objects.filter(pk=study.pk).update(reading_status="final")
+    with pytest.raises(SecondPersonNeeded, match="final"):
         decide(Reassign(other), study, user)
-    Study.objects.filter(pk=study.pk).update(reading_status="dictated")
-    with pytest.raises(Conflict, match="dictated"):
-        decide(Reassign(other), study, user, expected=0)
+    decide(Accept(), study, user)
+    undo(study, user)
     Study.objects.filter(pk=study.pk).update(reading_status="ready")
-    decide(Reassign(other), study, user, expected=0)
+    decide(Reassign(other), study, user)
+    assert Study.objects.get(pk=study.pk).patient == other
     assert Study.objects.get(pk=study.pk).procedures.count() == 0
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from archive.decisions.accept import Accept
+from archive.decisions.decision_frame import SecondPersonNeeded, revision
 from archive.decisions.decision_frame import decide as decide_on
-from archive.decisions.decision_frame import revision
 from archive.decisions.decision_type import DecisionType
 from archive.decisions.preview import preview
 from archive.decisions.reject import Reject
@@ -233,11 +233,10 @@ def test_a_rejection_has_a_code_that_a_person_may_give(two: Study, user: User, c
         decide(Reject(code), two, user)
 
 
-@pytest.mark.parametrize("status", ["dictated", "final"])
-def test_what_is_written_on_is_neither_split_nor_rejected(two: Study, user: User, status: str) -> None:
-    Study.objects.update(reading_status=status)
+def test_what_is_signed_is_neither_split_nor_rejected_by_one_person(two: Study, user: User) -> None:
+    Study.objects.update(reading_status="final")
     for decision in (Reject("113001"), Split(["1.2.3.2"])):
-        with pytest.raises(Conflict, match=status) as caught:
+        with pytest.raises(SecondPersonNeeded, match="final") as caught:
             decide(decision, two, user)
         assert caught.value.field == "reading_status"
 

@@ -305,7 +305,7 @@ def test_each_other_decision_from_the_form_to_the_row(
     anna = Patient.objects.get(value="P1")
     Series.objects.create(study=mismatch, series_instance_uid="1.2.4.99", modality="CT")
     for action, values in (
-        ("correct", {}),
+        ("correct", {"target": target()}),
         ("reassign", {"target": f"|{anna.public_id}"}),
         ("create_order", {"procedure_code": "71260"}),
         ("reject", {"code": "113001"}),
@@ -329,6 +329,7 @@ MISSING: list[tuple[str, dict[str, Any], str]] = [
     ("link", {}, "Choose the exam"),
     ("link", {"target": "\0|"}, "Choose the exam"),
     ("link", {"target": f"{'0' * 32}|"}, "names nothing here"),
+    ("correct", {}, "Choose the exam"),
     ("reassign", {"target": "|"}, "Choose a patient"),
     ("create_order", {}, "Choose the procedure"),
     ("create_order", {"procedure_code": "nix"}, "not in the catalogue"),
@@ -373,11 +374,48 @@ def test_of_two_deciders_the_second_is_told_who_and_what(
     assert Decision.objects.filter(undone_at=None).count() == 1
 
 
-def test_under_a_signed_report_it_takes_a_second_person(browser: Client, mismatch: Study, path: str) -> None:
+def test_under_a_signed_report_it_takes_a_second_person(
+    browser: Client, employ: Employ, mismatch: Study, path: str
+) -> None:
     Study.objects.update(reading_status="final")
-    answer = browser.post(f"{path}/decide", form(mismatch, "link", target=target()))
-    assert answer.status_code == 409
-    assert "takes a second person" in words(answer) and "Nothing was changed" in words(answer)
+    sent = form(mismatch, "link", target=target())
+    assert "Waits until a second person confirms it" in words(browser.post(f"{path}/preview", sent))
+    assert browser.post(f"{path}/decide", sent).status_code == 302
+    mine = words(browser.get(path))
+    assert "Waits for a second person: link asked for by Anna" in mine and "Take back" in mine
+    assert not Decision.objects.exists()
+    second = {"action": "confirm", "reason": "I looked too", "revision": "0"}
+    refused = browser.post(f"{path}/decide", second)
+    assert refused.status_code == 409 and "another person has to confirm" in words(refused)
+    other = signed_in(employ("berta", Role.RADIOLOGIST))
+    assert "REAL, RITA (P2^^^GENHOSP)" in words(other.post(f"{path}/preview", second))
+    assert other.post(f"{path}/decide", second).status_code == 302
+    mismatch.refresh_from_db()
+    assert mismatch.patient == Patient.objects.get(value="P2")
+    assert "Decided: link by Anna, confirmed by berta" in words(other.get(path))
+
+
+def test_nothing_is_chosen_before_a_person_chooses(browser: Client, mismatch: Study, path: str) -> None:
+    page = read(browser.get(path))
+    assert 'name="target"' in page and not re.search(r'name="target"[^>]*checked', page)
+    for action in ("link", "correct", "reassign"):
+        previewed = browser.post(f"{path}/preview", form(mismatch, action))
+        assert "Choose" in words(previewed)
+        assert re.search(r'<button type="submit" disabled title="Do it', read(previewed))
+
+
+def test_a_study_that_fits_is_decided_on_from_its_page(browser: Client, hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient())
+    other = hospital.patient("P2", "REAL^RITA")
+    study = hospital.study("A1")
+    door = f"/studies/{study.study_instance_uid}/decide"
+    assert f'href="{door}"' in read(browser.get(f"/studies/{study.study_instance_uid}"))
+    path = browser.get(door)["Location"]
+    assert browser.get(door)["Location"] == path
+    assert "Under investigation" not in words(browser.get(path))
+    assert b"<tr id=" not in browser.get("/exceptions").content
+    decided(browser, study, path, "reassign", target=f"|{other.public_id}")
+    assert study.patient == other
 
 
 def test_a_rejected_study_is_shown_here_and_can_be_brought_back(

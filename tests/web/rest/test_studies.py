@@ -16,7 +16,9 @@ def test_a_matched_study_shows_its_patient_and_orders(hospital: Hospital, api: A
     order = hospital.order("A1", patient)
     row = hospital.study("A1", series_count=1, instance_count=3)
     (study,) = api.get("/studies", study_instance_uid=row.study_instance_uid)["results"]
-    assert study == api.get(f"/studies/{row.study_instance_uid}")
+    read = api.get(f"/studies/{row.study_instance_uid}")
+    assert [one["what"] for one in read.pop("history")] == ["matched"] and read.pop("revision") == 0
+    assert study == read
     assert {name: study[name] for name in ("id", "accession_number", "modalities", "verdict")} == {
         "id": row.public_id,
         "accession_number": "A1",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -11,21 +11,24 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from accounts.actor import actor_of
-from archive.decisions import decision_type
-from archive.decisions.decision_frame import decide as decide_on
+from archive.decisions import decision_type, second_person
 from archive.decisions.decision_type import DecisionType, Named
 from archive.decisions.effects import Effect
 from archive.decisions.needs import Choice, ChosenFrom, Need
 from archive.decisions.preview import preview as effects_of
 from archive.decisions.preview import preview_undo
-from archive.decisions.undo import Undo, undo
-from archive.models import StudyException
+from archive.decisions.second_person import Confirm, Decline
+from archive.decisions.undo import Undo
+from archive.models import Decision, DecisionRequest, StudyException
 from ledger.errors import Conflict, Missing, Refused
 from web.kernel import layout
 from web.pages.exceptions.exception import find
 
-Action = type[DecisionType] | type[Undo]
+Beside = Undo | Confirm | Decline
+"""What one does about a decision that there is."""
+Action = type[DecisionType] | type[Beside]
 """What a button of the exception does."""
+_BESIDE: Final = {one.kind: one for one in (Undo, Confirm, Decline)}
 
 
 @dataclass(frozen=True)
@@ -69,32 +72,50 @@ def decide(request: HttpRequest, public_id: str) -> HttpResponse:
         return _unreadable(request, row)
     try:
         with transaction.atomic():
-            _act(request, row, action)
+            made = _act(request, row, action)
     except Conflict as error:
         text = f"{_sentence(error.text)} Nothing was changed. Look at the exception as it stands now."
         return layout.refuse(request, 409, f"{action.title} was not done", text, back)
     except Refused as error:
         return _confirm(request, row, action, refused=_explained(error, action), status=422)
-    layout.flash(request, f"The study is {action.done}.")
+    if isinstance(made, DecisionRequest) and action is not Decline:
+        layout.flash(request, f"{action.title} waits until a second person confirms it.")
+    else:
+        layout.flash(request, f"The study is {action.done}.")
     return HttpResponseRedirect(back)
 
 
 def _action(request: HttpRequest) -> Action | None:
     kind = request.POST.get("action", "")
-    return Undo if kind == Undo.kind else decision_type.find(kind)
+    return _BESIDE.get(kind) or decision_type.find(kind)
 
 
 def _preview(request: HttpRequest, row: StudyException, action: Action) -> list[Effect]:
     if issubclass(action, Undo):
         return preview_undo(exception=row, **_by(request))
-    return effects_of(_decision(request, action), study=row.study, **_by(request))
+    if issubclass(action, Confirm):
+        return second_person.preview_confirmation(request=_waiting(row), by=actor_of(request))
+    if issubclass(action, Decline):
+        return second_person.preview_decline(request=_waiting(row), by=actor_of(request))
+    return effects_of(_decision(request, row, action), study=row.study, **_by(request))
 
 
-def _act(request: HttpRequest, row: StudyException, action: Action) -> None:
+def _act(request: HttpRequest, row: StudyException, action: Action) -> Decision | DecisionRequest:
     if issubclass(action, Undo):
-        undo(exception=row, **_by(request))
-    else:
-        decide_on(_decision(request, action), study=row.study, **_by(request))
+        return second_person.undo(exception=row, **_by(request))
+    reason, by = _reason(request), actor_of(request)
+    if issubclass(action, Confirm):
+        return second_person.confirm(request=_waiting(row), reason=reason, by=by)
+    if issubclass(action, Decline):
+        return second_person.decline(request=_waiting(row), reason=reason, by=by)
+    return second_person.decide(_decision(request, row, action), study=row.study, **_by(request))
+
+
+def _waiting(row: StudyException) -> DecisionRequest:
+    found = second_person.waiting(row.study)
+    if found is None:
+        raise Conflict("nothing waits for a second person any more", "state")
+    return found
 
 
 def _by(request: HttpRequest) -> dict[str, Any]:
@@ -102,8 +123,13 @@ def _by(request: HttpRequest) -> dict[str, Any]:
     return {"by": actor_of(request), "reason": _reason(request), "expected": _revision(request)}
 
 
-def _decision(request: HttpRequest, action: type[DecisionType]) -> DecisionType:
+def _decision(request: HttpRequest, row: StudyException, action: type[DecisionType]) -> DecisionType:
+    """The decision that a form says. No exam is proposed: where the study has none, the form names one."""
     names: Named = {needed.need.name: _name(request, needed.need) for needed in action.needs()}
+    for needed in action.needs():
+        is_open = needed.need.chosen_from is ChosenFrom.STEPS and row.study.patient is None
+        if is_open and not names[needed.need.name]:
+            raise needed.need.missing()
     return action.named(names, layout.user_of(request))
 
 
@@ -161,7 +187,7 @@ def _confirm(
         "series": request.POST.getlist("series")[:1000],
         "revision": request.POST.get("revision", "")[:10],
         "reason": request.POST.get("reason", "")[:2000],
-        "fields": [] if issubclass(action, Undo) else _fields(request, row, action),
+        "fields": _fields(request, row, action) if issubclass(action, DecisionType) else [],
     }
     with timezone.override(layout.zone_of(request)):
         return layout.page(request, "web/exceptions/decision_form.html", context, status)
@@ -176,7 +202,7 @@ def _fields(request: HttpRequest, row: StudyException, action: type[DecisionType
 
 
 def _explained(error: Any, action: Action) -> str:
-    if isinstance(error, Missing) and not issubclass(action, Undo):
+    if isinstance(error, Missing) and issubclass(action, DecisionType):
         for needed in action.needs():
             if error.field == needed.need.missing().field:
                 return needed.need.prompt

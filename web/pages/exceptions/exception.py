@@ -1,20 +1,19 @@
 """One exception: seen and expected side by side, who it could be, and what was thought and decided of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts import access, presence
-from archive.decisions import decision_type
+from archive.decisions import decision_history, decision_type, second_person
 from archive.decisions.decision_frame import revision
 from archive.decisions.needs import ChosenFrom
+from archive.decisions.second_person import Confirm, Decline
 from archive.decisions.undo import Undo
 from archive.index.header_values import HeaderValues
 from archive.models import Decision, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
@@ -28,20 +27,9 @@ from worklist.models import Order, ScheduledProcedureStep
 from worklist.patients import person_names
 
 MOST_SERIES: Final = 200
+_PROPOSING: Final = (Outcome.PROBABLE, Outcome.LATE_ORDER)
+"""Verdicts that name one order; on any other a person names one, and nothing is chosen beforehand."""
 _DOUBTFUL: Final = (Outcome.MISMATCH, Outcome.AMBIGUOUS)
-"""Verdicts on which no candidate is proposed: a person names one."""
-
-
-@dataclass(frozen=True)
-class Happening:
-    """A line of the history: a verdict, a decision, or the undoing of one."""
-
-    at: datetime
-    kind: str
-    what: str
-    by: str = ""
-    reason: str = ""
-    more: str = ""
 
 
 def find(request: HttpRequest, public_id: str) -> StudyException:
@@ -49,6 +37,19 @@ def find(request: HttpRequest, public_id: str) -> StudyException:
     rows = StudyException.objects.select_related("study__facility", "study__patient__survivor__authority")
     mine = rows.filter(pk__in=exception_list.of_user(request.user).values("pk"))
     return authorization.find(rows, mine, request, public_id=public_id)
+
+
+@require_safe
+@layout.may("exception.decide")
+def of_study(request: HttpRequest, uid: str) -> HttpResponse:
+    """Where one decides on a study, whatever its verdict: one that was never in doubt gets its page now."""
+    user, rows = layout.user_of(request), Study.objects.order_by()
+    study = authorization.find(rows, access.visible(rows, user), request, study_instance_uid=uid)
+    with transaction.atomic():
+        row, _ = StudyException.objects.get_or_create(
+            study=study, defaults={"status": ExceptionStatus.CLOSED}
+        )
+    return HttpResponseRedirect(reverse("exception", args=[row.public_id]))
 
 
 @require_safe
@@ -75,8 +76,8 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
     _note_hits(request, hits)
     taken = list(Decision.objects.filter(study=study).order_by("pk"))
     in_force = next((one for one in reversed(taken) if one.undone_at is None), None)
-    is_doubtful = study.verdict in _DOUBTFUL
-    proposed = found[0].step if found and not is_doubtful else ""
+    proposed = found[0].step if found and study.verdict in _PROPOSING else ""
+    waiting = second_person.waiting(study)
     return {
         "exception": row,
         "study": study,
@@ -86,7 +87,10 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "compared": compared,
         "lines": compared.lines if compared else evidence.lines(verdict_record.findings(newest)),
         "proposed": proposed,
-        "is_doubtful": is_doubtful,
+        "is_doubtful": study.verdict in _DOUBTFUL,
+        "waiting": waiting,
+        "is_mine": waiting is not None and waiting.user_id == user.pk,
+        "second": (Confirm, Decline),
         "query": request.GET.get("q", "")[:200],
         "hits": hits,
         "series": _series(study),
@@ -97,11 +101,11 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "keys": {decided.kind: decided.key for decided in decision_type.registered()},
         "primary": _of_step() if proposed and not in_force else "",
         "can_decide": access.can(user, "exception.decide"),
-        "can_undo": in_force is not None,
+        "can_undo": in_force is not None and waiting is None,
         "is_open": row.status == ExceptionStatus.OPEN,
         "in_force": in_force,
         "revision": revision(study),
-        "history": _history(verdicts, taken),
+        "history": decision_history.history(study)[::-1],
         "timeline": timelines.of("study", study.public_id),
         "next": _next(row, user),
     }
@@ -169,17 +173,6 @@ def _links(study: Study) -> list[timelines.Link]:
         url = reverse("exception", args=[row.public_id]) if row else timelines.path("study", str(other))
         links.append(timelines.Link(f"{name} …{str(other)[-8:]}", url))
     return [link for link in links if link.url and not (study.hidden and link.text in ("Study", "Viewer"))]
-
-
-def _history(verdicts: Sequence[Verdict], decisions: Sequence[Decision]) -> list[Happening]:
-    """Verdicts, decisions and undoings, the newest first."""
-    happened = [Happening(one.made_at, "verdict", one.outcome) for one in verdicts]
-    for one in decisions:
-        more = str(one.parameters.get("meaning", ""))
-        happened.append(Happening(one.at, "decision", one.kind, one.by, one.reason, more))
-        if one.undone_at is not None:
-            happened.append(Happening(one.undone_at, "undo", one.kind, one.undone_by, one.undo_reason))
-    return sorted(happened, key=lambda happening: happening.at, reverse=True)
 
 
 def _next(row: StudyException, user: Any) -> str:

@@ -91,10 +91,13 @@ class StudyException(Schema):
 
 
 class Happening(Schema):
-    """A line of an exception's history: a verdict, a decision, or the undoing of one."""
+    """A line of a study's history: a verdict, a decision, its undoing, or what waits for a second person."""
 
+    id: str = Field("", description="of the decision, or of what waits: `/decisions/{id}/…`")
     at: datetime
-    kind: str = Field(description="`verdict`, `decision` or `undo`")
+    kind: str = Field(
+        description="`verdict`, `decision`, `undo`, `waiting` (for a second person) or `declined`"
+    )
     what: str = Field(description="the verdict, or what was decided")
     by: str = ""
     reason: str = ""
@@ -112,6 +115,7 @@ class ExceptionWithHistory(StudyException):
             "revision": 1,
             "history": [
                 {
+                    "id": "",
                     "at": "2026-03-02T09:41:07+00:00",
                     "kind": "verdict",
                     "what": "probable",
@@ -120,6 +124,7 @@ class ExceptionWithHistory(StudyException):
                     "parameters": {},
                 },
                 {
+                    "id": "7a8b6c5d4e3f2a1b0c9c2f5a8be1d34f",
                     "at": "2026-03-02T10:02:55+00:00",
                     "kind": "decision",
                     "what": "link",

@@ -6,7 +6,8 @@ from ninja import Schema
 from pydantic import Field
 
 from archive.models import Outcome, ReadingStatus
-from web.rest.schemas import Text, listing, with_example
+from web.rest.schemas import Text, example_of, listing, with_example
+from web.rest.schemas.exceptions import ExceptionWithHistory, Happening
 from web.rest.schemas.patients import EXAMPLE as PATIENT
 from web.rest.schemas.patients import Patient
 
@@ -59,6 +60,21 @@ class Study(Schema):
     reading_status: str
     orders: list[OrderOfStudy]
     availability: Literal["ONLINE"]
+
+
+class StudyWithHistory(Study):
+    """A study with what was thought and decided of it, oldest first."""
+
+    model_config = with_example(
+        {
+            **example_of(Study),
+            "revision": 1,
+            "history": example_of(ExceptionWithHistory)["history"],
+        }
+    )
+
+    revision: int = Field(description="how often it was decided on; name it to decide once more")
+    history: list[Happening]
 
 
 class Studies(Schema):
