@@ -76,9 +76,13 @@ def _exception(row: StudyException) -> str:
 
 def _patient(study: Study) -> str:
     if study.patient is None:
-        return f"{NOBODY} ({person_names.readable(study.patient_name)}, {study.header_patient_id or 'no ID'})"
+        return f"{NOBODY} ({_name(study.patient_name)}, {study.header_patient_id or 'no ID'})"
     shown = study.patient.current
-    return f"{person_names.readable(shown.name)} ({shown.value}^^^{shown.authority.namespace})"
+    return f"{_name(shown.name)} ({shown.value}^^^{shown.authority.namespace})"
+
+
+def _name(name: str) -> str:
+    return person_names.isolated(person_names.readable(name))
 
 
 def _procedure(procedure: RequestedProcedure) -> str:

@@ -51,7 +51,9 @@ def _items(study: Study, also: list[int] | None = None) -> dict[int, _Item]:
         row.pk: (
             row.description or "the study",
             ReadingStatus(row.status).label,
-            person_names.readable(row.patient.current.name) if row.patient else "nobody known",
+            person_names.isolated(person_names.readable(row.patient.current.name))
+            if row.patient
+            else "nobody known",
             row.patient_question,
         )
         for row in rows

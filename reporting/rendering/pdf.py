@@ -4,7 +4,7 @@ The bytes follow from the signed content alone, so that a run after a crash make
 """
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -230,16 +230,28 @@ def _draw_margins(canvas: Canvas, document: Document, page: str) -> None:
     """Above: whose report it is. Below: which one, and which of its pages."""
     patient = document.header["patient"]
     named = (person_names.readable(patient["name"]), patient["identifier"], _date(patient["birth_date"]))
-    whose = ", ".join(filter(None, named))
+    whose = _side_by_side([part for part in named if part], _MEASURE - 72)
     kind = f"version {document.signature.number}, {document.kind}, {document.shown(document.signature.at)}"
-    for words, y in ((whose, _HEIGHT - 48), (f"Report {document.report_id}, {kind}", 40)):
-        line = next(typesetting.lines(words, size=_SMALL, width=_MEASURE - 72))
+    which = next(typesetting.lines(f"Report {document.report_id}, {kind}", size=_SMALL, width=_MEASURE - 72))
+    for line, y in ((whose, _HEIGHT - 48), (which, 40)):
         _draw(canvas, _Placed(line, _SMALL, _MARGIN, _MEASURE - 72, y))
     canvas.setFont(REGULAR, _SMALL)
     canvas.drawRightString(_WIDTH - _MARGIN, 40, page)
     canvas.setLineWidth(0.4)
     for y in (_HEIGHT - 54, 52):
         canvas.line(_MARGIN, y, _WIDTH - _MARGIN, y)
+
+
+def _side_by_side(parts: Sequence[str], measure: float) -> Line:
+    """Texts from left to right, whatever the direction of each; where they don't fit, the first is cut."""
+    first, *others = parts or [""]
+    rest = [next(typesetting.lines(part, size=_SMALL, width=measure)) for part in others]
+    comma = next(typesetting.lines(",\u00a0", size=_SMALL, width=measure))
+    room = measure - sum(line.width + comma.width for line in rest)
+    pieces = [next(typesetting.lines(first, size=_SMALL, width=max(room, measure / 4)))]
+    for line in rest:
+        pieces += [comma, line]
+    return Line(tuple(run for piece in pieces for run in piece.runs), sum(piece.width for piece in pieces))
 
 
 def _draw_watermark(canvas: Canvas, word: str) -> None:

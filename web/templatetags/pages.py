@@ -14,11 +14,30 @@ from django.utils.safestring import SafeString
 from ledger import jobs
 from web.kernel import formats
 from worklist.models import Priority
+from worklist.patients import person_names
 
 register = template.Library()
-register.filter("pn", formats.shown)
+register.filter("isolated", person_names.isolated)
 register.filter("dicom_date", formats.date)
 register.filter("job_words", jobs.words_of)
+
+
+@register.filter
+def bdi(name: str) -> SafeString:
+    """A person's name as written; one that runs from right to left is set apart, and turns nothing round."""
+    return format_html("<bdi>{}</bdi>" if person_names.turns(name) else "{}", name)
+
+
+@register.filter
+def pn(name: str) -> SafeString:
+    """A PN as people write it, set apart."""
+    return bdi(formats.shown(name))
+
+
+@register.filter
+def pn_text(name: str) -> str:
+    """The same where no element can stand: in a title or an attribute."""
+    return person_names.isolated(formats.shown(name))
 
 
 @register.filter

@@ -49,6 +49,16 @@ def readable(name: str) -> str:
     return first + "".join(f" ({other})" for other in others)
 
 
+def isolated(text: str) -> str:
+    """A name for plain text, set apart where any of it runs from right to left (UAX #9, X5c)."""
+    return f"\u2068{text}\u2069" if turns(text) else text
+
+
+def turns(text: str) -> bool:
+    """Whether any of it runs from right to left."""
+    return any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in text)
+
+
 def readable_groups(name: str) -> list[str]:
     """The component groups of a PN that hold anything, each as people write it."""
     return [text for group in name.split("=") if (text := _readable(group))]

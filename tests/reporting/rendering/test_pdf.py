@@ -116,3 +116,18 @@ def test_a_word_wider_than_the_page_is_broken() -> None:
     made = list(typesetting.lines("x" * 500, size=10, width=100))
     assert all(line.width <= 100 for line in made)
     assert sum(len(run.text) for line in made for run in line.runs) == 500
+
+
+@pytest.mark.parametrize("name", ["כהן^דוד", "Doe^Jane"])
+def test_above_each_page_the_name_stands_before_the_birth_date_whatever_its_script(
+    world: World, name: str
+) -> None:
+    world.patient.name = name
+    world.patient.save()
+    (page,) = PdfReader(io.BytesIO(pdf.render(world.sign()))).pages
+    placed: list[tuple[float, float, str]] = []
+    page.extract_text(visitor_text=lambda text, cm, tm, font, size: placed.append((tm[5], tm[4], text)))
+    top = max(y for y, _, text in placed if text.strip())
+    line = "".join(text for y, _, text in sorted(placed, key=lambda one: one[1]) if y == top)
+    assert re.search(r"4711,\s1970-01-02\s*$", line.strip()), line
+    assert "דוד"[::-1] in line or "דוד" in line or "Doe, Jane" in line

@@ -4,9 +4,9 @@ from typing import Final
 
 from web.kernel.tables import Column, Table, part
 
-_SEEN: Final = "{{ row.seen.name }} {{ row.seen.identifier }} {{ row.seen.born }} {{ row.seen.sex }}"
+_SEEN: Final = "{{ row.seen.name|isolated }} {{ row.seen.identifier }} {{ row.seen.born }} {{ row.seen.sex }}"
 _EXPECTED: Final = (
-    "{% if row.expected %}{{ row.expected.name }} {{ row.expected.identifier }}"
+    "{% if row.expected %}{{ row.expected.name|isolated }} {{ row.expected.identifier }}"
     " {{ row.expected.born }} {{ row.expected.sex }}{% endif %}"
 )
 

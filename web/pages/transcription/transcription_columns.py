@@ -21,7 +21,7 @@ TABLE: Final = Table(
             "patient",
             "Patient",
             "",
-            '<a class="name" href="{% url "dictation" row.dictation.uuid %}">{{ row.name }}</a>'
+            '<a class="name" href="{% url "dictation" row.dictation.uuid %}">{{ row.name|bdi }}</a>'
             ' <span class="quiet">{{ row.identifier }}</span>',
         ),
         Column(

@@ -21,6 +21,7 @@ from web.pages import patients
 from web.pages.worklist import worklist_filters, worklist_rows
 from web.pages.worklist.worklist_columns import TABLE
 from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent
+from worklist.patients import person_names
 from worklist.schedule import day_schedule, step_actions
 
 MOST_IN_LANES: Final = 200
@@ -109,7 +110,11 @@ def _do(
     acts, done, refused = [], [], []
     for step in steps:
         order = step.procedure.order
-        name = formats.shown(order.patient.current.name) if order.patient else order.accession_number
+        name = (
+            person_names.isolated(formats.shown(order.patient.current.name))
+            if order.patient
+            else order.accession_number
+        )
         try:
             with transaction.atomic():
                 act = step_actions.change_step(

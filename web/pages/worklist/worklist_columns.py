@@ -15,7 +15,7 @@ TABLE: Final = Table(
             "Choose",
             "",
             '<input type="checkbox" name="step" value="{{ row.step.public_id }}" data-select'
-            ' aria-label="Choose {{ row.patient.name }}">',
+            ' aria-label="Choose {{ row.patient.name|isolated }}">',
             css="box",
             is_title_hidden=True,
         ),
