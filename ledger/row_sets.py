@@ -107,6 +107,10 @@ class Table(Generic[Record]):
         values: tuple[Any, ...] = self._values(row)
         return values
 
+    def named_values(self, values: tuple[Any, ...]) -> dict[str, Any]:
+        """The values of a record, by the names of their columns."""
+        return dict(zip(self._names, values, strict=True))
+
     def changed(self, row: Record, before: tuple[Any, ...]) -> set[str]:
         """The names of the columns whose values differ from those `before`."""
         after = self._values(row)

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from archive.models import Decision
 from archive.reconcile import name_agreement
-from archive.reconcile.candidates import Candidate, described
+from archive.reconcile.candidates import Candidate, described, described_since
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import StudyEvidence
 from ledger.row_sets import Condition, any_of, rows_of
@@ -41,7 +41,7 @@ def gather(study: StudyEvidence, facility_id: int, policy: Policy) -> list[Candi
         if (room := policy.most_candidates - len(found)) > 0:
             rows = everything.filter(condition).exclude(pk__in=found).order_by("-due", "pk")
             found |= dict.fromkeys(rows.values_list("pk", flat=True)[:room])
-    return described(everything.filter(pk__in=found))
+    return described(everything.filter(pk__in=found), described_since(study, policy))
 
 
 def _taken_back(study: StudyEvidence) -> list[str]:

@@ -1,14 +1,15 @@
 """Scheduled steps with all that a verdict compares."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db.models import Min, QuerySet
 
-from archive.reconcile.study_evidence import Identity, moment
-from worklist.models import Patient, ScheduledProcedureStep, StatusEvent
+from archive.reconcile.reconcile_policy import Policy
+from archive.reconcile.study_evidence import Identity, StudyEvidence, moment
+from worklist.models import FormerDescription, Patient, ScheduledProcedureStep, StatusEvent
 from worklist.patients import identity
 from worklist.schedule import station_groups
 
@@ -23,13 +24,16 @@ _UNUSED: Final = (
     "procedure__order__patient__other_identifiers",
 )
 """Wide columns that nothing is compared with."""
+MOST_FORMER: Final = 100
+"""Corrections of records that are looked at, the newest first."""
 
 
 @dataclass(frozen=True)
 class Person:
     """Who a candidate is for: as shown, and all records and identifiers of the same person.
 
-    The first of `records` is the one that shows. `attributes` are identifiers that name no record.
+    The first of `records` is the one that shows. `attributes` are identifiers that name no record; `former`
+    is what the records said when the images came, where they were corrected since.
     """
 
     id: str = ""
@@ -37,6 +41,7 @@ class Person:
     records: tuple[Identity, ...] = ()
     universal_issuers: tuple[tuple[str, str], ...] = ()
     attributes: tuple[Identity, ...] = ()
+    former: tuple[Identity, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,17 @@ class Candidate:
     cancelled_at: str = ""
 
 
-def described(rows: QuerySet[ScheduledProcedureStep]) -> list[Candidate]:
-    """Steps with all that is compared, in the order of their ids."""
+def described_since(study: StudyEvidence, policy: Policy) -> datetime:
+    """From when on it counts what records said: devices may go on with what a worklist told them before."""
+    return datetime.fromisoformat(study.received_at) - timedelta(hours=policy.former_hours)
+
+
+def described(rows: QuerySet[ScheduledProcedureStep], since: datetime) -> list[Candidate]:
+    """Steps with all that is compared, in the order of their ids; `since` when what records said counts."""
     rows = rows.select_related("procedure__order__patient").defer(*_UNUSED)
     steps = list(rows.order_by("public_id"))
     orders = {step.procedure.order_id for step in steps}
-    people = _people(step.procedure.order.patient for step in steps)
+    people = _people((step.procedure.order.patient for step in steps), since)
     groups = station_groups.titles() if any(step.station_group for step in steps) else {}
     cancelled = _cancelled(orders)
     return [_candidate(step, people, groups, cancelled) for step in steps]
@@ -119,7 +129,7 @@ def _cancelled(orders: Iterable[int]) -> dict[tuple[int, int | None], str]:
     return {(order, step): moment(at.astimezone(UTC)) for order, step, at in ends}
 
 
-def _people(patients: Iterable[Patient | None]) -> dict[int, Person]:
+def _people(patients: Iterable[Patient | None], since: datetime) -> dict[int, Person]:
     """The person of each record, by the record's key."""
     records = {patient.pk: patient for patient in patients if patient is not None}
     if not records:
@@ -133,10 +143,25 @@ def _people(patients: Iterable[Patient | None]) -> dict[int, Person]:
     families: dict[int, list[Patient]] = {}
     for row in everyone:
         families.setdefault(row.survivor_id or row.pk, []).append(row)
-    return {pk: _person(record, families[record.survivor_id or record.pk]) for pk, record in records.items()}
+    former = _former([row.pk for family in families.values() for row in family], since)
+    return {
+        pk: _person(record, families[record.survivor_id or record.pk], former)
+        for pk, record in records.items()
+    }
 
 
-def _person(record: Patient, family: list[Patient]) -> Person:
+def _former(records: Sequence[int], since: datetime) -> dict[int, list[FormerDescription]]:
+    """What records said at a time, or between it and now, the oldest first."""
+    found: dict[int, list[FormerDescription]] = {}
+    rows = FormerDescription.objects.filter(patient__in=records, replaced_at__gte=since)
+    for row in rows.order_by("-id")[:MOST_FORMER]:
+        found.setdefault(row.patient_id, []).insert(0, row)
+    return found
+
+
+def _person(
+    record: Patient, family: list[Patient], former: Mapping[int, Sequence[FormerDescription]]
+) -> Person:
     shown = next(row for row in family if row.survivor_id is None)
     others = [row for row in family if row.pk != shown.pk]
     issuers = {(row.authority.namespace, row.authority.universal_id) for row in family}
@@ -152,5 +177,10 @@ def _person(record: Patient, family: list[Patient]) -> Person:
             Identity(named.get("value", ""), named.get("authority", ""))
             for row in [shown, *others]
             for named in row.other_identifiers
+        ),
+        former=tuple(
+            Identity(row.value, row.authority.namespace, was.name, was.birth_date, was.sex)
+            for row in [shown, *others]
+            for was in former.get(row.pk, ())
         ),
     )

@@ -8,7 +8,7 @@ from typing import Final
 from archive.reconcile import name_agreement
 from archive.reconcile.candidates import Person
 from archive.reconcile.finding import Agreement, Finding
-from archive.reconcile.reconcile_policy import Policy
+from archive.reconcile.reconcile_policy import FORMER, Policy
 from archive.reconcile.study_evidence import Identity
 from archive.reconcile.typos import one_off, one_slip, swapped
 
@@ -28,13 +28,13 @@ def _identity(seen: Identity, person: Person, policy: Policy) -> list[Finding]:
         nobody += [("birth_date", seen.birth_date), ("sex", seen.sex)]
         return [policy.finding(name, text, "", (None, "")) for name, text in nobody]
     number = policy.finding("patient_id", _cx(seen), *patient_id(seen, person, policy))
-    options = [_demographics(seen, record, policy) for record in person.records]
-    best = max(options, key=_agreement_of)
-    if best is not options[0] and _agreement_of(best) > _agreement_of(options[0]):
-        best = [_of_merged(finding) for finding in best]
-    else:
-        best = options[0]
-    return [number, *best]
+    shown, *others = [_demographics(seen, record, policy) for record in person.records]
+    former = [_demographics(seen, record, policy) for record in person.former]
+    best = max(shown, *others, *former, key=_agreement_of) if others or former else shown
+    if _agreement_of(best) > _agreement_of(shown):
+        why = "merged record" if best in others else FORMER
+        return [number, *(_of_record(finding, why) for finding in best)]
+    return [number, *shown]
 
 
 def demographics(seen: Identity, person: Person, policy: Policy) -> list[Finding]:
@@ -53,9 +53,10 @@ def _demographics(seen: Identity, record: Identity, policy: Policy) -> list[Find
     ]
 
 
-def _of_merged(finding: Finding) -> Finding:
+def _of_record(finding: Finding, why: str) -> Finding:
+    """A finding on another record than shows: what agrees exactly says which."""
     exact = finding.agreement == 1 and not finding.normaliser
-    return replace(finding, normaliser="merged record") if exact else finding
+    return replace(finding, normaliser=why) if exact else finding
 
 
 def _agreement_of(found: Iterable[Finding]) -> float:

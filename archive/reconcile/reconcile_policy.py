@@ -57,7 +57,11 @@ NAMES_FROM: Final = 0.95
 NEAR_FROM: Final = 0.5
 """The agreement from which an accession number is near enough to prefer one open step to others."""
 
-PLAIN: Final = frozenset({"", "case", "spaces", "no issuer", "merged record", "less precise", "punctuation"})
+FORMER: Final = "record corrected since"
+"""What agrees with what the record said when the images came."""
+PLAIN: Final = frozenset(
+    {"", "case", "spaces", "no issuer", "merged record", FORMER, "less precise", "punctuation"}
+)
 """Differences that are none: what agrees by these alone is `matched`, not `corrected`."""
 GUESSES: Final = frozenset({"typo", "one digit", "digits swapped", "day and month swapped"})
 """Normalisations that suppose a slip; only few of them may come together."""
@@ -101,6 +105,9 @@ class Policy(BaseModel):
     most_guesses: int = Field(1, ge=0)
     window_hours: float = Field(12, gt=0)
     shown_days: float = Field(7, gt=0)
+    former_hours: float = Field(
+        48, ge=0, description="for which devices may go on with what a record said before it was corrected"
+    )
     clear_lead: float = Field(0.1, ge=0, description="by which the best of several open steps must lead")
     shown_from: float = Field(0.2, ge=0, description="the least score of a candidate that is kept and shown")
     most_candidates: int = Field(50, ge=1, le=500)

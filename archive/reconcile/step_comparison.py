@@ -11,5 +11,6 @@ def compare(study: Study, step: ScheduledProcedureStep) -> CandidateRecord:
     """The step as a verdict keeps a candidate, with its findings and its score."""
     rules = ArchiveSection.current().reconcile
     seen = study_evidence.gather(study, study.first_quiet_at)
-    (candidate,) = candidates.described(ScheduledProcedureStep.objects.filter(pk=step.pk))
+    since = candidates.described_since(seen, rules)
+    (candidate,) = candidates.described(ScheduledProcedureStep.objects.filter(pk=step.pk), since)
     return CandidateRecord.of(scored_candidate.score(seen, candidate, rules), is_chosen=False)

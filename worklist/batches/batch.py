@@ -102,7 +102,8 @@ class Batch:
         self._newcomers = self._unlinked(differences.new[PATIENTS])
         touched = differences.touched()
         entries = [entry for part in (self._patients, self._orders) if part for entry in part.entries]
-        changed_rows.write(differences, entries)
+        former = self._snapshot.former_descriptions(differences.changed[PATIENTS])
+        changed_rows.write(differences, former, entries)
         _delete(row for one in self._aggregates() for row in one.removed)
         self._tell(touched)
 

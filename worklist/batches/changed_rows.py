@@ -4,12 +4,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from django.utils import timezone
+
 from ledger import events
 from ledger.events import Entry
 from ledger.models import Event
 from ledger.row_sets import Insertion, Table, allocate, insert_all
-from worklist.batches.row_tables import IN_ORDER, NUMBERS, PATIENTS, REFERRED_TO, VISITS
+from worklist.batches.row_tables import (
+    FORMER_DESCRIPTIONS,
+    IN_ORDER,
+    NUMBERS,
+    PATIENTS,
+    REFERRED_TO,
+    VISITS,
+)
 from worklist.orders.order_aggregate import age
+from worklist.patients.patient_records import DESCRIPTION, FormerDescriptionRecord
 
 _Record = TypeVar("_Record")
 
@@ -66,6 +76,16 @@ class Snapshot:
             before[row.id] = table.values(row)  # type: ignore[attr-defined]
         return rows
 
+    def former_descriptions(self, patients: Iterable[tuple[Any, set[str]]]) -> list[FormerDescriptionRecord]:
+        """What changed patient records said of their patients, where that was something else."""
+        now, found = timezone.now(), []
+        for row, names in patients:
+            before = PATIENTS.named_values(self._before[PATIENTS][row.id])
+            if any(before[name] for name in names.intersection(DESCRIPTION)):
+                description = {name: before[name] for name in DESCRIPTION}
+                found.append(FormerDescriptionRecord(row.id, replaced_at=now, **description))
+        return found
+
     def differences(self, rows: Mapping[Table[Any], Iterable[Any]]) -> Differences:
         """How what is there now differs from what was read."""
         found = Differences()
@@ -81,7 +101,9 @@ class Snapshot:
         return found
 
 
-def write(differences: Differences, entries: Sequence[Entry]) -> None:
+def write(
+    differences: Differences, former: Sequence[FormerDescriptionRecord], entries: Sequence[Entry]
+) -> None:
     """Give new rows their keys, write what is new and what is changed, and record events.
 
     Raises `Overtaken` where a new row's natural key is taken by now.
@@ -95,6 +117,7 @@ def write(differences: Differences, entries: Sequence[Entry]) -> None:
         for table in IN_ORDER
         if (rows := differences.new[table])
     ]
+    new.append(Insertion(FORMER_DESCRIPTIONS, former, with_id=False))
     if not insert_all([*new, *events.insertions(entries, keys)]):
         raise Overtaken
 

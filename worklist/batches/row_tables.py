@@ -7,6 +7,7 @@ from django.db import models
 
 from ledger.row_sets import Table
 from worklist.models import (
+    FormerDescription,
     Order,
     OrderNumber,
     Patient,
@@ -23,9 +24,10 @@ from worklist.orders.order_aggregate import (
     StatusEventRecord,
     StepRecord,
 )
-from worklist.patients.patient_records import LinkRecord, PatientRecord, VisitRecord
+from worklist.patients.patient_records import FormerDescriptionRecord, LinkRecord, PatientRecord, VisitRecord
 
 PATIENTS: Final = Table(Patient, PatientRecord)
+FORMER_DESCRIPTIONS: Final = Table(FormerDescription, FormerDescriptionRecord)
 LINKS: Final = Table(PatientLink, LinkRecord)
 VISITS: Final = Table(Visit, VisitRecord)
 ORDERS: Final = Table(Order, OrderRecord)

@@ -1,7 +1,7 @@
 """Patients, visits, orders, procedures, stations."""
 
 from worklist.models.order import PRESSING, Order, OrderNumber, OrderStatus, Priority, StatusEvent
-from worklist.models.patient import AssigningAuthority, LinkKind, Patient, PatientLink, Sex
+from worklist.models.patient import AssigningAuthority, FormerDescription, LinkKind, Patient, PatientLink, Sex
 from worklist.models.procedure import RequestedProcedure, ScheduledProcedureStep, StepStatus
 from worklist.models.station import ProcedureCode, Station
 from worklist.models.visit import Visit
@@ -9,6 +9,7 @@ from worklist.models.visit import Visit
 __all__ = [
     "PRESSING",
     "AssigningAuthority",
+    "FormerDescription",
     "LinkKind",
     "Order",
     "OrderNumber",

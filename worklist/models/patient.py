@@ -101,6 +101,16 @@ class Patient(PublicModel):
         return self if self.survivor is None else self.survivor
 
 
+class FormerDescription(models.Model):
+    """What a record said of its patient before it was corrected. Only ever added."""
+
+    patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="former_descriptions")
+    name = models.CharField(max_length=320, blank=True, help_text="DICOM PN")
+    birth_date = models.CharField(max_length=8, blank=True)
+    sex = models.CharField(max_length=1, blank=True)
+    replaced_at = models.DateTimeField()
+
+
 class LinkKind(models.TextChoices):
     """Why two records are one person."""
 

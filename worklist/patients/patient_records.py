@@ -5,7 +5,7 @@ The records have the columns of their tables; one that is new has a negative key
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from ledger.public_id import new_public_id
 
@@ -38,6 +38,21 @@ class PatientRecord:
     ideographic_key: str = ""
     phonetic_key: str = ""
     stamps: Stamps = field(default_factory=dict)
+
+
+DESCRIPTION: Final = ("name", "birth_date", "sex")
+"""The columns by which a patient is known to a person who looks at images."""
+
+
+@dataclass(slots=True, eq=False)
+class FormerDescriptionRecord:
+    """A row of what patient records said before they were corrected."""
+
+    patient_id: int
+    name: str
+    birth_date: str
+    sex: str
+    replaced_at: datetime
 
 
 @dataclass(slots=True, eq=False)

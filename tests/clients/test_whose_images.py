@@ -1,0 +1,92 @@
+"""Whose images these are: what a department's day brings, sent through real ports."""
+
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.images import make_study
+from tests.clients.system import System, answer_code, order_message, wait_for
+
+pytestmark = [pytest.mark.needs("storescu"), pytest.mark.timeout(300)]
+
+
+def adt(trigger: str, *segments: str) -> bytes:
+    """An admission or a change of a patient."""
+    now = time.strftime("%Y%m%d%H%M%S")
+    head = f"MSH|^~\\&|HIS|GENHOSP|RIS|RAD|{now}||ADT^{trigger}|{uuid.uuid4().hex[:16]}|P|2.5.1"
+    return "".join(f"{segment}\r" for segment in (head, f"EVN||{now}", *segments)).encode()
+
+
+def pid(value: str, name: str, born: str = "19700102", sex: str = "F") -> str:
+    return f"PID|1||{value}^^^GENHOSP^MR||{name}||{born}|{sex}"
+
+
+def say(system: System, *messages: bytes) -> None:
+    assert [answer_code(ack) for ack in system.send(*messages)] == ["AA"] * len(messages)
+
+
+Row = tuple[str, Callable[[str], list[bytes]], Callable[[str], dict[str, Any]]]
+ROWS: list[Row] = [
+    (
+        "probable",  # a registered sister whose name is one letter off
+        lambda a: [
+            adt("A04", pid(f"L{a}", f"KURZ{a[-4:]}^LENA")),
+            order_message(a, name=f"KURZ{a[-4:]}^LINA"),
+        ],
+        lambda a: {"PatientName": f"KURZ{a[-4:]}^LENA"},
+    ),
+    (
+        "probable",  # the patient ID a digit short, no accession number
+        lambda a: [order_message(a)],
+        lambda a: {"PatientID": f"P{a}"[:-1], "AccessionNumber": ""},
+    ),
+    ("probable", lambda a: [order_message(a)], lambda a: {"IssuerOfPatientID": "ELSEWHERE"}),
+    (
+        "matched",  # the authority typed with the ID
+        lambda a: [order_message(a)],
+        lambda a: {"PatientID": f"P{a}^^^GENHOSP", "IssuerOfPatientID": ""},
+    ),
+    (
+        "probable",  # the accession number typed as patient ID
+        lambda a: [order_message(a)],
+        lambda a: {"PatientID": a, "IssuerOfPatientID": "", "AccessionNumber": ""},
+    ),
+    ("matched", lambda a: [order_message(a, modality="DX")], lambda a: {"Modality": "PX"}),
+    (
+        "matched",  # corrected before the images, which the device sends as its worklist said
+        lambda a: [order_message(a), adt("A08", pid(f"P{a}", "NEUMANN^ANNA"))],
+        lambda a: {},
+    ),
+]
+
+
+def test_each_comes_to_the_verdict_that_a_careful_person_would_give(system: System, tmp_path: Path) -> None:
+    expected = {}
+    for outcome, messages, header in ROWS:
+        accession = "W" + uuid.uuid4().hex[:9].upper()
+        say(system, *messages(accession))
+        values = {"AccessionNumber": accession, **header(accession)}
+        uid = make_study(tmp_path / accession, accession, count=1, **values)
+        sent = system.dcmtk("storescu", "+sd", str(tmp_path / accession))
+        assert sent.returncode == 0, sent.stderr
+        expected[uid] = outcome
+    assert {uid: system.verdict(uid) for uid in expected} == expected
+
+
+def test_a_match_outlives_a_correction_of_its_patient(system: System, tmp_path: Path) -> None:
+    accession = "W" + uuid.uuid4().hex[:9].upper()
+    say(system, order_message(accession))
+    uid = make_study(tmp_path, accession, count=1)
+    system.dcmtk("storescu", "+sd", str(tmp_path))
+    assert system.verdict(uid) == "matched"
+    say(system, adt("A08", pid(f"P{accession}", "NEUMANN^ANNA", "19700201")))
+    later = make_study(tmp_path / "later", accession, count=1, StudyInstanceUID=uid)
+    system.dcmtk("storescu", "+sd", str(tmp_path / "later"))  # of which the verdict is made anew
+    assert later == uid and wait_for(lambda: system.study(uid)["instance_count"] == 2, 30)
+    assert wait_for(lambda: system.study(uid)["verdict"] != "pending", 30)
+    study = system.study(uid)
+    assert (study["verdict"], study["patient"]["name"]) == ("matched", "NEUMANN^ANNA")
