@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import RequestFactory
 
+from archive.decisions.decision_frame import SecondPersonNeeded
 from interfaces.hl7.inbound import error_codes
 from ledger import errors
 from ledger.errors import Refused
@@ -21,6 +22,7 @@ HTTP_AND_HL7 = {
     errors.Conflict: (409, 207),
     errors.Forbidden: (403, 207),
     StateConflict: (409, 207),
+    SecondPersonNeeded: (409, 207),
 }
 
 
