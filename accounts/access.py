@@ -36,6 +36,7 @@ _MAY: dict[str, frozenset[Role]] = {
     "reading.supervise": frozenset({Role.ADMINISTRATOR}),
     "dictation.hear": _READERS | {Role.TRANSCRIPTIONIST},
     "transcription.type": frozenset({Role.TRANSCRIPTIONIST}),
+    "quality.view": frozenset({Role.TECHNOLOGIST, Role.MANAGER, Role.RADIOLOGIST, Role.ADMINISTRATOR}),
     "turnaround.view": frozenset({Role.MANAGER, Role.RADIOLOGIST, Role.ADMINISTRATOR}),
 }
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, field_serializer
 
@@ -21,6 +21,28 @@ class CoercionScope(StrEnum):
     """None: objects keep what they came with, but for the study that a split gave them."""
 
 
+RejectReason = Annotated[str, Field(min_length=1, max_length=60)]
+REJECT_REASONS: Final = (
+    "Positioning",
+    "Anatomy cut off",
+    "Rotation or angulation",
+    "Patient motion",
+    "Breathing or inspiration",
+    "Exposure too low",
+    "Exposure too high",
+    "Collimation",
+    "Artifact on the patient",
+    "Artifact of the detector",
+    "Grid",
+    "Wrong or missing marker",
+    "Wrong patient, side or exam",
+    "Equipment failure",
+    "Processing failure",
+    "Other",
+)
+"""Why a radiograph is not presented for diagnosis, along the classes of AAPM TG-305."""
+
+
 class ArchiveSection(Section):
     """The policies of the archive. `reconcile` overrides the default policy key by key."""
 
@@ -29,6 +51,7 @@ class ArchiveSection(Section):
     quiet_seconds: float = Field(60, ge=0)
     min_free_mib: int = Field(200, ge=0)
     reconcile: Policy = Policy()
+    reject_reasons: list[RejectReason] = Field(list(REJECT_REASONS), min_length=1, max_length=50)
     amend: CoercionScope = CoercionScope.ALL
 
     @property

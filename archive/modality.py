@@ -6,5 +6,7 @@ DOCUMENTS: Final = frozenset({"SR", "DOC", "KO", "PR"})
 """What is written about images: reports, documents, key object selections, presentation states."""
 NOT_ACQUIRED: Final = DOCUMENTS | {"SEG", "REG", "RTSTRUCT", "PLAN", "AU", "HD"}
 """What comes along with any study: no device took it of the patient in the exam."""
+RADIOGRAPHS: Final = frozenset({"CR", "DX", "MG", "RG", "PX", "IO"})
+"""Projections, each of which is an exposure of its own."""
 UNSPECIFIC: Final = NOT_ACQUIRED | {"OT"}
 """What says nothing of the procedure."""

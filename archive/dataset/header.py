@@ -78,6 +78,7 @@ class SeriesHeader(TypedDict):
     protocol_name: str
     station_name: str
     performing_physician: Name
+    operators_name: Name
     requests: list[Request]
     performed_start_date: str
     performed_start_time: str
@@ -97,6 +98,7 @@ class InstanceHeader(TypedDict):
     columns: int | None
     frames: str
     image_type: list[str]
+    view_position: str
     procedure_codes: list[Code]  # Procedure Code Sequence: what was done
     performed_protocol_codes: list[Code]
 
@@ -212,6 +214,7 @@ def _series(top: Attributes) -> SeriesHeader:
         protocol_name=top.text(0x00181030),
         station_name=top.text(0x00081010),
         performing_physician=top.name(0x00081050),
+        operators_name=top.name(0x00081070),
         requests=[_request(item) for item in top.items(0x00400275)[:_MOST_ITEMS]],
         performed_start_date=top.text(0x00400244),
         performed_start_time=top.text(0x00400245),
@@ -243,6 +246,7 @@ def _instance(top: Attributes) -> InstanceHeader:
         columns=top.number(0x00280011),
         frames=top.text(0x00280008),
         image_type=top.texts(0x00080008),
+        view_position=top.text(0x00185101),
         procedure_codes=_codes(top, 0x00081032),
         performed_protocol_codes=_codes(top, 0x00400260),
     )

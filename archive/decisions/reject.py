@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from accounts.actor import Actor
+from archive.archive_section import ArchiveSection
 from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.needs import Choice, ChosenFrom, Need
 from archive.models import Hidden, Study
@@ -31,12 +32,24 @@ CODE: Final = Need(
 )
 
 
+CAUSE: Final = Need(
+    name="cause",
+    meaning="what was wrong with the images, one of the site's `reject_reasons` (AAPM TG-305)",
+    prompt="Choose what was wrong with the images.",
+    example="Positioning",
+    chosen_from=ChosenFrom.MANY,
+    label="What was wrong",
+    choices=lambda study: [Choice(text, text) for text in ArchiveSection.current().reject_reasons],
+)
+
+
 @dataclass(frozen=True)
 class RejectParameters(Parameters):
-    """The code and its meaning."""
+    """The code and its meaning; what was wrong, if that was said."""
 
     code: str
     meaning: str
+    cause: str | None = None
 
 
 @register
@@ -53,6 +66,7 @@ class Reject(DecisionType):
     example_reason = "moved during the scan"
 
     code: str = field(metadata={"need": CODE})
+    cause: str | None = field(default=None, metadata={"need": CAUSE})
 
     def check(self, study: Study) -> None:
         """The code is one that a person may give."""
@@ -61,9 +75,12 @@ class Reject(DecisionType):
         if self.code not in REJECTION_CODES:
             allowed = ", ".join(f"{number} {meaning}" for number, meaning in REJECTION_CODES.items())
             raise Invalid(f"{self.code!r} is none of {allowed}", CODE.field)
+        known = ArchiveSection.current().reject_reasons
+        if self.cause and self.cause not in known:
+            raise Invalid(f"{self.cause!r} is none of {', '.join(known)}", CAUSE.name)
 
     def act(self, study: Study, by: Actor) -> RejectParameters:
         """Hide and unlink it."""
         study.hidden = Hidden.REJECTED
         apply_verdict.set_links(study, None, [])
-        return RejectParameters(self.code, REJECTION_CODES[self.code])
+        return RejectParameters(self.code, REJECTION_CODES[self.code], self.cause)

@@ -85,7 +85,9 @@ def add_to_series(series: Series, header: Header, calling_ae: str) -> None:
 def of_instance(header: Header) -> InstanceColumns:
     """The columns of an instance."""
     own = header["instance"]
-    others: dict[str, object] = {name: own[name] for name in (*_TIMES, "image_type") if own[name]}
+    others: dict[str, object] = {
+        name: own[name] for name in (*_TIMES, "image_type", "view_position") if own[name]
+    }
     if header["problems"]:
         others["problems"] = header["problems"]
     frames = own["frames"]

@@ -129,6 +129,7 @@ class SeriesValues:
 
     protocol_name: str = ""
     performing_physician: str = ""
+    operators_name: str = ""
     performed_start_date: str = ""
     performed_start_time: str = ""
     performed_step_uid: str = ""
@@ -151,6 +152,7 @@ class SeriesValues:
         self.performing_physician = self.performing_physician or printable(
             series["performing_physician"]["raw"]
         )
+        self.operators_name = self.operators_name or printable(series["operators_name"]["raw"])
         self.performed_start_date = self.performed_start_date or printable(series["performed_start_date"])
         self.performed_start_time = self.performed_start_time or printable(series["performed_start_time"])
         self.performed_step_uid = self.performed_step_uid or printable(series["performed_step_uid"])

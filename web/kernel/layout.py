@@ -44,18 +44,27 @@ ENTRIES: Final = (
     Entry("reading", "Reading", "report.view"),
     Entry("transcription", "Transcription", "transcription.type"),
     Entry("turnaround", "Turnaround", "turnaround.view"),
+    Entry("quality", "Quality", "quality.view"),
     Entry("messages", "Messages", "message.view"),
     Entry("administration", "Administration", "queue.view"),
 )
 
 _RAILS: Final[Mapping[Role, tuple[str, ...]]] = {
-    Role.TECHNOLOGIST: ("worklist", "exceptions", "reading"),
-    Role.RADIOLOGIST: ("reading", "exceptions", "worklist", "turnaround"),
+    Role.TECHNOLOGIST: ("worklist", "exceptions", "reading", "quality"),
+    Role.RADIOLOGIST: ("reading", "exceptions", "worklist", "turnaround", "quality"),
     Role.RESIDENT: ("reading", "exceptions", "worklist"),
     Role.TRANSCRIPTIONIST: ("transcription", "reading"),
-    Role.MANAGER: ("turnaround", "exceptions", "worklist", "reading"),
+    Role.MANAGER: ("turnaround", "quality", "exceptions", "worklist", "reading"),
     Role.INTEGRATOR: ("messages", "exceptions", "worklist", "administration"),
-    Role.ADMINISTRATOR: ("worklist", "exceptions", "reading", "turnaround", "messages", "administration"),
+    Role.ADMINISTRATOR: (
+        "worklist",
+        "exceptions",
+        "reading",
+        "turnaround",
+        "quality",
+        "messages",
+        "administration",
+    ),
     Role.REFERRER: (),
 }
 """What each role works with, what it begins its day with first."""

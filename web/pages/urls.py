@@ -7,6 +7,7 @@ from web.pages import omnisearch, orders, patients, sign_in, studies, viewer
 from web.pages.administration import audit_trail, queues, site, tabs, tokens, users
 from web.pages.exceptions import decision_form, exception, exception_list
 from web.pages.messages import message, message_list, message_repair, outbound_message
+from web.pages.quality import reject_rates
 from web.pages.reading import reading_actions, reading_worklist, report_editor, report_versions
 from web.pages.stations import station, station_list
 from web.pages.transcription import transcription_editor, transcription_queue
@@ -44,6 +45,8 @@ urlpatterns = [
     path("transcription/<str:key>", transcription_editor.dictation, name="dictation"),
     path("turnaround", turnaround_page.turnaround, name="turnaround"),
     path("turnaround.csv", turnaround_page.table, name="turnaround-csv"),
+    path("quality", reject_rates.rejects, name="quality"),
+    path("quality.csv", reject_rates.table, name="quality-csv"),
     path("messages", message_list.messages, name="messages"),
     path("messages/destinations/<path:name>", outbound_message.destination, name="destination"),
     path("messages/<str:public_id>", message.message, name="message"),
