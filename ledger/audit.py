@@ -1,7 +1,7 @@
 """The audit trail (DICOM PS3.15 A.5): who did what to whose data, recorded in the act's own transaction."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ledger.models import AuditEvent
+from ledger.models import AuditedThing, AuditEvent
 
 # Event IDs (PS3.16 CID 400).
 APPLICATION_ACTIVITY: Final = "110100"
@@ -33,6 +33,9 @@ _REMEMBERED: Final = 50_000
 
 Thing = tuple[str, str]
 """A type and an id, such as `("study", "1.2.840…")`."""
+
+FOUND_BY: Final = frozenset({"patient", "study", "order", "reading_item", "report"})
+"""Types of things by whose id the trail is searched."""
 
 _recent: "OrderedDict[tuple[str, str, int, Thing], float]" = OrderedDict()
 
@@ -59,7 +62,7 @@ class AuditedActor(Protocol):
 def note(actor: AuditedActor, code: str, action: str, *things: Thing, outcome: int = SUCCESS) -> None:
     """Write down an act, in its own transaction."""
     assert connection.in_atomic_block, "an audit event is part of the act's own transaction"
-    AuditEvent.objects.create(
+    event = AuditEvent.objects.create(
         code=code,
         action=action,
         outcome=outcome,
@@ -68,6 +71,8 @@ def note(actor: AuditedActor, code: str, action: str, *things: Thing, outcome: i
         interface=actor.interface,
         objects_named=[{"type": type_, "id": id_} for type_, id_ in things],
     )
+    if found := {id_[:200] for type_, id_ in things if type_ in FOUND_BY and id_}:
+        AuditedThing.objects.bulk_create(AuditedThing(event=event, thing=id_) for id_ in sorted(found))
 
 
 def note_reading(actor: AuditedActor, code: str, *things: Thing) -> None:
@@ -131,10 +136,13 @@ def find(
     failed: bool = False,
     since: datetime | None = None,
     until: datetime | None = None,
+    things: Collection[str] | None = None,
 ) -> QuerySet[AuditEvent]:
-    """The trail, the newest first; `until` is not included."""
+    """The trail, the newest first; `until` is not included. With `things` what names one of their ids."""
     wanted: dict[str, Any] = {"actor": actor, "code": code, "at__gte": since, "at__lt": until}
     rows = AuditEvent.objects.filter(**{name: value for name, value in wanted.items() if value})
+    if things is not None:
+        rows = rows.filter(pk__in=AuditedThing.objects.filter(thing__in=things).values("event"))
     return (rows.exclude(outcome=SUCCESS) if failed else rows).order_by("-at", "-id")
 
 

@@ -54,6 +54,16 @@ class AuditEvent(PublicModel):
         ]
 
 
+class AuditedThing(models.Model):
+    """One thing that an audit event names, so that all about a patient or a study is found."""
+
+    event = models.ForeignKey(AuditEvent, on_delete=models.CASCADE, related_name="things")
+    thing = models.CharField(max_length=200)
+
+    class Meta:
+        indexes = [models.Index(fields=["thing", "event"], name="audited_thing")]
+
+
 class JobState(models.TextChoices):
     """Where a piece of work stands."""
 

@@ -82,6 +82,7 @@ urlpatterns = [
         name="administration-quarantined-file",
     ),
     path("administration/audit", audit_trail.trail, name="administration-audit"),
+    path("administration/audit.csv", audit_trail.table, name="administration-audit-csv"),
     path("viewer", viewer.viewer, name="viewer"),
     path("viewer/", viewer.with_slash),
     path("viewer/<slug:source>", viewer.viewer),

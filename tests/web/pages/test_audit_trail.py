@@ -1,0 +1,86 @@
+"""The audit trail by patient, user, study and day, and as CSV."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Facility, Role
+from ledger import audit
+from ledger.models import AuditEvent
+from tests.archive.hospital import Hospital
+from tests.web.markup import read
+from tests.web.pages.world import person, signed_in
+from tests.web.rest.conftest import hospital as hospital
+
+pytestmark = pytest.mark.django_db
+
+
+def trail(browser: Client, **query: str) -> list[list[str]]:
+    """Who did what kind of thing, the newest first; not that somebody looked at the trail."""
+    answer = browser.get("/administration/audit.csv", query)
+    assert answer["Content-Type"].startswith("text/csv")
+    header, *rows = csv.reader(io.StringIO(b"".join(answer).decode()))  # type: ignore[call-overload]
+    assert header[:2] == ["at", "user"]
+    return [[row[1], row[3]] for row in rows if row[3] not in ("export", "query")]
+
+
+@pytest.fixture
+def admin(facility: Facility) -> Client:
+    return signed_in(person(facility, Role.ADMINISTRATOR))
+
+
+def test_all_about_a_patient_or_a_study_is_found(
+    hospital: Hospital, facility: Facility, admin: Client
+) -> None:
+    patient, other = hospital.patient(), hospital.patient("P2", "REAL^RITA")
+    order = hospital.order("A1", patient)
+    study = hospital.study("A1")
+    tess = signed_in(person(facility, Role.TECHNOLOGIST))
+    tess.get(f"/patients/{other.public_id}")
+    tess.get(f"/orders/{order.public_id}")
+    signed_in(person(facility, Role.RADIOLOGIST)).get(f"/studies/{study.study_instance_uid}")
+    of_anna = trail(admin, patient="P1")
+    assert {tuple(one) for one in of_anna} >= {
+        ("technologist", "order record"),
+        ("radiologist", "images seen"),
+        ("radiologist", "patient record"),
+    }
+    assert trail(admin, patient="P1^^^GENHOSP") == of_anna
+    assert trail(admin, patient="P2") == [["technologist", "patient record"]]
+    assert trail(admin, study="A1") == trail(admin, study=study.study_instance_uid)
+    assert ["radiologist", "images seen"] in trail(admin, study="A1")
+    assert trail(admin, patient="P1", actor="technologist", kind=audit.ORDER_RECORD) == [
+        ["technologist", "order record"]
+    ]
+    for nobody in ("P9", "P1^^^OTHER", "\0"):
+        assert trail(admin, patient=nobody) == [] or nobody == "\0"
+    page = read(admin.get("/administration/audit", {"patient": "P2"}))
+    assert "patient record" in page and "images seen" not in page.partition("<tbody")[2]
+
+
+def test_of_one_day(hospital: Hospital, facility: Facility, admin: Client) -> None:
+    signed_in(person(facility, Role.TECHNOLOGIST)).get(f"/patients/{hospital.patient().public_id}")
+    today = timezone.localdate()
+    assert trail(admin, patient="P1", day=f"{today}")
+    AuditEvent.objects.filter(actor="technologist").update(at=timezone.now() - timedelta(days=3))
+    assert trail(admin, patient="P1", day=f"{today}") == []
+    assert trail(admin, patient="P1", day="no day")
+
+
+def test_taking_it_away_is_for_administrators_and_in_the_trail(facility: Facility, admin: Client) -> None:
+    assert signed_in(person(facility, Role.MANAGER)).get("/administration/audit.csv").status_code == 403
+    trail(admin, patient="=1+1")
+    row = AuditEvent.objects.get(code=audit.EXPORT)
+    assert row.actor == "administrator" and "patient" in row.objects_named[0]["id"]
+
+
+def test_what_a_spreadsheet_would_take_for_a_formula_is_harmless(facility: Facility, admin: Client) -> None:
+    with transaction.atomic():
+        AuditEvent.objects.create(code=audit.QUERY, action="R", actor="=1+1")
+    answer = b"".join(admin.get("/administration/audit.csv")).decode()  # type: ignore[call-overload]
+    assert ",'=1+1," in answer
