@@ -84,7 +84,7 @@ def decide(
     if decision.links is Links.ORDER:
         study_reconciled.send(sender=None, study=study, outcome=decision.kind, origin_text=origin)
     study_settled.send(sender=None, study=study)
-    decision.finish(row, study)
+    decision.finish(row, study, by)
     if not decision.pins:
         reconcile_job.judge_now(study)
     return row

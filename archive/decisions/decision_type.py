@@ -39,8 +39,9 @@ class Parameters:
 
     @classmethod
     def of(cls, decision: Decision) -> Self:
-        """What was kept of a decision of this kind."""
-        return cls(**decision.parameters)
+        """What was kept of a decision of this kind, or of one that keeps more."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in decision.parameters.items() if name in known})
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class DecisionType(ABC):
     def act(self, study: Study, by: Actor) -> Parameters:
         """Do it to the locked study, whose `patient` and `hidden` are saved then; say what to keep of it."""
 
-    def finish(self, decision: Decision, study: Study) -> None:
+    def finish(self, decision: Decision, study: Study, by: Actor) -> None:
         """Do what follows once the decision is recorded."""
         return
 

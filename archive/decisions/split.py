@@ -85,7 +85,7 @@ class Split(DecisionType):
         _recount(study, part)
         return SplitParameters(uids, part.public_id, part.study_instance_uid)
 
-    def finish(self, decision: Decision, study: Study) -> None:
+    def finish(self, decision: Decision, study: Study, by: Actor) -> None:
         """Judge the part at once; the study itself is, since nothing pins it."""
         part = _part_of(decision)
         events.record(

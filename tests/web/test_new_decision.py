@@ -47,7 +47,7 @@ class MoveRoom(DecisionType):
     """The images are of this patient, and were made in this room."""
 
     kind = "move_room"
-    key = "8"
+    key = "9"
     title = "Move room"
     does = "Say in which room the images were made."
     done = "moved to another room"
@@ -140,7 +140,7 @@ def test_the_page_has_its_key_its_choices_and_its_undo(
     browser, path = Client(), f"/exceptions/{row.public_id}"
     browser.force_login(user)
     button = re.search(r'<button[^>]*value="move_room"[^>]*>', browser.get(path).content.decode())
-    assert button and 'data-key="8"' in button[0] and MoveRoom.does in button[0]
+    assert button and 'data-key="9"' in button[0] and MoveRoom.does in button[0]
     sent = {"action": "move_room", "revision": 0, "reason": "seen both", "target": f"|{body['patient']}"}
     asked = browser.post(f"{path}/preview", sent)
     assert "Choose the room." in words(asked) and "The new scanner" in words(asked)

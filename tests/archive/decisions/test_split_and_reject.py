@@ -15,6 +15,7 @@ from archive.decisions.decision_frame import decide as decide_on
 from archive.decisions.decision_type import DecisionType
 from archive.decisions.preview import preview
 from archive.decisions.reject import Reject
+from archive.decisions.reject_series import RejectSeries
 from archive.decisions.split import Split
 from archive.decisions.undo import undo as undo_decision
 from archive.models import Decision, Instance, Series, Study, StudyException, Verdict
@@ -307,3 +308,42 @@ def test_a_doubtful_study_is_under_investigation(hospital: Hospital, two: Study,
     assert study_search.under_investigation([two, other]) == {two.pk}
     decide(Accept(), two, user)
     assert study_search.under_investigation([two, other]) == set()
+
+
+def test_a_rejected_series_is_hidden_counted_and_comes_back(two: Study, user: User) -> None:
+    before = rows(two)
+    decision = decide(RejectSeries(["1.2.3.2"], "113001", "Positioning"), two, user)
+    part = Study.objects.get(public_id=decision.parameters["study"])
+    assert (part.hidden, part.series.count()) == ("rejected", 1)
+    assert study_search.studies(user=user).get() == two
+    assert Study.objects.get(pk=two.pk).verdict == "matched", "what is left is judged by itself"
+    kept = Decision.objects.get(study=part).parameters
+    assert (kept["code"], kept["cause"]) == ("113001", "Positioning")
+    undo(two, user)
+    assert rows(two) == before
+    part.refresh_from_db()
+    assert part.hidden == "joined"
+
+
+def test_what_comes_later_for_a_rejected_series_stays_hidden(
+    hospital: Hospital, two: Study, user: User
+) -> None:
+    decision = decide(RejectSeries(["1.2.3.2"], "113001"), two, user)
+    take(10, **RITA)
+    indexed()
+    part = Study.objects.get(public_id=decision.parameters["study"])
+    hospital.judged(part)
+    part.refresh_from_db()
+    assert (part.instance_count, part.hidden, part.patient) == (2, "rejected", None)
+
+
+@pytest.mark.parametrize(
+    ("series", "code", "cause"),
+    [([], "113001", None), (["1.2.3.2"], "1", None), (["1.2.3.2"], "113001", "x")],
+)
+def test_a_rejection_of_series_names_series_code_and_reason(
+    two: Study, user: User, series: list[str], code: str, cause: str | None
+) -> None:
+    with pytest.raises((Invalid, Missing)):
+        decide(RejectSeries(series, code, cause), two, user)
+    assert not Decision.objects.exists()
