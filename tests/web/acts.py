@@ -375,6 +375,13 @@ ACTS = (
         )
     ),
     Act(
+        outbox.try_now,
+        "message.replay",
+        lambda d: {"destination": d.outbound("waiting").destination},
+        (EXPORT, "E"),
+        of_facility=False,
+    ),
+    Act(
         users.make,
         "user.manage",
         lambda d: {

@@ -1,12 +1,16 @@
-"""The status lights: each listener, process and queue, with its age or what is wrong with it."""
+"""The status lights: each listener, process and queue, with its age or what is wrong with it.
+
+Who runs the system sees all of them; who works with patients sees one, in the words of a department.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Min
 from django.urls import reverse
 
+from accounts import access
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.outbound import message_status
 from ledger import clock, heartbeat, jobs, readiness
@@ -35,6 +39,17 @@ _REMEDY: Final = {
     "out": "The messages wait and go out by themselves. See Messages, and ask whoever runs the receiver.",
     "work": "Failed work is kept and can be run again. An administrator sees it among the queues.",
 }
+_CLINICAL: Final = {
+    "storage": "Hardly any room for new images",
+    "dicom": "Modalities can't send images or read the worklist",
+    "hl7": "No new orders from the HIS",
+    "worker": "New images are not checked",
+    "work": "Some work on images or reports is late",
+    "sweeper": "Some work may be late",
+}
+"""What a part that fails means to a technologist, a radiologist or a transcriptionist; the worst first."""
+_CLINICAL_KINDS: Final = {"results": "Reports", "order_status": "Order status"}
+_RANK: Final = {DOWN: 0, LATE: 1, OK: 2}
 
 
 @dataclass(frozen=True)
@@ -44,16 +59,17 @@ class Light:
     name: str
     state: str
     text: str = ""
+    title: str = ""
 
     @property
     def label(self) -> str:
         """What it is called on pages."""
-        return _LABELS.get(self.name, self.name)
+        return self.title or _LABELS.get(self.name, self.name)
 
     @property
     def what(self) -> str:
         """What the part does."""
-        return _WHAT[self.name]
+        return _WHAT.get(self.name, "State of the system")
 
     @property
     def remedy(self) -> str:
@@ -70,6 +86,43 @@ def lights() -> list[Light]:
     """All lights, in a fixed order."""
     processes = [_process(name, age) for name, age in readiness.ages().items()]
     return [Light("web", OK), *processes, _storage(), _out(), _work()]
+
+
+def shown_to(user: Any) -> list[Light]:
+    """All lights for who can do something about each; one light for everybody else."""
+    found = lights()
+    return found if access.can(user, "queue.view") else [clinical(found)]
+
+
+def clinical(found: list[Light]) -> Light:
+    """The one light: the worst that a person at work would notice, and how much else there is."""
+    by_name = {light.name: light for light in found}
+    wrong = [
+        Light(name, by_name[name].state, title=words)
+        for name, words in _CLINICAL.items()
+        if by_name[name].state != OK
+    ]
+    wrong = sorted([*wrong, *_delayed()], key=lambda light: _RANK[light.state])
+    if not wrong:
+        return Light("state", OK, title="System")
+    more = f"and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    return Light(wrong[0].name, wrong[0].state, more, wrong[0].title)
+
+
+def _delayed() -> list[Light]:
+    """What other systems have not been told for too long, whatever keeps it; reports first."""
+    now = clock.now()
+    status = (OutboundStatus.WAITING, *message_status.STUCK)
+    rows = OutboundMessage.objects.filter(
+        destination__is_active=True, status__in=status, created_at__lt=now - SLOW, kind__in=_CLINICAL_KINDS
+    )
+    oldest = rows.values("kind", "destination__name").annotate(oldest=Min("created_at"))
+    found = oldest.order_by("-kind", "oldest").values_list("kind", "destination__name", "oldest")
+    return [_delay(_CLINICAL_KINDS[kind], to, now - since) for kind, to, since in found]
+
+
+def _delay(what: str, to: str, age: timedelta) -> Light:
+    return Light("out", LATE if age < STANDS else DOWN, title=f"{what} to {to} delayed {duration(age)}")
 
 
 def duration(span: timedelta) -> str:

@@ -17,9 +17,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import access
 from accounts.models import Facility, Role, User
+from interfaces.hl7.outbound import delivery_queues
 from ledger.errors import Forbidden
-from web.kernel import authorization
-from web.kernel.health import lights
+from web.kernel import authorization, health
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 
@@ -79,7 +79,7 @@ def page(
     around = {
         "rail": rail(user),
         "here": f"/{request.path.split('/')[1]}",
-        "health": lights(),
+        "health": health.shown_to(user),
         "zone": zone.key,
         "facilities": facilities_of(request),
         "themes": [(key, title, key == theme_of(request)) for key, title in THEMES.items()],
@@ -215,7 +215,9 @@ def start(request: HttpRequest) -> HttpResponse:
 @require_safe
 def status(request: HttpRequest) -> HttpResponse:
     """What each light means, and what to do about those that are not green."""
-    return page(request, "web/status.html")
+    found, may_try = health.lights(), access.can(request.user, "message.replay")
+    standing = [queue for queue in delivery_queues.queues() if queue.destination.stalled_since]
+    return page(request, "web/status.html", {"lights": found, "standing": standing, "may_try": may_try})
 
 
 def theme_of(request: HttpRequest) -> str:

@@ -48,6 +48,7 @@ urlpatterns = [
     path("quality", reject_rates.rejects, name="quality"),
     path("quality.csv", reject_rates.table, name="quality-csv"),
     path("messages", message_list.messages, name="messages"),
+    path("messages/destinations/<path:name>/try-now", outbound_message.try_now, name="destination-try-now"),
     path("messages/destinations/<path:name>", outbound_message.destination, name="destination"),
     path("messages/<str:public_id>", message.message, name="message"),
     path("messages/<str:public_id>/raw", message.raw, name="message-raw"),

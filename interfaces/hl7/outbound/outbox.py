@@ -84,6 +84,20 @@ def skip(message: OutboundMessage, *, by: Actor, reason: str) -> None:
     _step("skip", message, by, reason)
 
 
+def try_now(destination: Destination, *, by: Actor) -> None:
+    """End the pause of what waits for a destination, so that it is tried at once.
+
+    The order of the messages stays, and so does the count of their attempts: where there is still no
+    answer, the pause goes on as long as it was.
+    """
+    by.require("message.replay")
+    waiting = OutboundMessage.objects.filter(destination=destination, status=OutboundStatus.WAITING)
+    with transaction.atomic():
+        waiting.filter(not_before__gt=clock.now()).update(not_before=clock.now())
+        audit.note(by, audit.EXPORT, audit.EXECUTE, ("destination", destination.name))
+        jobs.enqueue(JOB, destination.name)
+
+
 def _step(name: str, message: OutboundMessage, by: Actor, reason: str) -> None:
     by.require("message.replay")
     waits = message_status.TRANSITIONS[name].after == OutboundStatus.WAITING

@@ -129,6 +129,90 @@ def test_work_that_waits_or_failed_is_seen(db: None) -> None:
     assert state("work") == ("down", "1 failed for good")
 
 
+def late_report(minutes: int, **values: Any) -> OutboundMessage:
+    """A report that the HIS has not been told of for so long."""
+    his = Destination.objects.create(name="HIS", host="h", port=1, **values)
+    later = timezone.now() + timedelta(minutes=4)
+    message = OutboundMessage.objects.create(
+        destination=his,
+        key="k",
+        kind="results",
+        message_type="ORU",
+        control_id="1",
+        facts={},
+        not_before=later,
+    )
+    OutboundMessage.objects.update(created_at=clock.now() - timedelta(minutes=minutes))
+    return message
+
+
+def all_well() -> list[health.Light]:
+    names = ("web", "dicom", "hl7", "worker", "sweeper", "storage", "out", "work")
+    return [health.Light(name, health.OK) for name in names]
+
+
+def top_bar(page: str) -> str:
+    bar = page[page.index('id="health"') :]
+    return bar[: bar.index("</ul>")]
+
+
+def test_clinicians_see_one_light_in_their_words(facility: Facility, monkeypatch: Any) -> None:
+    monkeypatch.setattr("web.kernel.health.lights", all_well)
+    client = signed_in(person(facility, Role.RADIOLOGIST))
+    bar = top_bar(read(client.get("/status")))
+    assert bar.count("<li>") == 1 and "light ok" in bar
+    late_report(14)
+    bar = top_bar(read(client.get("/status")))
+    assert bar.count("<li>") == 1 and "light late" in bar and "Reports to HIS delayed 14 min" in bar
+
+
+@pytest.mark.parametrize("status", ["waiting", "held", "stopped"])
+def test_a_report_is_delayed_whatever_keeps_it(db: None, status: str) -> None:
+    late_report(20)
+    OutboundMessage.objects.update(status=status)
+    light = health.clinical(all_well())
+    assert (light.state, light.label) == ("down", "Reports to HIS delayed 20 min")
+
+
+@pytest.mark.parametrize("status", ["delivered", "skipped"])
+def test_a_report_that_nobody_waits_for_is_not_delayed(db: None, status: str) -> None:
+    late_report(20)
+    OutboundMessage.objects.update(status=status)
+    assert health.clinical(all_well()).state == "ok"
+
+
+@pytest.mark.parametrize("name", ["dicom", "hl7", "worker", "sweeper", "storage", "work"])
+def test_the_one_light_shows_the_worst_and_counts_the_rest(db: None, name: str) -> None:
+    late_report(5)
+    others = [light for light in all_well() if light.name != name]
+    light = health.clinical([*others, health.Light(name, health.DOWN, "x")])
+    assert (light.name, light.state, light.text) == (name, "down", "and 1 more")
+
+
+def test_who_runs_the_system_sees_all_lights(facility: Facility) -> None:
+    for role in (Role.ADMINISTRATOR, Role.INTEGRATOR):
+        assert top_bar(read(signed_in(person(facility, role)).get("/status"))).count("<li>") == 8
+
+
+def test_a_standing_queue_can_be_tried_now(facility: Facility) -> None:
+    message = late_report(3, stalled_since=clock.now() - timedelta(minutes=3))
+    client = signed_in(person(facility, Role.INTEGRATOR))
+    for page in ("/status", "/messages/destinations/HIS"):
+        assert "Try HIS now" in read(client.get(page))
+    response = client.post("/messages/destinations/HIS/try-now", {"next": "/status"})
+    assert response["Location"] == "/status"
+    message.refresh_from_db()
+    assert message.not_before <= clock.now()
+    assert Job.objects.get(kind="hl7.deliver", key="HIS").not_before <= clock.now()
+
+
+def test_clinicians_are_not_offered_to_try_a_queue(facility: Facility) -> None:
+    late_report(3, stalled_since=clock.now() - timedelta(minutes=3))
+    client = signed_in(person(facility, Role.RADIOLOGIST))
+    assert "Try HIS now" not in read(client.get("/status"))
+    assert client.post("/messages/destinations/HIS/try-now").status_code == 403
+
+
 def test_every_light_leads_to_its_reason_and_its_remedy(user: User) -> None:
     page = read(signed_in(user).get("/status"))
     assert 'href="/status#dicom"' in page and '<tr id="dicom">' in page

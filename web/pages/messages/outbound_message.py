@@ -82,6 +82,18 @@ def act(request: HttpRequest, public_id: str, act: str) -> HttpResponse:
     return HttpResponseRedirect(here)
 
 
+@require_POST
+@layout.may("message.replay")
+def try_now(request: HttpRequest, name: str) -> HttpResponse:
+    """Try a destination that gives no answer again at once, instead of when its pause is over."""
+    row = Destination.objects.filter(name=name, is_active=True).first()
+    if row is None:
+        raise Http404
+    outbox.try_now(row, by=actor_of(request))
+    layout.flash(request, f"{name} is tried now.")
+    return HttpResponseRedirect(layout.back_to(request, reverse("destination", args=[name])))
+
+
 @require_safe
 @layout.may("message.view")
 def destination(request: HttpRequest, name: str) -> HttpResponse:
@@ -94,6 +106,7 @@ def destination(request: HttpRequest, name: str) -> HttpResponse:
     authorization.note_reading(request, audit.QUERY, *(("message", one.public_id) for one in cut.rows))
     context = {
         "queue": delivery_queues.queue_of(row),
+        "may_try": access.can(request.user, "message.replay"),
         "table": WAITING,
         "paging": cut.with_rows(listed(cut.rows)),
         "timeline": timelines.of("destination", row.name, 50),
