@@ -116,6 +116,11 @@ class Policy(BaseModel):
     similar_modalities: list[list[str]] = SIMILAR_MODALITIES
     issuer_aliases: dict[str, str] = {}
     shortest_naming_id: int = Field(4, ge=1, description="a shorter procedure or step ID names nothing alone")
+    accept_late_order: str = Field(
+        "never",
+        pattern="^(never|exact)$",
+        description="`exact`: images of an order that comes later go on where everything agrees exactly",
+    )
     other_id_same_demographics: str = Field("mismatch", pattern="^(mismatch|probable)$")
 
     @field_validator("weights")

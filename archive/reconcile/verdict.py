@@ -168,7 +168,9 @@ def _weigh(
     if doubt := _doubt(chosen, unresolved, policy):
         return _Ruling(Outcome.PROBABLE, doubt, chosen)
     used = {finding.normaliser for one in chosen for finding in _normalised(one)}
-    if late := _late(study, chosen):
+    late = _late(study, chosen)
+    is_exact = not used and all(one.identity_match == IdentityMatch.SAME for one in chosen)
+    if late and not (is_exact and policy.accept_late_order == "exact"):
         return _Ruling(Outcome.LATE_ORDER, f"order {late} came after the study was quiet", chosen)
     if used:
         return _Ruling(Outcome.CORRECTED, "agrees but for " + ", ".join(sorted(used)), chosen)

@@ -171,6 +171,17 @@ def test_an_order_that_came_after_the_study_was_quiet_is_late() -> None:
     assert not judge(facts(), late).chosen
 
 
+def test_a_site_may_let_exact_images_of_a_late_order_go_on() -> None:
+    late, exact = candidate(content_received_at=LATER), Policy.model_validate({"accept_late_order": "exact"})
+    assert judge(facts(), late, policy=exact).outcome == "matched"
+    assert judge(facts(replace(ANNA, name="BARS^ANNE")), late, policy=exact).outcome == "late_order"
+    assert judge(
+        facts(accession_number="1"), replace(late, accession_number="0001"), policy=exact
+    ).outcome == ("late_order")
+    assert judge(facts(accession_number=""), late, policy=exact).outcome == "late_order"
+    assert judge(facts(OTTO), late, policy=exact).outcome == "mismatch"
+
+
 def test_a_study_that_is_not_quiet_is_pending() -> None:
     assert judge(facts(quiet_at=""), candidate()).outcome == "pending"
 
