@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from django.utils import timezone
+
 from accounts.actor import Actor
 from archive.decisions.decision_frame import link_to, revision
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
@@ -17,7 +19,7 @@ from worklist.orders import generated_ids, order_application
 from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.provenance import Provenance
-from worklist.schedule import step_actions
+from worklist.schedule import image_acts, step_actions
 
 _MOST_CODES: Final = 500
 
@@ -89,6 +91,13 @@ class CreateOrder(DecisionType):
         order = Order.objects.filter(public_id=CreateOrderParameters.of(decision).order).first()
         if order is None:
             return
+        image_acts.withdrawn(
+            order=order.pk,
+            facility=study.facility,
+            study=study.public_id,
+            origin=f"decision:{decision.public_id}",
+            at=timezone.now(),
+        )
         try:
             step_actions.cancel(by=by, order=order, reason=reason)
         except Conflict as error:

@@ -80,7 +80,7 @@ def decide(
     )
     record(study, decision.decided, reason, by, row)
     origin = f"decision:{row.public_id}"
-    apply_verdict.tell_withdrawn(study, procedures, origin)
+    apply_verdict.tell_linked(study, procedures, origin)
     if decision.links is Links.ORDER:
         study_reconciled.send(sender=None, study=study, outcome=decision.kind, origin_text=origin)
     study_settled.send(sender=None, study=study)

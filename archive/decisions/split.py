@@ -171,5 +171,5 @@ def _dissolve(part: Study, origin: str) -> None:
     apply_verdict.set_links(part, None, [])
     part.save(update_fields=["patient", "hidden"])
     Row.objects.filter(study=part).update(status=ExceptionStatus.CLOSED)
-    apply_verdict.tell_withdrawn(part, before, origin)
+    apply_verdict.tell_linked(part, before, origin)
     study_settled.send(sender=None, study=part)

@@ -123,7 +123,7 @@ def _follow(study: Study, verdict: Verdict) -> bool:
 
 def _tell(study: Study, before: frozenset[int], origin: str) -> None:
     """Tell those above what is linked no longer, and what is linked again."""
-    apply_verdict.tell_withdrawn(study, before, origin)
+    apply_verdict.tell_linked(study, before, origin)
     if apply_verdict.linked(study) - before:
         outcome = Outcome(study.verdict).value
         study_reconciled.send(sender=None, study=study, outcome=outcome, origin_text=origin)

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from archive import archive_events
+from archive.archive_section import ArchiveSection
 from archive.decisions import decision_type
 from archive.models import (
     TARGET,
@@ -22,7 +23,7 @@ from archive.models import (
     StudyException,
     Verdict,
 )
-from archive.reconcile import verdict_record
+from archive.reconcile import scanned_exams, verdict_record
 from archive.signals import study_reconciled, study_settled, study_withdrawn
 from ledger import events
 from ledger.event_types import EventType
@@ -46,7 +47,7 @@ def take_effect(study: Study, verdict: Verdict, *, is_new: bool) -> None:
     study.save(update_fields=["first_quiet_at", "verdict", "patient"])
     settle_exception(study, verdict, live)
     origin = f"verdict:{verdict.public_id}"
-    tell_withdrawn(study, before, origin)
+    tell_linked(study, before, origin)
     if live is None and verdict.outcome in MATCHES and (is_new or changed):
         study_reconciled.send(sender=None, study=study, outcome=verdict.outcome, origin_text=origin)
     study_settled.send(sender=None, study=study)
@@ -81,9 +82,12 @@ def linked(study: Study) -> frozenset[int]:
     return frozenset(study.procedures.values_list("pk", flat=True))
 
 
-def tell_withdrawn(study: Study, before: frozenset[int], origin_text: str) -> None:
-    """Tell those above if procedures that the study was linked to `before` are its no longer."""
-    if lost := before - linked(study):
+def tell_linked(study: Study, before: frozenset[int], origin_text: str) -> None:
+    """Have the steps follow that a study is linked to, and tell those above of those that it was `before`."""
+    now = linked(study)
+    if before or now:
+        scanned_exams.follow(study, before, now, origin_text, ArchiveSection.current().reconcile)
+    if lost := before - now:
         procedures = list(RequestedProcedure.objects.filter(pk__in=lost).order_by("pk"))
         study_withdrawn.send(sender=None, study=study, procedures=procedures, origin_text=origin_text)
 

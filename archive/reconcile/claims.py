@@ -166,7 +166,7 @@ def _counts(one: Scored) -> bool:
 def _narrow(study: StudyEvidence, picked: tuple[Scored, ...]) -> tuple[tuple[Scored, ...], str]:
     """Of several procedures under one number, those that modality, side and body part leave."""
     if len({one.candidate.procedure for one in picked}) < 2:
-        return picked, ""
+        return tuple(one for one in picked if one.by_field["modality"].agrees) or picked, ""
     if len({one.candidate.study_instance_uid for one in picked}) > 1 and not study.modalities:
         return picked, "several procedures have this number and the modality is unknown"
     left = [one for one in picked if one.by_field["modality"].agrees] or list(picked)

@@ -43,8 +43,11 @@ def spellings(name: str) -> tuple[str, ...]:
     found = [_fold(name.partition("=")[0]).rstrip("^ ")]
     for text in written:
         found += [text, text.translate(_LETTERS), _strip_marks(text)]
+        every = text
         for mark, letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
             found.append(text.replace(letters, mark))
+            every = every.replace(letters, mark)
+        found.append(every)
     return tuple(dict.fromkeys(text.rstrip("^ ") for text in found if text.strip("^ ")))
 
 

@@ -98,7 +98,7 @@ def test_the_status_of_a_matched_order_goes_out(system: System, tmp_path: Path) 
         stop()
     (message,) = {m for m in received if accession.encode() in m}
     orc = next(segment for segment in message.split(b"\r") if segment.startswith(b"ORC"))
-    assert orc.split(b"|")[1] == b"SC" and orc.split(b"|")[5] == b"IP"
+    assert orc.split(b"|")[1] == b"SC" and orc.split(b"|")[5] == b"CM"
 
 
 def receive(port: int, received: list[bytes]):  # type: ignore[no-untyped-def]

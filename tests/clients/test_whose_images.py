@@ -90,3 +90,16 @@ def test_a_match_outlives_a_correction_of_its_patient(system: System, tmp_path: 
     assert wait_for(lambda: system.study(uid)["verdict"] != "pending", 30)
     study = system.study(uid)
     assert (study["verdict"], study["patient"]["name"]) == ("matched", "NEUMANN^ANNA")
+
+
+@pytest.mark.needs("findscu")
+def test_what_is_scanned_leaves_the_modalities_list(system: System, tmp_path: Path) -> None:
+    accession = "W" + uuid.uuid4().hex[:9].upper()
+    say(system, order_message(accession))
+    assert accession in system.worklist(f"AccessionNumber={accession}")
+    uid = make_study(tmp_path, accession, count=1)
+    system.dcmtk("storescu", "+sd", str(tmp_path))
+    assert system.verdict(uid) == "matched"
+    assert system.worklist(f"AccessionNumber={accession}").count("Find Response") == 0
+    (order,) = system.api("/orders", accession_number=accession)["results"]
+    assert order["status"] == "completed"

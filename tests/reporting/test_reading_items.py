@@ -14,8 +14,10 @@ from tests.actors import acting
 from tests.reporting.conftest import World
 from worklist.batches.named_rows import Loader
 from worklist.catalogue import Catalogue
-from worklist.models import Order, ScheduledProcedureStep
-from worklist.schedule import step_actions
+from worklist.models import Order, ScheduledProcedureStep, StatusEvent
+from worklist.orders import order_application
+from worklist.orders.order_update import Number, OrderUpdate
+from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +93,9 @@ def test_a_cancelled_order_with_images_stays_ready(world: World, user: User) -> 
     item = world.item("A1")
     order = Order.objects.get()
     with transaction.atomic():
-        step_actions.cancel(by=acting(user), order=order, reason="not wanted")
+        cancel = OrderUpdate(placer=Number("PLA1", "HIS"), act=StatusEvent.Kind.CANCEL, reason="not wanted")
+        order_application.apply(update=cancel, provenance=Provenance.of_person(acting(user), order.facility))
     item.refresh_from_db()
+    order.refresh_from_db()
+    assert order.status == "cancelled"
     assert item.status == "ready"

@@ -54,7 +54,7 @@ def test_ip_and_sc_are_told_in_turn(mismatch: Study, user: User) -> None:
     for _ in range(2):
         link(mismatch, user)
         undo(mismatch, user)
-    assert told() == [("A1", "IP"), ("A1", "SC")] * 2
+    assert told() == [("A1", "CM"), ("A1", "SC")] * 2
     facts = OutboundMessage.objects.order_by("-pk")[0].facts
     orc = dict(order_status.segments(facts, DestinationOptions()))["ORC"]
     assert (orc[1], orc[5]) == ("SC", "SC")
@@ -67,10 +67,10 @@ def test_nothing_is_taken_back_that_was_not_said_or_that_other_images_still_say(
 ) -> None:
     hospital.order("A1", hospital.patient())
     one, other = hospital.study("A1"), hospital.study("A1")
-    assert told() == [("A1", "IP")] * 2
+    assert told() == [("A1", "CM")] * 2
     with transaction.atomic():
         decide(Reject("113001"), study=one, reason="moved", by=acting(user), expected=0)
-    assert told() == [("A1", "IP")] * 2
+    assert told() == [("A1", "CM")] * 2
     with transaction.atomic():
         decide(Reject("113001"), study=other, reason="moved", by=acting(user), expected=0)
     assert told()[2:] == [("A1", "SC")]
@@ -88,7 +88,7 @@ def test_of_an_order_that_was_placed_here_and_cancelled_the_end_is_told(
     with transaction.atomic():
         decide(CreateOrder("71260"), study=study, reason="emergency", by=acting(user))
     undo(study, user)
-    assert [status for _, status in told()] == ["IP", "CA"]
+    assert [status for _, status in told()] == ["CM", "CA"]
 
 
 def test_a_preview_names_the_messages_and_sends_none(mismatch: Study, user: User) -> None:
@@ -97,7 +97,7 @@ def test_a_preview_names_the_messages_and_sends_none(mismatch: Study, user: User
     with transaction.atomic():
         effects = preview(Link(step), study=mismatch, reason="", by=acting(user))
     said = [effect.text for effect in effects]
-    assert "Sends ORM SC/IP to HIS: order A1 is in process" in said
+    assert "Sends ORM SC/CM to HIS: order A1 is completed" in said
     assert told() == []
     link(mismatch, user)
     row = StudyException.objects.get()
@@ -105,4 +105,4 @@ def test_a_preview_names_the_messages_and_sends_none(mismatch: Study, user: User
         effects = preview_undo(exception=row, reason="", by=acting(user))
     said = [effect.text for effect in effects]
     assert "Sends ORM SC/SC to HIS: order A1 is scheduled again" in said
-    assert told() == [("A1", "IP")]
+    assert told() == [("A1", "CM")]

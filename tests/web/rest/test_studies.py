@@ -28,7 +28,7 @@ def test_a_matched_study_shows_its_patient_and_orders(hospital: Hospital, api: A
     assert (study["series_count"], study["instance_count"], study["availability"]) == (1, 3, "ONLINE")
     assert (study["reading_status"], study["patient_source"]) == ("ready", "record")
     assert study["patient"]["id"] == patient.public_id
-    assert study["orders"] == [{"id": order.public_id, "accession_number": "A1", "status": "scheduled"}]
+    assert study["orders"] == [{"id": order.public_id, "accession_number": "A1", "status": "completed"}]
 
 
 def test_an_unmatched_study_shows_what_its_header_says_and_says_so(hospital: Hospital, api: Api) -> None:

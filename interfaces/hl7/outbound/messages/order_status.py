@@ -1,7 +1,7 @@
-"""Tell the placer that its order is in process, once a study is known to be the order's, and that it is
-scheduled again where the study turns out not to be (ORM^O01, 4.4.1).
+"""Tell the placer that its order is in process or completed, as its own status says, once a study is known to
+be the order's, and that it is scheduled again where the study turns out not to be (ORM^O01, 4.4.1).
 
-Of a study and an order IP and SC are told in turn, each only where the other was told last.
+Of a study and an order IP or CM and SC are told in turn, each only where the other was told last.
 """
 
 from collections import defaultdict
@@ -21,6 +21,7 @@ from worklist.orders.generated_ids import NAMESPACE
 
 STATUS_CHANGED: Final = "SC"  # HL70119
 IN_PROCESS: Final = "IP"  # HL70038
+COMPLETED: Final = "CM"  # HL70038
 SCHEDULED: Final = "SC"  # HL70038
 CANCELLED: Final = "CA"  # HL70038
 _MOST_TOLD: Final = 100
@@ -33,7 +34,7 @@ def tell_in_process(
     """Enqueue one message for each order that the study was made for; asking again adds none."""
     rows = study.procedures.select_related(*_PEOPLE)
     for order, procedures in _by_order(rows.order_by("order_id", "pk")).items():
-        _tell(study, order, procedures, IN_PROCESS)
+        _tell(study, order, procedures, COMPLETED if order.status == OrderStatus.COMPLETED else IN_PROCESS)
 
 
 def tell_withdrawn(
@@ -47,7 +48,13 @@ def tell_withdrawn(
 
 
 _PEOPLE: Final = ("order__facility", "order__patient__authority", "order__patient__survivor__authority")
-_WORDS: Final = {IN_PROCESS: "in process", SCHEDULED: "scheduled again", CANCELLED: "cancelled"}
+_BEGUN: Final = (IN_PROCESS, COMPLETED)
+_WORDS: Final = {
+    IN_PROCESS: "in process",
+    COMPLETED: "completed",
+    SCHEDULED: "scheduled again",
+    CANCELLED: "cancelled",
+}
 
 
 def _by_order(procedures: Iterable[RequestedProcedure]) -> dict[Order, list[RequestedProcedure]]:
@@ -58,10 +65,10 @@ def _by_order(procedures: Iterable[RequestedProcedure]) -> dict[Order, list[Requ
 
 
 def _tell(study: Study, order: Order, procedures: Sequence[RequestedProcedure], status: str) -> None:
-    """Enqueue a status, if the one told last is another; a first message can only be IP."""
+    """Enqueue a status, if the one told last is another; a first message can only be IP or CM."""
     patient = order.patient or study.patient
     count = _times_told(study, order)
-    is_next = count % 2 == (0 if status == IN_PROCESS else 1)
+    is_next = count % 2 == (0 if status in _BEGUN else 1)
     if patient is None or not is_next or count >= _MOST_TOLD:
         return
     outbox.enqueue(
@@ -81,7 +88,7 @@ def _times_told(study: Study, order: Order) -> int:
 
 
 def _key(study: Study, order: Order, number: int) -> str:
-    """What names the message of this number: the odd ones say IP, the even ones take it back."""
+    """What names the message of this number: the odd ones say IP or CM, the even ones take it back."""
     first = f"study:{study.study_instance_uid}:order:{order.public_id}:"
     return first + (IN_PROCESS if number == 1 else f"{IN_PROCESS if number % 2 else SCHEDULED}:{number}")
 
@@ -101,7 +108,7 @@ def _facts(
         "procedures": [segment_data.of_procedure(procedure) for procedure in procedures],
         "study_instance_uid": study.study_instance_uid,
         "study_started": segment_data.started(study),
-        "when": segment_data.utc(study.last_received_at if status == IN_PROCESS else clock.now()),
+        "when": segment_data.utc(study.last_received_at if status in _BEGUN else clock.now()),
     }
 
 

@@ -1,0 +1,137 @@
+"""What images do to the steps that they are of, and what becomes of it when that changes."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+
+from accounts import site_version
+from accounts.models import SiteSection, User
+from archive.decisions.decision_frame import decide, revision
+from archive.decisions.link import Link
+from archive.decisions.reject import Reject
+from archive.decisions.undo import undo as undo_decision
+from archive.models import Study, StudyException
+from tests.actors import acting
+from tests.archive.hospital import NOW, Hospital
+from worklist.models import Order, ScheduledProcedureStep, StatusEvent
+from worklist.schedule import step_actions
+from worklist.worklist_policy import WorklistPolicy
+
+pytestmark = pytest.mark.django_db
+
+
+def step(accession: str = "A1") -> ScheduledProcedureStep:
+    return ScheduledProcedureStep.objects.get(procedure__order__accession_number=accession)
+
+
+def policy(value: str) -> None:
+    SiteSection.objects.create(name=WorklistPolicy.row, content={"on_images": value})
+    site_version.changed()
+
+
+def do(kind: StatusEvent.Kind, user: User) -> StatusEvent:
+    with transaction.atomic():
+        return step_actions.change_step(by=acting(user), step=step(), kind=kind)
+
+
+def link(study: Study, user: User) -> None:
+    with transaction.atomic():
+        decide(Link(step()), study=study, reason="seen", by=acting(user), expected=revision(study))
+
+
+def undo(study: Study, user: User) -> None:
+    with transaction.atomic():
+        undo_decision(exception=StudyException.objects.get(study=study), reason="no", by=acting(user))
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "listed"),
+    [("complete", "completed", False), ("start", "started", True), ("nothing", "scheduled", True)],
+)
+def test_a_match_moves_the_step_as_the_site_says(
+    hospital: Hospital, rule: str, status: str, listed: bool
+) -> None:
+    policy(rule)
+    hospital.order("A1", hospital.patient())
+    study = hospital.study("A1")
+    assert (step().status, step().on_worklist, Order.objects.get().status) == (status, listed, status)
+    for act in StatusEvent.objects.all():
+        assert act.source == f"study:{study.public_id}" and act.occurred_at == study.last_received_at
+
+
+def test_what_is_not_surely_of_it_moves_nothing(hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient())
+    assert hospital.study("").verdict == "probable"
+    assert hospital.study("A1", "P9", "OTHER^OTTO").verdict == "mismatch"
+    assert step().status == "scheduled"
+
+
+def test_a_decision_moves_it_and_its_undo_takes_that_back(hospital: Hospital, user: User) -> None:
+    hospital.order("A1", hospital.patient())
+    study = hospital.study("")
+    for _ in range(2):
+        link(study, user)
+        assert step().status == "completed"
+        undo(study, user)
+        assert (step().status, step().on_worklist) == ("scheduled", True)
+
+
+def test_what_people_did_stays(hospital: Hospital, user: User) -> None:
+    hospital.order("A1", hospital.patient())
+    do(StatusEvent.Kind.START, user)
+    study = hospital.study("")
+    link(study, user)
+    undo(study, user)
+    assert step().status == "started"
+    do(StatusEvent.Kind.COMPLETE, user)
+    link(study, user)
+    undo(study, user)
+    assert step().status == "completed"
+
+
+def test_what_a_person_took_back_is_not_done_again(hospital: Hospital, user: User) -> None:
+    hospital.order("A1", hospital.patient())
+    study = hospital.study("A1")
+    with transaction.atomic():
+        step_actions.undo(by=acting(user), act=StatusEvent.objects.get())
+    hospital.judged(study)
+    assert step().status == "scheduled"
+
+
+def test_while_other_images_are_of_it_it_stays_done(hospital: Hospital, user: User) -> None:
+    hospital.order("A1", hospital.patient())
+    one, other = hospital.study("A1"), hospital.study("A1")
+    for study, status in ((one, "completed"), (other, "scheduled")):
+        with transaction.atomic():
+            decide(Reject("113001"), study=study, reason="moved", by=acting(user), expected=0)
+        assert step().status == status
+
+
+def test_of_several_steps_those_of_the_device_move(hospital: Hospital) -> None:
+    order = hospital.order("A1", hospital.patient())
+    first = step()
+    other = ScheduledProcedureStep.objects.create(
+        procedure=order.procedures.get(),
+        scheduled_procedure_step_id="SPX",
+        modality="MR",
+        due=NOW + timedelta(days=1),
+        local_date="20260303",
+        local_time="080000",
+        stamps={"modality": ["~", ""]},
+    )
+    study = hospital.study("A1")
+    assert study.verdict == "matched"
+    first.refresh_from_db()
+    other.refresh_from_db()
+    assert (first.status, other.status) == ("completed", "scheduled")
+    assert Order.objects.get().status == "started"
+
+
+def test_both_orders_of_an_add_on_move(hospital: Hospital) -> None:
+    patient = hospital.patient()
+    hospital.order("A1", patient)
+    hospital.order("A2", patient)
+    study = hospital.study("A1", header={"conflicts": {"accession_number": ["A2"]}})
+    assert study.verdict == "matched" and study.procedures.count() == 2
+    assert (step("A1").status, step("A2").status) == ("completed", "completed")

@@ -1,0 +1,92 @@
+"""What images do to the steps that they are of: start or complete them, until a person says better."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Final
+
+from django.db import connection
+
+from accounts.models import Facility
+from ledger.stamps import Stamp
+from worklist import catalogue, worklist_events
+from worklist.batches import batch
+from worklist.batches.named_rows import Loader
+from worklist.models import StatusEvent, StepStatus
+from worklist.orders.order_aggregate import OrderAggregate
+from worklist.orders.order_book import OrderBook
+from worklist.provenance import Provenance
+from worklist.worklist_policy import WorklistPolicy
+
+_BEFORE: Final = {
+    StatusEvent.Kind.START: frozenset({StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.HELD}),
+    StatusEvent.Kind.COMPLETE: frozenset(
+        {StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.HELD, StepStatus.STARTED}
+    ),
+}
+"""From which states images move a step. What has ended, by whomever, stays as it is."""
+_KINDS: Final = {"start": StatusEvent.Kind.START, "complete": StatusEvent.Kind.COMPLETE}
+
+
+def scanned(
+    *, order: int, steps: Collection[int], facility: Facility, study: str, origin: str, at: datetime
+) -> None:
+    """Move steps of an order, by their keys, as the site says, since a study of them was received by `at`.
+
+    `study` is its public id, `origin` what linked it: a verdict or a decision. What a person has taken back
+    of what this study did is not done again.
+    """
+    kind = _KINDS.get(WorklistPolicy.current().on_images)
+    if kind is None:
+        return
+    source = _source(study)
+    provenance = Provenance(facility, Stamp(at, digest=origin), at, source)
+
+    def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
+        taken_back = {
+            event.step_id
+            for event in aggregate.events
+            if event.source == source and event.undone_by.startswith("user:")
+        }
+        moved = [
+            step
+            for step in aggregate.steps
+            if step.id in steps and step.status in _BEFORE[kind] and step.id not in taken_back
+        ]
+        for step in moved:
+            orders.add_event(aggregate, kind, provenance, step=step)
+            about = [("step", step.public_id), ("order", aggregate.order.public_id)]
+            orders.note(worklist_events.STEP_CHANGED[kind], about, provenance)
+        if moved:
+            orders.derive(aggregate, provenance)
+
+    _on_order(order, act)
+
+
+def withdrawn(*, order: int, facility: Facility, study: str, origin: str, at: datetime) -> None:
+    """Take back what a study did to an order that it is no longer of; what people did stays."""
+    source = _source(study)
+    provenance = Provenance(facility, Stamp(at, digest=origin), at, source)
+
+    def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
+        own = [event for event in aggregate.events if event.source == source and not event.undone_by]
+        for event in own:
+            event.undone_by = origin[:200]
+            undone = worklist_events.UNDONE[StatusEvent.Kind(event.kind)]
+            orders.note(undone, [("order", aggregate.order.public_id)], provenance)
+        if own:
+            orders.derive(aggregate, provenance)
+
+    _on_order(order, act)
+
+
+def _source(study: str) -> str:
+    return f"study:{study}"
+
+
+def _on_order(key: int, act: Callable[[OrderBook, OrderAggregate], None]) -> None:
+    assert connection.in_atomic_block
+    loader = Loader(catalogue.current())
+    orders = loader.order(key)
+    if key in orders.aggregates:
+        act(orders, orders.aggregates[key])
+        batch.Batch(loader.snapshot, None, orders).save()
