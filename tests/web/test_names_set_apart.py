@@ -72,7 +72,7 @@ def test_no_page_shows_it_beside_anything_else(hospital: Hospital, user: User, f
         f"/patients/{patient.public_id}",
         f"/orders/{order.public_id}",
         f"/studies/{fits.study_instance_uid}",
-        "/worklist",
+        "/worklist?status=all",
         "/exceptions",
         f"/exceptions/{exception.public_id}",
         "/reading",
