@@ -35,7 +35,7 @@ EXPECTED: dict[Fault, Expected] = {
     Fault.PREVIOUS_PATIENT: Expected("mismatch", True, "the images name another patient than their order"),
     Fault.WRONG_ENTRY: Expected("mismatch", True, "the number and the UID are those of another's order"),
     Fault.WRONG_ACCESSION: Expected("mismatch", True, "the accession number is that of another's order"),
-    Fault.ID_TYPO: Expected("mismatch", True, "the patient ID is not the patient's"),
+    Fault.ID_TYPO: Expected("probable", True, "the right patient; a digit of the patient ID is wrong"),
     Fault.UNSCHEDULED: Expected("unscheduled", True, "nobody ordered it"),
     Fault.LATE_ORDER: Expected("late_order", True, "the order comes when the images are there already"),
     Fault.ACCESSION_TYPO: Expected("probable", True, "the accession number names no order"),
