@@ -79,6 +79,16 @@ def withdrawn(*, order: int, facility: Facility, study: str, origin: str, at: da
     _on_order(order, act)
 
 
+def completed_alone(aggregate: OrderAggregate, step: int) -> bool:
+    """Whether a step is completed by images and nobody has said so: a person may still confirm it."""
+    ends = [
+        event
+        for event in aggregate.events
+        if event.step_id == step and event.kind == StatusEvent.Kind.COMPLETE and not event.undone_by
+    ]
+    return bool(ends) and all(event.source.startswith(_source("")) for event in ends)
+
+
 def _source(study: str) -> str:
     return f"study:{study}"
 

@@ -22,6 +22,7 @@ from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, S
 from worklist.patients import identity
 from worklist.patients.identifiers import Identifier
 from worklist.provenance import Provenance
+from worklist.schedule import image_acts
 
 _ENDED_ORDERS = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
 
@@ -67,7 +68,8 @@ def change_step(
     def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
         row = next(row for row in aggregate.steps if row.id == step.pk)
         allowed = step_status.MAY[kind]
-        if row.status not in allowed:
+        confirms = kind == StatusEvent.Kind.COMPLETE and image_acts.completed_alone(aggregate, row.id)
+        if row.status not in allowed and not confirms:
             names = ", ".join(sorted(allowed))
             raise Conflict(f"the step is {row.status}; {kind} needs one that is {names}", "status")
         orders.add_event(aggregate, kind, provenance, step=row, reason=reason)

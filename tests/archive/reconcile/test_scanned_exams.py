@@ -12,6 +12,7 @@ from archive.decisions.link import Link
 from archive.decisions.reject import Reject
 from archive.decisions.undo import undo as undo_decision
 from archive.models import Study, StudyException
+from ledger.errors import Conflict
 from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from worklist.models import Order, ScheduledProcedureStep, StatusEvent
@@ -88,6 +89,19 @@ def test_what_people_did_stays(hospital: Hospital, user: User) -> None:
     link(study, user)
     undo(study, user)
     assert step().status == "completed"
+
+
+def test_a_technologist_who_completes_what_images_completed_is_not_refused(
+    hospital: Hospital, user: User
+) -> None:
+    hospital.order("A1", hospital.patient())
+    study = hospital.study("")
+    link(study, user)
+    do(StatusEvent.Kind.COMPLETE, user)
+    undo(study, user)
+    assert step().status == "completed", "a person has said so"
+    with pytest.raises(Conflict):
+        do(StatusEvent.Kind.COMPLETE, user)
 
 
 def test_what_a_person_took_back_is_not_done_again(hospital: Hospital, user: User) -> None:
