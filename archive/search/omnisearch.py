@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from accounts import access
 from archive.models import Study
 from archive.search import study_search
 from worklist.models import Order, OrderNumber, Patient, RequestedProcedure, ScheduledProcedureStep
-from worklist.patients import patient_search
+from worklist.patients import patient_search, typed_dates
 
 MOST: Final = 50
 """How many of each kind are found at most."""
+LONGEST_NUMBER: Final = 16
+"""Characters of an accession number."""
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+", re.ASCII)
 
 
@@ -39,7 +42,7 @@ def find(text: str, *, user: Any) -> Found:
     for name, way in _ways(text):
         found.looked_up.append(name)
         way(text, user, found)
-        if found.count and way in (_by_uid, _by_number, _by_name):
+        if found.count and way in (_by_uid, _by_number, _by_birth_date, _by_name):
             break
     return found
 
@@ -53,6 +56,7 @@ def _ways(text: str) -> Iterator[tuple[str, _Way]]:
     yield "identifier of a patient", _by_identifier
     yield "accession number", _by_accession
     yield "number of an order or a step", _by_number
+    yield "birth date", _by_birth_date
     yield "name", _by_name
     yield "other identifier of a patient", _by_other_identifier
     yield "part of a name", _by_part_of_name
@@ -71,12 +75,27 @@ def _by_identifier(text: str, user: Any, found: Found) -> None:
 
 def _by_accession(text: str, user: Any, found: Found) -> None:
     """An order by its accession number; a study by that in its header, unless it belongs to that order."""
-    keys = Order.objects.filter(accession_number=text).values_list("pk", flat=True)[:MOST]
-    found.orders = _orders(user, {*keys, *_of_procedures(accession_number=text)})
-    if access.can(user, "study.view") and not set("*?") & set(text):
+    numbers = _with_zeros(text)
+    keys = Order.objects.filter(accession_number__in=numbers).values_list("pk", flat=True)[:MOST]
+    named = {*keys, *_of_procedures(accession_number__in=numbers)}
+    found.orders = _orders(user, named)
+    if access.can(user, "study.view"):
+        linked = Study.objects.filter(procedures__order__in=named).values_list("pk", flat=True)
         of_orders = Q(procedures__order__in=[order.pk for order in found.orders])
-        rows = study_search.studies(user=user, accession_number=text)
+        rows = study_search.studies(user=user)
+        rows = rows.filter(Q(accession_number__in=numbers) | Q(pk__in=list(linked[:MOST])))
         found.studies = list(rows.exclude(pk__in=Study.objects.filter(of_orders).values("pk"))[:MOST])
+
+
+def _with_zeros(text: str) -> list[str]:
+    """A number with any leading zeros, as long as SH can be (PS3.5 6.2), since nobody types them.
+
+    All of them count, also where the one that was typed exists: it may be somebody else's.
+    """
+    bare = text.lstrip("0")
+    if not bare or not (text.isascii() and text.isdigit()):
+        return [text]
+    return [text, *(bare.zfill(size) for size in range(len(bare), LONGEST_NUMBER + 1))]
 
 
 def _by_number(text: str, user: Any, found: Found) -> None:
@@ -92,6 +111,11 @@ def _by_number(text: str, user: Any, found: Found) -> None:
         *_of_procedures(requested_procedure_id=text),
     }
     found.orders += _orders(user, keys - {order.pk for order in found.orders})
+
+
+def _by_birth_date(text: str, user: Any, found: Found) -> None:
+    if not found.count and (days := typed_dates.days(text, timezone.localdate())):
+        found.patients = _patients(user, patient_search.by_birth_date(days))
 
 
 def _by_name(text: str, user: Any, found: Found) -> None:
@@ -121,6 +145,6 @@ def _orders(user: Any, keys: set[int]) -> list[Order]:
     return list(related.prefetch_related("procedures__steps").order_by("-pk")[:MOST])
 
 
-def _of_procedures(**key: str) -> set[int]:
+def _of_procedures(**key: Any) -> set[int]:
     """The keys of the orders of the procedures that `key` names."""
     return set(RequestedProcedure.objects.filter(**key).values_list("order", flat=True)[:MOST])

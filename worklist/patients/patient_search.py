@@ -1,4 +1,4 @@
-"""Find patients as people ask for them: by any identifier, or by a name in any script and spelling.
+"""Find patients as people ask for them: by an identifier, a birth date, a name in any script and spelling.
 
 Name keys are folded but keep their umlauts, so a name is asked for under each spelling that it may be kept
 under. Every spelling is looked up by its beginning, which an index serves; only what nobody is found by is
@@ -45,6 +45,11 @@ def by_other_identifier(value: str) -> QuerySet[Patient]:
     as_text = Cast("other_identifiers", TextField())
     rows = Patient.objects.exclude(other_identifiers=[]).annotate(as_text=as_text)
     return _shown(rows.filter(as_text__contains=f'"value": {json.dumps(value)}'))
+
+
+def by_birth_date(days: Sequence[str]) -> QuerySet[Patient]:
+    """The records that show of those who were born on one of `days`, each YYYYMMDD."""
+    return Patient.objects.filter(birth_date__in=days, survivor=None)
 
 
 def by_name(text: str) -> QuerySet[Patient]:

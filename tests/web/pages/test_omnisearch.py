@@ -96,6 +96,46 @@ def test_an_order_is_found_by_the_study_uid_that_is_planned_for_it(user: User, p
     assert leads(user, uid) == f"/orders/{order.public_id}"
 
 
+@pytest.mark.parametrize("text", ["4711", "004711", "0004711"])
+def test_an_accession_number_is_found_without_its_zeros(
+    user: User, provenance: Make, facility: Facility, text: str
+) -> None:
+    order = place_order(provenance(), "1")
+    type(order).objects.update(accession_number="0004711")
+    RequestedProcedure.objects.update(accession_number="0004711")
+    assert leads(user, text) == f"/orders/{order.public_id}"
+    make_study(facility, 7, accession_number="00815")
+    assert leads(user, "815") == "/studies/2.25.7"
+
+
+def test_numbers_that_differ_in_their_zeros_are_both_listed(user: User, facility: Facility) -> None:
+    make_study(facility, 7, accession_number="00815")
+    make_study(facility, 8, accession_number="815")
+    for text in ("815", "00815"):
+        assert "2 hits" in read(signed_in(user).get("/search", {"q": text}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1980-05-14", "19800514", "1980/5/14", "14.05.1980", "14.5.1980", "14/05/1980", "05/14/1980"),
+        *("14-5-80", "14.5.80", "14 May 1980", "14. may 1980", "May 14, 1980", "14-MAY-1980"),
+    ],
+)
+def test_a_patient_is_found_by_the_birth_date_as_people_type_it(
+    user: User, provenance: Make, text: str
+) -> None:
+    patient = register(provenance(), "P1", birth_date="19800514")
+    register(provenance(), "P2", "CURIE^MARIE", birth_date="19800515")
+    assert leads(user, text) == f"/patients/{patient.public_id}"
+
+
+def test_a_birth_date_that_can_be_read_in_two_ways_finds_both(user: User, provenance: Make) -> None:
+    register(provenance(), "P1", birth_date="19800405")
+    register(provenance(), "P2", "CURIE^MARIE", birth_date="19800504")
+    assert "2 hits" in read(signed_in(user).get("/search", {"q": "04/05/1980"}))
+
+
 def test_a_study_is_found_by_its_uid_and_its_accession_number(user: User, facility: Facility) -> None:
     make_study(facility, 7)
     assert leads(user, "2.25.7") == leads(user, "S7") == "/studies/2.25.7"
@@ -115,7 +155,7 @@ def test_several_hits_are_listed(user: User, provenance: Make, facility: Facilit
 def test_no_hit_says_as_what_it_was_looked_up(user: User) -> None:
     page = read(signed_in(user).get("/search", {"q": "<script>x"}))
     assert "No results for “&lt;script&gt;x”" in page
-    assert "identifier of a patient, accession number, number of an order or a step, name" in page
+    assert "identifier of a patient, accession number, number of an order or a step, birth date, name" in page
 
 
 @pytest.mark.parametrize(
