@@ -33,7 +33,8 @@ def same_content(first: str | PathLike[str], second: str | PathLike[str]) -> Lik
     """Compare two stored objects, as they come under one SOP Instance UID.
 
     Pixels are compared without decoding them: native ones in any byte order, encapsulated ones fragment
-    by fragment within one transfer syntax. A compressed and a native copy are UNDECIDED.
+    by fragment within one transfer syntax. A compressed and a native copy are UNDECIDED, and so are other
+    fragments: an encoder need not give the same bytes twice.
     """
     one, other = open_part10(first), open_part10(second)
     with ExitStack() as stack:
@@ -73,7 +74,9 @@ def _compare_pixels(first: mmap.mmap, one: Walked, second: mmap.mmap, other: Wal
     if not _comparable(one, other):
         return Likeness.UNDECIDED
     digests = [_pixel_digest(image_of(first, one)), _pixel_digest(image_of(second, other))]
-    return Likeness.SAME_PIXELS if digests[0] == digests[1] else Likeness.DIFFERENT
+    if digests[0] == digests[1]:
+        return Likeness.SAME_PIXELS
+    return Likeness.UNDECIDED if one.encapsulated else Likeness.DIFFERENT
 
 
 def _comparable(one: Walked, other: Walked) -> bool:

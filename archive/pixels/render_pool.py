@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from archive.pixels import picture_cache
-from archive.pixels.picture_request import Wanted
+from archive.pixels.picture_request import NATIVE, Wanted
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _PROCESSES: Final = 2
@@ -54,6 +54,14 @@ def render(path: Path, sha256: str, wanted: Wanted) -> bytes:
     if kept[:1] != b"+":
         raise NoPicture(kept[1:].decode())
     return kept[1:]
+
+
+def decoded(path: Path, frame: int) -> bytes:
+    """The values of a frame as Explicit VR Little Endian has them, not kept; raises as `render` does."""
+    answer = _made(path, Wanted(frame, NATIVE))
+    if answer[:1] != b"+":
+        raise NoPicture(answer[1:].decode())
+    return answer[1:]
 
 
 def key_of(sha256: str, wanted: Wanted) -> str:

@@ -26,6 +26,8 @@ from archive.dataset.likeness import Likeness, same_content
 from archive.dataset.uid import valid_uid
 from archive.dataset.walk import Walked, walk
 from archive.models import Instance, Quarantined, StoredFile
+from archive.pixels.decoded_likeness import decoded_likeness
+from archive.pixels.render_pool import Busy
 from archive.storage import quarantine, volumes
 from archive.storage.volumes import OpenVolume
 from ledger import notifier
@@ -126,6 +128,9 @@ def take(*, spool: Spooled, announced: Announcement, received_at: datetime) -> O
         except _Unacceptable as fault:
             _quarantine(spool, announced, walked, fault)
             return NotKept(fault.reason, fault.comment)
+    except Busy:
+        logger.warning("an object could not be compared with the stored one: all decoders are busy")
+        return NotKept(Reason.OUT_OF_RESOURCES, "The object can't be compared with the stored one now")
     except OSError as error:
         logger.error("an object could not be stored: %s", os.strerror(error.errno or 0))
         return NotKept(Reason.OUT_OF_RESOURCES, "The file could not be stored")
@@ -337,8 +342,11 @@ def _check_alike(kept: StoredFile, spool: Spooled, walked: Walked) -> None:
     """Let pass another transfer syntax, or a header that a peer coerced around equal pixels."""
     if kept.instance.study_instance_uid != walked.study_instance_uid:
         raise _conflict("SOP Instance UID is here already, in another study")
+    path = volumes.path_of(kept)
     try:
-        likeness = same_content(volumes.path_of(kept), spool.path)
+        likeness = same_content(path, spool.path)
+        if likeness is Likeness.UNDECIDED:
+            likeness = decoded_likeness(path, spool.path)
     except DatasetError:
         likeness = Likeness.UNDECIDED
     if likeness is Likeness.UNDECIDED:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from pydicom.uid import RLELossless
 
 from accounts.models import SiteSection
 from archive.index import indexer
@@ -14,6 +15,7 @@ from archive.storage import volumes
 from ledger import heartbeat
 from tests.archive.dataset.builders import CT, EXPLICIT_LITTLE_ENDIAN, encoded, image, stored
 from tests.archive.objects import files_in
+from tests.archive.storage.test_compressed_copies import packed, ramp
 from tests.clients.images import make_study
 from tests.clients.raw_store import RawStore, Rejected
 from tests.dicom_port import DicomDoor, door, settled
@@ -57,6 +59,16 @@ def test_the_bytes_are_those_that_were_sent(running: DicomDoor) -> None:
         assert peer.store("1.2.3.4", dataset) == (0, "")
     file = StoredFile.objects.select_related("volume").get()
     assert volumes.path_of(file).read_bytes()[file.dataset_offset :] == dataset
+
+
+def test_a_compressed_copy_is_confirmed_and_another_image_refused(running: DicomDoor, tmp_path: Path) -> None:
+    with RawStore(running.port, CT, EXPLICIT_LITTLE_ENDIAN) as peer:
+        assert peer.store("1.2.3.4", encoded(ramp())) == (0, "")
+    for number, expected in enumerate((True, False)):
+        path = packed(tmp_path / f"{number}.dcm", ramp(number), RLELossless)
+        sent = running.dcmtk("storescu", "-v", "--propose-rle", str(path))
+        assert ("Received Store Response (Success)" in sent.stdout + sent.stderr) is expected
+    assert (Instance.objects.get().times_received, Quarantined.objects.count()) == (2, 1)
 
 
 @pytest.mark.parametrize(
