@@ -1,12 +1,10 @@
-"""File import: files of a folder go the way of a C-STORE, through spool and intake.
+"""File import: files, and objects made of scans, go the way of a C-STORE, through spool and intake.
 
 Preamble and File Meta Information are made anew: those of a file from anywhere may hold a program (PS3.10
 7.1). Files without them are taken too, when their first elements show how they are written.
 """
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +12,9 @@ from django.utils import timezone
 
 from archive.dataset.dataset_error import DatasetError
 from archive.dataset.part10 import Part10, map_dataset, open_part10
-from archive.dataset.transfer_syntax import DEFLATED
+from archive.dataset.transfer_syntax import DEFLATED, EXPLICIT_LITTLE_ENDIAN
 from archive.dataset.walk import walk
+from archive.imports.film_scan import Scan
 from archive.storage import intake
 from archive.storage.intake import (
     Announcement,
@@ -31,29 +30,15 @@ LARGEST: Final = 8 << 30
 _CHUNK: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What became of a file."""
-
-    path: Path
-    outcome: Outcome
-
-
-def files_below(folders: Iterable[Path]) -> Iterator[Path]:
-    """All files below the folders, and files named themselves, in order; a DICOMDIR is no object."""
-    for folder in folders:
-        found = sorted(folder.rglob("*")) if folder.is_dir() else [folder]
-        yield from (path for path in found if path.is_file() and path.name.upper() != "DICOMDIR")
-
-
-def import_files(paths: Iterable[Path], spool_folder: Path) -> Iterator[Imported]:
-    """Import files one by one."""
-    spool = Spool(spool_folder)
+def is_object(path: Path) -> bool:
+    """Whether a file begins as a DICOM object does; discs hold viewers and their manuals as well."""
     try:
-        for path in paths:
-            yield Imported(path, import_file(path, spool))
-    finally:
-        spool.close()
+        open_part10(path)
+    except DatasetError:
+        return False
+    except OSError:
+        return True  # it may be one: that it can't be read has to be said
+    return True
 
 
 def import_file(path: Path, spool: Spool) -> Outcome:
@@ -71,7 +56,23 @@ def import_file(path: Path, spool: Spool) -> Outcome:
         return NotKept(Reason.OUT_OF_RESOURCES, "No space left")
     try:
         _copy(part10, spooled)
-        return _take(spooled, part10, class_uid, instance_uid)
+        return _take(spooled, part10.transfer_syntax, class_uid, instance_uid)
+    except SpoolFull:
+        return NotKept(Reason.OUT_OF_RESOURCES, "No space left")
+    finally:
+        spooled.discard()
+
+
+def import_scan(scan: Scan, spool: Spool) -> Outcome:
+    """Import an object that was made of a scan, the way of one that came as a file."""
+    try:
+        head = file_meta(scan.sop_class_uid, scan.sop_instance_uid, EXPLICIT_LITTLE_ENDIAN, SOURCE)
+        spooled = spool.create(head, LARGEST)
+    except SpoolFull:
+        return NotKept(Reason.OUT_OF_RESOURCES, "No space left")
+    try:
+        spooled.append(memoryview(scan.dataset))
+        return _take(spooled, EXPLICIT_LITTLE_ENDIAN, scan.sop_class_uid, scan.sop_instance_uid)
     except SpoolFull:
         return NotKept(Reason.OUT_OF_RESOURCES, "No space left")
     finally:
@@ -98,7 +99,7 @@ def _copy(part10: Part10, spooled: SpoolFile) -> None:
             spooled.append(memoryview(chunk))
 
 
-def _take(spooled: SpoolFile, part10: Part10, class_uid: str, instance_uid: str) -> Outcome:
+def _take(spooled: SpoolFile, transfer_syntax: str, class_uid: str, instance_uid: str) -> Outcome:
     return intake.take(
         spool=Spooled(
             path=spooled.path,
@@ -106,7 +107,7 @@ def _take(spooled: SpoolFile, part10: Part10, class_uid: str, instance_uid: str)
             dataset_offset=spooled.dataset_offset,
             size=spooled.size,
             sha256=spooled.sha256,
-            transfer_syntax=part10.transfer_syntax,
+            transfer_syntax=transfer_syntax,
         ),
         announced=Announcement(class_uid, instance_uid, SOURCE),
         received_at=timezone.now(),

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 
+from archive.dataset import made_dataset
 from archive.dataset.part10 import IMPLEMENTATION_VERSION_NAME
 from archive.models import Study
 from reporting.models import ReportVersion
@@ -26,6 +25,9 @@ _SERIES_NUMBERS: Final = {"SR": "9001", "DOC": "9002"}
 _DATE: Final = re.compile(r"\d{8}")
 _TIME: Final = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+text: Final = made_dataset.text
+encode: Final = made_dataset.encode
 
 
 @dataclass(frozen=True)
@@ -125,24 +127,10 @@ def code(concept: Code) -> Dataset:
     return item
 
 
-def text(value: str, longest: int | None = None) -> str:
-    """A value of SH, LO or PN: neither controls nor a backslash, which would part it in two (PS3.5 6.2)."""
-    kept = _CONTROL.sub(" ", " ".join(value.splitlines()).replace("\t", " ").replace("\\", "/"))
-    return kept[:longest].strip() if longest else kept.strip()
-
-
 def long_text(value: str) -> str:
     """A value of UT: lines end with CR LF, and other controls are spelled out (PS3.5 6.1.3)."""
     lines = value.replace("\r\n", "\n").replace("\r", "\n").strip("\n").replace("\n", "\r\n")
     return _CONTROL.sub(lambda match: f"[U+{ord(match[0]):04X}]", lines)
-
-
-def encode(dataset: Dataset) -> bytes:
-    """The dataset's bytes in Explicit VR Little Endian."""
-    buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, False
-    write_dataset(buffer, dataset, parent_encoding="utf-8")
-    return bytes(buffer.getvalue())
 
 
 def references(
