@@ -24,8 +24,8 @@ _UNUSED: Final = (
     "procedure__order__patient__other_identifiers",
 )
 """Wide columns that nothing is compared with."""
-MOST_FORMER: Final = 100
-"""Corrections of records that are looked at, the newest first."""
+MOST_FORMER: Final = 20
+"""Corrections of a record that are looked at, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,9 @@ def _former(records: Sequence[int], since: datetime) -> dict[int, list[FormerDes
     """What records said at a time, or between it and now, the oldest first."""
     found: dict[int, list[FormerDescription]] = {}
     rows = FormerDescription.objects.filter(patient__in=records, replaced_at__gte=since)
-    for row in rows.order_by("-id")[:MOST_FORMER]:
-        found.setdefault(row.patient_id, []).insert(0, row)
+    for row in rows.order_by("-id")[: MOST_FORMER * len(records)]:
+        if len(of_record := found.setdefault(row.patient_id, [])) < MOST_FORMER:
+            of_record.insert(0, row)
     return found
 
 

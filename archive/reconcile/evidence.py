@@ -17,7 +17,7 @@ def findings(
 ) -> tuple[Finding, ...]:
     """All findings on a candidate, identity first."""
     number, *found = identity(study.identities, candidate.patient, policy)
-    owners = registered.owners(study.identity)
+    owners = registered.owners(study.identity, policy)
     if number.is_unclear and owners - {candidate.patient.id}:
         number = policy.finding("patient_id", number.seen, number.expected, (0.0, "number of another"))
     elif number.contradicts and not owners and _is_accession(study, candidate):

@@ -5,6 +5,7 @@ The site file's `archive.reconcile` overrides it key by key.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -93,6 +94,9 @@ SIMILAR_MODALITIES: Final = [
 """Groups of modalities that one order may be done on, by default."""
 
 
+_MODALITY: Final = re.compile("[A-Z0-9_ ]{1,16}")
+
+
 class Policy(BaseModel):
     """What the verdict goes by."""
 
@@ -131,6 +135,16 @@ class Policy(BaseModel):
         if any(weight < 0 for weight in value.values()):
             raise ValueError("a weight can't be less than 0")
         return dict(WEIGHTS) | value
+
+    @field_validator("similar_modalities")
+    @classmethod
+    def _groups_of_modalities(cls, value: list[list[str]]) -> list[list[str]]:
+        for group in value:
+            if len(set(group)) < 2:
+                raise ValueError("a group of similar modalities has two at least")
+            if wrong := [name for name in group if not _MODALITY.fullmatch(name)]:
+                raise ValueError(f"{wrong[0]!r} is not a modality as DICOM writes it, such as CT")
+        return value
 
     @field_validator("allowed")
     @classmethod

@@ -9,12 +9,13 @@ from typing import Final
 
 from archive.reconcile import name_agreement
 from archive.reconcile.candidates import Person
+from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity, StudyEvidence
 from ledger.row_sets import any_of, rows_of
 from worklist.models import AssigningAuthority, Patient
 
-MOST: Final = 200
-"""Records of one birth date, or of one name, that are looked at."""
+MOST: Final = 500
+"""Records of one number, birth date or name that are looked at; where there are more, no slip is forgiven."""
 
 _PATIENTS: Final = Patient._meta.db_table
 _RECORDS: Final = f"""
@@ -26,24 +27,28 @@ _RECORDS: Final = f"""
 
 @dataclass(frozen=True)
 class RegisteredPeople:
-    """People, in the order of their ids."""
+    """People, in the order of their ids; and whether there are more than were looked at."""
 
     people: tuple[Person, ...] = ()
+    is_cut: bool = False
 
-    def owners(self, seen: Identity) -> frozenset[str]:
+    def owners(self, seen: Identity, policy: Policy) -> frozenset[str]:
         """The ids of those who are registered under exactly this number."""
         if not seen.patient_id:
             return frozenset()
         return frozenset(
-            person.id for person in self.people if any(_is_number(seen, record) for record in person.records)
+            person.id
+            for person in self.people
+            if any(_is_number(seen, record, policy) for record in person.records)
         )
 
 
 NOBODY: Final = RegisteredPeople()
 
 
-def _is_number(seen: Identity, record: Identity) -> bool:
-    same_issuer = not seen.issuer or not record.issuer or seen.issuer == record.issuer
+def _is_number(seen: Identity, record: Identity, policy: Policy) -> bool:
+    issuer = policy.issuer_aliases.get(seen.issuer, seen.issuer)
+    same_issuer = not issuer or not record.issuer or issuer == record.issuer
     return seen.patient_id == record.patient_id and same_issuer
 
 
@@ -62,15 +67,15 @@ def gather(study: StudyEvidence, facility_id: int) -> RegisteredPeople:
     if not parts:
         return NOBODY
     families: dict[str, list[tuple[str, ...]]] = {}
-    for person, *record in rows_of(
-        f"{_RECORDS} WHERE p.id IN ({' UNION '.join(parts)}) ORDER BY p.id", parameters
-    ):
+    rows = rows_of(f"{_RECORDS} WHERE p.id IN ({' UNION '.join(parts)}) ORDER BY p.id", parameters)
+    for person, *record in rows:
         families.setdefault(person, []).append(tuple(record))
     return RegisteredPeople(
         tuple(
-            Person(id=key, record=rows[0][0], records=tuple(Identity(*row[1:]) for row in rows))
-            for key, rows in sorted(families.items())
-        )
+            Person(id=key, record=own[0][0], records=tuple(Identity(*row[1:]) for row in own))
+            for key, own in sorted(families.items())
+        ),
+        is_cut=len(rows) >= MOST,
     )
 
 

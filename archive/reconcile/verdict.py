@@ -133,6 +133,9 @@ def _beside_rivals(
         return ruling
     for one in ruling.first:
         slips = [f for f in _normalised(one) if f.field in DEMOGRAPHICS]
+        if slips and registered.is_cut:
+            reason = "so many people of this name or birth date are registered that a slip can't be told"
+            return _Ruling(Outcome.PROBABLE, reason, ruling.first)
         if slips and (rival := _rival(study, one, registered, policy)):
             reason = f"{rival.expected} is registered and fits the images as well"
             return _Ruling(Outcome.PROBABLE, reason, ruling.first, (*one.findings, rival))

@@ -131,10 +131,12 @@ def kill_at_random(system: System, ledger: Ledger, times: int, seed: int) -> Non
 
 
 def settle(system: System, ledger: Ledger, seconds: float = 240) -> None:
-    """Wait until the system is ready and has a verdict on every study."""
+    """Wait until the system is ready, has a verdict on every study, and nothing is under way."""
     wait_for(system.is_ready, seconds)
     for study in ledger.studies:
         system.verdict(study, seconds)
+    # An exam that images have completed is looked at once more by the studies that may be of it.
+    wait_for(lambda: not Job.objects.exclude(kind="hl7.deliver").filter(state="claimed").exists(), seconds)
 
 
 def account(ledger: Ledger) -> dict[str, int]:

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from archive.reconcile.reconcile_policy import RIVAL, Policy
+from archive.reconcile.registered_people import RegisteredPeople
 from archive.reconcile.study_evidence import Identity
+from archive.reconcile.verdict import decide
 from tests.archive.reconcile.builders import ANNA, LATER, OTTO, candidate, facts, judge
 
 LINA = Identity("P3001", "GENHOSP", "KURZ^LINA", "19800503", "F")
@@ -52,6 +54,12 @@ class TestAnotherWhomItFits:
         for other in (OTTO, replace(LENA, birth_date="19790101"), replace(LENA, sex="M", name="KURZ^LEON")):
             assert judge(facts(seen), candidate(patient=LINA), registered=[other]).outcome == "corrected"
 
+    def test_where_more_are_registered_than_are_looked_at_nothing_is_forgiven(self) -> None:
+        crowd = RegisteredPeople(is_cut=True)
+        seen = facts(replace(LINA, name="KURZ^LNA"))
+        assert decide(seen, [candidate(patient=LINA)], Policy(), crowd).outcome == "probable"
+        assert decide(facts(LINA), [candidate(patient=LINA)], Policy(), crowd).outcome == "matched"
+
     def test_what_agrees_exactly_is_forgiven_nothing(self) -> None:
         namesake = replace(LINA, patient_id="P3999")
         assert judge(facts(LINA), candidate(patient=LINA), registered=[LINA, namesake]).outcome == "matched"
@@ -83,6 +91,12 @@ class TestTheNumberThatIsOff:
             assert judge(study, candidate(patient=LINA), registered=[LINA]).outcome == "probable"
         theirs = replace(OTTO, patient_id=LINA.patient_id, issuer="ELSEWHERE")
         assert judge(facts(seen), candidate(patient=LINA), registered=[LINA, theirs]).outcome == "mismatch"
+
+    def test_an_alias_of_an_issuer_is_that_issuer_for_everybody(self) -> None:
+        aliases = Policy.model_validate({"issuer_aliases": {"GH": "GENHOSP"}})
+        seen = facts(replace(LINA, patient_id="P3002", issuer="GH"))
+        judgement = judge(seen, candidate(patient=LINA), registered=[LINA, LENA], policy=aliases)
+        assert judgement.outcome == "mismatch"
 
     def test_the_accession_number_typed_into_the_patient_id_takes_a_person(self) -> None:
         seen = replace(LINA, patient_id="A000001", issuer="")
@@ -132,6 +146,11 @@ class TestWhichExam:
         assert judge(facts(modalities=("PX",)), candidate(modality="DX")).outcome == "matched"
         strict = Policy.model_validate({"similar_modalities": [["CR", "DX"]]})
         assert judge(facts(modalities=("PX",)), candidate(modality="DX"), policy=strict).outcome == "probable"
+
+    @pytest.mark.parametrize("groups", [[[]], [["CR"]], [["CR", "dx"]], [["CR", "X" * 17]]])
+    def test_a_group_of_modalities_is_checked(self, groups: list[list[str]]) -> None:
+        with pytest.raises(ValueError, match="modalit"):
+            Policy.model_validate({"similar_modalities": groups})
 
 
 class TestADocumentAlone:
