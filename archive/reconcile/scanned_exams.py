@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from django.utils import timezone
 
-from archive.models import Study
+from archive.modality import DOCUMENTS
+from archive.models import Series, Study
 from archive.reconcile import order_evidence
 from archive.reconcile.reconcile_policy import Policy
 from worklist.models import RequestedProcedure, ScheduledProcedureStep
@@ -25,6 +26,9 @@ def follow(study: Study, before: frozenset[int], now: frozenset[int], origin: st
 
 
 def _scanned(study: Study, procedures: frozenset[int], origin: str, policy: Policy) -> None:
+    """What is only written about an exam, such as a dose report, says nothing of its end."""
+    if not Series.objects.filter(study=study).exclude(modality__in=DOCUMENTS).exists():
+        return
     steps: dict[int, list[ScheduledProcedureStep]] = {}
     rows = ScheduledProcedureStep.objects.filter(procedure__in=procedures).select_related("procedure")
     for step in rows.order_by("procedure__order", "pk"):

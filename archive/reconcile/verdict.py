@@ -4,7 +4,7 @@ An order is *named* by an accession number, a planned Study Instance UID, or the
 these is a claim; all claims and the identity have to point to the same patient.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,7 +58,7 @@ def decide(
     scored.sort(
         key=lambda one: (-one.score, order_evidence.hours_apart(study, one.candidate), one.candidate.id)
     )
-    ruling = _beside_rivals(study, _rule(study, scored, policy), registered, policy)
+    ruling = _beside_rivals(study, _rule(study, scored, policy), scored, registered, policy)
     first = {one.candidate.id for one in ruling.first}
     ranked = sorted(scored, key=lambda one: one.candidate.id not in first)
     shown = [one for one in ranked if one.candidate.id in first or one.score >= policy.shown_from]
@@ -126,31 +126,49 @@ def _is_all(person: Person, study: StudyEvidence, policy: Policy) -> bool:
 
 
 def _beside_rivals(
-    study: StudyEvidence, ruling: _Ruling, registered: RegisteredPeople, policy: Policy
+    study: StudyEvidence,
+    ruling: _Ruling,
+    scored: Sequence[Scored],
+    registered: RegisteredPeople,
+    policy: Policy,
 ) -> _Ruling:
     """A slip in name or birth date is forgiven only where it fits nobody else as well."""
     if ruling.outcome not in (Outcome.MATCHED, Outcome.CORRECTED, Outcome.LATE_ORDER):
         return ruling
+    due = {one.candidate.patient.id for one in scored if _is_due(study, one, policy)}
     for one in ruling.first:
         slips = [f for f in _normalised(one) if f.field in DEMOGRAPHICS]
         if slips and registered.is_cut:
             reason = "so many people of this name or birth date are registered that a slip can't be told"
             return _Ruling(Outcome.PROBABLE, reason, ruling.first)
-        if slips and (rival := _rival(study, one, registered, policy)):
+        if slips and (rival := _rival(study, one, slips, due, registered, policy)):
             reason = f"{rival.expected} is registered and fits the images as well"
             return _Ruling(Outcome.PROBABLE, reason, ruling.first, (*one.findings, rival))
     return ruling
 
 
-def _rival(study: StudyEvidence, one: Scored, registered: RegisteredPeople, policy: Policy) -> Finding | None:
-    """The finding on somebody else whose name and birth date agree no less than those of a candidate's."""
+def _rival(
+    study: StudyEvidence,
+    one: Scored,
+    slips: Sequence[Finding],
+    due: Container[str],
+    registered: RegisteredPeople,
+    policy: Policy,
+) -> Finding | None:
+    """The finding on somebody else whose name and birth date agree no less than those of a candidate's.
+
+    Or who agrees better where the slip is, and either is not contradicted by the rest or is `due` as well.
+    """
     own = sum(one.by_field[name].contribution for name in DEMOGRAPHICS)
     for person in registered.people:
         if person.id == one.candidate.patient.id:
             continue
         found = {f.field: f for f in identity_evidence.demographics(study.identity, person, policy)}
-        fits = found["patient_name"].agrees and found["birth_date"].agrees and not found["sex"].contradicts
-        if fits and sum(f.contribution for f in found.values()) >= own:
+        both = found["patient_name"].agrees and found["birth_date"].agrees
+        as_well = both and sum(f.contribution for f in found.values()) >= own
+        better = any((found[f.field].agreement or 0) > (f.agreement or 0) for f in slips)
+        open_to_it = person.id in due or not any(f.contradicts for f in found.values())
+        if not found["sex"].contradicts and (as_well or (better and open_to_it)):
             seen, shown = study.identity, person.records[0]
             return policy.finding(
                 RIVAL,
@@ -159,6 +177,12 @@ def _rival(study: StudyEvidence, one: Scored, registered: RegisteredPeople, poli
                 (0.0, ""),
             )
     return None
+
+
+def _is_due(study: StudyEvidence, one: Scored, policy: Policy) -> bool:
+    """Whether a step could be meant by what the images are, whoever its patient is."""
+    near = order_evidence.hours_apart(study, one.candidate) <= policy.window_hours
+    return near and one.candidate.status in _OPEN and one.by_field["modality"].agrees
 
 
 # Weighing

@@ -61,6 +61,15 @@ def test_a_match_moves_the_step_as_the_site_says(
         assert act.source == f"study:{study.public_id}" and act.occurred_at == study.last_received_at
 
 
+def test_a_dose_report_alone_completes_nothing(hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient())
+    report = {"modality": "SR"}
+    assert hospital.study("A1", modalities=["SR"], series=report).verdict == "matched"
+    assert step().status == "scheduled"
+    hospital.study("A1")
+    assert step().status == "completed"
+
+
 def test_what_is_not_surely_of_it_moves_nothing(hospital: Hospital) -> None:
     hospital.order("A1", hospital.patient())
     assert hospital.study("").verdict == "probable"

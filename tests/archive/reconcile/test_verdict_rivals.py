@@ -49,6 +49,17 @@ class TestAnotherWhomItFits:
         assert judge(facts(seen), *orders, registered=twins).outcome == "probable"
         assert judge(facts(twins[0]), *orders, registered=twins).outcome == "matched"
 
+    @pytest.mark.parametrize(
+        ("born", "seen_born"),
+        [("19800504", "19800503"), ("19720101", ""), ("19720101", "19800503")],
+    )
+    def test_a_sister_who_is_due_for_the_same_exam_takes_a_person(self, born: str, seen_born: str) -> None:
+        sister = replace(LENA, birth_date=born)
+        seen = replace(LINA, name=LENA.name, birth_date=seen_born)
+        orders = candidate("1", LINA), candidate("2", sister)
+        judgement = judge(facts(seen), *orders, registered=[LINA, sister])
+        assert judgement.outcome == "probable" and sister.patient_id in judgement.reason
+
     def test_one_who_fits_less_does_not_stand_in_the_way(self) -> None:
         seen = replace(LINA, name="KURZ^LINNA")
         for other in (OTTO, replace(LENA, birth_date="19790101"), replace(LENA, sex="M", name="KURZ^LEON")):
