@@ -15,7 +15,7 @@ from archive.decisions import undo as undoing
 from archive.decisions.decision_frame import SecondPersonNeeded, locked, revision
 from archive.decisions.decision_type import DecisionType
 from archive.decisions.effects import Effect
-from archive.decisions.snapshot import ExceptionState
+from archive.decisions.snapshot import ExceptionState, restore_exception
 from archive.models import Decision, DecisionRequest, ExceptionStatus, RequestState, Study, StudyException
 from archive.reconcile import apply_verdict
 from ledger import audit, events
@@ -160,12 +160,8 @@ def _end(study: Study, request: DecisionRequest, state: RequestState, reason: st
     request.state, request.end_reason = state, reason
     request.ended_at, request.ended_by = timezone.now(), str(by)[:200]
     request.save()
-    row = StudyException.objects.get(study=study)
-    if request.exception_before is None:
-        row.status, row.resolution = ExceptionStatus.CLOSED, ""
-    else:
-        ExceptionState(**request.exception_before).restore(row)
-    row.save()
+    before = request.exception_before
+    restore_exception(study, None if before is None else ExceptionState(**before))
 
 
 def _record(event: EventType, request: DecisionRequest, reason: str, by: Actor) -> None:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from archive.models import Study, StudyException, Verdict
+from archive.models import ExceptionStatus, Study, StudyException, Verdict
 
 
 @dataclass(frozen=True)
@@ -61,3 +61,13 @@ class Snapshot:
     def to_json(self) -> dict[str, object]:
         """As a decision keeps it."""
         return asdict(self)
+
+
+def restore_exception(study: Study, before: ExceptionState | None) -> None:
+    """Bring a study's exception back to where it stood; one that was not there is closed."""
+    row = StudyException.objects.get(study=study)
+    if before is None:
+        row.status, row.resolution = ExceptionStatus.CLOSED, ""
+    else:
+        before.restore(row)
+    row.save(update_fields=["status", "resolution", "opened_at"])

@@ -14,8 +14,8 @@ from archive.decisions.decision_frame import (
     record,
     refuse_if_signed,
 )
-from archive.decisions.snapshot import ExceptionState, Snapshot
-from archive.models import Decision, ExceptionStatus, Outcome, Study, StudyException, Verdict
+from archive.decisions.snapshot import Snapshot, restore_exception
+from archive.models import Decision, Outcome, Study, StudyException, Verdict
 from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_reconciled, study_settled
 from ledger.errors import Conflict
@@ -98,19 +98,11 @@ def _restore(study: Study, target: Decision, live: list[Decision]) -> None:
         procedures = RequestedProcedure.objects.filter(public_id__in=before.procedures)
         apply_verdict.set_links(study, patient, list(procedures))
     study.save(update_fields=["patient", "hidden"])
-    _restore_exception(StudyException.objects.get(study=study), before.exception)
+    restore_exception(study, before.exception)
     if pins:
         apply_verdict.settle_exception(study, verdict, apply_verdict.pinning(study))
     else:
         reconcile_job.judge_now(study)
-
-
-def _restore_exception(row: StudyException, before: ExceptionState | None) -> None:
-    if before is None:
-        row.status, row.resolution = ExceptionStatus.CLOSED, ""
-    else:
-        before.restore(row)
-    row.save(update_fields=["status", "resolution", "opened_at"])
 
 
 def _follow(study: Study, verdict: Verdict) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from archive.archive_section import ArchiveSection
 from archive.models import ReadingStatus, Study
 from archive.reconcile import name_agreement
-from archive.reconcile.candidate_search import accession_spellings
+from archive.reconcile.candidate_search import accession_spellings, among
 from archive.reconcile.reconcile_job import KIND
 from archive.reconcile.reconcile_policy import Policy
 from ledger import clock, jobs
@@ -64,7 +64,7 @@ def on_patients_changed(sender: Any, patients: Sequence[PatientRecord], **_: Any
     orders = people.newest_orders(records, MOST_RECORDS * len(patients))
     wanted = list(_of_records(records))
     if orders:
-        wanted.append(_among("accession_number", {order.accession_number for order in orders} - {""}))
+        wanted.append(among("accession_number", {order.accession_number for order in orders} - {""}))
         condition, keys = any_of(["order_id"], ["bigint"], [[order.id] for order in orders])
         planned = f"SELECT study_instance_uid FROM {_PROCEDURES} WHERE {condition}"
         wanted.append((f"study_instance_uid IN ({planned})", keys))
@@ -82,9 +82,9 @@ def _of_orders(orders: Iterable[OrderAggregate], policy: Policy) -> Iterable[Con
         linked |= set() if one.is_new else {row.id for row in one.procedures}
     spellings = {text for label in labels for text in accession_spellings(label, policy)}
     if spellings:
-        yield _among("accession_number", spellings)
+        yield among("accession_number", spellings)
     if uids:
-        yield _among("study_instance_uid", uids)
+        yield among("study_instance_uid", uids)
     if linked:
         condition, keys = any_of(["requestedprocedure_id"], ["bigint"], [[key] for key in sorted(linked)])
         yield f"id IN (SELECT study_id FROM {_LINKS} WHERE {condition})", keys
@@ -95,7 +95,7 @@ def _of_records(records: Sequence[PersonRecord]) -> Iterable[Condition]:
     if not records:
         return
     yield any_of(["patient_id"], ["bigint"], [[record.id] for record in records])
-    yield _among("header_patient_id", {record.value for record in records})
+    yield among("header_patient_id", {record.value for record in records})
     people = set()
     for record in records:
         if record.name and len(record.birth_date) == 8:
@@ -103,14 +103,9 @@ def _of_records(records: Sequence[PersonRecord]) -> Iterable[Condition]:
             for spelling in name_agreement.spellings(record.name):
                 people |= {(spelling, date), (spelling, date[:4] + date[6:] + date[4:6])}
     if people:
-        names, found = _among("patient_name_key", {name for name, _ in people})
+        names, found = among("patient_name_key", {name for name, _ in people})
         both, parameters = any_of(["patient_name_key", "birth_date"], ["text", "text"], sorted(people))
         yield f"{names} AND {both}", [*found, *parameters]
-
-
-def _among(column: str, texts: Iterable[str]) -> Condition:
-    condition, parameters = any_of([column], ["text"], [[text] for text in sorted(texts)])
-    return f"{condition} AND {column} <> ''", parameters
 
 
 def _judge_again(wanted: Sequence[Condition], changes: int) -> bool:

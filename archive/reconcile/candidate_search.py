@@ -92,7 +92,7 @@ def accession_spellings(accession: str, policy: Policy) -> list[str]:
 def _named(study: StudyEvidence, policy: Policy) -> Iterator[Condition]:
     """Steps of a Study Instance UID, an accession number or an ID in the headers."""
     uids = {study.study_instance_uid, *(item.study_instance_uid for item in study.requests)} - {""}
-    yield _among("p.study_instance_uid", uids)
+    yield among("p.study_instance_uid", uids)
     accessions = {*study.accession_numbers, *(item.accession_number for item in study.requests)} - {""}
     if accessions:
         yield _by_accession(accessions)
@@ -100,16 +100,16 @@ def _named(study: StudyEvidence, policy: Policy) -> Iterator[Condition]:
     procedure_ids = {item.requested_procedure_id for item in study.requests} - {""}
     step_ids = {item.scheduled_procedure_step_id for item in study.requests} - {""}
     if procedure_ids:
-        yield _among("p.requested_procedure_id", procedure_ids)
+        yield among("p.requested_procedure_id", procedure_ids)
     if step_ids:
-        yield _among("s.scheduled_procedure_step_id", step_ids)
+        yield among("s.scheduled_procedure_step_id", step_ids)
 
 
 def _by_accession(spellings: Iterable[str]) -> Condition:
     """Those with one of these accession numbers; each table's index is asked by itself."""
     spellings = list(spellings)
-    own, keys = _among("accession_number", spellings)
-    orders, same = _among("accession_number", spellings)
+    own, keys = among("accession_number", spellings)
+    orders, same = among("accession_number", spellings)
     return (
         f"p.id IN (SELECT id FROM {_PROCEDURES} WHERE {own} UNION"
         f" SELECT id FROM {_PROCEDURES} WHERE order_id IN (SELECT id FROM {_ORDERS} WHERE {orders}))"
@@ -134,12 +134,12 @@ def _people_meant(study: StudyEvidence) -> Iterator[Condition]:
     """The records of any issuer with the study's patient IDs, then those with its name and birth date."""
     values = {known.patient_id for known in study.identities} - {""}
     if values:
-        yield _among("value", values)
+        yield among("value", values)
     for known in study.identities[:3]:
         date = known.birth_date.replace(".", "").replace("-", "")
         if not known.name.strip("^ ") or len(date) != 8:
             continue
-        born = _among("birth_date", {date, date[:4] + date[6:] + date[4:6]})
+        born = among("birth_date", {date, date[:4] + date[6:] + date[4:6]})
         _, ideographic, phonetic = person_names.keys(known.name)
         columns = {
             "name_key": set(name_agreement.spellings(known.name)),
@@ -148,11 +148,11 @@ def _people_meant(study: StudyEvidence) -> Iterator[Condition]:
         }
         for column, names in columns.items():
             if names:
-                called, keys = _among(column, names)
+                called, keys = among(column, names)
                 yield f"{called} AND {born[0]}", [*keys, *born[1]]
 
 
-def _among(column: str, texts: Iterable[str]) -> Condition:
+def among(column: str, texts: Iterable[str]) -> Condition:
     """Those with one of these texts.
 
     A column may be empty almost everywhere; PostgreSQL, which plans before it knows the texts, must be told.

@@ -1,17 +1,14 @@
 """What images do to the steps that they are of: start or complete them, until a person says better."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from django.db import connection
-
 from accounts.models import Facility
 from ledger.stamps import Stamp
-from worklist import catalogue, worklist_events
-from worklist.batches import batch
-from worklist.batches.named_rows import Loader
+from worklist import worklist_events
 from worklist.models import StatusEvent, StepStatus
+from worklist.orders import order_application
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.orders.order_book import OrderBook
 from worklist.provenance import Provenance
@@ -59,7 +56,7 @@ def scanned(
         if moved:
             orders.derive(aggregate, provenance)
 
-    _on_order(order, act)
+    order_application.on_order(order, act)
 
 
 def withdrawn(*, order: int, facility: Facility, study: str, origin: str, at: datetime) -> None:
@@ -76,7 +73,7 @@ def withdrawn(*, order: int, facility: Facility, study: str, origin: str, at: da
         if own:
             orders.derive(aggregate, provenance)
 
-    _on_order(order, act)
+    order_application.on_order(order, act)
 
 
 def completed_alone(aggregate: OrderAggregate, step: int) -> bool:
@@ -91,12 +88,3 @@ def completed_alone(aggregate: OrderAggregate, step: int) -> bool:
 
 def _source(study: str) -> str:
     return f"study:{study}"
-
-
-def _on_order(key: int, act: Callable[[OrderBook, OrderAggregate], None]) -> None:
-    assert connection.in_atomic_block
-    loader = Loader(catalogue.current())
-    orders = loader.order(key)
-    if key in orders.aggregates:
-        act(orders, orders.aggregates[key])
-        batch.Batch(loader.snapshot, None, orders).save()

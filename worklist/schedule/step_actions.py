@@ -1,18 +1,14 @@
 """What people do to scheduled procedure steps and to orders: arrive, start, complete, no-show, cancel."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-
-from django.db import connection
 
 from accounts.actor import Actor
 from accounts.models import Facility
 from ledger import audit
 from ledger.errors import Conflict, Missing, Unknown
 from ledger.public_id import new_public_id
-from worklist import catalogue, worklist_events
-from worklist.batches import batch
-from worklist.batches.named_rows import Loader
+from worklist import worklist_events
 from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent
 from worklist.orders import generated_ids, order_application, step_status
 from worklist.orders.order_aggregate import OrderAggregate
@@ -77,7 +73,7 @@ def change_step(
         about = [("step", row.public_id), ("order", aggregate.order.public_id)]
         orders.note(worklist_events.STEP_CHANGED[kind], about, provenance, reason)
 
-    _on_order(order.pk, act)
+    order_application.on_order(order.pk, act)
     things = [("step", step.public_id), ("order", order.public_id)]
     audit.note(by, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
     return _act(provenance, order, kind, step)
@@ -107,7 +103,7 @@ def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
         cancelled = worklist_events.ORDER_CHANGED[StatusEvent.Kind.CANCEL]
         orders.note(cancelled, [("order", row.public_id)], provenance, reason)
 
-    _on_order(order.pk, act)
+    order_application.on_order(order.pk, act)
     audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
     return _act(provenance, order, StatusEvent.Kind.CANCEL, None)
 
@@ -126,18 +122,9 @@ def undo(*, by: Actor, act: StatusEvent) -> Order:
         undone = worklist_events.UNDONE[StatusEvent.Kind(event.kind)]
         orders.note(undone, [("order", aggregate.order.public_id)], provenance)
 
-    _on_order(act.order_id, take_back)
+    order_application.on_order(act.order_id, take_back)
     audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", act.order.public_id))
     return Order.objects.select_related("facility").get(pk=act.order_id)
-
-
-def _on_order(key: int, act: Callable[[OrderBook, OrderAggregate], None]) -> None:
-    """Do something to a locked order, in the caller's transaction."""
-    assert connection.in_atomic_block
-    loader = Loader(catalogue.current())
-    orders = loader.order(key)
-    act(orders, orders.aggregates[key])
-    batch.Batch(loader.snapshot, None, orders).save()
 
 
 def _act(
