@@ -111,12 +111,13 @@ class ReadingLease(models.Model):
 
 
 class Skip(models.Model):
-    """A reader passed an item over, and why; it is not handed to that reader again."""
+    """A reader passed an item over, and why; it is not handed to that reader again, or not before `until`."""
 
     item = models.ForeignKey(ReadingItem, on_delete=models.CASCADE, db_index=False, related_name="skips")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="skips")
     reason = models.CharField(max_length=500)
     at = models.DateTimeField()
+    until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["item", "user"], name="skip_once")]

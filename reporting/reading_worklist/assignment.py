@@ -29,6 +29,8 @@ from reporting.reading_worklist import reading_items, reading_status
 LEASE: Final = timedelta(seconds=120)
 PARKED: Final = timedelta(minutes=30)
 RESERVED: Final = timedelta(hours=12)
+RELEASED: Final = timedelta(hours=1)
+"""How long an item is not handed again to who released it: others have it first, and it is not forgotten."""
 UNREAD: Final = (ReadingStatus.READY,)
 
 
@@ -58,6 +60,7 @@ class Wanted:
     text: str = ""
     mine: bool = False
     overdue: bool = False
+    investigated: bool = False
 
 
 EVERYTHING: Final = Wanted()
@@ -84,6 +87,8 @@ def worklist(*, user: User, wanted: Wanted = EVERYTHING) -> QuerySet[ReadingItem
         study__reading_items=OuterRef("pk"), status=ExceptionStatus.OPEN
     )
     rows = rows.annotate(has_mismatch=Exists(mismatch), under_investigation=Exists(investigated))
+    if wanted.investigated:
+        rows = rows.filter(under_investigation=True)
     return rows.order_by("band", "due_at", "ready_at", "id")
 
 
@@ -93,15 +98,50 @@ def overdue(*, user: User) -> int:
     return rows.filter(due_at__lt=clock.now()).count()
 
 
+def offered(*, user: User, wanted: Wanted = EVERYTHING) -> QuerySet[ReadingItem]:
+    """What `user` is handed without choosing it, the neediest first.
+
+    Not what others have, and not what the reader has passed over. Items under investigation are for those who
+    choose them, one by one or by the filter.
+    """
+    now = clock.now()
+    rows = _unclaimed(user, wanted).exclude(Exists(_passed_over(user, now)))
+    return rows if wanted.investigated else rows.filter(under_investigation=False)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What nobody has and `next_item` does not hand to a reader all the same."""
+
+    passed_over: int
+    investigated: int
+
+
+def left_out(*, user: User, wanted: Wanted = EVERYTHING) -> LeftOut:
+    """How many unclaimed items wait for the reader's own choice, each counted once."""
+    rows = _unclaimed(user, wanted)
+    passed_over = rows.filter(Exists(_passed_over(user, clock.now()))).count()
+    rest = rows.exclude(Exists(_passed_over(user, clock.now())))
+    return LeftOut(passed_over, 0 if wanted.investigated else rest.filter(under_investigation=True).count())
+
+
+def _unclaimed(user: User, wanted: Wanted) -> QuerySet[ReadingItem]:
+    now = clock.now()
+    rows = worklist(user=user, wanted=wanted).filter(status__in=UNREAD, hold_reason="")
+    return rows.exclude(lease__until__gt=now).exclude(Q(reserved_until__gt=now) & ~Q(reserved_for=user))
+
+
+def _passed_over(user: User, now: datetime) -> QuerySet[Skip]:
+    rows = Skip.objects.filter(item=OuterRef("pk"), user=user)
+    return rows.filter(Q(until=None) | Q(until__gt=now))
+
+
 def next_item(*, by: Actor, wanted: Wanted = EVERYTHING) -> ReadingItem | None:
     """Pick what needs `by` most and lease it in this transaction; two readers never get the same."""
     assert connection.in_atomic_block
     by.require("report.write")
-    reader, now = by.person, clock.now()
-    rows = worklist(user=reader, wanted=wanted).filter(status__in=UNREAD, hold_reason="")
-    rows = rows.exclude(Exists(Skip.objects.filter(item=OuterRef("pk"), user=reader)))
-    rows = rows.exclude(lease__until__gt=now).exclude(Q(reserved_until__gt=now) & ~Q(reserved_for=reader))
     skip_locked = connection.features.has_select_for_update_skip_locked
+    rows = offered(user=by.person, wanted=wanted)
     item = rows.select_for_update(of=("self",), skip_locked=skip_locked).first()
     if item is None:
         return None
@@ -167,15 +207,23 @@ def park(*, item: ReadingItem, by: Actor, fence: int) -> ReadingLease:
 
 
 def let_go(*, item: ReadingItem, by: Actor, fence: int) -> None:
-    """Give an item back: to the queue where nothing was written or said, else it waits for its author."""
+    """Give an item back: to the queue where nothing was written or said, else it waits for its author.
+
+    It is not handed to this reader again for a while.
+    """
     by.require("report.write", item)
     item = reading_status.lock(item)
     lease = lease_of(item)
     if lease is None or lease.holder_id != by.person.pk or lease.fence != fence:
         return
-    lease.until = clock.now()
+    now = clock.now()
+    lease.until = now
     lease.save()
     _to_queue(item, by)
+    passed = Skip.objects.filter(item=item, user=by.person)
+    if not passed.filter(until=None).exists():
+        defaults = {"reason": "released", "at": now, "until": now + RELEASED}
+        Skip.objects.update_or_create(item=item, user=by.person, defaults=defaults)
     _note(by, item)
 
 
@@ -191,7 +239,8 @@ def skip(*, item: ReadingItem, by: Actor, reason: str, note: str = "") -> HoldRe
         raise Invalid("say why it is skipped", "note")
     item = reading_status.lock(item)
     text = (f"{reason}: {note}" if note else reason)[:500]
-    Skip.objects.update_or_create(item=item, user=by.person, defaults={"reason": text, "at": clock.now()})
+    defaults = {"reason": text, "at": clock.now(), "until": None}
+    Skip.objects.update_or_create(item=item, user=by.person, defaults=defaults)
     _tell(item, reporting_events.SKIPPED, by, reason=text)
     _give_back(item, by)
     _note(by, item)

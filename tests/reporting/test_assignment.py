@@ -9,9 +9,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Facility, Role, User
+from archive.models import StudyException
 from ledger.errors import Forbidden, Invalid
 from reporting.errors import StateConflict
-from reporting.models import OwnerSpan, ReadingItem, ReadingLease
+from reporting.models import OwnerSpan, ReadingItem, ReadingLease, Skip
 from reporting.reading_worklist import assignment
 from tests.actors import acting
 from tests.reporting.conftest import World
@@ -128,6 +129,36 @@ class TestPossession:
             assignment.skip(item=item, by=acting(rada), reason="not my field")
             assert assignment.next_item(by=acting(rada)) is None
             assert assignment.next_item(by=acting(ruben)) == item
+
+    def test_what_was_released_comes_back_to_others_at_once_and_to_the_reader_later(
+        self, world: World, rada: User, ruben: User
+    ) -> None:
+        item = world.item()
+        with transaction.atomic():
+            assert assignment.next_item(by=acting(rada)) == item
+            assignment.let_go(item=item, by=acting(rada), fence=item.lease.fence)
+            assert assignment.next_item(by=acting(rada)) is None
+        assert assignment.left_out(user=rada).passed_over == 1
+        assert list(assignment.offered(user=ruben)) == [item]
+        Skip.objects.update(until=timezone.now())
+        assert list(assignment.offered(user=rada)) == [item]
+
+    def test_a_release_makes_no_skip_shorter(self, world: World, rada: User) -> None:
+        item = world.item()
+        with transaction.atomic():
+            assignment.skip(item=item, by=acting(rada), reason="not my field")
+            lease = assignment.take(item=item, by=acting(rada))
+            assignment.let_go(item=item, by=acting(rada), fence=lease.fence)
+        assert Skip.objects.get().until is None
+
+    def test_what_is_under_investigation_is_read_by_choice_only(self, world: World, rada: User) -> None:
+        item = world.item()
+        StudyException.objects.create(study=item.studies.get())
+        with transaction.atomic():
+            assert assignment.next_item(by=acting(rada)) is None
+            assert assignment.left_out(user=rada).investigated == 1
+            chosen = assignment.Wanted(investigated=True)
+            assert assignment.next_item(by=acting(rada), wanted=chosen) == item
 
     def test_a_hold_is_somebody_elses_time(self, world: World, rada: User) -> None:
         item = world.item()

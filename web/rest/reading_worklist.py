@@ -48,9 +48,10 @@ router = Router(tags=["reading"])
 def worklist(request: HttpRequest, filters: Annotated[ItemFilters, Query()], paging: Page) -> dict[str, Any]:
     """STAT first, then by due time, then by readiness."""
     user = authorization.allow(request, "report.view")
-    values = filters.model_dump(exclude={"status"})
+    values = filters.model_dump(exclude={"status", "offered"})
     wanted = Wanted(**values, statuses=(filters.status,) if filters.status else ())
-    rows = _with_related(assignment.worklist(user=user, wanted=wanted))
+    chosen = assignment.offered if filters.offered else assignment.worklist
+    rows = _with_related(chosen(user=user, wanted=wanted))
     found = page(rows, paging, lambda part: shown(part, user))
     note_patients(request, [item.patient for item in found["results"]])
     return {**found, "overdue": assignment.overdue(user=user)}
@@ -58,7 +59,10 @@ def worklist(request: HttpRequest, filters: Annotated[ItemFilters, Query()], pag
 
 @router.post("/next", response=ReadingItem, summary="Read the neediest item")
 def next_item(request: HttpRequest, body: NextFilters) -> ReadingItem:
-    """Picks and leases in one transaction, so nobody else gets the same; 404 where nothing waits."""
+    """Picks and leases in one transaction, so nobody else gets the same; 404 where nothing waits.
+
+    Left out are items that the user skipped, or released within the last hour, and those under investigation.
+    """
     user = authorization.allow(request, "report.write")
     with transaction.atomic():
         item = assignment.next_item(by=actor_of(request), wanted=Wanted(**body.model_dump()))

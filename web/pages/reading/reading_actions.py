@@ -23,12 +23,28 @@ from web.pages.reading.reading_worklist import wanted_of
 @layout.may("report.write")
 def next_item(request: HttpRequest) -> HttpResponse:
     """Lease what needs the reader most, and open it."""
+    wanted = wanted_of(request.POST)
     with transaction.atomic():
-        item = assignment.next_item(by=actor_of(request), wanted=wanted_of(request.POST))
+        item = assignment.next_item(by=actor_of(request), wanted=wanted)
     if item is None:
-        layout.flash(request, "No unclaimed exams. New exams show here by themselves.")
+        layout.flash(request, _nothing(assignment.left_out(user=layout.user_of(request), wanted=wanted)))
         return HttpResponseRedirect(layout.back_to(request, reverse("reading")))
     return HttpResponseRedirect(reverse("reading-item", args=[item.public_id]))
+
+
+def _nothing(left_out: assignment.LeftOut) -> str:
+    """What is said where no item is handed out, with those that one may still choose."""
+    kinds = [
+        f"{count} {words}"
+        for count, words in (
+            (left_out.passed_over, "that you skipped or released"),
+            (left_out.investigated, "under investigation"),
+        )
+        if count
+    ]
+    if not kinds:
+        return "No unclaimed exams. New exams show here by themselves."
+    return f"No other unclaimed exams. Left out: {', '.join(kinds)}. Open them from the list."
 
 
 @require_POST

@@ -54,6 +54,7 @@ def wanted_of(query: QueryDict) -> Wanted:
         text=query.get("text", "")[:100].replace("\0", "").strip(),
         mine=query.get("mine") == "1",
         overdue=query.get("overdue") == "1",
+        investigated=query.get("investigated") == "1",
     )
 
 
@@ -98,6 +99,7 @@ def _chips(request: HttpRequest, user: User, wanted: Wanted) -> list[tuple[str, 
     groups = [
         ("", "mine", {"1": "mine"}, "1" if wanted.mine else ""),
         ("", "overdue", {"1": "overdue"}, "1" if wanted.overdue else ""),
+        ("", "investigated", {"1": "under investigation"}, "1" if wanted.investigated else ""),
         ("Priority", "priority", priorities, wanted.priority),
         ("Modality", "modality", {name: name for name in modalities}, wanted.modality),
         ("Status", "status", states, wanted.statuses[0] if wanted.statuses else ""),

@@ -122,6 +122,8 @@ class ItemFilters(Schema):
     text: Text = Field("", max_length=100, description="of a name, identifier, accession or procedure")
     mine: bool = False
     overdue: bool = False
+    investigated: bool = Field(False, description="only those whose images are under investigation")
+    offered: bool = Field(False, description="only those that `/reading/next` would hand out")
 
 
 class NextFilters(Schema):
@@ -131,6 +133,7 @@ class NextFilters(Schema):
 
     modality: Text = Field("", max_length=16)
     priority: Text = Field("", max_length=8)
+    investigated: bool = Field(False, description="those under investigation, which are left out otherwise")
 
 
 class Optionally(Schema):

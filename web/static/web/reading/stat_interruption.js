@@ -52,11 +52,11 @@ export async function park(editor) {
  * @param {Editor} editor
  */
 export async function lookForStat({ data }) {
-  const path = "/reading/items?priority=STAT&status=ready&limit=1";
+  const path = "/reading/items?priority=STAT&offered=true&limit=2";
   const found = await call("GET", path, undefined, { isLive: true }).catch(() => null);
   /** @type {ReadingItem[]} */
   const items = found?.results ?? [];
-  const item = items.find((one) => !one.lease && one.id !== data.item);
+  const item = items.find((one) => one.id !== data.item);
   const bar = byId("stat-bar");
   bar.hidden = !item;
   if (item) {
