@@ -25,6 +25,9 @@ PATIENT_CONFIRMED: Final = declare(
 WITHDRAWN: Final = declare("report.withdrawn", "Withdrawn: no report needed")
 
 BEGUN: Final = declare("report.begun", "Report begun[ with the template {template}]", short="report begun")
+AUTHOR_CHANGED: Final = declare(
+    "report.author_changed", "Became the report's author, after {author}", short="author changed"
+)
 DICTATION_BEGUN: Final = declare("dictation.begun", "Dictation begun")
 DICTATED: Final = declare("report.dictated", "Dictation sent to transcription")
 TYPING: Final = declare("dictation.typing", "Transcription begun")
@@ -38,6 +41,9 @@ DICTATION_RETURNED: Final = declare(
 DICTATION_DISCARDED: Final = declare("dictation.discarded", "Dictation discarded")
 DICTATION_RECLAIMED: Final = declare(
     "dictation.reclaimed", "Dictation taken back from transcription", short="dictation taken back"
+)
+DICTATION_REPLACED: Final = declare(
+    "dictation.replaced", "Returned dictation replaced by a new one", short="dictation replaced"
 )
 
 _SIGNING: Final[Mapping[VersionKind, str]] = {

@@ -14,8 +14,8 @@ from ledger.event_types import EventType
 from reporting import reporting_events
 from reporting.dictation import audio
 from reporting.errors import StateConflict
-from reporting.models import WAITING, Dictation, DictationState, ReadingItem, Segment
-from reporting.reading_worklist import assignment, reading_status
+from reporting.models import WAITING, Dictation, DictationState, ReadingItem, Report, Segment
+from reporting.reading_worklist import assignment, authorship, reading_status
 
 RATES: Final = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
 MOST_BYTES_OF_SEGMENT: Final = 8 << 20
@@ -51,6 +51,9 @@ def begin(
     if (lease := assignment.held_by_other(item, author)) is not None:
         raise StateConflict(f"{lease.holder} has it now", "held", changed={"holder": str(lease.holder)})
     assignment.lease_to(by, item)
+    report = Report.objects.select_for_update(of=("self",)).select_related("author").filter(item=item).first()
+    if report is not None and authorship.follow(report, by):
+        report.save(update_fields=["author"])
     dictation = Dictation.objects.create(
         uuid=uuid, item=item, author=author, sample_rate=sample_rate, patient_public_id=current
     )
@@ -102,6 +105,7 @@ def finish(*, dictation: Dictation, segments: int, sha256: str, by: Actor) -> Di
     now = clock.now()
     dictation.state, dictation.sha256, dictation.finished_at = DictationState.QUEUED, whole, now
     dictation.save()
+    _replace_returned(dictation, by)
     if item.status in (ReadingStatus.READING, ReadingStatus.TRANSCRIBED, ReadingStatus.PRELIMINARY):
         reading_status.change(item, ReadingStatus.DICTATED, at=now, actor=by, event=reporting_events.DICTATED)
     else:
@@ -129,8 +133,14 @@ def discard(*, dictation: Dictation, by: Actor, reason: str) -> Dictation:
 
 
 def reclaim(*, dictation: Dictation, by: Actor) -> Dictation:
-    """The author takes a dictation back from the queue to type it alone; refused once typing has begun."""
-    dictation = _locked(dictation, by)
+    """The author takes a dictation back from the queue to type it alone; refused once typing has begun.
+
+    Whoever has become the item's author takes it back as well as who spoke it.
+    """
+    by.require("report.write", dictation.item)
+    dictation = locked(dictation)
+    if by.person.pk != dictation.author_id and by.person != authorship.author_of(dictation.item):
+        raise Forbidden("the dictation is another person's")
     if dictation.state not in (DictationState.QUEUED, DictationState.RETURNED):
         raise StateConflict(f"the dictation is {dictation.state}; ask its typist", "state")
     dictation.state = DictationState.CLOSED
@@ -146,6 +156,15 @@ def reclaim(*, dictation: Dictation, by: Actor) -> Dictation:
 def things(dictation: Dictation) -> list[events.Thing]:
     """What an event about a dictation is about."""
     return [("dictation", dictation.public_id), *reading_status.things(dictation.item)]
+
+
+def _replace_returned(dictation: Dictation, by: Actor) -> None:
+    """What came back to its author is done with once a new dictation is sent; its sound stays."""
+    rows = Dictation.objects.filter(item=dictation.item, state=DictationState.RETURNED)
+    for one in rows.select_related("item").exclude(pk=dictation.pk):
+        one.state = DictationState.CLOSED
+        one.save(update_fields=["state"])
+        tell(one, reporting_events.DICTATION_REPLACED, by)
 
 
 def _check_sound(data: bytes) -> None:

@@ -18,7 +18,7 @@ from reporting.dictation import dictations
 from reporting.errors import StateConflict
 from reporting.models import WAITING, Dictation, DictationState, Report, ReturnReason
 from reporting.models import ReadingItem as Item
-from reporting.reading_worklist import reading_status
+from reporting.reading_worklist import authorship, reading_status
 from reporting.reports import drafts
 
 LEASE: Final = timedelta(seconds=120)
@@ -28,16 +28,17 @@ def queue(*, user: User, states: tuple[str, ...] = WAITING) -> QuerySet[Dictatio
     """What waits to be typed, the most due first."""
     mine = access.visible(Item.objects.all(), user)
     rows = Dictation.objects.filter(item__in=mine, state__in=states)
+    rows = rows.exclude(item__status=ReadingStatus.WITHDRAWN)
     rows = rows.select_related("item__patient__authority", "item__patient__survivor", "author", "typist")
     return rows.order_by("item__band", "item__due_at", "id")
 
 
 def returned(*, user: User) -> QuerySet[Dictation]:
-    """What came back to its author, suspected wrong patients first."""
+    """What came back to the author of its item, suspected wrong patients first."""
     urgent = When(return_reason=ReturnReason.WRONG_PATIENT, then=Value(0))
-    rows = Dictation.objects.filter(author=user, state=DictationState.RETURNED).select_related(
-        "item__patient"
-    )
+    mine = authorship.items_of(user).filter(status__in=reading_status.OPEN)
+    rows = Dictation.objects.filter(item__in=mine, state=DictationState.RETURNED)
+    rows = rows.select_related("item__patient")
     return rows.annotate(rank=Case(urgent, default=Value(1), output_field=IntegerField())).order_by(
         "rank", "id"
     )
@@ -169,7 +170,8 @@ def give_back(*, dictation: Dictation, reason: str, note: str, by: Actor) -> Dic
 def _add_to_report(dictation: Dictation, item: Item, by: Actor) -> None:
     """Bring the typed text into the report: into what is empty, else below what is there.
 
-    A report that begins with it has the template's text in the sections that nobody spoke about.
+    A report that begins with it has the template's text in the sections that nobody spoke about. What is
+    signed is not changed: the text is kept beside it.
     """
     report = Report.objects.filter(item=item).first()
     now = clock.now()
@@ -178,12 +180,16 @@ def _add_to_report(dictation: Dictation, item: Item, by: Actor) -> None:
         typed = {name: text for name, text in dictation.sections.items() if text.strip()}
         Report.objects.create(
             item=item,
-            author=dictation.author,
+            author=authorship.author_of(item) or dictation.author,
             sections=drafts.checked({**(template.sections if template else {}), **typed}),
             template=template,
             changed_by=by.person,
             changed_at=now,
         )
+        return
+    if report.is_signed:
+        reason = "typed after the signature"
+        drafts.keep_beside(report, dictation.author, dictation.sections, report.revision, reason)
         return
     text = dict(report.sections)
     for name, more in dictation.sections.items():

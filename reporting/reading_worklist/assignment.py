@@ -24,7 +24,7 @@ from ledger.event_types import EventType
 from reporting import reporting_events
 from reporting.errors import StateConflict
 from reporting.models import HoldReason, ReadingItem, ReadingLease, Skip
-from reporting.reading_worklist import reading_items, reading_status
+from reporting.reading_worklist import authorship, reading_items, reading_status
 
 LEASE: Final = timedelta(seconds=120)
 PARKED: Final = timedelta(minutes=30)
@@ -75,20 +75,17 @@ def worklist(*, user: User, wanted: Wanted = EVERYTHING) -> QuerySet[ReadingItem
     if wanted.priority:
         rows = rows.filter(priority=wanted.priority)
     if wanted.mine:
-        rows = rows.filter(Q(report__author=user) | Q(lease__holder=user, lease__until__gt=clock.now()))
+        held = Q(lease__holder=user, lease__until__gt=clock.now())
+        rows = rows.filter(Q(pk__in=authorship.items_of(user).values("pk")) | held)
     if wanted.overdue:
         rows = rows.filter(due_at__lt=clock.now())
     if wanted.text:
         rows = rows.filter(pk__in=ReadingItem.objects.filter(_matches(wanted.text)).values("pk"))
-    mismatch = StudyException.objects.filter(
-        study__reading_items=OuterRef("pk"), status=ExceptionStatus.OPEN, study__verdict=Outcome.MISMATCH
-    )
-    investigated = StudyException.objects.filter(
-        study__reading_items=OuterRef("pk"), status=ExceptionStatus.OPEN
-    )
-    rows = rows.annotate(has_mismatch=Exists(mismatch), under_investigation=Exists(investigated))
+    investigations = _investigations()
+    mismatch = Exists(investigations.filter(study__verdict=Outcome.MISMATCH))
+    rows = rows.annotate(has_mismatch=mismatch, under_investigation=Exists(investigations))
     if wanted.investigated:
-        rows = rows.filter(under_investigation=True)
+        rows = rows.filter(Exists(investigations))
     return rows.order_by("band", "due_at", "ready_at", "id")
 
 
@@ -106,7 +103,7 @@ def offered(*, user: User, wanted: Wanted = EVERYTHING) -> QuerySet[ReadingItem]
     """
     now = clock.now()
     rows = _unclaimed(user, wanted).exclude(Exists(_passed_over(user, now)))
-    return rows if wanted.investigated else rows.filter(under_investigation=False)
+    return rows if wanted.investigated else rows.exclude(Exists(_investigations()))
 
 
 @dataclass(frozen=True)
@@ -120,15 +117,20 @@ class LeftOut:
 def left_out(*, user: User, wanted: Wanted = EVERYTHING) -> LeftOut:
     """How many unclaimed items wait for the reader's own choice, each counted once."""
     rows = _unclaimed(user, wanted)
-    passed_over = rows.filter(Exists(_passed_over(user, clock.now()))).count()
-    rest = rows.exclude(Exists(_passed_over(user, clock.now())))
-    return LeftOut(passed_over, 0 if wanted.investigated else rest.filter(under_investigation=True).count())
+    passed_over = Exists(_passed_over(user, clock.now()))
+    investigated = rows.exclude(passed_over).filter(Exists(_investigations()))
+    return LeftOut(rows.filter(passed_over).count(), 0 if wanted.investigated else investigated.count())
 
 
 def _unclaimed(user: User, wanted: Wanted) -> QuerySet[ReadingItem]:
     now = clock.now()
     rows = worklist(user=user, wanted=wanted).filter(status__in=UNREAD, hold_reason="")
     return rows.exclude(lease__until__gt=now).exclude(Q(reserved_until__gt=now) & ~Q(reserved_for=user))
+
+
+def _investigations() -> QuerySet[StudyException]:
+    """The open exceptions of an item's studies, below a query of items."""
+    return StudyException.objects.filter(study__reading_items=OuterRef("pk"), status=ExceptionStatus.OPEN)
 
 
 def _passed_over(user: User, now: datetime) -> QuerySet[Skip]:
@@ -281,6 +283,7 @@ def hold(*, item: ReadingItem, by: Actor, reason: str, note: str = "") -> None:
     if item.status not in reading_status.OPEN:
         raise StateConflict(f"it is {item.status}", "status")
     item.hold_reason, item.hold_note = reason, note[:500]
+    item.seen_images = reading_items.image_count(item)
     _turned(item, reporting_events.HELD, by, reason=reason, note=note[:500])
     _note(by, item)
 

@@ -17,7 +17,7 @@ from reporting.models import (
     Report,
     ReportVersion,
 )
-from reporting.reading_worklist import reading_status
+from reporting.reading_worklist import authorship, reading_status
 from worklist.models import Patient, ScheduledProcedureStep
 
 MOST_PRIORS: Final = 200
@@ -30,11 +30,11 @@ def rechecks(user: User) -> QuerySet[Recheck]:
 
 
 def questions(user: User) -> QuerySet[ReadingItem]:
-    """Items that `user` wrote or spoke about and of which it is asked whether they are about that patient."""
+    """Items of which `user` is the author, and is asked whether they are about that patient."""
     rows = access.visible(ReadingItem.objects.all(), user)
     rows = rows.filter(status__in=reading_status.OPEN).exclude(patient_question="")
-    mine = rows.filter(report__author=user) | rows.filter(dictations__author=user)
-    return mine.distinct().select_related("patient__survivor").order_by("due_at", "pk")
+    mine = rows.filter(pk__in=authorship.items_of(user).values("pk"))
+    return mine.select_related("patient__survivor").order_by("due_at", "pk")
 
 
 def unfinished(user: User) -> QuerySet[Dictation]:

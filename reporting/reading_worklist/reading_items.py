@@ -14,7 +14,15 @@ from archive.modality import DOCUMENTS
 from archive.models import Instance, ReadingStatus, Study, Verdict
 from ledger import clock, events
 from reporting import reporting_events
-from reporting.models import Dictation, ReadingItem, Recheck, RecheckOutcome, Report, ReportVersion
+from reporting.models import (
+    Dictation,
+    HoldReason,
+    ReadingItem,
+    Recheck,
+    RecheckOutcome,
+    Report,
+    ReportVersion,
+)
 from reporting.reading_worklist import reading_status
 from reporting.reporting_section import ReportingSection
 from reporting.turnaround import milestones
@@ -126,6 +134,20 @@ def _attach(key: str, procedure: RequestedProcedure | None, study: Study) -> Non
         reading_status.change(item, ReadingStatus.READY, event=reporting_events.READY)
     elif item.status in reading_status.SIGNED and image_count(item) > item.seen_images:
         raise_recheck(item, "Images came after the signature.")
+    elif item.hold_reason == HoldReason.IMAGES_MISSING and image_count(item) > item.seen_images:
+        _end_hold(item)
+
+
+def _end_hold(item: ReadingItem) -> None:
+    """Images came that were waited for: whoever reads on sees whether they are all."""
+    now = clock.now()
+    item.hold_reason = item.hold_note = ""
+    item.revision += 1
+    item.save()
+    reading_status.note_owner(item, now)
+    events.record(
+        reporting_events.RESUMED, about=reading_status.things(item), occurred_at=now, reason="images came"
+    )
 
 
 def _make(key: str, procedure: RequestedProcedure | None, study: Study) -> None:

@@ -128,6 +128,9 @@ def change(
         setattr(item, milestone, at)
     if status in OPEN:
         item.withdrawn_at, item.withdrawn_reason = None, ""
+    else:
+        item.reserved_for = item.reserved_until = None
+        item.hold_reason = item.hold_note = ""
     _changed(item, at, actor, event, details)
 
 

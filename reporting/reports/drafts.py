@@ -21,7 +21,7 @@ from reporting.models import (
     ReportTemplate,
     VersionKind,
 )
-from reporting.reading_worklist import assignment, reading_status
+from reporting.reading_worklist import assignment, authorship, reading_status
 
 MOST_CHARACTERS: Final = 1_000_000
 Sections = dict[str, str]
@@ -122,8 +122,9 @@ def save(*, report: Report, sections: Mapping[str, Any], revision: int, by: Acto
     if text == report.sections:
         return report
     if report.changed_by_id != writer.pk and any(map(str.strip, report.sections.values())):
-        _keep(report, report.changed_by, report.sections, revision, f"{by} went on writing")
+        keep_beside(report, report.changed_by, report.sections, revision, f"{by} went on writing")
     assignment.lease_to(by, item)
+    authorship.follow(report, by)
     report.sections, report.revision = checked(text), revision + 1
     report.changed_by, report.changed_at = writer, clock.now()
     report.save()
@@ -133,7 +134,7 @@ def save(*, report: Report, sections: Mapping[str, Any], revision: int, by: Acto
 def keep(*, report: Report, sections: Mapping[str, Any], revision: int, by: Actor, reason: str) -> KeptText:
     """Keep text that could not be saved, beside the report, for its author and whoever writes on."""
     by.require("report.write", report.item)
-    kept = _keep(report, by.person, checked(sections), revision, reason)
+    kept = keep_beside(report, by.person, checked(sections), revision, reason)
     note(by, report)
     return kept
 
@@ -200,7 +201,10 @@ def locked(report: Report) -> Report:
     return report
 
 
-def _keep(report: Report, author: User, sections: Mapping[str, Any], revision: int, reason: str) -> KeptText:
+def keep_beside(
+    report: Report, author: User, sections: Mapping[str, Any], revision: int, reason: str
+) -> KeptText:
+    """Keep a text beside the report under its author's name; the same text again is kept once."""
     newest = KeptText.objects.filter(report=report, author=author).order_by("-pk").first()
     if newest is not None and newest.sections == sections:
         return newest

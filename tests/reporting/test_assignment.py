@@ -9,11 +9,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Facility, Role, User
-from archive.models import StudyException
+from archive.models import Instance, StudyException
+from ledger import events
 from ledger.errors import Forbidden, Invalid
 from reporting.errors import StateConflict
 from reporting.models import OwnerSpan, ReadingItem, ReadingLease, Skip
-from reporting.reading_worklist import assignment
+from reporting.reading_worklist import assignment, reading_items
+from reporting.reports import drafts
 from tests.actors import acting
 from tests.reporting.conftest import World
 
@@ -180,6 +182,65 @@ class TestPossession:
             assignment.reopen(item=item, by=acting(rada))
         item.refresh_from_db()
         assert item.studies.get().reading_status == "ready" and item.withdrawn_at is None
+
+    def test_who_takes_over_is_the_author_from_the_first_edit_on(
+        self, world: World, rada: User, ruben: User
+    ) -> None:
+        item = world.item()
+        report = world.draft(item, rada)
+        mine = assignment.Wanted(mine=True)
+        with transaction.atomic():
+            assignment.reserve(item=item, by=acting(rada))
+            assignment.take(item=item, by=acting(ruben), reason="Rada went home")
+        report.refresh_from_db()
+        assert report.author == rada
+        with transaction.atomic():
+            drafts.save(report=report, sections={"findings": "Mine."}, revision=1, by=acting(ruben))
+        report.refresh_from_db()
+        item.refresh_from_db()
+        assert report.author == ruben and item.reserved_for is None
+        assert [list(assignment.worklist(user=one, wanted=mine)) for one in (rada, ruben)] == [[], [item]]
+        newest = events.timeline("reading_item", item.public_id)[0]
+        assert (newest.kind, newest.details["author"]) == ("report.author_changed", "Rada")
+
+    def test_who_signs_a_preliminary_report_as_final_does_not_become_its_author(
+        self, world: World, rada: User, people: Callable[..., User]
+    ) -> None:
+        resident = people("resi", Role.RESIDENT)
+        report = world.draft(world.item(), resident)
+        world.sign(report, resident, kind="preliminary")
+        report.refresh_from_db()
+        with transaction.atomic():
+            sections = {"impression": "Agreed."}
+            report = drafts.save(report=report, sections=sections, revision=report.revision, by=acting(rada))
+        assert report.author == resident
+
+    def test_images_that_were_missing_end_the_hold_when_they_come(self, world: World, rada: User) -> None:
+        item = world.item()
+        with transaction.atomic():
+            assignment.hold(item=item, by=acting(rada), reason="images missing")
+        study = item.studies.get()
+        Instance.objects.create(
+            sop_instance_uid="1.2.9.1",
+            sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+            study_instance_uid=study.study_instance_uid,
+            series_instance_uid="1.2.9",
+            series=study.series.get(),
+            received_at=timezone.now(),
+        )
+        with transaction.atomic():
+            reading_items.follow_study(None, study=study)
+        item.refresh_from_db()
+        assert item.hold_reason == ""
+
+    def test_what_is_done_with_is_neither_on_hold_nor_reserved(self, world: World, rada: User) -> None:
+        item = world.item()
+        with transaction.atomic():
+            assignment.reserve(item=item, by=acting(rada))
+            assignment.hold(item=item, by=acting(rada), reason="need information")
+            assignment.withdraw(item=item, by=acting(rada), reason="read outside")
+        item.refresh_from_db()
+        assert (item.hold_reason, item.reserved_for) == ("", None)
 
     def test_a_transcriptionist_reads_nothing(self, world: World, trudy: User) -> None:
         item = world.item()

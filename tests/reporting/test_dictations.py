@@ -10,7 +10,8 @@ from accounts.models import User
 from ledger.errors import Forbidden, Invalid
 from reporting.dictation import audio, dictations, transcription
 from reporting.errors import StateConflict
-from reporting.models import Dictation, OwnerSpan, ReadingItem, Report
+from reporting.models import Dictation, KeptText, OwnerSpan, ReadingItem, Report
+from reporting.reading_worklist import assignment
 from tests.actors import acting
 from tests.reporting.conftest import World
 
@@ -170,6 +171,52 @@ class TestTranscription:
         with pytest.raises(StateConflict) as refused:
             world.sign(Report.objects.filter(item=item).first() or world.draft(item, rada), rada)
         assert refused.value.code == "patient_question"
+
+    def test_what_came_back_goes_to_who_took_the_item_over_and_ends_with_a_new_dictation(
+        self, world: World, rada: User, ruben: User, trudy: User
+    ) -> None:
+        item = world.item()
+        first = spoken(item, rada)
+        with transaction.atomic():
+            transcription.give_back(dictation=first, reason="poor audio", note="", by=acting(trudy))
+        assert list(transcription.returned(user=rada)) == [first]
+        with transaction.atomic():
+            assignment.take(item=item, by=acting(ruben), reason="Rada went home")
+        second = spoken(item, ruben)
+        first.refresh_from_db()
+        assert first.state == "closed" and not transcription.returned(user=rada)
+        with transaction.atomic():
+            transcription.give_back(dictation=second, reason="incomplete", note="", by=acting(trudy))
+        assert list(transcription.returned(user=ruben)) == [second]
+        third = spoken(item, ruben)
+        with transaction.atomic():
+            sections = {"findings": "Typed."}
+            transcription.finish(dictation=third, sections=sections, revision=1, by=acting(trudy))
+        assert Report.objects.get(item=item).author == ruben
+
+    def test_who_speaks_on_anothers_draft_becomes_its_author(
+        self, world: World, rada: User, ruben: User
+    ) -> None:
+        report = world.draft(world.item(), rada)
+        with transaction.atomic():
+            assignment.take(item=report.item, by=acting(ruben), reason="Rada went home")
+        spoken(report.item, ruben)
+        report.refresh_from_db()
+        assert report.author == ruben
+
+    def test_what_is_typed_after_the_signature_is_kept_beside_the_report(
+        self, world: World, rada: User, trudy: User
+    ) -> None:
+        item = world.item()
+        report = world.draft(item, rada)
+        dictation = spoken(item, rada)
+        world.sign(report, rada)
+        with transaction.atomic():
+            sections = {"findings": "Late words."}
+            transcription.finish(dictation=dictation, sections=sections, revision=1, by=acting(trudy))
+        report.refresh_from_db()
+        assert report.sections["findings"] == "The lungs are clear."
+        assert KeptText.objects.get(report=report).sections == {"findings": "Late words."}
 
     def test_a_text_with_open_marks_is_not_signed(self, world: World, rada: User, trudy: User) -> None:
         item = world.item()

@@ -81,7 +81,7 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
             "patient": patients.header(row.patient, study=row),
             "in_images": _in_images(row),
             "verdict": verdict,
-            "banner": _BANNERS.get(Outcome(row.verdict)) if row.verdict in Outcome.values else None,
+            "banner": _banner(row, exception),
             "why": _reason(verdict),
             "findings": findings(verdict) if verdict else [],
             "is_fine": row.verdict in (Outcome.MATCHED, Outcome.CORRECTED),
@@ -135,6 +135,13 @@ def _in_images(row: Study) -> patients.Header | None:
         known.identifier,
     )
     return None if same else seen
+
+
+def _banner(study: Study, exception: StudyException | None) -> tuple[str, str] | None:
+    """A tone and what the verdict means; once a person has decided, it is history."""
+    if exception is not None and exception.resolution:
+        return "", "A person has decided about these images."
+    return _BANNERS.get(Outcome(study.verdict)) if study.verdict in Outcome.values else None
 
 
 def _reason(verdict: Verdict | None) -> str:

@@ -55,9 +55,10 @@ async function compareLease(editor, { lease }) {
  */
 function snapshot(item) {
   const { status, revision, report, lease, presences, hold_reason, patient_question, images } = item;
+  const doubts = [patient_question, item.under_investigation, item.has_mismatch];
   const spoken = item.dictations.map(({ state, segments, typist }) => [state, segments > 0, typist]);
   const who = [lease?.holder, lease?.fence, presences];
-  return JSON.stringify([status, revision, report, ...who, hold_reason, patient_question, images, spoken]);
+  return JSON.stringify([status, revision, report, ...who, hold_reason, doubts, images, spoken]);
 }
 
 /**

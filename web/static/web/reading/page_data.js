@@ -37,6 +37,8 @@
  * @property {unknown[]} presences
  * @property {string} hold_reason
  * @property {string} patient_question
+ * @property {boolean} under_investigation
+ * @property {boolean} has_mismatch
  * @property {string} description
  * @property {string} modality
  * @property {{ state: string, segments: number, typist: string }[]} dictations
