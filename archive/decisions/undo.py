@@ -1,5 +1,6 @@
 """The undo of a decision: everything is as it was before it, or as the verdict has it that came since."""
 
+from datetime import UTC
 from typing import Final
 
 from django.utils import timezone
@@ -18,6 +19,7 @@ from archive.decisions.snapshot import Snapshot, restore_exception
 from archive.models import Decision, Outcome, Study, StudyException, Verdict
 from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_reconciled, study_settled
+from ledger import written_dates
 from ledger.errors import Conflict
 from worklist.models import Patient, RequestedProcedure
 
@@ -78,7 +80,8 @@ def _target(live: list[Decision], wanted: Decision | None) -> Decision:
         return newest
     if wanted.pk not in {one.pk for one in live}:
         raise Conflict("the decision is undone already", "decision")
-    raise Conflict(f"{newest.kind} by {newest.by} at {newest.at:%Y-%m-%d %H:%M} depends on it", "decision")
+    at = written_dates.zoned(newest.at, UTC)
+    raise Conflict(f"{newest.kind} by {newest.by} at {at} depends on it", "decision")
 
 
 def _takes_away(target: Decision) -> bool:

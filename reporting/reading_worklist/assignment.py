@@ -7,7 +7,7 @@ person supervises, else with a reason.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from accounts import access
 from accounts.actor import Actor
 from accounts.models import User
 from archive.models import ExceptionStatus, Outcome, ReadingStatus, StudyException
-from ledger import audit, clock, events
+from ledger import audit, clock, events, written_dates
 from ledger.errors import Invalid
 from ledger.event_types import EventType
 from reporting import reporting_events
@@ -170,7 +170,7 @@ def lease_to(by: Actor, item: ReadingItem, reason: str = "") -> ReadingLease:
     other = lease.holder if lease.holder_id not in (None, reader.pk) else None
     may_take = bool(reason.strip()) or access.can(reader, "reading.supervise")
     if other is not None and lease.until > now and not may_take:
-        text = f"{other} has it since {lease.taken_at:%H:%M} UTC"
+        text = f"{other} has it since {written_dates.zoned(lease.taken_at, UTC)}"
         raise StateConflict(text, "held", changed=_held(lease, now))
     if lease.holder_id != reader.pk:
         lease.taken_from = other if lease.until > now else None

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from ledger import written_dates
 from reporting.models import SECTIONS, ReportVersion, VersionKind
 from reporting.reports import report_versions
 
@@ -74,7 +75,7 @@ class Document:
 
 def shown(moment: datetime, zone: ZoneInfo) -> str:
     """A moment as it is printed."""
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
+    return written_dates.zoned(moment, zone)
 
 
 def compose(version: ReportVersion) -> Document:

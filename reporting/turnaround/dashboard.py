@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from accounts import access
 from accounts.models import User
-from ledger import clock
+from ledger import clock, written_dates
 from reporting.models import ReadingItem
 from reporting.turnaround import backlog, breakdown, orphans, period_figures
 from reporting.turnaround.backlog import Exceptions, Waiting
@@ -108,14 +108,14 @@ def _over_time(
     if not by_hour:
         return [_day(day, found.get((day.isoformat(),), NOTHING), zone) for day in days]
     return [
-        Slot(f"{day:%m-%d} {hour:02d}:00", found.get((day.isoformat(), f"{hour:02d}"), NOTHING))
+        Slot(f"{written_dates.day(day)} {hour:02d}:00", found.get((day.isoformat(), f"{hour:02d}"), NOTHING))
         for day in days
         for hour in range(24)
     ]
 
 
 def _day(day: date, figures: Figures, zone: ZoneInfo) -> Slot:
-    return Slot(f"{day:%a} {day:%m-%d}", figures, breakdown.day_hours(day, zone))
+    return Slot(written_dates.weekday(day), figures, breakdown.day_hours(day, zone))
 
 
 def _heat(measured: Measured, chosen: str) -> list[list[Figures]]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ledger import jobs
+from ledger import jobs, written_dates
 from web.kernel import formats
 from worklist.models import Priority
 from worklist.patients import person_names
@@ -46,8 +46,7 @@ def moment(value: datetime | None) -> SafeString | str:
     if value is None:
         return ""
     local = timezone.localtime(value)
-    exact = f"{local:%Y-%m-%d %H:%M:%S %Z}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact, _near(local))
+    return _timed(local, _near(local))
 
 
 @register.filter
@@ -56,9 +55,31 @@ def clock(value: datetime | None) -> SafeString | str:
     if value is None:
         return ""
     local = timezone.localtime(value)
-    shown = f"{local:%H:%M}" if local.date() == timezone.localdate() else _dated(local)
-    exact = f"{local:%Y-%m-%d %H:%M:%S %Z}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact, shown)
+    return _timed(local, _dated(local))
+
+
+@register.filter
+def day(value: date | None) -> str:
+    """A day; of a moment, the one of the zone that is active."""
+    return "" if value is None else written_dates.day(_local(value))
+
+
+@register.filter
+def weekday(value: date | None) -> str:
+    """A day after the name of its day of the week."""
+    return "" if value is None else written_dates.weekday(_local(value))
+
+
+@register.filter
+def minute(value: datetime | None) -> str:
+    """A day and a time of day, where a title or a form has no room for an element."""
+    return "" if value is None else written_dates.minute(timezone.localtime(value))
+
+
+@register.filter
+def second(value: datetime | None) -> str:
+    """The same to the second."""
+    return "" if value is None else written_dates.second(timezone.localtime(value))
 
 
 @register.filter
@@ -118,9 +139,18 @@ def _near(local: datetime) -> str:
         return "just now"
     if 0 < minutes < 60:
         return f"{minutes} min ago"
-    return f"{local:%H:%M}" if local.date() == timezone.localdate() else _dated(local)
+    return _dated(local)
 
 
 def _dated(local: datetime) -> str:
-    this_year: date = timezone.localdate()
-    return f"{local:%m-%d %H:%M}" if local.year == this_year.year else f"{local:%Y-%m-%d}"
+    is_today = local.date() == timezone.localdate()
+    return written_dates.time(local) if is_today else written_dates.minute(local)
+
+
+def _timed(local: datetime, shown: str) -> SafeString:
+    exact = f"{written_dates.second(local)} {local:%Z}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), exact, shown)
+
+
+def _local(value: date) -> date:
+    return timezone.localtime(value) if isinstance(value, datetime) else value

@@ -10,6 +10,7 @@ _LONGEST: Final = 24
 _PARTS: Final = re.compile(r"[0-9]+|[a-z]+", re.ASCII)
 _FORM: Final = re.compile(r"[0-9a-z]+(?:\.? |[./-]|, )[0-9a-z]+(?:\.? |[./-]|, )[0-9]{2,4}", re.ASCII)
 _YEAR_FIRST: Final = re.compile(r"([0-9]{4})[./-]([0-9]{1,2})[./-]([0-9]{1,2})", re.ASCII)
+_DAY_FIRST: Final = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})", re.ASCII)
 _DIGITS: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})", re.ASCII)
 
 
@@ -24,6 +25,21 @@ def days(text: str, today: Date) -> list[str]:
         return []
     found = (_day(*numbers) for numbers in _readings(text))
     return sorted({f"{day:%Y%m%d}" for day in found if day and day.year >= 1800 and day <= today})
+
+
+def day(text: str) -> Date | None:
+    """The one day that a filter names, of any time: `2026-11-26`, `20261126`, `26.11.2026`; else nothing.
+
+    Forms that can be read in two ways are none: a list of another day than was meant shows nothing odd.
+    """
+    text = text.strip()
+    if match := _YEAR_FIRST.fullmatch(text) or _DIGITS.fullmatch(text):
+        year, month, number = match.groups()
+    elif match := _DAY_FIRST.fullmatch(text):
+        number, month, year = match.groups()
+    else:
+        return None
+    return _day(int(year), int(month), int(number))
 
 
 def _readings(text: str) -> Iterator[tuple[int, int, int]]:

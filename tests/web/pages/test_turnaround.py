@@ -53,7 +53,7 @@ def test_the_page_can_be_read_without_scripts(client: Client, facility: Facility
     text = page(client)
     for words in (
         "RTAT-R by day of its start",
-        "Mon 03-02",
+        "Mon 2026-03-02",
         "15 min",
         "27 min",
         "n = 30",
@@ -61,7 +61,7 @@ def test_the_page_can_be_read_without_scripts(client: Client, facility: Facility
     ):
         assert words in text
     assert 'data-value="900"' in text and "95 % confidence:" in text
-    assert "Sun 03-29 <span" in text and ">23 h<" in text, "the day on which the clocks change"
+    assert "Sun 2026-03-29 <span" in text and ">23 h<" in text, "the day on which the clocks change"
     assert 'class="level-6" title="Mon 09:00, n = 30;' in text
     assert "<script>" not in text and " style=" not in text and "<style" not in text
 

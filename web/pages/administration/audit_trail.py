@@ -11,13 +11,12 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_safe
 
 from accounts.actor import actor_of
 from accounts.models import User
 from archive.models import Study
-from ledger import audit
+from ledger import audit, written_dates
 from ledger.models import AuditEvent
 from reporting.models import ReadingItem, Report
 from web.kernel import authorization, layout, paging
@@ -27,7 +26,7 @@ from web.pages.administration.administration_columns import AUDIT
 from web.pages.timelines import path
 from web.pages.turnaround.figure_formats import harmless
 from worklist.models import Order, Patient
-from worklist.patients import identity
+from worklist.patients import identity, typed_dates
 
 MOST: Final = 100_000
 """Rows of a table that is taken away."""
@@ -79,8 +78,8 @@ def trail(request: HttpRequest) -> HttpResponse:
         "table": AUDIT,
         "paging": cut.with_rows(_shown(row, names) for row in cut.rows),
         "asked": asked,
-        "since": f"{asked.since:%Y-%m-%d}" if asked.since else "",
-        "until": f"{asked.until:%Y-%m-%d}" if asked.until else "",
+        "since": written_dates.day(asked.since) if asked.since else "",
+        "until": written_dates.day(asked.until) if asked.until else "",
         "kinds": audit.KINDS.items(),
         "csv": f"{reverse('administration-audit-csv')}?{request.GET.urlencode()}",
     }
@@ -97,7 +96,7 @@ def table(request: HttpRequest) -> StreamingHttpResponse:
             actor_of(request), audit.EXPORT, audit.EXECUTE, ("audit trail", request.GET.urlencode()[:200])
         )
     response = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="audit-{timezone.now():%Y-%m-%d}.csv"'
+    response["Content-Disposition"] = f'attachment; filename="audit-{written_dates.day(timezone.now())}.csv"'
     return response
 
 
@@ -201,8 +200,5 @@ def _shown(row: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]:
 
 def _day(text: str) -> datetime | None:
     """Midnight of a day, in the zone that is active."""
-    try:
-        day = parse_date(text) if text else None
-    except ValueError:
-        return None
+    day = typed_dates.day(text)
     return timezone.make_aware(datetime(day.year, day.month, day.day)) if day else None

@@ -12,6 +12,7 @@ from archive.reconcile import verdict_record
 from archive.reconcile.finding import Concordance, Finding
 from archive.reconcile.reconcile_policy import FIELDS
 from archive.reconcile.verdict_record import CandidateRecord
+from ledger import written_dates
 from web.kernel import formats
 from web.pages.exceptions.text_differences import Pieces, between, unmarked
 
@@ -152,7 +153,7 @@ def shown(field: str, text: str) -> str:
 
 def _moment(text: str) -> str:
     try:
-        return f"{timezone.localtime(datetime.fromisoformat(text)):%Y-%m-%d %H:%M}"
+        return written_dates.minute(timezone.localtime(datetime.fromisoformat(text)))
     except ValueError:
         return text
 

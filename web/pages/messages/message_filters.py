@@ -14,6 +14,7 @@ from interfaces.hl7.models import InboundStatus, OutboundStatus
 from web.kernel import list_filters
 from web.kernel.list_filters import Chip, text_of
 from web.pages.messages.message_columns import TABLE
+from worklist.patients import typed_dates
 
 WAYS: Final = {"": "Both", "in": "Received", "out": "Sent"}
 SPANS: Final = {"": "Any time", "hour": "Last hour", "day": "Last 24 hours", "week": "Last 7 days"}
@@ -59,7 +60,7 @@ class Asked:
             error_code=int(self.error) if self.error else None,
             text=self.text,
             since=since,
-            until=_moment(self.until),
+            until=_moment(self.until, is_last=True),
         )
 
 
@@ -102,8 +103,12 @@ def _one_of(known: Mapping[str, str], text: str) -> str:
     return text if text in known else ""
 
 
-def _moment(text: str) -> datetime | None:
-    """A date and time of a form, in the zone that is active."""
+def _moment(text: str, is_last: bool = False) -> datetime | None:
+    """A time of a form, in the zone that is active; a day alone is its start, or its end."""
+    day = typed_dates.day(text)
+    if day:
+        end = timedelta(days=1) if is_last else timedelta()
+        return timezone.make_aware(datetime(day.year, day.month, day.day) + end)
     try:
         found = parse_datetime(text) if text else None
     except ValueError:

@@ -10,7 +10,6 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_safe
 
 from archive.search import reject_analysis
@@ -21,6 +20,7 @@ from web.kernel import authorization, layout
 from web.kernel.list_filters import chip, text_of, url
 from web.pages.record_columns import STUDIES
 from web.pages.turnaround.figure_formats import harmless
+from worklist.patients import typed_dates
 
 _DAYS: Final = 90
 _COLUMNS: Final = ("rejected", "kept", "reject rate in %", "repeats", "repeat rate in %")
@@ -84,10 +84,7 @@ def _question(request: HttpRequest) -> Question:
 
 
 def _day(request: HttpRequest, name: str) -> date | None:
-    try:
-        return parse_date(text_of(request.GET, name, 10))
-    except ValueError:
-        return None
+    return typed_dates.day(text_of(request.GET, name, 10))
 
 
 def _context(request: HttpRequest, question: Question, found: Analysis) -> dict[str, Any]:

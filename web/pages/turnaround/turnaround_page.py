@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from ledger import written_dates
 from ledger.errors import Invalid
 from reporting.turnaround import breakdown, orphans, period_figures
 from reporting.turnaround.backlog import Exceptions
@@ -25,6 +26,7 @@ from web.kernel.paging import Cut, number_of
 from web.kernel.turnaround_question import asked
 from web.pages.turnaround import figure_formats
 from web.pages.turnaround.orphan_columns import ORPHANS
+from worklist.patients import typed_dates
 
 PERIODS: Final = {"today": ("Today", 0), "7d": ("7 days", 6), "30d": ("30 days", 29), "90d": ("90 days", 89)}
 _PARAMETERS: Final = ("from", "to", "as_of", "view", "modality", "priority")
@@ -98,9 +100,8 @@ def table(request: HttpRequest) -> HttpResponse:
             values = [*titles, *figure_formats.csv_values((one.title, one.words, one.owner), figures)]
             writer.writerow([figure_formats.harmless(value) for value in values])
     response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
-    name = (
-        f"turnaround-{question.begin.astimezone(zone):%Y-%m-%d}-{question.end.astimezone(zone):%Y-%m-%d}.csv"
-    )
+    days = [written_dates.day(moment.astimezone(zone)) for moment in (question.begin, question.end)]
+    name = f"turnaround-{'-'.join(days)}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -112,18 +113,17 @@ def _asked(request: HttpRequest, zone: ZoneInfo, group_by: str = "") -> Question
     period = request.GET.get("period", "")
     if period in PERIODS and "from" not in given:
         seen = asked({"as_of": given.get("as_of", "")}, zone, now).seen
-        day = seen.astimezone(zone).date() - timedelta(days=PERIODS[period][1])
-        given["from"] = breakdown.midnight(day, zone).isoformat()
-    if len(given.get("to", "")) == 10:  # a person's last day is part of the period
-        given["to"] = _day_after(given["to"])
+        first = seen.astimezone(zone).date() - timedelta(days=PERIODS[period][1])
+        given["from"] = breakdown.midnight(first, zone).isoformat()
+    for name in ("from", "to"):
+        if day := typed_dates.day(given.get(name, "")):
+            # A person's last day is part of the period.
+            given[name] = (day if name == "from" else _day_after(day)).isoformat()
     return asked({**given, "group_by": group_by}, zone, now)
 
 
-def _day_after(day: str) -> str:
-    try:
-        return (datetime.fromisoformat(day).date() + timedelta(days=1)).isoformat()
-    except (ValueError, OverflowError):
-        return day
+def _day_after(day: date) -> date:
+    return day + timedelta(days=1) if day < date.max else day
 
 
 # Parts of the page

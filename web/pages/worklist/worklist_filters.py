@@ -10,6 +10,7 @@ from django.utils import timezone
 from web.kernel.list_filters import Chip, any_of, modalities, one_of, text_of, texts_of
 from web.pages.worklist.worklist_columns import TABLE
 from worklist.models import PRESSING, StepStatus
+from worklist.patients import typed_dates
 from worklist.schedule import day_schedule
 
 DAYS: Final = {"today": "Today", "yesterday": "Yesterday", "tomorrow": "Tomorrow", "any": "Any day"}
@@ -88,10 +89,8 @@ def read(query: QueryDict) -> Filters:
 def _day(text: str) -> str:
     if text in DAYS:
         return text
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        return "today"
+    day = typed_dates.day(text)
+    return day.isoformat() if day else "today"
 
 
 def _state(text: str) -> str:

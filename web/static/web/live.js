@@ -3,6 +3,7 @@
 import { all } from "./dom.js";
 import { asFlash, say } from "./flash.js";
 import { show } from "./list.js";
+import { timeOfDay } from "./times.js";
 
 /** @typedef {import("./flash.js").Flash} Flash */
 
@@ -102,7 +103,7 @@ async function tick() {
     return;
   }
   state.failingSince ??= new Date();
-  const since = state.failingSince.toLocaleTimeString();
+  const since = timeOfDay(state.failingSince);
   const flash = asFlash(reason);
   say({ ...flash, text: `This page is no longer live, as of ${since}. ${flash.text}` });
 }

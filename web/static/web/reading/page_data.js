@@ -1,4 +1,5 @@
 // What the server tells a page of the reading room, in `<script id="page-data">`, and what its REST API answers.
+import { timeOfDay } from "../times.js";
 
 /**
  * The text of each section of a report, by the section's name.
@@ -99,5 +100,5 @@ export const pageData = JSON.parse(document.getElementById("page-data")?.textCon
  */
 export function clock(at = new Date(), options = {}) {
   const { zone } = /** @type {RoomData} */ (pageData);
-  return at.toLocaleTimeString("en-GB", { timeZone: zone, ...options });
+  return timeOfDay(at, { timeZone: zone, ...options });
 }
