@@ -155,12 +155,15 @@ def take(*, item: ReadingItem, by: Actor, reason: str = "") -> ReadingLease:
     """Take the right to write on an item; from another live holder only with a reason, or as a supervisor."""
     by.require("report.write", item)
     lease = lease_to(by, item, reason)
+    if lease.parked:
+        lease.parked, lease.until = False, clock.now() + LEASE
+        lease.save()
     _note(by, item)
     return lease
 
 
 def lease_to(by: Actor, item: ReadingItem, reason: str = "") -> ReadingLease:
-    """What `take` does, for acts that take the right with them."""
+    """What `take` does, for acts that take the right with them; what its holder has parked stays parked."""
     reader = by.person
     item = reading_status.lock(item)
     if item.status not in reading_status.OPEN:
@@ -172,11 +175,13 @@ def lease_to(by: Actor, item: ReadingItem, reason: str = "") -> ReadingLease:
     if other is not None and lease.until > now and not may_take:
         text = f"{other} has it since {written_dates.zoned(lease.taken_at, UTC)}"
         raise StateConflict(text, "held", changed=_held(lease, now))
+    if lease.holder_id != reader.pk or lease.until <= now:
+        lease.parked = False
     if lease.holder_id != reader.pk:
         lease.taken_from = other if lease.until > now else None
         lease.holder, lease.taken_at, lease.taken_reason = reader, now, reason[:500]
         lease.fence += 1
-    lease.until, lease.parked, lease.input_at = now + LEASE, False, now
+    lease.until, lease.input_at = now + (PARKED if lease.parked else LEASE), now
     lease.save()
     if other is not None and lease.taken_from_id:
         _tell(item, reporting_events.TAKEN_OVER, by, reason=reason, taken_from=str(other))
@@ -200,7 +205,7 @@ def renew(*, item: ReadingItem, by: Actor, fence: int, idle_seconds: float = 0) 
 
 
 def park(*, item: ReadingItem, by: Actor, fence: int) -> ReadingLease:
-    """Keep an item for half an hour while something more urgent is read."""
+    """Keep an item for half an hour while something more urgent is read; `take` comes back to it."""
     lease = renew(item=item, by=by, fence=fence)
     lease.parked, lease.until = True, clock.now() + PARKED
     lease.save()

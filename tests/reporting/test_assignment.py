@@ -183,6 +183,21 @@ class TestPossession:
         item.refresh_from_db()
         assert item.studies.get().reading_status == "ready" and item.withdrawn_at is None
 
+    def test_what_is_parked_stays_so_while_it_is_saved_until_its_holder_comes_back(
+        self, world: World, rada: User
+    ) -> None:
+        item = world.item()
+        report = world.draft(item, rada)
+        with transaction.atomic():
+            assignment.park(item=item, by=acting(rada), fence=item.lease.fence)
+            for revision in (1, 2):
+                text = {"findings": f"Late save {revision}."}
+                report = drafts.save(report=report, sections=text, revision=revision, by=acting(rada))
+        lease = ReadingLease.objects.get()
+        assert lease.parked and lease.until > timezone.now() + timedelta(minutes=29)
+        with transaction.atomic():
+            assert not assignment.take(item=item, by=acting(rada)).parked
+
     def test_who_takes_over_is_the_author_from_the_first_edit_on(
         self, world: World, rada: User, ruben: User
     ) -> None:

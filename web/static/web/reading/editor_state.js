@@ -25,6 +25,7 @@ import { areasOf } from "./sections.js";
  * @property {PatientGuard} guard
  * @property {boolean} isWriting whether this page may change the text
  * @property {number} fence of the lease that this page has; 0 without one
+ * @property {boolean} isParked whether the person has parked the item
  * @property {number} takes how often it took the item; answers from before one are out of date
  * @property {Promise<void> | null} taking while it takes the item
  * @property {number} inputAt when something was typed last
@@ -54,6 +55,7 @@ export function newEditor() {
     guard: new PatientGuard(data),
     isWriting: false,
     fence: 0,
+    isParked: false,
     takes: 0,
     taking: null,
     inputAt: Date.now(),

@@ -27,6 +27,7 @@ export const itemNow = (editor) => call("GET", pathOf(editor), undefined, { isLi
  */
 export function noteLease(editor, item) {
   editor.fence = item.lease?.mine ? item.lease.fence : 0;
+  editor.isParked = Boolean(item.lease?.mine && item.lease.parked);
 }
 
 /**

@@ -22,7 +22,8 @@ import { timeOfDay } from "../times.js";
 
 /**
  * Who may write on an item; `fence` counts those who had it.
- * @typedef {{ holder: string, since: string, idle_seconds: number, mine: boolean, fence: number }} Lease
+ * @typedef {{ holder: string, since: string, idle_seconds: number, mine: boolean, fence: number,
+ *   parked: boolean }} Lease
  */
 
 /**
@@ -64,6 +65,7 @@ import { timeOfDay } from "../times.js";
  * @property {string} path of this page
  * @property {string} lists the path of the reading worklist
  * @property {string} viewer the path of the viewer, up to the Study Instance UIDs
+ * @property {string} what is read, in words
  * @property {boolean} mayWrite
  * @property {boolean} maySupervise
  * @property {string[]} studies

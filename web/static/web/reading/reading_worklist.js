@@ -4,6 +4,7 @@ import { current } from "../list.js";
 import { documentOf, isSignIn, refresh } from "../live.js";
 import * as device from "./device_store.js";
 import "./dialogs.js";
+import { showParked } from "./parked.js";
 
 const LOOK_EVERY = 5000;
 const IDLE = 3000;
@@ -146,4 +147,5 @@ async function showKept() {
 }
 
 showKept();
+showParked(byId("device").dataset.user ?? "");
 document.documentElement.dataset.worklistReady = current()?.id ?? "";

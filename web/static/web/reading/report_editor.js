@@ -11,12 +11,13 @@ import { release, renew, take } from "./lease.js";
 import { offerMacros } from "./macros.js";
 import { listOpenFields } from "./open_field_marks.js";
 import { handOnServerPart, reclaim, reportDictation, showDictation } from "./report_dictation.js";
+import { showParked } from "./parked.js";
 import { reportAutosave, resolve } from "./report_saving.js";
 import { shade, shadeAfterInput } from "./report_text.js";
 import "./session_lock.js";
 import { listenToSign } from "./sign_dialog.js";
 import { listenToSigned } from "./signed_dialog.js";
-import { lookForStat, park, showParked, unpark } from "./stat_interruption.js";
+import { lookForStat, park } from "./stat_interruption.js";
 import { lockTab, stealTab } from "./tab_lock.js";
 import { takeOver } from "./take_over.js";
 import { showReadOnly, showWritable } from "./writing_bar.js";
@@ -67,7 +68,6 @@ function listenToButtons() {
     const handedOn = closest(event, "[data-hand-on]")?.dataset.handOn;
     if (handedOn) handOnServerPart(handedOn).catch(sayProblem);
     if (closest(event, "[data-park]")) park(editor);
-    if (closest(event, "[data-unpark]")) unpark();
     const link = closest(event, "a[href]", HTMLAnchorElement);
     if (link && !link.target && !link.hash && !editor.autosave.isDirty && !editor.dictation.isOpen) {
       release(editor, true);
@@ -129,9 +129,10 @@ async function begin() {
   listenToSign(editor);
   listenToSigned(editor);
   prepareAddendum(editor);
-  showParked();
+  showParked(editor.data.me.id);
   await beginWriting();
   await look(editor);
+  if (editor.isParked && editor.isWriting) await take(editor).catch(sayProblem);
   setInterval(() => look(editor), LOOK_EVERY);
   setInterval(() => renew(editor, () => look(editor)), RENEW_EVERY);
   if (editor.data.mayWrite) {

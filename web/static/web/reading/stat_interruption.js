@@ -1,33 +1,11 @@
-// A STAT that comes while something else is read: nothing opens by itself. What is parked is come back to.
-import { byId, find, first } from "../dom.js";
+// A STAT that comes while something else is read: nothing opens by itself, and what was read is parked.
+import { byId, first } from "../dom.js";
 import { say } from "../flash.js";
 import { call, wordsOf } from "./api.js";
+import { notePark } from "./parked.js";
 
 /** @typedef {import("./editor_state.js").Editor} Editor */
 /** @typedef {import("./page_data.js").ReadingItem} ReadingItem */
-
-const KEY = "parked";
-
-/**
- * The paths of what is parked in this tab, the newest last.
- * @returns {string[]}
- */
-const parked = () => JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
-
-/** Show the way back to what is parked, if anything is. */
-export function showParked() {
-  const button = find("[data-unpark]");
-  if (button) button.hidden = !parked().length;
-}
-
-/** Go back to what was parked last. */
-export function unpark() {
-  const paths = parked();
-  const path = paths.pop();
-  if (!path) return;
-  sessionStorage.setItem(KEY, JSON.stringify(paths));
-  location.assign(path);
-}
 
 /**
  * Park this item, and read the most urgent STAT.
@@ -40,7 +18,7 @@ export async function park(editor) {
   try {
     const next = await call("POST", "/reading/next", { priority: "STAT" });
     if (fence) await call("POST", `/reading/items/${data.item}/park`, { fence });
-    sessionStorage.setItem(KEY, JSON.stringify([...parked(), data.path]));
+    notePark({ path: data.path, what: data.what, user: data.me.id });
     location.assign(`${data.lists}/${next.id}`);
   } catch (problem) {
     say(wordsOf(problem));
