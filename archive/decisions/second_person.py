@@ -45,7 +45,7 @@ class Decline:
     """The refusal of it; who asked takes it back so."""
 
     kind: Final = "decline"
-    key: Final = "d"
+    key: Final = "N"
     title: Final = "Decline"
     does: Final = "Leave the study as it is."
     done: Final = "left as it was"

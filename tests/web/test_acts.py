@@ -110,6 +110,7 @@ def test_what_is_handed_out_is_of_ones_own_facility(
 PRIMITIVES = {
     "account_events.note",
     "assignment.lease_to",
+    "authorship.follow",
     "decision_frame.record",
     "dictations.note",
     "dictations.tell",

@@ -31,7 +31,12 @@ def page(
     request: HttpRequest, tab: str, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
     """A page under the tabs."""
-    return layout.page(request, template, {"tabs": _tabs(request), "tab": tab, **context}, status)
+    tabs = _tabs(request)
+    place = next((place for place, one in enumerate(tabs) if one["name"] == tab), 0)
+    for other, shortcut in ((place - 1, "previous_tab"), (place + 1, "next_tab")):
+        if 0 <= other < len(tabs):
+            tabs[other]["shortcut"] = shortcut
+    return layout.page(request, template, {"tabs": tabs, "tab": tab, **context}, status)
 
 
 def _tabs(request: HttpRequest) -> list[dict[str, str]]:

@@ -36,7 +36,12 @@ _DONE: Final = {
     "release": "It is released.",
     "skip": "It is skipped.",
 }
-_KEYS: Final = {"resend": "r", "hold": "h", "release": "e", "skip": "s"}
+_SHORTCUTS: Final = {
+    "resend": "retry",
+    "hold": "hold_queue",
+    "release": "release_queue",
+    "skip": "skip_message",
+}
 
 
 def facts(request: HttpRequest, row: OutboundMessage) -> dict[str, Any]:
@@ -48,7 +53,7 @@ def facts(request: HttpRequest, row: OutboundMessage) -> dict[str, Any]:
                 "name": name,
                 "title": ACTS[name][1],
                 "ask": ACTS[name][2].format(row.destination.name),
-                "key": _KEYS[name],
+                "shortcut": _SHORTCUTS[name],
             }
             for name in acts
         ],

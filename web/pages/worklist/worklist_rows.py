@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from web.kernel import shortcuts
 from web.kernel.health import duration
 from web.pages import patients
 from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent, StepStatus
@@ -34,12 +35,12 @@ class Action:
 ACTIONS: Final[Mapping[str, Action]] = {
     action.kind: action
     for action in (
-        Action("arrive", "a", "Arrive", "arrived", "The patient has arrived"),
-        Action("start", "s", "Start", "started", "The exam begins"),
-        Action("complete", "c", "Complete", "completed", "The exam is done"),
+        Action("arrive", shortcuts.key("arrive"), "Arrive", "arrived", "The patient has arrived"),
+        Action("start", shortcuts.key("start"), "Start", "started", "The exam begins"),
+        Action("complete", shortcuts.key("complete"), "Complete", "completed", "The exam is done"),
         Action(
             "no-show",
-            "n",
+            shortcuts.key("no_show"),
             "No-show",
             "marked as a no-show",
             "The patient did not come",

@@ -1,15 +1,11 @@
-// Keys: `data-key="a"` on a button, link or field makes the key press it; `?` lists them all by their titles.
-// A key of the current row comes before one of the page; with rows chosen, the one of their toolbar first.
+// Keys: `data-key="a"` on a button, link or field makes the key press it; `?` lists them all. What each key means on
+// all pages is said by web/kernel/shortcuts.py. A key of the current row comes before one of the page; with rows
+// chosen, the one of their toolbar first; in an open dialog, its own alone. In a text, Alt+i is what i is outside.
 import { all, byId, closest, find, first, make } from "./dom.js";
 import { current, hasChosen, onListKey } from "./list.js";
 
 const TYPING = "input:not([type=checkbox],[type=radio],[type=button]), select, textarea, [contenteditable]";
 const OF_A_ROW = "[data-list] tbody, [data-list] article";
-const OF_A_LIST = [
-  ["j / k", "Next / previous row"],
-  ["Enter", "Open the row"],
-  ["x", "Choose the row"],
-];
 
 /**
  * As `data-key` names it.
@@ -17,7 +13,16 @@ const OF_A_LIST = [
  */
 function nameOf(event) {
   const held = [event.ctrlKey && "Ctrl", event.altKey && "Alt", event.metaKey && "Meta"].filter(Boolean);
-  return [...held, event.key].join("+");
+  return [...held, letterOf(event)].join("+");
+}
+
+/**
+ * The key itself; some keyboards write another sign with Alt.
+ * @param {KeyboardEvent} event
+ */
+function letterOf({ altKey, code, key }) {
+  const letter = /^Key([A-Z])$/.exec(code)?.[1];
+  return altKey && letter && key.length === 1 ? letter.toLowerCase() : key;
 }
 
 /** @param {HTMLElement} element */
@@ -38,6 +43,8 @@ function pressable(key, within = document) {
 
 /** @param {string} key */
 function target(key) {
+  const dialog = find("dialog[open]", HTMLDialogElement);
+  if (dialog) return pressable(key, dialog)[0];
   const row = current();
   const places = hasChosen() ? [...all("[data-batch]"), row] : [row];
   for (const place of places) {
@@ -59,13 +66,25 @@ function press(element) {
 
 /** Each key of this page with what it does. */
 function meanings() {
-  const found = new Map(find("[data-list]") ? /** @type {[string, string][]} */ (OF_A_LIST) : []);
-  for (const element of all("[data-key]")) {
-    const key = element.dataset.key ?? "";
-    const words = element.dataset.keyTitle || element.title || element.textContent.trim();
-    if (!found.has(key)) found.set(key, words);
+  const ofLists = find("[data-list]") ? (byId("keys").dataset.ofLists ?? "[]") : "[]";
+  /** @type {Map<string, string>} */
+  const found = new Map(JSON.parse(ofLists));
+  for (const element of all("[data-key], [data-heard-key]")) {
+    const key = element.dataset.key ?? element.dataset.heardKey ?? "";
+    if (!found.has(key)) found.set(key, wordsOf(element));
   }
   return found;
+}
+
+/**
+ * What a key means everywhere, and what it does here where that says more.
+ * @param {HTMLElement} element
+ */
+function wordsOf(element) {
+  const here = element.dataset.keyTitle || element.title || element.textContent.trim();
+  const words = element.dataset.keyWords ?? "";
+  const isSaid = !words || here.toLowerCase().startsWith(words.toLowerCase());
+  return isSaid ? here : here ? `${words}: ${here}` : words;
 }
 
 function showKeys() {
@@ -79,16 +98,17 @@ function showKeys() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
+  if (event.defaultPrevented || event.isComposing) return;
   const key = nameOf(event);
   const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey && !/^F\d/.test(event.key);
   if (isPlain && closest(event, TYPING)) {
     if (key === "Escape" && event.target instanceof HTMLElement) event.target.blur();
     return;
   }
-  if (isPlain && onListKey(event, key)) return;
+  if (isPlain && !find("dialog[open]", HTMLDialogElement) && onListKey(event, key)) return;
   if (event.repeat) return;
-  const element = target(key);
+  const element =
+    target(key) ?? (closest(event, "textarea") ? target(key.replace(/^Alt\+(?=.$)/, "")) : null);
   if (!element) return;
   event.preventDefault();
   press(element);

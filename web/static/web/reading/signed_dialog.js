@@ -15,10 +15,6 @@ const bar = byId("undo");
 /** @param {Editor} editor */
 export function listenToSigned(editor) {
   first("[data-next]", HTMLElement, dialog).onclick = toNext;
-  dialog.addEventListener("keydown", (event) => {
-    if (event.key === "n") toNext();
-    if (event.key === "u") undo(editor);
-  });
   dialog.addEventListener("close", () => location.reload());
   document.addEventListener("click", (event) => {
     if (closest(event, "[data-undo]")) undo(editor);
