@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from archive.models import Outcome
+from archive.models import ExceptionKind, Outcome
 from ledger.event_types import declare, labels
 
 _OUTCOME: Final = {"outcome": labels(Outcome)}
@@ -18,6 +18,15 @@ VERDICT: Final = declare(
 EXCEPTION_OPENED: Final = declare(
     "study.exception.opened", "Needs review: {outcome}", short="needs review", tone="bad", labels=_OUTCOME
 )
+EXCEPTION_OPENED_BY: Final = {
+    ExceptionKind.VERDICT: EXCEPTION_OPENED,
+    ExceptionKind.CANCELLED_AFTER_IMAGES: declare(
+        "study.exception.cancelled", "Needs review: order cancelled after the images", tone="bad"
+    ),
+    ExceptionKind.IDENTITY_REPLACED: declare(
+        "study.exception.replaced", "Needs review: patient details replaced", tone="bad"
+    ),
+}
 EXCEPTION_CLOSED: Final = declare(
     "study.exception.closed",
     "Exception resolved automatically: {outcome}",

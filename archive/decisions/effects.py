@@ -4,7 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from archive.models import ExceptionStatus, Hidden, Outcome, ReadingStatus, Study, StudyException
+from archive.models import (
+    ExceptionKind,
+    ExceptionStatus,
+    Hidden,
+    Outcome,
+    ReadingStatus,
+    Study,
+    StudyException,
+)
 from worklist.models import RequestedProcedure
 from worklist.patients import person_names
 
@@ -70,6 +78,8 @@ def changes(before: Seen, after: Seen) -> Iterable[Effect]:
 
 
 def _exception(row: StudyException) -> str:
+    if row.status == ExceptionStatus.OPEN and row.kind != ExceptionKind.VERDICT:
+        return f"open: {ExceptionKind(row.kind).label}"
     decided = f", by {row.resolution.replace('_', ' ')}" if row.resolution else ""
     return ExceptionStatus(row.status).value + (decided if row.status == ExceptionStatus.RESOLVED else "")
 

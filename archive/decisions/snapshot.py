@@ -1,10 +1,11 @@
 """What a study was like before and after a decision: all that a decision may change, by public ids."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
 from archive.models import ExceptionStatus, Study, StudyException, Verdict
+from archive.reconcile import apply_verdict
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Snapshot:
     outcome: str
     reading_status: str
     hidden: str
+    changes: list[str] = field(default_factory=list)
+    """What had changed under its links: see `later_changes`."""
 
     @classmethod
     def take(cls, study: Study, exception: StudyException | None) -> Self:
@@ -50,6 +53,7 @@ class Snapshot:
             outcome=study.verdict,
             reading_status=study.reading_status,
             hidden=study.hidden,
+            changes=[one.key for one in apply_verdict.changes(study)],
         )
 
     @classmethod
@@ -64,10 +68,10 @@ class Snapshot:
 
 
 def restore_exception(study: Study, before: ExceptionState | None) -> None:
-    """Bring a study's exception back to where it stood; one that was not there is closed."""
+    """Bring a study's exception back to where it stood; of one that was not there only the row is left."""
     row = StudyException.objects.get(study=study)
     if before is None:
-        row.status, row.resolution = ExceptionStatus.CLOSED, ""
+        row.status, row.resolution = ExceptionStatus.NONE, ""
     else:
         before.restore(row)
     row.save(update_fields=["status", "resolution", "opened_at"])

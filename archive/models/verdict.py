@@ -53,6 +53,15 @@ class ExceptionStatus(models.TextChoices):
     OPEN = "open"
     RESOLVED = "resolved"
     CLOSED = "closed", "went away by itself"
+    NONE = "none", "never in doubt"
+
+
+class ExceptionKind(models.TextChoices):
+    """Why a person has to look at a study: its verdict, or what changed under a link that holds."""
+
+    VERDICT = "verdict", "verdict"
+    CANCELLED_AFTER_IMAGES = "cancelled_after_images", "order cancelled after the images"
+    IDENTITY_REPLACED = "identity_replaced", "patient details replaced"
 
 
 TARGET: Final = timedelta(hours=4)
@@ -66,10 +75,14 @@ def _due() -> datetime:
 
 
 class StudyException(PublicModel):
-    """A study that a person must look at: every verdict but matched, corrected and pending opens one."""
+    """A study that a person must look at: every verdict but matched, corrected and pending opens one.
+
+    So does what changes under a match: see `ExceptionKind`.
+    """
 
     study = models.OneToOneField(Study, on_delete=models.CASCADE, related_name="exception")
     status = models.CharField(max_length=8, choices=ExceptionStatus, default=ExceptionStatus.OPEN)
+    kind = models.CharField(max_length=24, choices=ExceptionKind, default=ExceptionKind.VERDICT)
     resolution = models.CharField(max_length=16, blank=True)
     opened_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(default=_due)

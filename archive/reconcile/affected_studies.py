@@ -4,7 +4,7 @@ This runs inside the transaction of the messages that bring the change, so it as
 into one union, each part of which is served by an index of its own (an OR of them would read all studies).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,7 +17,7 @@ from archive.reconcile.reconcile_job import KIND
 from archive.reconcile.reconcile_policy import Policy
 from ledger import clock, jobs
 from ledger.row_sets import Condition, Table, any_of
-from worklist.models import RequestedProcedure
+from worklist.models import RequestedProcedure, StatusEvent
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.patients import people
 from worklist.patients.patient_records import PatientRecord
@@ -37,6 +37,7 @@ class _Found:
     study_instance_uid: str
     last_received_at: datetime
     reading_status: str
+    patient_id: int | None
 
 
 _STUDIES: Final = Table(Study, _Found)
@@ -53,7 +54,8 @@ def on_orders_changed(
         *people.records_of(keys - new.keys(), MOST_RECORDS),
     ]
     wanted = [*_of_orders(orders, ArchiveSection.current().reconcile), *_of_records(records)]
-    if not _judge_again(wanted, len(orders)):
+    ended = [key for one in orders if _has_ended(one) for key in (row.id for row in one.procedures)]
+    if not _judge_again(wanted, len(orders), also_final=list(_linked_to(ended))):
         for order in orders:  # one of them alone could be of so many that the others would be passed over
             on_orders_changed(sender, [order], newcomers)
 
@@ -68,7 +70,8 @@ def on_patients_changed(sender: Any, patients: Sequence[PatientRecord], **_: Any
         condition, keys = any_of(["order_id"], ["bigint"], [[order.id] for order in orders])
         planned = f"SELECT study_instance_uid FROM {_PROCEDURES} WHERE {condition}"
         wanted.append((f"study_instance_uid IN ({planned})", keys))
-    if not _judge_again(wanted, len(patients)):
+    newest_of = frozenset(record.id for record in records)
+    if not _judge_again(wanted, len(patients), newest_of=newest_of):
         for patient in patients:
             on_patients_changed(sender, [patient])
 
@@ -85,9 +88,21 @@ def _of_orders(orders: Iterable[OrderAggregate], policy: Policy) -> Iterable[Con
         yield among("accession_number", spellings)
     if uids:
         yield among("study_instance_uid", uids)
-    if linked:
-        condition, keys = any_of(["requestedprocedure_id"], ["bigint"], [[key] for key in sorted(linked)])
+    yield from _linked_to(linked)
+
+
+def _linked_to(procedures: Iterable[int]) -> Iterable[Condition]:
+    """Studies that are linked to procedures."""
+    if found := sorted(key for key in set(procedures) if key > 0):
+        condition, keys = any_of(["requestedprocedure_id"], ["bigint"], [[key] for key in found])
         yield f"id IN (SELECT study_id FROM {_LINKS} WHERE {condition})", keys
+
+
+def _has_ended(order: OrderAggregate) -> bool:
+    """Whether an order was ever cancelled, taken back since or not: its images are looked at again."""
+    return any(
+        event.kind in (StatusEvent.Kind.CANCEL, StatusEvent.Kind.DISCONTINUE) for event in order.events
+    )
 
 
 def _of_records(records: Sequence[PersonRecord]) -> Iterable[Condition]:
@@ -108,8 +123,16 @@ def _of_records(records: Sequence[PersonRecord]) -> Iterable[Condition]:
         yield f"{names} AND {both}", [*found, *parameters]
 
 
-def _judge_again(wanted: Sequence[Condition], changes: int) -> bool:
+def _judge_again(
+    wanted: Sequence[Condition],
+    changes: int,
+    *,
+    also_final: Sequence[Condition] = (),
+    newest_of: Collection[int] = (),
+) -> bool:
     """Ask for the job of each study that is not final, now or once it is quiet.
+
+    Of final ones those `also_final`, and the newest study of each of some patients.
 
     False, and nothing is asked for, where several changes together find more than is looked at.
     """
@@ -118,9 +141,11 @@ def _judge_again(wanted: Sequence[Condition], changes: int) -> bool:
     # Not ordered by the database, which would walk through all studies, the newest first, to find a few.
     found = _STUDIES.found_by_any(wanted, MOST_FOUND)
     open_ = [one for one in found if one.reading_status not in _FINAL]
+    open_ += _newest(one for one in found if one.patient_id in newest_of)
+    open_ += _STUDIES.found_by_any(also_final, MOST) if also_final else []
     if changes > 1 and (len(found) == MOST_FOUND or len(open_) > MOST):
         return False
-    newest = sorted(open_, key=lambda one: (one.last_received_at, one.study_instance_uid), reverse=True)[
+    newest = sorted(set(open_), key=lambda one: (one.last_received_at, one.study_instance_uid), reverse=True)[
         :MOST
     ]
     if newest:
@@ -128,3 +153,14 @@ def _judge_again(wanted: Sequence[Condition], changes: int) -> bool:
         due = {one.study_instance_uid: one.last_received_at + quiet for one in newest}
         jobs.enqueue_all(KIND, {uid: at if at > now else None for uid, at in due.items()})
     return True
+
+
+def _newest(found: Iterable[_Found]) -> list[_Found]:
+    """Of each patient the study that last received something, where it is final."""
+    newest: dict[int | None, _Found] = {}
+    for one in found:
+        known = newest.setdefault(one.patient_id, one)
+        newest[one.patient_id] = max(
+            known, one, key=lambda study: (study.last_received_at, study.study_instance_uid)
+        )
+    return [one for one in newest.values() if one.reading_status in _FINAL]

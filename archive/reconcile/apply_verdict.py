@@ -1,6 +1,7 @@
 """What follows from a study's newest verdict and from people's decisions: its patient and procedures, its
 exception."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -15,6 +16,7 @@ from archive.models import (
     TARGET_STAT,
     Decision,
     DecisionRequest,
+    ExceptionKind,
     ExceptionStatus,
     Outcome,
     ReadingStatus,
@@ -23,7 +25,8 @@ from archive.models import (
     StudyException,
     Verdict,
 )
-from archive.reconcile import scanned_exams, verdict_record
+from archive.reconcile import later_changes, scanned_exams, verdict_record
+from archive.reconcile.later_changes import LaterChange
 from archive.signals import study_reconciled, study_settled, study_withdrawn
 from ledger import events
 from ledger.event_types import EventType
@@ -31,8 +34,7 @@ from worklist.models import Order, Patient, Priority, RequestedProcedure
 
 MATCHES: Final = frozenset({Outcome.MATCHED, Outcome.CORRECTED})
 NOT_BEGUN: Final = frozenset({ReadingStatus.NOT_READY, ReadingStatus.READY})
-_EVENTS: Final = {
-    ExceptionStatus.OPEN: archive_events.EXCEPTION_OPENED,
+_ENDS: Final = {
     ExceptionStatus.RESOLVED: archive_events.EXCEPTION_RESOLVED,
     ExceptionStatus.CLOSED: archive_events.EXCEPTION_CLOSED,
 }
@@ -95,35 +97,54 @@ def tell_linked(study: Study, before: frozenset[int], origin_text: str) -> None:
 def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> None:
     """Open, close or leave alone the study's exception; `live` is the decision that pins it."""
     row = StudyException.objects.filter(study=study).first()
+    kinds = _open_for(study, verdict, live)
     if row is None:
-        if verdict.outcome not in MATCHES:
-            opened_at = timezone.now()
-            due_at = opened_at + _target(verdict)
-            StudyException.objects.create(study=study, opened_at=opened_at, due_at=due_at)
-            _tell(study, archive_events.EXCEPTION_OPENED, verdict)
-        return
-    wanted = _wanted(study, row, verdict, live)
-    is_news = row.status != wanted
-    if is_news and wanted == ExceptionStatus.OPEN:
-        row.opened_at = timezone.now()
+        if not kinds:
+            return
+        row = StudyException(study=study, status=ExceptionStatus.NONE)
+    wanted = ExceptionStatus.OPEN if kinds else _at_rest(study, row)
+    is_moved = row.status != wanted
+    is_news = is_moved or bool(kinds and kinds[0] != row.kind)
     row.status = wanted
-    if wanted == ExceptionStatus.OPEN:
+    if kinds:
+        row.kind = kinds[0]
+        row.opened_at = timezone.now() if is_moved else row.opened_at
         row.due_at = row.opened_at + _target(verdict)
-    row.save(update_fields=["status", "opened_at", "due_at"])
+    row.save()
     if is_news:
-        _tell(study, _EVENTS[wanted], verdict)
+        event = archive_events.EXCEPTION_OPENED_BY[ExceptionKind(row.kind)]
+        _tell(study, _ENDS.get(wanted, event), verdict)
 
 
-def _wanted(study: Study, row: StudyException, verdict: Verdict, live: Decision | None) -> ExceptionStatus:
+def news(study: Study) -> list[LaterChange]:
+    """What changed under a study's links that nobody who decided on it knew of."""
+    known: set[str] = set()
+    for decision in live_decisions(study):
+        known.update(decision.before.get("changes", ()), decision.after.get("changes", ()))
+    return [one for one in changes(study) if one.key not in known]
+
+
+def changes(study: Study) -> list[LaterChange]:
+    """What changed under a study's links."""
+    return later_changes.of(study, ArchiveSection.current().reconcile)
+
+
+def _open_for(study: Study, verdict: Verdict, live: Decision | None) -> Sequence[ExceptionKind]:
+    """Why a study's exception has to be open, the weightiest first."""
     if DecisionRequest.objects.filter(study=study, state=RequestState.WAITING).exists():
-        return ExceptionStatus.OPEN
-    if live is not None:
-        is_news = not study.hidden and _is_news(verdict, live)
-        return ExceptionStatus.OPEN if is_news else ExceptionStatus(row.status)
-    if verdict.outcome not in MATCHES:
-        return ExceptionStatus.OPEN
-    # Decisions that pin nothing, such as a split, have resolved it, and what is left fits.
-    return ExceptionStatus.RESOLVED if live_decisions(study).exists() else ExceptionStatus.CLOSED
+        return [ExceptionKind.VERDICT]
+    is_doubted = verdict.outcome not in MATCHES if live is None else _is_news(verdict, live)
+    if study.hidden and live is not None:
+        return []
+    kinds = [ExceptionKind.VERDICT] if is_doubted else []
+    return kinds + [one.kind for one in news(study)]
+
+
+def _at_rest(study: Study, row: StudyException) -> ExceptionStatus:
+    """Where an exception stands that needs nobody; a split, which pins nothing, has resolved it too."""
+    if live_decisions(study).exists():
+        return ExceptionStatus.RESOLVED
+    return ExceptionStatus.NONE if row.status == ExceptionStatus.NONE else ExceptionStatus.CLOSED
 
 
 def _target(verdict: Verdict) -> timedelta:

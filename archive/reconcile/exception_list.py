@@ -8,7 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts import access
-from archive.models import Series, Study, StudyException, Verdict
+from archive.models import ExceptionStatus, Series, Study, StudyException, Verdict
 from worklist.patients import patient_search
 
 
@@ -18,6 +18,7 @@ class Keys:
 
     statuses: Sequence[str] = ()
     verdicts: Sequence[str] = ()
+    kinds: Sequence[str] = ()
     modalities: Sequence[str] = ()
     station: str = ""
     text: str = ""
@@ -28,11 +29,13 @@ def exceptions(keys: Keys, *, user: Any, order: str = "due") -> QuerySet[StudyEx
 
     `order` is due, age, verdict, patient or status, a `-` before it turns it round.
     """
-    rows = of_user(user)
+    rows = of_user(user).exclude(status=ExceptionStatus.NONE)
     if keys.statuses:
         rows = rows.filter(status__in=keys.statuses)
     if keys.verdicts:
         rows = rows.filter(study__verdict__in=keys.verdicts)
+    if keys.kinds:
+        rows = rows.filter(kind__in=keys.kinds)
     if keys.modalities or keys.station:
         series = Series.objects.filter(study=OuterRef("study"))
         if keys.modalities:

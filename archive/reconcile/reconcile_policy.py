@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -94,6 +94,24 @@ SIMILAR_MODALITIES: Final = [
 """Groups of modalities that one order may be done on, by default."""
 
 
+PLACEHOLDER_NAMES: Final = (
+    "DOE^J*",
+    "J* DOE",
+    "UNKNOWN*",
+    "*^UNKNOWN*",
+    "UNBEKANNT*",
+    "*^UNBEKANNT*",
+    "INCONNU*",
+    "TRAUMA*",
+    "EMERGENCY*",
+    "NOTFALL*",
+    "NN",
+    "NN^*",
+    "N.N.*",
+    "XX*",
+)
+"""Names, with the wildcards `*` and `?`, that stand for nobody: whoever is named later is no other person."""
+
 _MODALITY: Final = re.compile("[A-Z0-9_ ]{1,16}")
 
 
@@ -119,6 +137,9 @@ class Policy(BaseModel):
     accession_prefixes: list[str] = []
     similar_modalities: list[list[str]] = SIMILAR_MODALITIES
     issuer_aliases: dict[str, str] = {}
+    placeholder_names: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
+        list(PLACEHOLDER_NAMES), max_length=100, description="of patients who are not known yet"
+    )
     shortest_naming_id: int = Field(4, ge=1, description="a shorter procedure or step ID names nothing alone")
     accept_late_order: str = Field(
         "never",

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts import access
 from accounts.actor import Actor
 from accounts.models import User
-from archive.models import ExceptionStatus, Outcome, ReadingStatus, StudyException
+from archive.models import ExceptionKind, ExceptionStatus, Outcome, ReadingStatus, StudyException
 from ledger import audit, clock, events, written_dates
 from ledger.errors import Invalid
 from ledger.event_types import EventType
@@ -82,8 +82,12 @@ def worklist(*, user: User, wanted: Wanted = EVERYTHING) -> QuerySet[ReadingItem
     if wanted.text:
         rows = rows.filter(pk__in=ReadingItem.objects.filter(_matches(wanted.text)).values("pk"))
     investigations = _investigations()
-    mismatch = Exists(investigations.filter(study__verdict=Outcome.MISMATCH))
-    rows = rows.annotate(has_mismatch=mismatch, under_investigation=Exists(investigations))
+    cancelled = investigations.filter(kind=ExceptionKind.CANCELLED_AFTER_IMAGES)
+    rows = rows.annotate(
+        has_mismatch=Exists(investigations.filter(study__verdict=Outcome.MISMATCH)),
+        under_investigation=Exists(investigations),
+        order_cancelled=Exists(cancelled),
+    )
     if wanted.investigated:
         rows = rows.filter(Exists(investigations))
     return rows.order_by("band", "due_at", "ready_at", "id")

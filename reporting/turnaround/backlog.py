@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 
 from accounts import access
 from accounts.models import User
-from archive.models import Study, StudyException
+from archive.models import ExceptionStatus, Study, StudyException
 from reporting.models import ReadingItem
 
 SOON: Final = timedelta(minutes=30)
@@ -79,5 +79,7 @@ def exceptions(user: User, begin: datetime, end: datetime) -> Exceptions:
     judged = studies.filter(
         last_received_at__gte=begin - _LATE_IMAGES, first_quiet_at__gte=begin, first_quiet_at__lt=end
     )
-    opened = StudyException.objects.filter(study__in=studies, opened_at__gte=begin, opened_at__lt=end)
+    opened = StudyException.objects.exclude(status=ExceptionStatus.NONE).filter(
+        study__in=studies, opened_at__gte=begin, opened_at__lt=end
+    )
     return Exceptions(opened.count(), judged.count())

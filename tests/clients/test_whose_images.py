@@ -103,3 +103,32 @@ def test_what_is_scanned_leaves_the_modalities_list(system: System, tmp_path: Pa
     assert system.worklist(f"AccessionNumber={accession}").count("Find Response") == 0
     (order,) = system.api("/orders", accession_number=accession)["results"]
     assert order["status"] == "completed"
+
+
+def exception_of(system: System, uid: str, kind: str) -> list[dict[str, Any]]:
+    found = system.api("/exceptions", kind=kind, status="open")["results"]
+    return [one for one in found if one["study_instance_uid"] == uid]
+
+
+@pytest.mark.parametrize("control", ["CA", "DC"])
+def test_a_cancel_after_the_images_is_asked_about(system: System, tmp_path: Path, control: str) -> None:
+    accession = "C" + uuid.uuid4().hex[:9].upper()
+    say(system, order_message(accession))
+    uid = make_study(tmp_path, accession, count=1)
+    system.dcmtk("storescu", "+sd", str(tmp_path))
+    assert system.verdict(uid) == "matched"
+    say(system, order_message(accession, control=control))
+    wait_for(lambda: exception_of(system, uid, "cancelled_after_images"))
+    (item,) = [one for one in system.api("/reading/items")["results"] if uid in str(one)]
+    assert item["order_cancelled"]
+
+
+def test_a_record_that_becomes_somebody_else_is_asked_about(system: System, tmp_path: Path) -> None:
+    accession = "O" + uuid.uuid4().hex[:9].upper()
+    say(system, order_message(accession))
+    uid = make_study(tmp_path, accession, count=1)
+    system.dcmtk("storescu", "+sd", str(tmp_path))
+    assert system.verdict(uid) == "matched"
+    say(system, adt("A08", pid(f"P{accession}", "REAL^RITA", "19350517", "M")))
+    wait_for(lambda: exception_of(system, uid, "identity_replaced"))
+    assert system.verdict(uid) == "matched"

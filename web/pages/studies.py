@@ -161,7 +161,9 @@ def _decide_url(user: User, row: Study) -> str:
 
 
 def _exception_url(user: User, exception: StudyException | None) -> str:
-    if exception is None or not access.can(user, "exception.view"):
+    if exception is None or exception.status == ExceptionStatus.NONE:
+        return ""
+    if not access.can(user, "exception.view"):
         return ""
     return timelines.path("exception", exception.public_id)
 

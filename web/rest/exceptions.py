@@ -15,7 +15,8 @@ from archive.decisions.decision_frame import revision
 from archive.decisions.preview import preview
 from archive.models import ExceptionStatus, Study, Verdict
 from archive.models import StudyException as Row
-from archive.reconcile import exception_list, verdict_record
+from archive.reconcile import apply_verdict, exception_list, verdict_record
+from archive.reconcile.later_changes import LaterChange
 from archive.reconcile.verdict_record import CandidateRecord
 from ledger import audit
 from web.kernel import authorization
@@ -24,6 +25,7 @@ from web.rest.patients import iso_date
 from web.rest.schemas.decisions import Effects, Resolution, Undoing
 from web.rest.schemas.exceptions import (
     Candidate,
+    Change,
     ExceptionFilters,
     Exceptions,
     ExceptionWithHistory,
@@ -43,7 +45,8 @@ def find_exceptions(
     """In the order of the page: what is due first comes first."""
     user = authorization.allow(request, "exception.view")
     statuses = (filters.status,) if filters.status else (ExceptionStatus.OPEN, ExceptionStatus.RESOLVED)
-    rows = _whole(exception_list.exceptions(exception_list.Keys(statuses=statuses), user=user))
+    kinds = (filters.kind,) if filters.kind else ()
+    rows = _whole(exception_list.exceptions(exception_list.Keys(statuses=statuses, kinds=kinds), user=user))
     found = page(rows, paging, _shown)
     _note(request, found["results"])
     return found
@@ -137,6 +140,7 @@ def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
         "findings": [Finding(**vars(one)) for one in verdict_record.findings(verdict)],
         "candidates": [_candidate(one) for one in verdict_record.candidates(verdict)],
         "status": row.status,
+        "kind": row.kind,
         "resolution": row.resolution,
         "revision": revision(row.study),
         "opened_at": row.opened_at,
@@ -170,7 +174,13 @@ def _candidate(kept: CandidateRecord) -> Candidate:
 
 def _with_history(row: Row) -> ExceptionWithHistory:
     verdict = Verdict.objects.filter(study=row.study).order_by("-number").first()
-    return ExceptionWithHistory(**_members(row, verdict), history=happenings(row.study))
+    changes = [_change(one) for one in apply_verdict.changes(row.study)]
+    return ExceptionWithHistory(**_members(row, verdict), changes=changes, history=happenings(row.study))
+
+
+def _change(one: LaterChange) -> Change:
+    findings = [Finding(**vars(finding)) for finding in one.findings]
+    return Change(kind=one.kind, text=one.text, findings=findings)
 
 
 def _note(request: HttpRequest, exceptions: Sequence[StudyException]) -> None:

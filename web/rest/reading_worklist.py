@@ -211,6 +211,7 @@ def _shown(row: Row, user: User, patients: dict[int, Any]) -> ReadingItem:
         dictations=[],
         under_investigation=getattr(row, "under_investigation", False),
         has_mismatch=getattr(row, "has_mismatch", False),
+        order_cancelled=getattr(row, "order_cancelled", False),
     )
 
 

@@ -51,7 +51,7 @@ def test_a_matched_study_is_given_to_another_patient_and_back(
     (key,) = {one["id"] for one in study["history"] if one["kind"] == "decision"}
     api.post(f"{path}/decisions", reassign(other), 409)
     undone = api.post(f"/decisions/{key}/undo", {"reason": "was right after all"})
-    assert (undone["status"], undone["history"][-1]["id"]) == ("closed", key)
+    assert (undone["status"], undone["history"][-1]["id"]) == ("none", key)
     study = api.get(path)
     assert study["patient"]["name"] == "BARS^ANNA" and len(study["orders"]) == 1
     api.post(f"/decisions/{key}/undo", {"reason": "again"}, 409)
@@ -109,7 +109,7 @@ def test_what_is_declined_leaves_all_as_it_was(
     key = api.post(f"{path}/decisions", reassign(other))["history"][-1]["id"]
     berta = Api(employ("berta", Role.TECHNOLOGIST))
     declined = berta.post(f"/decisions/{key}/decline", {"reason": "it is Anna"})
-    assert (declined["status"], declined["history"][-1]["kind"]) == ("closed", "declined")
+    assert (declined["status"], declined["history"][-1]["kind"]) == ("none", "declined")
     assert api.get(path)["patient"]["name"] == "BARS^ANNA"
     assert Event.objects.filter(kind="study.decision.declined", actor="berta").exists()
     api.post(f"/decisions/{key}/decline", {"reason": "late"}, 409)

@@ -48,6 +48,7 @@ def test_an_exception_shows_evidence_and_candidates(mismatch: Study, api: Api, p
     assert 0 <= candidate["score"] <= 1 and candidate["step"] == step() and candidate["findings"]
     detail = api.get(path)
     assert [(line["kind"], line["what"]) for line in detail.pop("history")] == [("verdict", "mismatch")]
+    assert detail.pop("changes") == []
     assert detail == listed
 
 

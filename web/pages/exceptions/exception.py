@@ -17,7 +17,7 @@ from archive.decisions.second_person import Confirm, Decline
 from archive.decisions.undo import Undo
 from archive.index.header_values import HeaderValues
 from archive.models import Decision, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
-from archive.reconcile import exception_list, step_comparison, verdict_record
+from archive.reconcile import apply_verdict, exception_list, step_comparison, verdict_record
 from ledger import audit
 from web.kernel import authorization, layout
 from web.pages import patients, timelines
@@ -46,9 +46,7 @@ def of_study(request: HttpRequest, uid: str) -> HttpResponse:
     user, rows = layout.user_of(request), Study.objects.order_by()
     study = authorization.find(rows, access.visible(rows, user), request, study_instance_uid=uid)
     with transaction.atomic():
-        row, _ = StudyException.objects.get_or_create(
-            study=study, defaults={"status": ExceptionStatus.CLOSED}
-        )
+        row, _ = StudyException.objects.get_or_create(study=study, defaults={"status": ExceptionStatus.NONE})
     return HttpResponseRedirect(reverse("exception", args=[row.public_id]))
 
 
@@ -102,6 +100,7 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "primary": _of_step() if proposed and not in_force else "",
         "can_decide": access.can(user, "exception.decide"),
         "can_undo": in_force is not None and waiting is None,
+        "changes": [(one.text, evidence.lines(one.findings)) for one in apply_verdict.changes(study)],
         "is_open": row.status == ExceptionStatus.OPEN,
         "in_force": in_force,
         "revision": revision(study),

@@ -27,7 +27,7 @@ TABLE: Final = Table(
             "verdict",
             "Verdict",
             "verdict",
-            part("web/parts/verdict.html", verdict="row.study.verdict", decision='""'),
+            "web/exceptions/cells/verdict.html",
             css="nowrap",
         ),
         Column(

@@ -5,7 +5,7 @@ from typing import Final
 
 from django.http import HttpRequest, QueryDict
 
-from archive.models import ExceptionStatus, Outcome, Series
+from archive.models import ExceptionKind, ExceptionStatus, Outcome, Series
 from archive.reconcile import exception_list
 from web.kernel.list_filters import Chip, any_of, modalities, one_of, text_of, texts_of
 from web.pages.exceptions.exception_columns import TABLE
@@ -19,6 +19,10 @@ VERDICTS: Final = {
     Outcome.UNSCHEDULED.value: "Unscheduled",
     Outcome.LATE_ORDER.value: "Late order",
 }
+KINDS: Final = {
+    ExceptionKind.CANCELLED_AFTER_IMAGES.value: "Order cancelled",
+    ExceptionKind.IDENTITY_REPLACED.value: "Patient details replaced",
+}
 _LONGEST: Final = 200
 
 
@@ -28,6 +32,7 @@ class Filters:
 
     state: str = "open"
     verdicts: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
     station: str = ""
     text: str = ""
@@ -38,6 +43,7 @@ class Filters:
         return exception_list.Keys(
             statuses=() if self.state == "all" else (ExceptionStatus(self.state),),
             verdicts=self.verdicts,
+            kinds=self.kinds,
             modalities=self.modalities,
             station=self.station,
             text=self.text,
@@ -55,6 +61,7 @@ def read(query: QueryDict) -> Filters:
     return Filters(
         state=state if state in STATES else "open",
         verdicts=tuple(value for value in VERDICTS if value in query.getlist("verdict")),
+        kinds=tuple(value for value in KINDS if value in query.getlist("kind")),
         modalities=texts_of(query, "modality", 16),
         station=text_of(query, "station", _LONGEST)[:64],
         text=text_of(query, "q", _LONGEST),
@@ -70,6 +77,7 @@ def chips(request: HttpRequest, filters: Filters) -> list[tuple[str, list[Chip]]
             [one_of(request, "status", key, text, filters.state, "open") for key, text in STATES.items()],
         ),
         ("Verdict", [any_of(request, "verdict", *pair, filters.verdicts) for pair in VERDICTS.items()]),
+        ("Changed since", [any_of(request, "kind", *pair, filters.kinds) for pair in KINDS.items()]),
         (
             "Modality",
             [

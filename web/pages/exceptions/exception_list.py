@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts import presence
-from archive.models import ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
+from archive.models import ExceptionKind, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
 from archive.reconcile import exception_list
 from ledger import audit
 from web.kernel import authorization, formats, layout, paging
@@ -109,7 +109,7 @@ def _rows(rows: Iterable[StudyException], user: Any) -> list[Row]:
 
 def _row(row: StudyException, verdict: Verdict | None, stations: list[str], lookers: list[str]) -> Row:
     study = row.study
-    found = evidence.candidates(verdict)
+    found, is_changed = evidence.candidates(verdict), row.kind != ExceptionKind.VERDICT
     seen = {
         "name": formats.shown(study.patient_name),
         "identifier": study.header_patient_id,
@@ -124,8 +124,8 @@ def _row(row: StudyException, verdict: Verdict | None, stations: list[str], look
         expected=found[0] if found else None,
         stations=", ".join(stations),
         procedure=study.description or (found[0].description if found else ""),
-        evidence=evidence.strongest(verdict),
-        remark=_remark(study, len(found)),
+        evidence=None if is_changed else evidence.strongest(verdict),
+        remark=row.get_kind_display() if is_changed else _remark(study, len(found)),
         lookers=lookers,
     )
 

@@ -46,6 +46,7 @@ class Row:
     is_held: bool
     under_investigation: bool
     has_mismatch: bool
+    order_cancelled: bool
 
     @property
     def is_open(self) -> bool:
@@ -125,4 +126,5 @@ def _row(item: ReadingItem, now: datetime) -> Row:
         is_held=lease is not None and lease.holder is not None and lease.until > now,
         under_investigation=bool(getattr(item, "under_investigation", False)),
         has_mismatch=bool(getattr(item, "has_mismatch", False)),
+        order_cancelled=bool(getattr(item, "order_cancelled", False)),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from ninja import Schema
 from pydantic import Field
 
-from archive.models import ExceptionStatus
+from archive.models import ExceptionKind, ExceptionStatus
 from web.rest.schemas import example_of, listing, with_example
 from web.rest.schemas.patients import EXAMPLE as PATIENT
 from web.rest.schemas.patients import Patient
@@ -73,6 +73,7 @@ class StudyException(Schema):
             "findings": [_FINDING],
             "candidates": [_CANDIDATE],
             "status": "open",
+            "kind": "verdict",
             "resolution": "",
             "revision": 0,
             "opened_at": "2026-03-02T09:41:07+00:00",
@@ -85,6 +86,7 @@ class StudyException(Schema):
     findings: list[Finding] = Field(description="on the best candidate")
     candidates: list[Candidate] = Field(description="best first")
     status: str
+    kind: ExceptionKind = Field(description="`verdict`, or what changed under a link that holds")
     resolution: str = Field(description="the kind of the decision that stands, or empty")
     revision: int = Field(description="how often it was decided on; name it to decide once more")
     opened_at: datetime
@@ -104,6 +106,14 @@ class Happening(Schema):
     parameters: dict[str, Any] = {}
 
 
+class Change(Schema):
+    """What changed under a study's links: an order that was cancelled, a patient who was replaced."""
+
+    kind: ExceptionKind
+    text: str
+    findings: list[Finding]
+
+
 class ExceptionWithHistory(StudyException):
     """An exception with what was thought and decided of it, oldest first."""
 
@@ -113,6 +123,7 @@ class ExceptionWithHistory(StudyException):
             "status": "resolved",
             "resolution": "link",
             "revision": 1,
+            "changes": [],
             "history": [
                 {
                     "id": "",
@@ -136,6 +147,7 @@ class ExceptionWithHistory(StudyException):
         }
     )
 
+    changes: list[Change] = Field([], description="what changed under its links since the images came")
     history: list[Happening]
 
 
@@ -154,3 +166,4 @@ class ExceptionFilters(Schema):
     status: ExceptionStatus | None = Field(
         None, description="without it those that are open or resolved, not those that went away by themselves"
     )
+    kind: ExceptionKind | None = None

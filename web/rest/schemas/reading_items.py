@@ -78,6 +78,7 @@ class ReadingItem(Schema):
             "dictations": [],
             "under_investigation": False,
             "has_mismatch": False,
+            "order_cancelled": False,
         }
     )
 
@@ -101,6 +102,7 @@ class ReadingItem(Schema):
     dictations: list[Dictation]
     under_investigation: bool
     has_mismatch: bool
+    order_cancelled: bool = Field(False, description="after the images came; a person decides on it")
 
 
 class ReadingItems(Schema):

@@ -1,0 +1,108 @@
+"""What became of a study's orders and of its patient's record since: a person looks at it, no link breaks.
+
+The verdict compares images with what was said when they came, so a match outlives a cancel and a corrected
+record. Where either leaves nothing of what the images were made for, that is an exception of its own kind.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from archive.models import ExceptionKind, Study
+from archive.reconcile.candidates import Person
+from archive.reconcile.finding import Finding
+from archive.reconcile.identity_evidence import demographics
+from archive.reconcile.reconcile_policy import Policy
+from archive.reconcile.study_evidence import Identity
+from ledger import written_dates
+from ledger.wildcards import matches
+from worklist.models import FormerDescription, Patient, ScheduledProcedureStep, StatusEvent
+
+_PAST: Final = {StatusEvent.Kind.CANCEL: "cancelled", StatusEvent.Kind.DISCONTINUE: "discontinued"}
+
+
+@dataclass(frozen=True)
+class LaterChange:
+    """Why a person has to look at a linked study. `key` names the change: decisions keep which they knew."""
+
+    kind: ExceptionKind
+    key: str
+    text: str
+    findings: tuple[Finding, ...]
+
+
+def of(study: Study, policy: Policy) -> list[LaterChange]:
+    """The changes under a study, those of its patient first."""
+    return [*_replaced(study, policy), *_cancelled(study, policy)]
+
+
+def _cancelled(study: Study, policy: Policy) -> Iterator[LaterChange]:
+    """Orders that were cancelled, and steps, though the study is of them: ORC-1 CA or DC, or a person.
+
+    What a person or a device discontinues was begun, and its images are what came of it.
+    """
+    procedures, zone = list(study.procedures.values_list("pk", flat=True)), ZoneInfo(study.facility.time_zone)
+    rows = StatusEvent.objects.filter(order__procedures__in=procedures, kind__in=_PAST, undone_by="")
+    for event in rows.select_related("order", "step").distinct().order_by("stamp", "pk"):
+        if not _ends_the_exam(event, procedures):
+            continue
+        done = _PAST[StatusEvent.Kind(event.kind)]
+        number = event.order.accession_number or "without a number"
+        when = written_dates.zoned(event.occurred_at, zone)
+        by = f" by {event.actor}" if event.actor else ""
+        reason = f": {event.reason}" if event.reason else ""
+        count = "1 image is" if study.instance_count == 1 else f"{study.instance_count} images are"
+        yield LaterChange(
+            ExceptionKind.CANCELLED_AFTER_IMAGES,
+            f"cancelled:{event.public_id}",
+            f"Order {number} was {done} {when}{by}{reason}. {count} linked to it.",
+            (policy.finding("order_status", "images", f"{done} {when}", (0.0, "cancelled after")),),
+        )
+
+
+def _ends_the_exam(event: StatusEvent, procedures: list[int]) -> bool:
+    if event.kind == StatusEvent.Kind.DISCONTINUE:
+        return event.step is None and not event.source.startswith("user:")
+    if event.step is None:
+        return True
+    others = ScheduledProcedureStep.objects.filter(procedure=event.step.procedure_id)
+    cancelled = StatusEvent.objects.filter(step__in=others, kind=StatusEvent.Kind.CANCEL, undone_by="")
+    return event.step.procedure_id in procedures and not others.exclude(acts__in=cancelled).exists()
+
+
+def _replaced(study: Study, policy: Policy) -> Iterator[LaterChange]:
+    """The patient's record tells of somebody else than when the images came: nothing of the name is left, nor
+    the birth date. An unknown patient who is named is none; nor is one whom the images name so themselves.
+    """
+    patient = study.patient
+    former = patient and _when_it_came(study, patient)
+    if not patient or not former or any(_fits(former.name, one) for one in policy.placeholder_names):
+        return
+    now = Person(records=(Identity(name=patient.name, birth_date=patient.birth_date, sex=patient.sex),))
+    was = Identity(name=former.name, birth_date=former.birth_date, sex=former.sex)
+    found = demographics(was, now, policy)
+    seen = Identity(name=study.patient_name, birth_date=study.birth_date, sex=study.sex)
+    if _is_another(found) and _is_another(demographics(seen, now, policy)):
+        yield LaterChange(
+            ExceptionKind.IDENTITY_REPLACED,
+            f"replaced:{former.pk}:{patient.name}:{patient.birth_date}",
+            f"The record {patient.value} told of somebody else when the images came: confirm whose they are.",
+            tuple(found),
+        )
+
+
+def _when_it_came(study: Study, patient: Patient) -> FormerDescription | None:
+    """What a record said when a study came, if it says something else since."""
+    rows = FormerDescription.objects.filter(patient=patient, replaced_at__gte=study.first_received_at)
+    return rows.order_by("pk").first()
+
+
+def _is_another(found: list[Finding]) -> bool:
+    """Whether nothing but a sex, which is that of every second patient, is left."""
+    by_field = {one.field: one for one in found}
+    return by_field["patient_name"].agreement == 0 and by_field["birth_date"].contradicts
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return matches(pattern, name, ignore_case=True) or matches(pattern, name.rstrip("^"), ignore_case=True)
