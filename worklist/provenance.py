@@ -30,9 +30,9 @@ class Provenance:
     policy: WorklistPolicy = field(default_factory=WorklistPolicy)
 
     @classmethod
-    def of_person(cls, by: Actor, facility: Facility) -> "Provenance":
-        """The provenance of what a person does here, stamped by our clock."""
-        now = timezone.now()
+    def of_person(cls, by: Actor, facility: Facility, at: datetime | None = None) -> "Provenance":
+        """The provenance of what a person does here, stamped by our clock; all of one act have one moment."""
+        now = at or timezone.now()
         return cls(
             facility=facility,
             stamp=Stamp(made_at=now),

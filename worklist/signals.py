@@ -11,3 +11,7 @@ patients_changed = Signal()
 orders_changed = Signal()
 """Sent with `orders`, the `OrderAggregate`s whose content, numbers, status or patient changed, and with
 `newcomers`, those of their patients' records that were made with them and that nobody else is."""
+
+order_acted = Signal()
+"""Sent with `order`, `act`, `is_undone` and `is_news` after a person's act on an order or a step of it, or
+the undo of one. It is news where the order's status is another by it, and where it is about a no-show."""

@@ -36,6 +36,7 @@ _ON_ORDERS: Final[Mapping[StatusEvent.Kind, str]] = {
     StatusEvent.Kind.CANCEL: "Order cancelled",
     StatusEvent.Kind.DISCONTINUE: "Order discontinued",
     StatusEvent.Kind.NO_SHOW: "No-show reported",
+    StatusEvent.Kind.REOPEN: "Order reopened",
 }
 _ON_STEPS: Final[Mapping[StatusEvent.Kind, str]] = {
     StatusEvent.Kind.ARRIVE: "Patient arrival recorded",
@@ -46,6 +47,7 @@ _ON_STEPS: Final[Mapping[StatusEvent.Kind, str]] = {
     StatusEvent.Kind.CANCEL: "Exam cancelled",
     StatusEvent.Kind.DISCONTINUE: "Exam discontinued",
     StatusEvent.Kind.NO_SHOW: "No-show recorded",
+    StatusEvent.Kind.REOPEN: "Exam reopened",
 }
 _UNDOING: Final[Mapping[StatusEvent.Kind, str]] = {
     StatusEvent.Kind.ARRIVE: "Arrival undone",
@@ -56,6 +58,7 @@ _UNDOING: Final[Mapping[StatusEvent.Kind, str]] = {
     StatusEvent.Kind.CANCEL: "Cancellation undone",
     StatusEvent.Kind.DISCONTINUE: "Discontinuation undone",
     StatusEvent.Kind.NO_SHOW: "No-show undone",
+    StatusEvent.Kind.REOPEN: "Reopening undone",
 }
 ORDER_CHANGED: Final[Mapping[StatusEvent.Kind, EventType]] = {
     kind: declare(f"order.{kind}", words) for kind, words in _ON_ORDERS.items()

@@ -1,8 +1,12 @@
 """What the worklist does where a sender leaves something open, as the site file says."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from accounts.site_sections import Section
+
+Reason = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class WorklistPolicy(Section):
@@ -13,4 +17,25 @@ class WorklistPolicy(Section):
     unknown_authorities: Literal["accept", "refuse"] = "refuse"
     unknown_procedure_codes: Literal["accept_with_modality", "refuse"] = "refuse"
     on_images: Literal["start", "complete", "nothing"] = "complete"
-    """What becomes of a step once images are judged to be of it, where nobody has ended it."""
+    """What becomes of a step once images are judged to be of it, where nobody has ended it: it is started
+    with the first of them, and completed when they are quiet."""
+    temporary_authority: Annotated[str, Field(min_length=1, max_length=64)] = "TEMP"
+    """Who gives patients identifiers whom no HIS has named yet: we do, under this name."""
+    no_show_reasons: tuple[Reason, ...] = (
+        "Not reached",
+        "Appointment forgotten",
+        "Ill",
+        "No transport",
+        "Left without being examined",
+    )
+    cancel_reasons: tuple[Reason, ...] = (
+        "Entered twice",
+        "Wrong patient",
+        "Wrong procedure",
+        "Patient refused",
+        "Contraindication",
+        "Patient could not cooperate",
+        "Equipment failure",
+        "No longer indicated",
+    )
+    """What is chosen from, before more is typed."""

@@ -1,7 +1,7 @@
 """Place the order that a study lacks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from django.utils import timezone
@@ -10,25 +10,20 @@ from accounts.actor import Actor
 from archive.decisions.decision_frame import link_to, revision
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
 from archive.decisions.effects import Effect
-from archive.decisions.needs import PATIENT, Choice, ChosenFrom, Need
+from archive.decisions.needs import PATIENT, ChosenFrom, Need
 from archive.models import Decision, Study
 from archive.reconcile import apply_verdict, verdict_record
 from ledger.errors import Conflict, Invalid
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure
-from worklist.orders import generated_ids, order_application
-from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
-from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
-from worklist.provenance import Provenance
-from worklist.schedule import image_acts, step_actions
+from worklist.schedule import image_acts, order_choices, order_entry, step_actions
+from worklist.schedule.order_choices import Choice
+from worklist.schedule.order_entry import ExamRequest, NewPerson, OrderNumbers
 
-_MOST_CODES: Final = 500
+_UNKNOWN: Final = "temporary"
 
 
-def _catalogue(study: Study) -> Sequence[Choice]:
-    """The catalogue, what is of the images' modalities first."""
-    codes = list(ProcedureCode.objects.order_by("code", "scheme")[:_MOST_CODES])
-    codes.sort(key=lambda code: code.modality not in study.modalities)
-    return [Choice(code.code, f"{code.code} {code.description}", f"({code.modality})") for code in codes]
+def _people(study: Study) -> Sequence[Choice]:
+    return [Choice(_UNKNOWN, "Register the patient of the images", "under a temporary identifier")]
 
 
 PROCEDURE_CODE: Final = Need(
@@ -38,8 +33,38 @@ PROCEDURE_CODE: Final = Need(
     example="71260",
     chosen_from=ChosenFrom.MANY,
     label="Procedure",
-    choices=_catalogue,
+    choices=lambda study: order_choices.procedures(study.modalities),
     if_missing="the order needs a procedure code",
+)
+PRIORITY: Final = Need(
+    name="priority",
+    meaning="STAT, HIGH or ROUTINE",
+    prompt="Choose the priority.",
+    example="STAT",
+    chosen_from=ChosenFrom.MANY,
+    label="Priority",
+    if_open="routine",
+    choices=lambda study: order_choices.priorities(),
+)
+ROOM: Final = Need(
+    name="station_ae_title",
+    meaning="the AE title of the room where it was done",
+    prompt="Choose the room.",
+    example="CT1",
+    chosen_from=ChosenFrom.MANY,
+    label="Room",
+    if_open="As the catalogue says",
+    choices=lambda study: order_choices.rooms(study.modalities),
+)
+NEW_PATIENT: Final = Need(
+    name="new_patient",
+    meaning="`temporary`: the patient is registered as the images say, under a temporary identifier",
+    prompt="Choose whether the patient is to be registered.",
+    example=_UNKNOWN,
+    chosen_from=ChosenFrom.MANY,
+    label="Patient not registered?",
+    if_open="Chosen above, or named in the images",
+    choices=_people,
 )
 
 
@@ -56,7 +81,8 @@ class CreateOrderParameters(Parameters):
 class CreateOrder(DecisionType):
     """The study is of a new order, planned under the study's own UID.
 
-    The order is for `patient`, else for the one that the study is linked to or that its patient ID names.
+    The order is for `patient`, else for the one that the study is linked to or that its patient ID names, or
+    for one who is registered as the images say, under a temporary identifier.
     """
 
     kind = "create_order"
@@ -70,20 +96,47 @@ class CreateOrder(DecisionType):
 
     procedure_code: str = field(metadata={"need": PROCEDURE_CODE})
     patient: Patient | None = field(default=None, metadata={"need": PATIENT})
+    priority: str | None = field(default=None, metadata={"need": PRIORITY})
+    station_ae_title: str | None = field(default=None, metadata={"need": ROOM})
+    new_patient: str | None = field(default=None, metadata={"need": NEW_PATIENT})
 
     def check(self, study: Study) -> None:
-        """The code is in the catalogue."""
+        """The code is in the catalogue, the priority and the room are some that there are."""
+        for need, value in ((PRIORITY, self.priority), (NEW_PATIENT, self.new_patient)):
+            if value and value not in {one.value for one in need.choices(study)}:
+                raise Invalid(f"{need.name} is {need.meaning}", need.name)
+        if self.new_patient and self.patient is not None:
+            raise Invalid("a patient is chosen; then none is registered", NEW_PATIENT.name)
         if not ProcedureCode.objects.filter(code=self.procedure_code).exists():
             raise Invalid(
                 f"the procedure code {self.procedure_code!r} is not in the catalogue", PROCEDURE_CODE.name
             )
+        order_entry.check(self._request())
 
     def act(self, study: Study, by: Actor) -> CreateOrderParameters:
         """Place the order and link the study to it."""
-        patient = self.patient or study.patient or _identified(study)
-        order = _place(study, patient, self.procedure_code, by)
-        link_to(study, patient, list(RequestedProcedure.objects.filter(order=order)))
+        known = self.patient or study.patient
+        patient = _named_in(study) if self.new_patient else known or _identified(study)
+        label = study.accession_number
+        is_free = 0 < len(label) <= 16 and not Order.objects.filter(accession_number=label).exists()
+        start = verdict_record.acquired_at(apply_verdict.newest(study))
+        order = order_entry.place(
+            by=by,
+            facility=study.facility,
+            patient=patient,
+            request=replace(self._request(), start=start),
+            numbers=OrderNumbers(
+                placer=f"{study.public_id}.{revision(study)}",
+                accession_number=label if is_free else "",
+                study_instance_uid=study.study_instance_uid,
+            ),
+        )
+        assert order.patient is not None
+        link_to(study, order.patient, list(RequestedProcedure.objects.filter(order=order)))
         return CreateOrderParameters(order.public_id, self.procedure_code)
+
+    def _request(self) -> ExamRequest:
+        return ExamRequest(self.procedure_code, self.priority, self.station_ae_title)
 
     @classmethod
     def take_back(cls, decision: Decision, study: Study, *, reason: str, by: Actor) -> None:
@@ -123,18 +176,7 @@ def _identified(study: Study) -> Patient:
     return next(iter(people.values()))
 
 
-def _place(study: Study, patient: Patient, procedure_code: str, by: Actor) -> Order:
-    label = study.accession_number
-    is_free = 0 < len(label) <= 16 and not Order.objects.filter(accession_number=label).exists()
-    start = verdict_record.acquired_at(apply_verdict.newest(study))
-    update = OrderUpdate(
-        placer=Number(f"{study.public_id}.{revision(study)}", generated_ids.NAMESPACE),
-        content=OrderContent(patient_id=patient.pk, accession_number=label if is_free else None),
-        procedures=[
-            ProcedureUpdate(
-                content=ProcedureContent(study.study_instance_uid, code=procedure_code),
-                steps=[StepUpdate(content=StepContent(start=start))],
-            )
-        ],
-    )
-    return order_application.apply(update=update, provenance=Provenance.of_person(by, study.facility))
+def _named_in(study: Study) -> NewPerson:
+    """Whom the header names, as far as it does."""
+    said = {"name": study.patient_name, "birth_date": study.birth_date, "sex": study.sex}
+    return NewPerson(demographics=said)

@@ -12,6 +12,7 @@ from accounts.models import User
 from archive.models import Study
 from ledger.errors import Missing, Unknown
 from worklist.models import Order, Patient, ScheduledProcedureStep
+from worklist.schedule.order_choices import Choice
 
 _Row = TypeVar("_Row", bound=Model)
 
@@ -24,15 +25,6 @@ class ChosenFrom(Enum):
     SERIES = "the study's series"
     FEW = "a few choices, all of which are seen"
     MANY = "a list"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of what can be chosen; `note` is read last."""
-
-    value: str
-    text: str
-    note: str = ""
 
 
 def _as_named(name: Any, user: User) -> Any:
@@ -60,6 +52,8 @@ class Need:
     field: str = ""
     """What errors call it, if not by its name."""
     if_missing: str = ""
+    if_open: str = "Not chosen"
+    """What a list shows where it is left open."""
 
     def missing(self) -> Missing:
         """What is raised where it is not named."""

@@ -7,10 +7,11 @@ from typing import Final
 from accounts.actor import Actor
 from archive.archive_section import ArchiveSection
 from archive.decisions.decision_type import DecisionType, Parameters, register
-from archive.decisions.needs import Choice, ChosenFrom, Need
+from archive.decisions.needs import ChosenFrom, Need
 from archive.models import Hidden, Study
 from archive.reconcile import apply_verdict
 from ledger.errors import Invalid
+from worklist.schedule.order_choices import Choice
 
 REJECTION_CODES: Final[Mapping[str, str]] = {
     "113001": "Rejected for Quality Reasons",

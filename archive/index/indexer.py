@@ -23,12 +23,13 @@ from archive.dataset.header import Header, read_header
 from archive.index import header_mapping
 from archive.index.header_mapping import InstanceColumns
 from archive.index.header_values import HeaderValues
-from archive.models import Instance, Series, StoredFile, Study
+from archive.models import Instance, Outcome, Series, StoredFile, Study
 from archive.models.study import PATIENT_NAME_KEYS, REFERRER_KEYS
 from archive.storage import volumes
 from archive.storage.generated_objects import is_own
 from ledger import clock, events, jobs
 from ledger.crashpoint import crashpoint
+from worklist.schedule import image_acts
 
 logger = logging.getLogger(__name__)
 
@@ -129,11 +130,15 @@ def _apply(read: Sequence[Read], facility: Facility, quiet: timedelta) -> None:
         if one.header:
             header_mapping.add_to_series(row, one.header, one.instance.calling_ae_title)
     crashpoint("index.mid")
+    begun = {row.study for row in series.values() if not row.instance_count}
     _save_instances(read, series)
     touched = [series[key] for key in sorted({one.series_key for one in read})]
     _save_series(touched)
     save_indexed(list({row.study_id: row.study for row in touched}.values()))
-    _want_verdicts({series[one.series_key].study for one in read if not one.is_own}, quiet)
+    received = {series[one.series_key].study for one in read if not one.is_own}
+    _want_verdicts(received, quiet)
+    if image_acts.are_followed():
+        _want_starts(begun & received)
 
 
 def _lock_studies(read: Sequence[Read], facility: Facility) -> dict[str, Study]:
@@ -221,6 +226,13 @@ def _want_verdicts(studies: Iterable[Study], quiet: timedelta) -> None:
     """Have each study that something came to reconciled once it has become quiet."""
     for study in sorted(studies, key=lambda study: study.study_instance_uid):
         jobs.enqueue("archive.reconcile", study.study_instance_uid, not_before=study.last_received_at + quiet)
+
+
+def _want_starts(studies: Iterable[Study]) -> None:
+    """Have the exams started that these studies with a new series are of, while nobody has judged them."""
+    for study in sorted(studies, key=lambda study: study.study_instance_uid):
+        if study.verdict == Outcome.PENDING:
+            jobs.enqueue("archive.first_images", study.study_instance_uid)
 
 
 def save_indexed(studies: Sequence[Study]) -> None:

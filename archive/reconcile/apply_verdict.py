@@ -87,8 +87,7 @@ def linked(study: Study) -> frozenset[int]:
 def tell_linked(study: Study, before: frozenset[int], origin_text: str) -> None:
     """Have the steps follow that a study is linked to, and tell those above of those that it was `before`."""
     now = linked(study)
-    if before or now:
-        scanned_exams.follow(study, before, now, origin_text, ArchiveSection.current().reconcile)
+    scanned_exams.follow(study, before, now, origin_text, ArchiveSection.current().reconcile)
     if lost := before - now:
         procedures = list(RequestedProcedure.objects.filter(pk__in=lost).order_by("pk"))
         study_withdrawn.send(sender=None, study=study, procedures=procedures, origin_text=origin_text)

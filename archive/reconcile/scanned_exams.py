@@ -13,8 +13,10 @@ from worklist.schedule import image_acts
 
 
 def follow(study: Study, before: frozenset[int], now: frozenset[int], origin: str, policy: Policy) -> None:
-    """Move the steps of procedures that a study is linked to `now`, and take back those of `before`."""
-    for order in _orders(before - now) - _orders(now):
+    """Move the steps of procedures that a study is linked to `now`, and take back those of `before`, and
+    those that its first images have started without being of them after all.
+    """
+    for order in (_orders(before - now) | image_acts.moved_by(study.public_id)) - _orders(now):
         image_acts.withdrawn(
             order=order, facility=study.facility, study=study.public_id, origin=origin, at=timezone.now()
         )
@@ -25,9 +27,21 @@ def follow(study: Study, before: frozenset[int], now: frozenset[int], origin: st
     _scanned(study, now, origin, policy)
 
 
-def _scanned(study: Study, procedures: frozenset[int], origin: str, policy: Policy) -> None:
+def begun(study: Study, procedures: frozenset[int], policy: Policy) -> None:
+    """Start the steps of procedures that the first images of a study are judged to be of."""
+    _scanned(study, procedures, f"study:{study.public_id}", policy, is_quiet=False)
+
+
+def has_images(study: Study) -> bool:
+    """Whether it is more than what is written about an exam, such as a dose report."""
+    return Series.objects.filter(study=study).exclude(modality__in=DOCUMENTS).exists()
+
+
+def _scanned(
+    study: Study, procedures: frozenset[int], origin: str, policy: Policy, *, is_quiet: bool = True
+) -> None:
     """What is only written about an exam, such as a dose report, says nothing of its end."""
-    if not Series.objects.filter(study=study).exclude(modality__in=DOCUMENTS).exists():
+    if not procedures or not has_images(study):
         return
     steps: dict[int, list[ScheduledProcedureStep]] = {}
     rows = ScheduledProcedureStep.objects.filter(procedure__in=procedures).select_related("procedure")
@@ -41,6 +55,7 @@ def _scanned(study: Study, procedures: frozenset[int], origin: str, policy: Poli
             study=study.public_id,
             origin=origin,
             at=study.last_received_at,
+            is_quiet=is_quiet,
         )
 
 

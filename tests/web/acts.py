@@ -31,9 +31,9 @@ from tests.actors import acting
 from tests.reporting.conftest import World
 from tests.web.pages.world import make_study, receive
 from worklist.models import Order, ScheduledProcedureStep, StatusEvent
-from worklist.orders.order_content import OrderContent, StepContent
 from worklist.patients.identifiers import Authority, Identifier
-from worklist.schedule import step_actions
+from worklist.schedule import order_entry, step_actions
+from worklist.schedule.order_entry import ExamRequest, NewPerson
 
 SECOND = b"\1\0" * 16000
 SITE_FILE = "facility: {code: GENHOSP, name: Another name, time_zone: UTC}\n"
@@ -181,15 +181,12 @@ REPORT = DICTATION = (PATIENT, "U")
 
 ACTS = (
     Act(
-        step_actions.place,
+        order_entry.place,
         "order.place",
         lambda d: {
             "facility": d.order().facility,
-            "identifier": Identifier("P9", Authority("GENHOSP"), "MR"),
-            "demographics": {"name": "NEW^NORA"},
-            "procedure_code": "71260",
-            "content": OrderContent(reason="cough"),
-            "step": StepContent(),
+            "patient": NewPerson(Identifier("P9", Authority("GENHOSP"), "MR"), {"name": "NEW^NORA"}),
+            "request": ExamRequest("71260", reason="cough"),
         },
         (ORDER, "C"),
     ),

@@ -24,9 +24,9 @@ from ledger.errors import Refused
 from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.record_columns import MESSAGES, STEPS, STUDIES
-from web.pages.worklist import worklist_rows
+from web.pages.worklist import technologist_worklist, worklist_rows
 from worklist.models import Order, RequestedProcedure, ScheduledProcedureStep
-from worklist.schedule import step_actions
+from worklist.schedule import end_reasons, step_actions
 
 
 @require_safe
@@ -47,6 +47,7 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
             "studies": _studies(request, user, row),
             "messages": _messages(row) if access.can(user, "message.view") else None,
             "tables": {"steps": STEPS, "studies": STUDIES.without("patient"), "messages": MESSAGES},
+            "reasons": technologist_worklist.reasons(),
             "can_cancel": access.can(user, "order.cancel") and step_actions.can_cancel(row.status),
             "timeline": timelines.of("order", row.public_id),
         }
@@ -60,7 +61,7 @@ def cancel(request: HttpRequest, public_id: str) -> HttpResponse:
     user = layout.user_of(request)
     row = _find(request, user, public_id)
     back = reverse("order", args=[row.public_id])
-    reason = "".join(c for c in request.POST.get("reason", "") if c.isprintable()).strip()[:500]
+    reason = end_reasons.said(request.POST.get("choice", ""), request.POST.get("reason", ""))
     try:
         with transaction.atomic():
             done = step_actions.cancel(by=actor_of(request), order=row, reason=reason)
@@ -96,6 +97,7 @@ def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedur
     steps = Prefetch("steps", ScheduledProcedureStep.objects.order_by("due", "pk"))
     procedures = list(row.procedures.prefetch_related(steps).order_by("pk"))
     stations = worklist_rows.stations_by_title()
+    ends = worklist_rows.ends_of(step for procedure in procedures for step in procedure.steps.all())
     return [
         (
             procedure,
@@ -103,7 +105,7 @@ def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedur
                 StepRow(
                     step,
                     worklist_rows.place(step, stations),
-                    worklist_rows.actions(step) if can_change else (),
+                    worklist_rows.actions(step, ends.get(step.pk, ())) if can_change else (),
                 )
                 for step in procedure.steps.all()
             ],

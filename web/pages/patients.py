@@ -15,7 +15,7 @@ from archive.models import Study
 from archive.search import study_search
 from ledger import audit
 from web.kernel import authorization, formats, layout, paging
-from web.pages import timelines
+from web.pages import order_fields, timelines
 from web.pages.record_columns import IDENTIFIERS, ORDERS, STUDIES
 from worklist.models import Order, Patient, Sex
 from worklist.patients import identity
@@ -151,6 +151,7 @@ def patient(request: HttpRequest, public_id: str) -> HttpResponse:
             "identifiers": _identifiers(records),
             "orders": _orders(request, user, records),
             "studies": _studies(request, user, records),
+            "order_fields": order_fields.fields() if access.can(user, "order.place") else None,
             "timeline": timelines.of_all(things),
         }
         return layout.page(request, "web/patient.html", context)

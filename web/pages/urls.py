@@ -12,7 +12,7 @@ from web.pages.reading import reading_actions, reading_worklist, report_editor, 
 from web.pages.stations import station, station_list
 from web.pages.transcription import transcription_editor, transcription_queue
 from web.pages.turnaround import turnaround_page
-from web.pages.worklist import technologist_worklist
+from web.pages.worklist import order_entry, technologist_worklist
 
 urlpatterns = [
     path("", layout.start, name="start"),
@@ -21,6 +21,7 @@ urlpatterns = [
     path("sign-in", sign_in.sign_in, name="sign-in"),
     path("sign-out", sign_in.sign_out, name="sign-out"),
     path("worklist", technologist_worklist.worklist, name="worklist"),
+    path("worklist/new-order", order_entry.new_order, name="order-new"),
     path("worklist/acts", technologist_worklist.act, name="worklist-act"),
     path("worklist/undo", technologist_worklist.undo, name="worklist-undo"),
     path("worklist/steps/<str:public_id>/label", technologist_worklist.label, name="worklist-label"),

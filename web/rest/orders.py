@@ -20,10 +20,10 @@ from web.rest.schemas.orders import NewOrder, NewPatient, Order, OrderFilters, O
 from worklist.models import Order as OrderRow
 from worklist.models import OrderNumber, RequestedProcedure, ScheduledProcedureStep
 from worklist.models import Patient as PatientRecord
-from worklist.orders.order_content import OrderContent, StepContent
 from worklist.patients import identity, person_names
 from worklist.patients.identifiers import Authority, Identifier
-from worklist.schedule import step_actions
+from worklist.schedule import order_entry, step_actions
+from worklist.schedule.order_entry import ExamRequest, NewPerson
 
 router = Router(tags=["orders"])
 
@@ -52,19 +52,27 @@ def read_order(request: HttpRequest, id: str) -> Order:
 
 @router.post("", response={201: Order}, summary="Place an order")
 def place_order(request: HttpRequest, body: NewOrder) -> Status[Order]:
-    """For a patient who is found by identifier and authority, or made. We are its placer."""
+    """For a patient who is found by identifier and authority, or made. We are its placer.
+
+    Somebody without an identifier, such as a walk-in whom nobody knows, gets a temporary one, which a merge
+    (ADT^A40) or a link names later.
+    """
     user = authorization.allow(request, "order.place")
     with transaction.atomic():
         facility, demographics = _facility_and_news(body.patient, user)
         named = body.patient.identifier
-        order = step_actions.place(
+        identifier = Identifier(named.value, Authority(named.authority), named.type) if named else None
+        order = order_entry.place(
             by=actor_of(request),
             facility=facility,
-            identifier=Identifier(named.value, Authority(named.authority), named.type),
-            demographics=demographics,
-            procedure_code=body.procedure_code,
-            content=OrderContent(priority=body.priority, reason=body.reason),
-            step=StepContent(start=body.start),
+            patient=NewPerson(identifier, demographics),
+            request=ExamRequest(
+                procedure_code=body.procedure_code,
+                priority=body.priority,
+                station_ae_title=body.station_ae_title,
+                start=body.start,
+                reason=body.reason,
+            ),
         )
     return Status(201, _read(order, user))
 
@@ -162,7 +170,7 @@ def _facility_and_news(given: NewPatient, user: User) -> tuple[Facility, dict[st
     An order changes nobody's demographics: what contradicts them may mean another patient.
     """
     named = given.identifier
-    record = identity.find(value=named.value, namespace=named.authority).first()
+    record = identity.find(value=named.value, namespace=named.authority).first() if named else None
     said = {"name": given.name, "birth_date": given.birth_date, "sex": given.sex}
     if record is None:
         facility = user.facilities.order_by("pk").first()

@@ -97,7 +97,7 @@ class OrderNumber(models.Model):
 class StatusEvent(PublicModel):
     """Something done to an order, or to one of its steps, that bears on its status. Only ever added.
 
-    An undo does not delete: it sets `undone_by`.
+    An undo does not delete: it sets `undone_by`. To reopen is an act too, which undoes the ends that stood.
     """
 
     class Kind(models.TextChoices):
@@ -109,6 +109,7 @@ class StatusEvent(PublicModel):
         CANCEL = "cancel"
         DISCONTINUE = "discontinue"
         NO_SHOW = "no-show"
+        REOPEN = "reopen"
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, db_index=False, related_name="acts")
     step = models.ForeignKey(
@@ -138,4 +139,6 @@ class StatusEvent(PublicModel):
         ]
         indexes = [
             models.Index(fields=["step"], name="act_of_step", condition=models.Q(step__isnull=False)),
+            # What a person did last, and what a study's images did.
+            models.Index(fields=["source", "id"], name="act_by_source", condition=models.Q(undone_by="")),
         ]

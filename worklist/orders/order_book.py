@@ -68,25 +68,25 @@ class OrderBook:
         *,
         step: StepRecord | None = None,
         reason: str = "",
-    ) -> None:
-        """Add a status event to the set; the same one of the same message is there only once."""
+    ) -> StatusEventRecord | None:
+        """Add a status event to the set; None where the same one of the same message is there already."""
         stamp, step_id = provenance.stamp.key(), step.id if step else None
         named = (step_id, str(kind), stamp)
         if any((one.step_id, one.kind, one.stamp) == named for one in aggregate.events):
-            return
-        aggregate.events.append(
-            StatusEventRecord(
-                id=next(self._new_keys),
-                order_id=aggregate.order.id,
-                step_id=step_id,
-                kind=str(kind),
-                stamp=stamp,
-                occurred_at=provenance.stamp.made_at,
-                reason=reason[:500],
-                actor=str(provenance.actor),
-                source=provenance.source,
-            )
+            return None
+        event = StatusEventRecord(
+            id=next(self._new_keys),
+            order_id=aggregate.order.id,
+            step_id=step_id,
+            kind=str(kind),
+            stamp=stamp,
+            occurred_at=provenance.stamp.made_at,
+            reason=reason[:500],
+            actor=str(provenance.actor),
+            source=provenance.source,
         )
+        aggregate.events.append(event)
+        return event
 
     def derive(self, aggregate: OrderAggregate, provenance: Provenance) -> None:
         """Derive anew what follows, after a status event was added or undone."""

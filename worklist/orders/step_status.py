@@ -8,13 +8,13 @@ from typing import Final, Protocol
 
 from worklist.models import OrderStatus, StatusEvent, StepStatus
 
-_ENDS: Final[Mapping[str, StepStatus]] = {
+ENDS: Final[Mapping[str, StepStatus]] = {
     StatusEvent.Kind.COMPLETE: StepStatus.COMPLETED,
     StatusEvent.Kind.CANCEL: StepStatus.CANCELLED,
     StatusEvent.Kind.DISCONTINUE: StepStatus.DISCONTINUED,
     StatusEvent.Kind.NO_SHOW: StepStatus.NO_SHOW,
 }
-ENDED: Final = frozenset(_ENDS.values())
+ENDED: Final = frozenset(ENDS.values())
 
 MAY: Final[Mapping[str, frozenset[StepStatus]]] = {
     StatusEvent.Kind.ARRIVE: frozenset({StepStatus.SCHEDULED, StepStatus.HELD}),
@@ -22,11 +22,16 @@ MAY: Final[Mapping[str, frozenset[StepStatus]]] = {
     StatusEvent.Kind.RELEASE: frozenset({StepStatus.HELD}),
     StatusEvent.Kind.START: frozenset({StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.HELD}),
     StatusEvent.Kind.COMPLETE: frozenset({StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.STARTED}),
-    StatusEvent.Kind.CANCEL: frozenset({StepStatus.SCHEDULED, StepStatus.ARRIVED, StepStatus.HELD}),
+    StatusEvent.Kind.CANCEL: frozenset(StepStatus) - ENDED,
     StatusEvent.Kind.DISCONTINUE: frozenset({StepStatus.STARTED}),
     StatusEvent.Kind.NO_SHOW: frozenset({StepStatus.SCHEDULED, StepStatus.HELD}),
+    StatusEvent.Kind.REOPEN: ENDED,
 }
-"""The table of transitions: from which states a person may do an act."""
+"""The table of transitions: from which states a person may do an act. To cancel what has begun discontinues
+it."""
+
+NEVER_STARTED: Final = MAY[StatusEvent.Kind.COMPLETE] - {StepStatus.STARTED}
+"""What is completed from here was never started: a person is asked whether that is meant."""
 
 
 class Done(Protocol):
@@ -43,18 +48,21 @@ def of_step(acts: Iterable[Done]) -> StepStatus:
     A cancel after the start discontinues: an exam that began is never deleted.
     """
     valid = sorted((act for act in acts if not act.undone_by), key=lambda act: act.stamp)
-    end = next((act for act in valid if act.kind in _ENDS), None)
+    end = next((act for act in valid if act.kind in ENDS), None)
     start = next((act for act in valid if act.kind == StatusEvent.Kind.START), None)
     if end is not None:
         if end.kind == StatusEvent.Kind.CANCEL and start is not None and start.stamp < end.stamp:
             return StepStatus.DISCONTINUED
-        return _ENDS[end.kind]
+        return ENDS[end.kind]
     if start is not None:
         return StepStatus.STARTED
     newest = {act.kind: act.stamp for act in valid}
     if newest.get(StatusEvent.Kind.HOLD, "") > newest.get(StatusEvent.Kind.RELEASE, ""):
         return StepStatus.HELD
     return StepStatus.ARRIVED if StatusEvent.Kind.ARRIVE in newest else StepStatus.SCHEDULED
+
+
+_NOT_BEGUN: Final = frozenset({StepStatus.CANCELLED, StepStatus.NO_SHOW})
 
 
 def of_order(acts: Iterable[Done], steps: Iterable[StepStatus]) -> OrderStatus:
@@ -69,6 +77,6 @@ def of_order(acts: Iterable[Done], steps: Iterable[StepStatus]) -> OrderStatus:
             if end in states:
                 return OrderStatus(end)
         return OrderStatus.CANCELLED
-    if StepStatus.STARTED in states or own == StepStatus.STARTED or states & ENDED - {StepStatus.CANCELLED}:
+    if StepStatus.STARTED in states or own == StepStatus.STARTED or states & ENDED - _NOT_BEGUN:
         return OrderStatus.STARTED
     return OrderStatus.HELD if own == StepStatus.HELD else OrderStatus.SCHEDULED

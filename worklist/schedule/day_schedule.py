@@ -1,6 +1,6 @@
 """What a department has to do on a day: the steps that people see, as against those that modalities do."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,8 @@ class Keys:
     station: str = ""
     priorities: Sequence[str] = ()
     text: str = ""
+    also: Collection[int] = ()
+    """Steps, by their keys, that show whatever their status is."""
 
 
 def steps(keys: Keys, *, user: Any, order: str = "time") -> QuerySet[ScheduledProcedureStep]:
@@ -45,7 +47,7 @@ def steps(keys: Keys, *, user: Any, order: str = "time") -> QuerySet[ScheduledPr
     if keys.to_day:
         rows = rows.filter(local_date__lte=keys.to_day)
     if keys.statuses:
-        rows = rows.filter(status__in=keys.statuses)
+        rows = rows.filter(Q(status__in=keys.statuses) | Q(pk__in=keys.also))
     if keys.modalities:
         rows = rows.filter(modality__in=keys.modalities)
     if keys.station:

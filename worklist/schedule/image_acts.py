@@ -21,20 +21,35 @@ _BEFORE: Final = {
     ),
 }
 """From which states images move a step. What has ended, by whomever, stays as it is."""
-_KINDS: Final = {"start": StatusEvent.Kind.START, "complete": StatusEvent.Kind.COMPLETE}
+_BY_PERSONS: Final = ("user:", "act:")
+"""What has taken back an act where a person did: the person, or the act of reopening."""
+
+
+def are_followed() -> bool:
+    """Whether the site has images move the steps that they are of."""
+    return WorklistPolicy.current().on_images != "nothing"
 
 
 def scanned(
-    *, order: int, steps: Collection[int], facility: Facility, study: str, origin: str, at: datetime
+    *,
+    order: int,
+    steps: Collection[int],
+    facility: Facility,
+    study: str,
+    origin: str,
+    at: datetime,
+    is_quiet: bool = True,
 ) -> None:
     """Move steps of an order, by their keys, as the site says, since a study of them was received by `at`.
 
-    `study` is its public id, `origin` what linked it: a verdict or a decision. What a person has taken back
-    of what this study did is not done again.
+    While more may come, it `is_quiet` not, they are only started. `study` is its public id, `origin` what
+    says that it is theirs: its images, a verdict or a decision. What a person has taken back of what this
+    study did is not done again.
     """
-    kind = _KINDS.get(WorklistPolicy.current().on_images)
-    if kind is None:
+    if not are_followed():
         return
+    is_done = is_quiet and WorklistPolicy.current().on_images == "complete"
+    kind = StatusEvent.Kind.COMPLETE if is_done else StatusEvent.Kind.START
     source = _source(study)
     provenance = Provenance(facility, Stamp(at, digest=origin), at, source)
 
@@ -42,7 +57,7 @@ def scanned(
         taken_back = {
             event.step_id
             for event in aggregate.events
-            if event.source == source and event.undone_by.startswith("user:")
+            if event.source == source and event.undone_by.startswith(_BY_PERSONS)
         }
         moved = [
             step
@@ -65,7 +80,11 @@ def withdrawn(*, order: int, facility: Facility, study: str, origin: str, at: da
     provenance = Provenance(facility, Stamp(at, digest=origin), at, source)
 
     def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
-        own = [event for event in aggregate.events if event.source == source and not event.undone_by]
+        own = [
+            event
+            for event in aggregate.events
+            if event.source == source and (not event.undone_by or event.undone_by.startswith("act:"))
+        ]
         for event in own:
             event.undone_by = origin[:200]
             undone = worklist_events.UNDONE[StatusEvent.Kind(event.kind)]
@@ -74,6 +93,17 @@ def withdrawn(*, order: int, facility: Facility, study: str, origin: str, at: da
             orders.derive(aggregate, provenance)
 
     order_application.on_order(order, act)
+
+
+def moved_by(study: str) -> set[int]:
+    """The keys of the orders in which acts of a study, by its public id, stand."""
+    rows = StatusEvent.objects.filter(source=_source(study), undone_by="")
+    return set(rows.values_list("order_id", flat=True))
+
+
+def taken_back_by(act: str) -> str:
+    """What an end is marked with that an act of reopening, by its public id, has taken back."""
+    return f"act:{act}"
 
 
 def completed_alone(aggregate: OrderAggregate, step: int) -> bool:

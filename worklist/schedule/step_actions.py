@@ -1,74 +1,55 @@
-"""What people do to scheduled procedure steps and to orders: arrive, start, complete, no-show, cancel."""
+"""What people do to scheduled procedure steps and to orders, and how they take it back."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
 
 from accounts.actor import Actor
-from accounts.models import Facility
 from ledger import audit
 from ledger.errors import Conflict, Missing, Unknown
-from ledger.public_id import new_public_id
 from worklist import worklist_events
 from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent
-from worklist.orders import generated_ids, order_application, step_status
-from worklist.orders.order_aggregate import OrderAggregate
+from worklist.orders import order_application, step_status
+from worklist.orders.order_aggregate import OrderAggregate, StatusEventRecord, StepRecord
 from worklist.orders.order_book import OrderBook
-from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
-from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
-from worklist.patients import identity
-from worklist.patients.identifiers import Identifier
 from worklist.provenance import Provenance
-from worklist.schedule import image_acts
+from worklist.schedule import act_history, image_acts
+from worklist.signals import order_acted
 
-_ENDED_ORDERS = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
-
-
-def place(
-    *,
-    by: Actor,
-    facility: Facility,
-    identifier: Identifier,
-    demographics: Mapping[str, str],
-    procedure_code: str,
-    content: OrderContent,
-    step: StepContent,
-) -> Order:
-    """Place an order here, for a patient who is found by the identifier, or made; we are its placer."""
-    by.require("order.place", facility)
-    provenance = Provenance.of_person(by, facility)
-    patient = identity.register(provenance=provenance, identifiers=[identifier], demographics=demographics)
-    number = generated_ids.number("order", new_public_id())
-    label = generated_ids.number("accession", number)
-    procedure = ProcedureUpdate(
-        content=ProcedureContent(code=procedure_code), steps=[StepUpdate(content=step)]
-    )
-    update = OrderUpdate(
-        placer=Number(number, generated_ids.NAMESPACE),
-        content=replace(content, patient_id=patient.pk, accession_number=label),
-        procedures=[procedure],
-    )
-    order = order_application.apply(update=update, provenance=provenance)
-    things = [("order", order.public_id), ("patient", patient.public_id)]
-    audit.note(by, audit.ORDER_RECORD, audit.CREATE, *things)
-    return order
+_ENDED_ORDERS: Final = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
+_OURS: Final = ("user:", "study:")
+"""Who ended what a person may reopen: people here, and images."""
 
 
 def change_step(
-    *, by: Actor, step: ScheduledProcedureStep, kind: StatusEvent.Kind, reason: str = ""
+    *,
+    by: Actor,
+    step: ScheduledProcedureStep,
+    kind: StatusEvent.Kind,
+    reason: str = "",
+    at: datetime | None = None,
 ) -> StatusEvent:
-    """Do an act to a step, if its state allows it; raises `Conflict` otherwise. Returns the act."""
+    """Do an act to a step, if its state allows it; raises `Conflict` otherwise. Returns the act.
+
+    What is done to several steps at one moment, `at`, is one act to whoever takes it back.
+    """
     order = step.procedure.order
     by.require("step.change", order)
-    provenance = Provenance.of_person(by, order.facility)
+    provenance = Provenance.of_person(by, order.facility, at)
+    if kind == StatusEvent.Kind.CANCEL and not reason.strip():
+        raise Missing("a cancellation needs a reason", "reason")
+    before = _Before()
 
     def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
+        before.take(aggregate)
         row = next(row for row in aggregate.steps if row.id == step.pk)
-        allowed = step_status.MAY[kind]
-        confirms = kind == StatusEvent.Kind.COMPLETE and image_acts.completed_alone(aggregate, row.id)
-        if row.status not in allowed and not confirms:
-            names = ", ".join(sorted(allowed))
-            raise Conflict(f"the step is {row.status}; {kind} needs one that is {names}", "status")
-        orders.add_event(aggregate, kind, provenance, step=row, reason=reason)
+        _check(aggregate, row, kind)
+        ends = _standing_ends(aggregate, row) if kind == StatusEvent.Kind.REOPEN else ()
+        event = orders.add_event(aggregate, kind, provenance, step=row, reason=reason)
+        assert event is not None
+        for end in ends:
+            end.undone_by = image_acts.taken_back_by(event.public_id)
+            before.told_no_show |= end.kind == StatusEvent.Kind.NO_SHOW
         orders.derive(aggregate, provenance)
         about = [("step", row.public_id), ("order", aggregate.order.public_id)]
         orders.note(worklist_events.STEP_CHANGED[kind], about, provenance, reason)
@@ -76,7 +57,9 @@ def change_step(
     order_application.on_order(order.pk, act)
     things = [("step", step.public_id), ("order", order.public_id)]
     audit.note(by, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
-    return _act(provenance, order, kind, step)
+    done = _act(provenance, order, kind, step)
+    _tell(done, before)
+    return done
 
 
 def can_cancel(status: str) -> bool:
@@ -93,8 +76,10 @@ def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
     provenance = Provenance.of_person(by, order.facility)
     if not reason.strip():
         raise Missing("a cancellation needs a reason", "reason")
+    before = _Before()
 
     def act(orders: OrderBook, aggregate: OrderAggregate) -> None:
+        before.take(aggregate)
         row = aggregate.order
         if not can_cancel(row.status):
             raise Conflict(f"the order is {row.status} already", "status")
@@ -105,26 +90,87 @@ def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
 
     order_application.on_order(order.pk, act)
     audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
-    return _act(provenance, order, StatusEvent.Kind.CANCEL, None)
+    done = _act(provenance, order, StatusEvent.Kind.CANCEL, None)
+    _tell(done, before)
+    return done
 
 
 def undo(*, by: Actor, act: StatusEvent) -> Order:
-    """Undo an act: the status is what the other acts come to. Raises `Unknown` if undone already."""
+    """Undo an act: the status is what the other acts come to.
+
+    Raises `Unknown` if it is undone already, `Conflict` if somebody else has acted on the same since.
+    """
     by.require("step.change", act.order)
     provenance = Provenance.of_person(by, act.order.facility)
+    before = _Before()
 
     def take_back(orders: OrderBook, aggregate: OrderAggregate) -> None:
+        before.take(aggregate)
         event = next((event for event in aggregate.events if event.id == act.pk), None)
         if event is None or event.undone_by:
             raise Unknown("the act is undone already", "act")
+        if later := act_history.since(event, aggregate.events):
+            raise Conflict(f"{act_history.in_words(later)} since; that comes first", "act")
         event.undone_by = provenance.source
+        before.told_no_show = event.kind == StatusEvent.Kind.NO_SHOW
+        for end in aggregate.events:
+            if end.undone_by == image_acts.taken_back_by(event.public_id):
+                end.undone_by = ""
         orders.derive(aggregate, provenance)
         undone = worklist_events.UNDONE[StatusEvent.Kind(event.kind)]
-        orders.note(undone, [("order", aggregate.order.public_id)], provenance)
+        steps = [("step", row.public_id) for row in aggregate.steps if row.id == event.step_id]
+        orders.note(undone, [*steps, ("order", aggregate.order.public_id)], provenance)
 
     order_application.on_order(act.order_id, take_back)
     audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", act.order.public_id))
+    _tell(act, before, is_undone=True)
     return Order.objects.select_related("facility").get(pk=act.order_id)
+
+
+def can_reopen(ends: Iterable[StatusEvent]) -> bool:
+    """Whether a person may take back the ends of a step: another system takes back its own itself."""
+    found = list(ends)
+    return bool(found) and all(end.source.startswith(_OURS) for end in found)
+
+
+def _check(aggregate: OrderAggregate, row: StepRecord, kind: StatusEvent.Kind) -> None:
+    allowed = step_status.MAY[kind]
+    confirms = kind == StatusEvent.Kind.COMPLETE and image_acts.completed_alone(aggregate, row.id)
+    if row.status not in allowed and not confirms:
+        names = ", ".join(sorted(allowed))
+        raise Conflict(f"the step is {row.status}; {kind} needs one that is {names}", "status")
+
+
+def _standing_ends(aggregate: OrderAggregate, row: StepRecord) -> list[StatusEventRecord]:
+    """What has ended a step, its order's ends among them."""
+    found = [
+        event
+        for event in aggregate.events
+        if event.kind in step_status.ENDS and not event.undone_by and event.step_id in (None, row.id)
+    ]
+    for end in found:
+        if not end.source.startswith(_OURS):
+            text = f"{act_history.in_words(end)}; what another system has ended it has to take back itself"
+            raise Conflict(text, "status")
+    return found
+
+
+class _Before:
+    """What an order was before an act, from inside the lock that the act is done under."""
+
+    status = ""
+    told_no_show = False
+
+    def take(self, aggregate: OrderAggregate) -> None:
+        self.status = aggregate.order.status
+
+
+def _tell(act: StatusEvent, before: _Before, *, is_undone: bool = False) -> None:
+    """Tell those above of an act, or of its undo."""
+    order = Order.objects.select_related("facility").get(pk=act.order_id)
+    is_no_show = act.kind == StatusEvent.Kind.NO_SHOW or before.told_no_show
+    is_news = order.status != before.status or is_no_show
+    order_acted.send(sender=None, order=order, act=act, is_undone=is_undone, is_news=is_news)
 
 
 def _act(

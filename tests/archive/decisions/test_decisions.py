@@ -23,6 +23,8 @@ from ledger.models import AuditEvent, Event
 from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from worklist.models import Order, Patient, ProcedureCode, ScheduledProcedureStep
+from worklist.patients import identity
+from worklist.patients.identifiers import Authority, Identifier
 
 pytestmark = pytest.mark.django_db
 
@@ -216,6 +218,29 @@ def test_an_order_can_be_created_and_is_cancelled_by_the_undo(hospital: Hospital
     assert Order.objects.get().status == "cancelled"
     assert rows(study)["exception"]["status"] == "open"
     assert {**rows(study), "verdict": None} == {**before, "verdict": None}
+
+
+def test_an_order_is_created_for_a_patient_whom_nobody_knows_as_the_images_name_them(
+    hospital: Hospital, user: User
+) -> None:
+    ProcedureCode.objects.create(code="71260", scheme="C4", description="CT chest", modality="CT")
+    study = hospital.study("N5", "X9", "DOE^JOHN")
+    with pytest.raises(Conflict, match="no single patient"):
+        decide(CreateOrder("71260"), study, user)
+    decide(CreateOrder("71260", priority="STAT", new_patient="temporary"), study, user)
+    study = Study.objects.get(pk=study.pk)
+    order = study.procedures.get().order
+    assert study.patient is not None and study.patient == order.patient
+    assert (study.patient.authority.namespace, study.patient.name) == ("TEMP", "DOE^JOHN")
+    assert order.priority == "STAT"
+    hospital.patient("P7", "DOE^JOHN")
+    with transaction.atomic():
+        identity.merge(
+            provenance=hospital.provenance(),
+            survivor=Identifier("P7", Authority("GENHOSP")),
+            retired=Identifier(study.patient.value, Authority("TEMP")),
+        )
+    assert Study.objects.get(pk=study.pk).patient.current.value == "P7"
 
 
 def test_a_wrong_patient_suspect_opens_a_resolved_exception_again(hospital: Hospital, user: User) -> None:

@@ -1,9 +1,11 @@
 """What images do to the steps that they are of, and what becomes of it when that changes."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from accounts import site_version
 from accounts.models import SiteSection, User
@@ -12,10 +14,15 @@ from archive.decisions.link import Link
 from archive.decisions.reject import Reject
 from archive.decisions.undo import undo as undo_decision
 from archive.models import Study, StudyException
+from archive.reconcile import first_images
+from ledger import jobs
 from ledger.errors import Conflict
+from ledger.models import Job
 from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
-from worklist.models import Order, ScheduledProcedureStep, StatusEvent
+from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent
+from worklist.mwl import query
+from worklist.mwl.matching_keys import WorklistKeys
 from worklist.schedule import step_actions
 from worklist.worklist_policy import WorklistPolicy
 
@@ -59,6 +66,83 @@ def test_a_match_moves_the_step_as_the_site_says(
     assert (step().status, step().on_worklist, Order.objects.get().status) == (status, listed, status)
     for act in StatusEvent.objects.all():
         assert act.source == f"study:{study.public_id}" and act.occurred_at == study.last_received_at
+
+
+def coming(hospital: Hospital, accession: str, **values: Any) -> Study:
+    """A study of which images have come, and more may."""
+    study = hospital.study(accession, at=timezone.now(), **values)
+    assert study.verdict == "pending"
+    return begun(study)
+
+
+def begun(study: Study) -> Study:
+    with transaction.atomic():
+        jobs.enqueue(first_images.KIND, study.study_instance_uid)
+    job = Job.objects.get(kind=first_images.KIND, key=study.study_instance_uid)
+    jobs.run(job.pk)
+    job.refresh_from_db()
+    assert not job.last_error, job.last_error
+    return study
+
+
+def quiet(hospital: Hospital, study: Study) -> Study:
+    """As its images have been there for an hour."""
+    at = timezone.now() - timedelta(hours=1)
+    Study.objects.filter(pk=study.pk).update(first_received_at=at, last_received_at=at)
+    return hospital.judged(study)
+
+
+@pytest.mark.parametrize(
+    ("rule", "first", "then"),
+    [
+        ("complete", ("started", True), ("completed", False)),
+        ("start", ("started", True), ("started", True)),
+        ("nothing", ("scheduled", True), ("scheduled", True)),
+    ],
+)
+def test_it_is_started_with_the_first_image_and_completed_when_quiet(
+    hospital: Hospital, rule: str, first: tuple[str, bool], then: tuple[str, bool]
+) -> None:
+    """A station sees what is started; what is completed it does not."""
+    policy(rule)
+    hospital.order("A1", hospital.patient())
+    study = coming(hospital, "A1")
+    begun(study)  # a further series
+    listed = query.select(WorklistKeys(), station=Station(ae_title="CT1")).exists()
+    assert ((step().status, step().on_worklist), listed) == (first, True)
+    quiet(hospital, study)
+    listed = query.select(WorklistKeys(), station=Station(ae_title="CT1")).exists()
+    assert (step().status, step().on_worklist, listed) == (*then, then[1])
+
+
+def test_first_images_that_turn_out_to_be_anothers_have_started_nothing(hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient())
+    study = coming(hospital, "A1")
+    assert step().status == "started"
+    Study.objects.filter(pk=study.pk).update(
+        header_patient_id="P9",
+        patient_name="OTHER^OTTO",
+        patient_name_key="other^otto",
+        birth_date="19400101",
+    )
+    assert quiet(hospital, study).verdict == "mismatch"
+    assert (step().status, Order.objects.get().status) == ("scheduled", "scheduled")
+
+
+def test_what_is_unsure_or_only_written_starts_nothing(hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient())
+    coming(hospital, "")
+    coming(hospital, "A1", modalities=["SR"], series={"modality": "SR"})
+    assert step().status == "scheduled"
+
+
+def test_what_a_person_reopened_images_do_not_end_again(hospital: Hospital, user: User) -> None:
+    hospital.order("A1", hospital.patient())
+    study = quiet(hospital, coming(hospital, "A1"))
+    assert step().status == "completed"
+    do(StatusEvent.Kind.REOPEN, user)
+    hospital.judged(study)
+    assert step().status == "started"
 
 
 def test_a_dose_report_alone_completes_nothing(hospital: Hospital) -> None:

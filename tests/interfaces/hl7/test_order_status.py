@@ -16,7 +16,8 @@ from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound.messages import order_status
 from tests.actors import acting
 from tests.archive.hospital import Hospital
-from worklist.models import ScheduledProcedureStep
+from worklist.models import ScheduledProcedureStep, StatusEvent
+from worklist.schedule import step_actions
 
 pytestmark = pytest.mark.django_db
 
@@ -89,6 +90,57 @@ def test_of_an_order_that_was_placed_here_and_cancelled_the_end_is_told(
         decide(CreateOrder("71260"), study=study, reason="emergency", by=acting(user))
     undo(study, user)
     assert [status for _, status in told()] == ["CM", "CA"]
+
+
+def test_the_placer_hears_what_people_make_of_its_order_and_that_they_took_it_back(
+    hospital: Hospital, user: User
+) -> None:
+    hospital.order("A1", hospital.patient())
+    step = ScheduledProcedureStep.objects.get()
+    for kind in ("arrive", "start", "complete", "reopen", "cancel", "reopen"):
+        with transaction.atomic():
+            reason = "Patient refused" if kind == "cancel" else ""
+            act = step_actions.change_step(
+                by=acting(user), step=step, kind=StatusEvent.Kind(kind), reason=reason
+            )
+    with transaction.atomic():
+        step_actions.undo(by=acting(user), act=act)
+    rows = OutboundMessage.objects.order_by("pk")
+    said = [(row.facts["control"], row.facts["status"], row.facts["reason"]) for row in rows]
+    assert said == [
+        ("SC", "IP", ""),
+        ("SC", "CM", ""),
+        ("SC", "IP", ""),
+        ("OD", "DC", "Patient refused"),
+        ("SC", "IP", ""),
+        ("OD", "DC", ""),
+    ]
+    orc = dict(order_status.segments(rows[3].facts, DestinationOptions()))["ORC"]
+    assert (orc[1], orc[5], orc[16]) == ("OD", "DC", ("", "Patient refused"))
+
+
+def test_a_no_show_and_its_undo_are_told_though_the_order_stays_open(hospital: Hospital, user: User) -> None:
+    hospital.order("A1", hospital.patient())
+    step = ScheduledProcedureStep.objects.get()
+    with transaction.atomic():
+        act = step_actions.change_step(
+            by=acting(user), step=step, kind=StatusEvent.Kind.NO_SHOW, reason="No transport"
+        )
+    with transaction.atomic():
+        step_actions.undo(by=acting(user), act=act)
+    rows = OutboundMessage.objects.order_by("pk")
+    said = [(row.facts["status"], row.facts["reason"]) for row in rows]
+    assert said == [("SC", "No-show: No transport"), ("SC", "")]
+
+
+def test_when_images_go_the_order_is_what_people_have_made_of_it(mismatch: Study, user: User) -> None:
+    link(mismatch, user)
+    with transaction.atomic():
+        step_actions.change_step(
+            by=acting(user), step=ScheduledProcedureStep.objects.get(), kind=StatusEvent.Kind.COMPLETE
+        )
+    undo(mismatch, user)
+    assert told() == [("A1", "CM"), ("A1", "CM")], "completed by a person all the same"
 
 
 def test_a_preview_names_the_messages_and_sends_none(mismatch: Study, user: User) -> None:

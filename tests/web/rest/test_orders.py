@@ -7,7 +7,7 @@ import pytest
 from ledger.models import AuditEvent, Event
 from tests.archive.hospital import Hospital
 from tests.web.rest.conftest import Api
-from worklist.models import AssigningAuthority, Order, Patient
+from worklist.models import AssigningAuthority, Order, Patient, Station
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +135,7 @@ def test_demographics_that_contradict_the_known_ones_may_mean_another_patient(
         ({"priority": "now"}, "priority"),
         ({"reason": "x" * 1001}, "reason"),
         ({"reason": "a\0b"}, "reason"),
+        ({"station_ae_title": "NOWHERE"}, "station_ae_title"),
         ({"is_superuser": True}, "is_superuser"),
         (new(birth_date="1970-13-01"), "patient.birth_date"),
         (new(birth_date="02.01.1970"), "patient.birth_date"),
@@ -148,6 +149,17 @@ def test_what_is_not_valid_is_said_field_by_field(api: Api, change: dict[str, An
     problem = api.post("/orders", {**NEW, **change}, 422)
     assert field in [error["field"] for error in problem["errors"]]
     assert not Order.objects.exists() and not Patient.objects.exists(), "nothing was changed"
+
+
+def test_who_has_no_identifier_gets_a_temporary_one(api: Api, hospital: Hospital) -> None:
+    Station.objects.create(ae_title="CT2", modalities=["CT"])
+    body = {"patient": {"name": "DOE^JOHN"}, "procedure_code": "71260", "station_ae_title": "CT2"}
+    order = api.post("/orders", {**body, "priority": "STAT"}, 201)
+    assert order["patient"]["name"] == "DOE^JOHN" and order["priority"] == "STAT"
+    assert order["procedures"][0]["steps"][0]["station_ae_title"] == "CT2"
+    one, other = Patient.objects.get(), api.post("/orders", {**body, "patient": {}}, 201)["patient"]
+    assert (one.authority.namespace, one.value[0], len(one.value)) == ("TEMP", "T", 9)
+    assert other["name"].startswith("UNKNOWN^T") and other["id"] != one.public_id
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000, b'{"patient": "\\ud800"'])
@@ -187,6 +199,24 @@ def test_steps_go_through_their_states_and_say_where_they_are(hospital: Hospital
     other = hospital.order("A2", hospital.patient()).procedures.get().steps.get()
     assert api.post(f"/steps/{other.public_id}/no-show")["status"] == "no-show"
     assert AuditEvent.objects.filter(code="110111", action="U").count() == 4
+
+
+def test_every_act_on_a_step_is_taken_back(hospital: Hospital, api: Api) -> None:
+    step = hospital.order("A1", hospital.patient()).procedures.get().steps.get()
+    path = f"/steps/{step.public_id}"
+    for act, body, status in (
+        ("no-show", {"reason": "ill"}, "no-show"),
+        ("cancel", {"reason": "x"}, "cancelled"),
+    ):
+        changed = api.post(f"{path}/{act}", body)
+        assert changed["status"] == status
+        reopened = api.post(f"{path}/reopen")
+        assert reopened["status"] == "scheduled"
+        assert api.post(f"{path}/acts/{reopened['act']}/undo")["status"] == status
+        assert api.post(f"{path}/acts/{changed['act']}/undo")["status"] == "scheduled"
+        api.post(f"{path}/acts/{changed['act']}/undo", None, 422)
+    api.post(f"{path}/reopen", None, 409)
+    api.post(f"{path}/cancel", {"reason": " "}, 422)
 
 
 @pytest.mark.once

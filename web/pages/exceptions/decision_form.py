@@ -1,7 +1,6 @@
 """Decide: first all effects in words, then, with a reason, the act. The undo goes the same way."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import transaction
@@ -14,7 +13,7 @@ from accounts.actor import actor_of
 from archive.decisions import decision_type, second_person
 from archive.decisions.decision_type import DecisionType, Named
 from archive.decisions.effects import Effect
-from archive.decisions.needs import Choice, ChosenFrom, Need
+from archive.decisions.needs import ChosenFrom, Need
 from archive.decisions.preview import preview as effects_of
 from archive.decisions.preview import preview_undo
 from archive.decisions.second_person import Confirm, Decline
@@ -22,6 +21,7 @@ from archive.decisions.undo import Undo
 from archive.models import Decision, DecisionRequest, StudyException
 from ledger.errors import Conflict, Missing, Refused
 from web.kernel import layout
+from web.kernel.choice_fields import ChoiceField
 from web.pages.exceptions.exception import find
 
 Beside = Undo | Confirm | Decline
@@ -29,20 +29,6 @@ Beside = Undo | Confirm | Decline
 Action = type[DecisionType] | type[Beside]
 """What a button of the exception does."""
 _BESIDE: Final = {one.kind: one for one in (Undo, Confirm, Decline)}
-
-
-@dataclass(frozen=True)
-class Field:
-    """A need that is chosen in the form itself: of few choices, all of which are shown, or from a list."""
-
-    need: Need
-    choices: Sequence[Choice]
-    chosen: str
-
-    @property
-    def is_list(self) -> bool:
-        """Whether it is chosen from a list."""
-        return self.need.chosen_from is ChosenFrom.MANY
 
 
 @require_POST
@@ -193,9 +179,18 @@ def _confirm(
         return layout.page(request, "web/exceptions/decision_form.html", context, status)
 
 
-def _fields(request: HttpRequest, row: StudyException, action: type[DecisionType]) -> list[Field]:
+def _fields(request: HttpRequest, row: StudyException, action: type[DecisionType]) -> list[ChoiceField]:
+    """The needs that are chosen in the form itself."""
     return [
-        Field(needed.need, needed.need.choices(row.study), request.POST.get(needed.need.name, ""))
+        ChoiceField(
+            name=needed.need.name,
+            label=needed.need.label,
+            choices=needed.need.choices(row.study),
+            chosen=request.POST.get(needed.need.name, ""),
+            is_list=needed.need.chosen_from is ChosenFrom.MANY,
+            is_required=needed.is_required,
+            open_text="Choose…" if needed.is_required else needed.need.if_open,
+        )
         for needed in action.needs()
         if needed.need.chosen_from in (ChosenFrom.FEW, ChosenFrom.MANY)
     ]

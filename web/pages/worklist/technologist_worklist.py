@@ -1,6 +1,8 @@
 """The technologist worklist: the day of each room, and what people do to its steps."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
@@ -22,10 +24,12 @@ from web.pages.worklist import worklist_filters, worklist_rows
 from web.pages.worklist.worklist_columns import TABLE
 from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent
 from worklist.patients import person_names
-from worklist.schedule import day_schedule, step_actions
+from worklist.schedule import act_history, day_schedule, end_reasons, step_actions
 
 MOST_IN_LANES: Final = 200
 MOST_AT_ONCE: Final = 100
+LINGERS: Final = timedelta(seconds=10)
+"""How long a row stays where it is after one's own act, though its filter no longer has it."""
 
 
 @require_safe
@@ -35,11 +39,14 @@ def worklist(request: HttpRequest) -> HttpResponse:
     user = layout.user_of(request)
     with timezone.override(layout.zone_of(request)):
         filters = worklist_filters.read(request.GET)
-        rows = day_schedule.steps(filters.keys(), user=user, order=TABLE.order_by(filters.sort))
+        can_change = access.can(user, "step.change")
+        leaving = act_history.just_done(user, LINGERS) if can_change else ()
+        rows = day_schedule.steps(filters.keys(leaving), user=user, order=TABLE.order_by(filters.sort))
         size = MOST_IN_LANES if filters.as_lanes else paging.SIZE
         cut = paging.cut(request, rows, worklist_rows.whole, size=size)
-        can_change = access.can(user, "step.change")
-        shown = worklist_rows.shown(cut.rows, can_change=can_change)
+        wanted = worklist_filters.STATES.get(filters.state, [filters.state])
+        done = {row.pk for row in cut.rows if wanted and row.status not in wanted}
+        shown = worklist_rows.shown(cut.rows, can_change=can_change, leaving=done)
         _note(request, shown)
         context = {
             "filters": filters,
@@ -50,6 +57,9 @@ def worklist(request: HttpRequest) -> HttpResponse:
             "rows": shown,
             "lanes": worklist_rows.lanes(shown) if filters.as_lanes else (),
             "can_change": can_change,
+            "can_place": access.can(user, "order.place"),
+            "last": _in_words(act_history.last(user)) if can_change else None,
+            "reasons": reasons(),
             "actions": worklist_rows.ACTIONS.values(),
             "table": (TABLE if can_change else TABLE.without("choose")).sorted_by(filters.sort, request),
             "longest_wait": 2 * int(worklist_rows.LONGEST_WAIT.total_seconds() // 60),
@@ -90,35 +100,63 @@ def act(request: HttpRequest) -> HttpResponse:
     if not ids:
         text = "Select exams first, with x or with their boxes. Nothing was changed."
         return layout.refuse(request, 422, "No exam selected", text, back)
-    reason = "".join(c for c in request.POST.get("reason", "") if c.isprintable()).strip()[:500]
-    if action.asks and not reason:
-        context = {"action": action, "ids": ids, "back": back, "is_missing": "reason" in request.POST}
-        return layout.page(request, "web/worklist/reason.html", context, 422)
+    reason = end_reasons.said(request.POST.get("choice", ""), request.POST.get("reason", ""))
+    if action.needs_reason and not reason:
+        return _ask(request, action, ids, back)
     user = layout.user_of(request)
     rows = ScheduledProcedureStep.objects.select_related(
         "procedure__order__facility", "procedure__order__patient__survivor"
     )
     mine = rows.filter(procedure__order__in=access.visible(Order.objects.all(), user))
     steps = [authorization.find(rows, mine, request, public_id=id_) for id_ in dict.fromkeys(ids)]
-    return _answer(request, action, *_do(actor_of(request), action, steps, reason), back)
+    skips = action.kind == StatusEvent.Kind.COMPLETE and not request.POST.get("confirmed")
+    if skips and len(steps) == 1 and worklist_rows.never_started(steps[0]):
+        return _ask(request, replace(action, asks=worklist_rows.NEVER_STARTED), ids, back)
+    return _answer(request, action, *_do(actor_of(request), action, steps, reason, skips=skips), back)
+
+
+def _ask(request: HttpRequest, action: worklist_rows.Action, ids: Sequence[str], back: str) -> HttpResponse:
+    """What has to be said before, for browsers without scripts; others have asked already."""
+    context = {
+        "action": action,
+        "ids": ids,
+        "back": back,
+        "choices": end_reasons.of(action.kind),
+        "is_missing": "reason" in request.POST,
+    }
+    return layout.page(request, "web/worklist/reason.html", context, 422)
+
+
+def reasons() -> list[tuple[str, Sequence[str]]]:
+    """What a dialog that asks why offers, by act."""
+    return [
+        (kind, end_reasons.of(kind)) for kind, action in worklist_rows.ACTIONS.items() if action.needs_reason
+    ]
 
 
 def _do(
-    by: Actor, action: worklist_rows.Action, steps: Sequence[ScheduledProcedureStep], reason: str
+    by: Actor,
+    action: worklist_rows.Action,
+    steps: Sequence[ScheduledProcedureStep],
+    reason: str,
+    *,
+    skips: bool,
 ) -> tuple[list[StatusEvent], list[str], list[str]]:
-    """The acts that were done and whose steps they were; what was refused and why."""
+    """The acts that were done and whose steps they were; what was refused and why.
+
+    One that `skips` leaves out what was never started. All are of one moment, and so taken back together.
+    """
     acts, done, refused = [], [], []
+    now = timezone.now()
     for step in steps:
-        order = step.procedure.order
-        name = (
-            person_names.isolated(formats.shown(order.patient.current.name))
-            if order.patient
-            else order.accession_number
-        )
+        name = _whose(step.procedure.order)
+        if skips and worklist_rows.never_started(step):
+            refused.append(f"{name}: the exam was never started; complete it by itself")
+            continue
         try:
             with transaction.atomic():
                 act = step_actions.change_step(
-                    by=by, step=step, kind=StatusEvent.Kind(action.kind), reason=reason
+                    by=by, step=step, kind=StatusEvent.Kind(action.kind), reason=reason, at=now
                 )
         except Refused as error:
             refused.append(f"{name}: {error.text}")
@@ -126,6 +164,26 @@ def _do(
         done.append(name)
         acts.append(act)
     return acts, done, refused
+
+
+def _whose(order: Order) -> str:
+    if order.patient is None:
+        return order.accession_number
+    return person_names.isolated(formats.shown(order.patient.current.name))
+
+
+def _in_words(acts: Sequence[StatusEvent]) -> dict[str, str] | None:
+    """The last act of one's own and where it is undone; None where there is none."""
+    if not acts:
+        return None
+    names = list(dict.fromkeys(_whose(act.order) for act in acts))
+    who = names[0] if len(names) == 1 else f"{len(names)} patients"
+    return {"text": f"{who}: {worklist_rows.ACTIONS[acts[0].kind].done}", "undo": _undo_path(acts)}
+
+
+def _undo_path(acts: Sequence[StatusEvent]) -> str:
+    query = urlencode({"act": [act.public_id for act in acts]}, doseq=True)
+    return f"{reverse('worklist-undo')}?{query}"
 
 
 def _answer(
@@ -140,7 +198,7 @@ def _answer(
     if not acts:
         text = f"{'; '.join(refused)}. Nothing was changed. The list shows the current state."
         return layout.refuse(request, 409, f"{action.name} is not possible", text, back)
-    undo = f"{reverse('worklist-undo')}?{urlencode({'act': [act.public_id for act in acts]}, doseq=True)}"
+    undo = _undo_path(acts)
     who = done[0] if len(done) == 1 else f"{len(done)} patients"
     layout.flash(request, f"{who}: {action.done}.", undo=undo)
     if refused:
@@ -151,10 +209,12 @@ def _answer(
 @require_POST
 @layout.may("step.change")
 def undo(request: HttpRequest) -> HttpResponse:
-    """Take acts of people back; those of messages only their senders can."""
+    """Take acts of people back; those of messages only their senders can. All or none."""
     user = layout.user_of(request)
     back = layout.back_to(request, reverse("worklist"))
-    rows = StatusEvent.objects.filter(source__startswith="user:").select_related("order__facility")
+    rows = StatusEvent.objects.filter(source__startswith="user:").select_related(
+        "order__facility", "order__patient__survivor"
+    )
     mine = rows.filter(order__in=access.visible(Order.objects.all(), user))
     acts = [
         authorization.find(rows, mine, request, public_id=id_)
@@ -165,10 +225,10 @@ def undo(request: HttpRequest) -> HttpResponse:
             for one in acts:
                 step_actions.undo(by=actor_of(request), act=one)
     except Refused as error:
-        text = f"{error.text.capitalize()}. Nothing was changed."
+        text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
         return layout.refuse(request, 409, "It can't be undone", text, back)
-    if acts:
-        layout.flash(request, "Undone.")
+    if words := _in_words(acts):
+        layout.flash(request, f"Undone: {words['text']}.")
     return HttpResponseRedirect(back)
 
 

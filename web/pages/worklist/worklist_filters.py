@@ -1,5 +1,6 @@
 """The filters of the technologist worklist: what the URL says, as keys, and as chips that change the URL."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -44,8 +45,8 @@ class Filters:
     sort: str = TABLE.usual
     as_lanes: bool = False
 
-    def keys(self) -> day_schedule.Keys:
-        """The same as keys of the search."""
+    def keys(self, also: Collection[int] = ()) -> day_schedule.Keys:
+        """The same as keys of the search; `also` for steps whose status is another since a moment."""
         first, last = self.days()
         return day_schedule.Keys(
             from_day=f"{first:%Y%m%d}" if first else "",
@@ -55,6 +56,7 @@ class Filters:
             station=self.station,
             priorities=self.priorities,
             text=self.text,
+            also=also,
         )
 
     def days(self) -> tuple[date | None, date | None]:

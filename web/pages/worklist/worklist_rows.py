@@ -1,7 +1,7 @@
 """The rows of the technologist worklist: who, what, where, how long, and what can be done."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from web.kernel.health import duration
 from web.pages import patients
 from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent, StepStatus
 from worklist.orders import step_status
-from worklist.schedule import day_schedule
+from worklist.schedule import day_schedule, end_reasons, step_actions
 
 LONGEST_WAIT: Final = timedelta(minutes=30)
 """How long a patient should wait at most, before the exam and after the time of the appointment."""
@@ -31,6 +31,16 @@ class Action:
     says: str
     asks: str = ""
 
+    @property
+    def needs_reason(self) -> bool:
+        """Whether it asks why."""
+        return end_reasons.needed(self.kind)
+
+    @property
+    def mark(self) -> str:
+        """Its key on a small button."""
+        return self.key.upper() if len(self.key) == 1 else "✕"
+
 
 ACTIONS: Final[Mapping[str, Action]] = {
     action.kind: action
@@ -44,10 +54,20 @@ ACTIONS: Final[Mapping[str, Action]] = {
             "No-show",
             "marked as a no-show",
             "The patient did not come",
-            "The step leaves the worklist of the modalities. Nothing is sent to the HIS.",
+            "The exam leaves the modalities' worklist. The HIS is told why.",
         ),
+        Action(
+            "cancel",
+            "Delete",
+            "Cancel exam",
+            "cancelled",
+            "The exam is not done",
+            "The exam leaves the modalities' worklist, discontinued if it has begun. The HIS is told why.",
+        ),
+        Action("reopen", "o", "Reopen", "reopened", "Take back that the exam has ended"),
     )
 }
+NEVER_STARTED: Final = "The exam was never started. Complete it all the same?"
 
 
 @dataclass(frozen=True)
@@ -78,11 +98,17 @@ def whole(rows: QuerySet[ScheduledProcedureStep]) -> QuerySet[ScheduledProcedure
     return rows.select_related(f"{patient}__authority", f"{patient}__survivor__authority")
 
 
-def shown(steps: Sequence[ScheduledProcedureStep], *, can_change: bool) -> list[Row]:
-    """Steps as rows, by two queries for all."""
+def shown(
+    steps: Sequence[ScheduledProcedureStep], *, can_change: bool, leaving: Collection[int] = ()
+) -> list[Row]:
+    """Steps as rows, by three queries for all; those `leaving` show until one has seen that they are done."""
     stations = stations_by_title()
     arrivals = _arrivals(steps)
-    return [_row(step, stations, arrivals.get(step.pk), can_change) for step in steps]
+    ends = ends_of(steps)
+    return [
+        _row(step, stations, arrivals.get(step.pk), ends.get(step.pk, ()), can_change, step.pk in leaving)
+        for step in steps
+    ]
 
 
 def lanes(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
@@ -94,7 +120,12 @@ def lanes(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
 
 
 def _row(
-    step: ScheduledProcedureStep, stations: Mapping[str, Station], arrived: datetime | None, can_change: bool
+    step: ScheduledProcedureStep,
+    stations: Mapping[str, Station],
+    arrived: datetime | None,
+    ends: Sequence[StatusEvent],
+    can_change: bool,
+    is_leaving: bool,
 ) -> Row:
     order = step.procedure.order
     now = timezone.now()
@@ -109,15 +140,41 @@ def _row(
         wait=wait,
         wait_minutes=minutes,
         wait_colour=colour,
-        is_past=step.status in step_status.ENDED,
-        actions=actions(step) if can_change else (),
+        is_past=step.status in step_status.ENDED or is_leaving,
+        actions=actions(step, ends) if can_change else (),
     )
 
 
-def actions(step: ScheduledProcedureStep) -> list[Action]:
-    """What may be done to a step now, the likeliest first."""
+def actions(step: ScheduledProcedureStep, ends: Sequence[StatusEvent]) -> list[Action]:
+    """What may be done to a step that has these ends, the likeliest first."""
     now = StepStatus(step.status)
-    return [action for action in ACTIONS.values() if now in step_status.MAY[StatusEvent.Kind(action.kind)]]
+    found = [action for action in ACTIONS.values() if now in step_status.MAY[StatusEvent.Kind(action.kind)]]
+    if not step_actions.can_reopen(ends):
+        found = [action for action in found if action.kind != StatusEvent.Kind.REOPEN]
+    if never_started(step):
+        asking = ACTIONS[StatusEvent.Kind.COMPLETE]
+        found = [replace(one, asks=NEVER_STARTED) if one is asking else one for one in found]
+    return found
+
+
+def never_started(step: ScheduledProcedureStep) -> bool:
+    """Whether to complete a step would be to complete what was never started."""
+    return StepStatus(step.status) in step_status.NEVER_STARTED
+
+
+def ends_of(steps: Iterable[ScheduledProcedureStep]) -> dict[int, list[StatusEvent]]:
+    """What has ended those of some steps that have ended, be it that their orders ended, by their keys."""
+    ended = {step.pk: step.procedure.order_id for step in steps if step.status in step_status.ENDED}
+    if not ended:
+        return {}
+    rows = StatusEvent.objects.filter(order__in=set(ended.values()), kind__in=step_status.ENDS, undone_by="")
+    of_orders: dict[int, list[StatusEvent]] = {}
+    for event in rows:
+        of_orders.setdefault(event.order_id, []).append(event)
+    return {
+        key: [one for one in of_orders.get(order, ()) if one.step_id in (None, key)]
+        for key, order in ended.items()
+    }
 
 
 def stations_by_title() -> dict[str, Station]:

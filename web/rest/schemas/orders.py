@@ -39,10 +39,24 @@ class ChangedStep(Step):
     """A step after something was done to it."""
 
     model_config = with_example(
-        {**example_of(Step), "status": "arrived", "order": "9c2f5a8be1d34f7a8b6c5d4e3f2a1b0c"}
+        {
+            **example_of(Step),
+            "status": "arrived",
+            "order": "9c2f5a8be1d34f7a8b6c5d4e3f2a1b0c",
+            "act": "1b0c9c2f5a8be1d34f7a8b6c5d4e3f2a",
+        }
     )
 
     order: str
+    act: str = Field(description="what was done, for its undo")
+
+
+class Why(Schema):
+    """Why, where it need not be said."""
+
+    model_config = with_example({"reason": "No transport"}, extra="forbid")
+
+    reason: Text = Field("", max_length=500)
 
 
 class Procedure(Schema):
@@ -140,7 +154,7 @@ class NewPatient(Schema):
         extra="forbid",
     )
 
-    identifier: NewIdentifier
+    identifier: NewIdentifier | None = Field(None, description="without it a temporary one is given")
     name: Text = Field("", max_length=320)
     birth_date: Text = Field("", description="YYYY-MM-DD, or YYYY-MM or YYYY where no more is known")
     sex: Literal["M", "F", "O", ""] = ""
@@ -166,6 +180,7 @@ class NewOrder(Schema):
             "patient": example_of(NewPatient),
             "procedure_code": "71260",
             "start": "2026-03-02T09:30:00+01:00",
+            "station_ae_title": "CT1",
             "priority": "ROUTINE",
             "reason": "Cough for six weeks",
         },
@@ -175,5 +190,8 @@ class NewOrder(Schema):
     patient: NewPatient
     procedure_code: Text = Field(min_length=1, max_length=64, description="of the site's catalogue")
     start: AwareDatetime | None = Field(None, description="with its offset; without it due at once")
+    station_ae_title: Text | None = Field(
+        None, max_length=16, description="the room; without it the one of the catalogue"
+    )
     priority: Priority | None = None
     reason: Text | None = Field(None, max_length=1000)

@@ -1,35 +1,69 @@
 // Actions: `<form method="post" data-act>` is sent without leaving the page; the rows that changed are morphed.
 // A button with `data-ask="What will happen."` asks first, in words, and for a reason unless
-// data-ask-reason="none".
-import { byId, closest, first } from "./dom.js";
+// data-ask-reason="none"; `data-ask-choices` names the `<datalist>` of the reasons that one can choose from.
+import { all, byId, closest, first, make } from "./dom.js";
 import { say } from "./flash.js";
 import { encoded, putHidden } from "./forms.js";
-import { chooseNone } from "./list.js";
+import { choose, chooseNone } from "./list.js";
 import { refresh } from "./live.js";
 
-/** @type {WeakMap<HTMLElement, string>} */
+const OTHER = "other";
+
+/**
+ * What was said before an act: a reason of the list, and what was typed.
+ * @typedef {{ reason: string, choice: string }} Answer
+ */
+
+/** @type {WeakMap<HTMLElement, Answer>} */
 const answers = new WeakMap();
 
 /**
- * Ask before a button does what it does; the reason, or null for no.
+ * Offer the reasons of a list; whether there are any.
+ * @param {HTMLElement} dialog
+ * @param {string | undefined} name
+ */
+function offer(dialog, name) {
+  const options = name ? all("option", HTMLOptionElement, byId(name)) : [];
+  const input = first("input", HTMLInputElement, dialog);
+  const select = first("select", HTMLSelectElement, dialog);
+  select.replaceChildren(
+    make("option", { value: "", textContent: "Choose…" }),
+    ...options.map((one) => make("option", { value: one.value, textContent: one.value })),
+    make("option", { value: OTHER, textContent: "Other" }),
+  );
+  select.required = options.length > 0;
+  select.onchange = () => {
+    input.required = select.value === OTHER;
+  };
+  first("[data-choices]", HTMLElement, dialog).hidden = !options.length;
+  first("[data-reason] label", HTMLElement, dialog).textContent = options.length ? "In your words" : "Reason";
+  return options.length > 0;
+}
+
+/**
+ * Ask before a button does what it does; what was said, or null for no.
  * @param {HTMLButtonElement} button
- * @returns {Promise<string | null>}
+ * @returns {Promise<Answer | null>}
  */
 function ask(button) {
   const dialog = byId("ask", HTMLDialogElement);
   const input = first("input", HTMLInputElement, dialog);
+  const select = first("select", HTMLSelectElement, dialog);
   const wanted = button.dataset.askReason ?? "required";
   const name = button.textContent.replace("…", "").trim();
   first("h2", HTMLElement, dialog).textContent = button.dataset.askTitle ?? name;
   first("[data-words]", HTMLElement, dialog).textContent = button.dataset.ask ?? "";
   first("button.act", HTMLElement, dialog).textContent = button.dataset.askYes ?? name;
   input.value = "";
-  input.required = wanted === "required";
-  input.hidden = first("label", HTMLElement, dialog).hidden = wanted === "none";
+  const hasChoices = offer(dialog, button.dataset.askChoices);
+  input.required = wanted === "required" && !hasChoices;
+  first("[data-reason]", HTMLElement, dialog).hidden = wanted === "none";
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
-    const answer = () => resolve(dialog.returnValue === "yes" ? input.value : null);
+    const choice = () => (select.value === OTHER ? "" : select.value);
+    const said = () => ({ reason: input.value, choice: choice() });
+    const answer = () => resolve(dialog.returnValue === "yes" ? said() : null);
     dialog.addEventListener("close", answer, { once: true });
   });
 }
@@ -38,16 +72,21 @@ function ask(button) {
  * Send a form and show what it changed; what could not be done is said.
  * @param {HTMLFormElement} form
  * @param {HTMLElement | null} submitter
- * @param {string} reason
+ * @param {Answer | null} answer
  */
-async function send(form, submitter, reason) {
+async function send(form, submitter, answer) {
   const data = new FormData(form, submitter);
-  if (reason) data.set("reason", reason);
+  if (answer) data.set("confirmed", "1");
+  if (answer?.reason) data.set("reason", answer.reason);
+  if (answer?.choice) data.set("choice", answer.choice);
   const url = submitter?.getAttribute("formaction") ?? form.getAttribute("action") ?? location.href;
   form.setAttribute("aria-busy", "true");
   const problem = await refresh(url, { method: "POST", body: encoded(data) });
   form.removeAttribute("aria-busy");
-  if (submitter?.closest("[data-batch]") && !problem) chooseNone();
+  if (submitter?.closest("[data-batch]") && !problem) {
+    chooseNone();
+    choose(null);
+  }
   if (!problem) return;
   await refresh();
   say(problem);
@@ -57,9 +96,9 @@ document.addEventListener("click", async (event) => {
   const button = closest(event, "button[data-ask]", HTMLButtonElement);
   if (!button?.form || answers.has(button)) return;
   event.preventDefault();
-  const reason = await ask(button);
-  if (reason === null) return;
-  answers.set(button, reason);
+  const answer = await ask(button);
+  if (answer === null) return;
+  answers.set(button, answer);
   button.form.requestSubmit(button);
 });
 
@@ -67,10 +106,12 @@ document.addEventListener("submit", (event) => {
   const { submitter } = event;
   const form = /** @type {HTMLFormElement} */ (event.target);
   if (form.method === "dialog") return;
-  const reason = (submitter && answers.get(submitter)) || "";
+  const answer = (submitter && answers.get(submitter)) || null;
   if (submitter) answers.delete(submitter);
   if (form.matches("[data-act]")) {
     event.preventDefault();
-    send(form, submitter, reason);
-  } else if (reason) putHidden(form, "reason", reason);
+    send(form, submitter, answer);
+  } else if (answer) {
+    for (const [name, value] of Object.entries(answer)) if (value) putHidden(form, name, value);
+  }
 });

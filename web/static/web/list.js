@@ -10,8 +10,8 @@ const state = {
   /** The ids of the rows that are chosen. @type {Set<string>} */
   chosen: new Set(),
   currentId: "",
-  /** Where the current row stood, should it go. */
-  place: 0,
+  /** Where the current row stood, should it go: j and k go on from there. */
+  place: -1,
 };
 
 const rows = () => all(ROWS);
@@ -61,9 +61,11 @@ function remembered() {
 function move(by) {
   const there = rows();
   const row = current();
-  const at = row ? there.indexOf(row) : -1;
   const last = there.length - 1;
-  const next = at < 0 ? (by > 0 ? 0 : last) : Math.min(last, Math.max(0, at + by));
+  let next = by > 0 ? 0 : last;
+  if (row) next = there.indexOf(row) + by;
+  else if (state.place >= 0) next = state.place + Math.min(by, 0);
+  next = Math.min(last, Math.max(0, next));
   if (there[next]) choose(there[next]);
 }
 
@@ -103,11 +105,10 @@ export function show() {
   if (state.currentId) showCurrent();
 }
 
+/** A row that went has no successor: a key that is pressed twice must not act on somebody else. */
 function showCurrent() {
-  const there = rows();
-  const row = current() ?? there[Math.min(state.place, there.length - 1)];
-  const hasFocus = document.activeElement !== null && document.activeElement !== document.body;
-  if (row) choose(row, row.id !== state.currentId && !hasFocus);
+  const row = current();
+  if (row) choose(row, false);
   else state.currentId = "";
 }
 

@@ -1,11 +1,13 @@
-"""Tell the placer that its order is in process or completed, as its own status says, once a study is known to
-be the order's, and that it is scheduled again where the study turns out not to be (ORM^O01, 4.4.1).
+"""Tell the placer of its order, as the order's own status says (ORM^O01, 4.4.1): in process or completed
+once a study is known to be its, scheduled again where the study turns out not to be; and whatever people make
+of it: started, completed, cancelled, not come, reopened, with the reason (ORC-16).
 
-Of a study and an order IP or CM and SC are told in turn, each only where the other was told last.
+Of a study and an order the two are told in turn, each only where the other was told last. Each act of a
+person, and its undo, is told once.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from archive.models import Study
@@ -16,14 +18,27 @@ from interfaces.hl7.outbound import outbox, segment_data
 from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
 from interfaces.hl7.outbound.message_writer import Segment
 from ledger import clock
-from worklist.models import Order, OrderNumber, OrderStatus, Patient, RequestedProcedure
+from worklist.models import Order, OrderNumber, OrderStatus, Patient, RequestedProcedure, StatusEvent
 from worklist.orders.generated_ids import NAMESPACE
+from worklist.signals import order_acted
 
 STATUS_CHANGED: Final = "SC"  # HL70119
 IN_PROCESS: Final = "IP"  # HL70038
 COMPLETED: Final = "CM"  # HL70038
 SCHEDULED: Final = "SC"  # HL70038
 CANCELLED: Final = "CA"  # HL70038
+DISCONTINUED: Final = "DC"  # HL70038
+_OWN: Final[Mapping[str, str]] = {
+    OrderStatus.SCHEDULED: SCHEDULED,
+    OrderStatus.HELD: "HD",
+    OrderStatus.STARTED: IN_PROCESS,
+    OrderStatus.COMPLETED: COMPLETED,
+    OrderStatus.DISCONTINUED: DISCONTINUED,
+    OrderStatus.CANCELLED: CANCELLED,
+}
+"""The order status (HL70038) that an order's own is."""
+_CONTROLS: Final[Mapping[str, str]] = {CANCELLED: "OC", DISCONTINUED: "OD"}
+"""The order control (HL70119) by which a filler ends an order; all else is SC, a change of status."""
 _MOST_TOLD: Final = 100
 """How often at most one order is told of one study."""
 
@@ -34,26 +49,59 @@ def tell_in_process(
     """Enqueue one message for each order that the study was made for; asking again adds none."""
     rows = study.procedures.select_related(*_PEOPLE)
     for order, procedures in _by_order(rows.order_by("order_id", "pk")).items():
-        _tell(study, order, procedures, COMPLETED if order.status == OrderStatus.COMPLETED else IN_PROCESS)
+        status = COMPLETED if order.status == OrderStatus.COMPLETED else IN_PROCESS
+        _tell(study, order, procedures, status, is_begun=True)
 
 
 def tell_withdrawn(
     sender: object, *, study: Study, procedures: Sequence[RequestedProcedure], **others: Any
 ) -> None:
-    """Take back what was told of orders that the study is not for; not while other images are for them."""
+    """Take back what was told of orders that the study is not for; not while other images are for them.
+
+    Of an order that was cancelled that was told by itself, or the placer has said so.
+    """
     rows = RequestedProcedure.objects.filter(pk__in=[one.pk for one in procedures]).select_related(*_PEOPLE)
     for order, lost in _by_order(rows.order_by("order_id", "pk")).items():
-        if not Study.objects.filter(procedures__order=order).exists():
-            _tell(study, order, lost, CANCELLED if order.status == OrderStatus.CANCELLED else SCHEDULED)
+        is_cancelled = order.status == OrderStatus.CANCELLED
+        if not is_cancelled and not Study.objects.filter(procedures__order=order).exists():
+            _tell(study, order, lost, _OWN[order.status], is_begun=False)
+
+
+def tell_acted(
+    sender: object, *, order: Order, act: StatusEvent, is_undone: bool, is_news: bool, **others: Any
+) -> None:
+    """Enqueue what an act of a person, or its undo, has made of its order, where the placer does not know."""
+    rows = RequestedProcedure.objects.filter(order=order).select_related(*_PEOPLE).order_by("pk")
+    procedures = list(rows)
+    if not is_news or not procedures or (patient := procedures[0].order.patient) is None:
+        return
+    row = procedures[0].order
+    facts = {
+        **_facts(row, patient.current, procedures, _OWN[row.status]),
+        "control": _CONTROLS.get(_OWN[row.status], STATUS_CHANGED),
+        "reason": "" if is_undone else _reason(act),
+        "study_instance_uid": procedures[0].study_instance_uid,
+        "study_started": "",
+        "when": segment_data.utc(clock.now()),
+    }
+    key = f"act:{act.public_id}{':undone' if is_undone else ''}"
+    outbox.enqueue(message_type=ORDER_STATUS, key=key, facts=facts, ordering_key=patient.current.public_id)
+
+
+def _reason(act: StatusEvent) -> str:
+    if act.kind == StatusEvent.Kind.NO_SHOW:
+        return ": ".join(filter(None, ("No-show", act.reason)))
+    return act.reason
 
 
 _PEOPLE: Final = ("order__facility", "order__patient__authority", "order__patient__survivor__authority")
-_BEGUN: Final = (IN_PROCESS, COMPLETED)
 _WORDS: Final = {
     IN_PROCESS: "in process",
     COMPLETED: "completed",
     SCHEDULED: "scheduled again",
     CANCELLED: "cancelled",
+    DISCONTINUED: "discontinued",
+    "HD": "on hold",
 }
 
 
@@ -64,17 +112,25 @@ def _by_order(procedures: Iterable[RequestedProcedure]) -> dict[Order, list[Requ
     return by_order
 
 
-def _tell(study: Study, order: Order, procedures: Sequence[RequestedProcedure], status: str) -> None:
-    """Enqueue a status, if the one told last is another; a first message can only be IP or CM."""
+def _tell(
+    study: Study, order: Order, procedures: Sequence[RequestedProcedure], status: str, *, is_begun: bool
+) -> None:
+    """Enqueue that images of an order are there, or gone, if the other was told last: gone is never first."""
     patient = order.patient or study.patient
     count = _times_told(study, order)
-    is_next = count % 2 == (0 if status in _BEGUN else 1)
+    is_next = count % 2 == (0 if is_begun else 1)
     if patient is None or not is_next or count >= _MOST_TOLD:
         return
     outbox.enqueue(
         message_type=ORDER_STATUS,
         key=_key(study, order, count + 1),
-        facts=_facts(study, order, patient.current, procedures, status),
+        facts={
+            **_facts(order, patient.current, procedures, status),
+            "about": [*_about(order, patient.current), ("study", study.public_id)],
+            "study_instance_uid": study.study_instance_uid,
+            "study_started": segment_data.started(study),
+            "when": segment_data.utc(study.last_received_at if is_begun else clock.now()),
+        },
         ordering_key=patient.current.public_id,
     )
 
@@ -88,16 +144,20 @@ def _times_told(study: Study, order: Order) -> int:
 
 
 def _key(study: Study, order: Order, number: int) -> str:
-    """What names the message of this number: the odd ones say IP or CM, the even ones take it back."""
+    """What names the message of this number: the odd ones say that images came, the even take it back."""
     first = f"study:{study.study_instance_uid}:order:{order.public_id}:"
     return first + (IN_PROCESS if number == 1 else f"{IN_PROCESS if number % 2 else SCHEDULED}:{number}")
 
 
+def _about(order: Order, patient: Patient) -> list[tuple[str, str]]:
+    return [("order", order.public_id), ("patient", patient.public_id)]
+
+
 def _facts(
-    study: Study, order: Order, patient: Patient, procedures: Sequence[RequestedProcedure], status: str
+    order: Order, patient: Patient, procedures: Sequence[RequestedProcedure], status: str
 ) -> dict[str, Any]:
     return {
-        "about": [("order", order.public_id), ("study", study.public_id), ("patient", patient.public_id)],
+        "about": _about(order, patient),
         "facility": order.facility.code,
         "control": STATUS_CHANGED,
         "status": status,
@@ -106,9 +166,6 @@ def _facts(
         "accession_number": order.accession_number or procedures[0].accession_number,
         "patient": segment_data.of_patient(patient),
         "procedures": [segment_data.of_procedure(procedure) for procedure in procedures],
-        "study_instance_uid": study.study_instance_uid,
-        "study_started": segment_data.started(study),
-        "when": segment_data.utc(study.last_received_at if status in _BEGUN else clock.now()),
     }
 
 
@@ -125,6 +182,7 @@ def segments(facts: Facts, options: DestinationOptions) -> Iterator[Segment]:
                 5: facts["status"],
                 7: ("1", "", "", procedure["start"]),
                 9: facts["when"],
+                16: ("", facts.get("reason", "")),  # 4.5.1.16, order control code reason
             },
         )
         yield "OBR", segment_data.obr(facts, procedure, number)
@@ -142,5 +200,9 @@ ORDER_STATUS: Final = OutboundMessageType(
     structure="ORM^O01^ORM_O01",
     segments=segments,
     in_words=in_words,
-    made_by={study_reconciled: tell_in_process, study_withdrawn: tell_withdrawn},
+    made_by={
+        study_reconciled: tell_in_process,
+        study_withdrawn: tell_withdrawn,
+        order_acted: tell_acted,
+    },
 )
