@@ -65,7 +65,7 @@ SHORTCUTS: Final = (
     Shortcut("complete", "c", "Complete"),
     Shortcut("no_show", "h", "No-show"),
     Shortcut("reopen", "o", "Reopen"),
-    Shortcut("walk_in", "w", "Walk-in"),
+    Shortcut("walk_in", "w", "Walk-in or new order"),
     Shortcut("label", "l", "Print a label"),
     # Reading
     Shortcut("skip", "p", "Skip (pass over)"),

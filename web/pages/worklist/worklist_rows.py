@@ -58,13 +58,13 @@ ACTIONS: Final[Mapping[str, Action]] = {
         ),
         Action(
             "cancel",
-            "Delete",
+            shortcuts.key("discard"),
             "Cancel exam",
             "cancelled",
             "The exam is not done",
             "The exam leaves the modalities' worklist, discontinued if it has begun. The HIS is told why.",
         ),
-        Action("reopen", "o", "Reopen", "reopened", "Take back that the exam has ended"),
+        Action("reopen", shortcuts.key("reopen"), "Reopen", "reopened", "Take back that the exam has ended"),
     )
 }
 NEVER_STARTED: Final = "The exam was never started. Complete it all the same?"
