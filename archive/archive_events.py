@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from archive.models import ExceptionKind, Outcome
+from archive.models import ExceptionKind, HeldBecause, Outcome
 from ledger.event_types import declare, labels
 
 _OUTCOME: Final = {"outcome": labels(Outcome)}
@@ -15,6 +15,16 @@ VERDICT: Final = declare(
     short="checked against the schedule",
     labels=_OUTCOME,
 )
+RESENT: Final = declare(
+    "study.resent", "Sent again[ by {sender}] with another header: {text}", short="sent again, another header"
+)
+RESENT_HELD: Final = declare(
+    "study.resent.held",
+    "Sent again[ by {sender}] with another header, not taken yet ({why}): {text}",
+    short="sent again, not taken yet",
+    tone="bad",
+    labels={"why": labels(HeldBecause)},
+)
 EXCEPTION_OPENED: Final = declare(
     "study.exception.opened", "Needs review: {outcome}", short="needs review", tone="bad", labels=_OUTCOME
 )
@@ -25,6 +35,9 @@ EXCEPTION_OPENED_BY: Final = {
     ),
     ExceptionKind.IDENTITY_REPLACED: declare(
         "study.exception.replaced", "Needs review: patient details replaced", tone="bad"
+    ),
+    ExceptionKind.RESENT: declare(
+        "study.exception.resent", "Needs review: sent again with another header", tone="bad"
     ),
 }
 EXCEPTION_CLOSED: Final = declare(

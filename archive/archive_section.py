@@ -21,6 +21,17 @@ class CoercionScope(StrEnum):
     """None: objects keep what they came with, but for the study that a split gave them."""
 
 
+class Resend(StrEnum):
+    """What becomes of an object that is here already and comes again under another header."""
+
+    NEWEST = "newest"
+    """The new header is taken, and the study judged by it."""
+    EXCEPTION = "exception"
+    """It is kept, and a person decides."""
+    REFUSE = "refuse"
+    """The sender is told that it is not taken."""
+
+
 RejectReason = Annotated[str, Field(min_length=1, max_length=60)]
 REJECT_REASONS: Final = (
     "Positioning",
@@ -53,11 +64,18 @@ class ArchiveSection(Section):
     reconcile: Policy = Policy()
     reject_reasons: list[RejectReason] = Field(list(REJECT_REASONS), min_length=1, max_length=50)
     amend: CoercionScope = CoercionScope.ALL
+    resend: Resend = Resend.NEWEST
+    resend_by_source: dict[Annotated[str, Field(min_length=1, max_length=16)], Resend] = {}
+    """By calling AE title, where a source differs from `resend`."""
 
     @property
     def quiet_time(self) -> timedelta:
         """For how long nothing must have come before a study is judged."""
         return timedelta(seconds=self.quiet_seconds)
+
+    def resend_of(self, calling_ae: str) -> Resend:
+        """What becomes of what this source sends again."""
+        return self.resend_by_source.get(calling_ae, self.resend)
 
     @field_serializer("reconcile")
     def _overrides(self, policy: Policy) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def _value(part10: Part10, steps: list[str]) -> bytes:
             attributes = items[int(index)]
         tag = int(steps[-1], 16)
         raw = attributes.raw(tag)
-        vr = _vr(attributes, tag) if raw else ""
+        vr = vr_of(attributes, tag) if raw else ""
         if vr in ("", "SQ"):
             raise DatasetError("no such value")
         return _ordered(raw, vr, attributes)
@@ -168,7 +168,7 @@ def _model(attributes: Attributes, context: _Context) -> Json:
 
 
 def _element(attributes: Attributes, tag: int, context: _Context) -> Json:
-    vr = _vr(attributes, tag)
+    vr = vr_of(attributes, tag)
     if tag == _CHARACTER_SET:
         return {"vr": "CS", "Value": ["ISO_IR 192"]}
     if vr == "SQ":
@@ -182,7 +182,7 @@ def _element(attributes: Attributes, tag: int, context: _Context) -> Json:
         return {"vr": vr}
     if vr not in _VALUES:
         return _binary(attributes, raw, vr, context.uri, name)
-    values = _values(attributes, tag, raw, vr)
+    values = values_of(attributes, tag, raw, vr)
     return {"vr": vr, "Value": values} if values else {"vr": vr}
 
 
@@ -215,7 +215,7 @@ def _is_little(dataset: Dataset) -> bool:
 # Values
 
 
-def _values(attributes: Attributes, tag: int, raw: bytes, vr: str) -> list[Any]:
+def values_of(attributes: Attributes, tag: int, raw: bytes, vr: str) -> list[Any]:
     """Convert a value by PS3.18 table F.2.3-1; [] if it is empty."""
     if vr in _NUMBERS:
         return _numbers(attributes, tag, raw, vr)
@@ -288,7 +288,7 @@ def _whole(raw: bytes, size: int) -> bytes:
 # VRs
 
 
-def _vr(attributes: Attributes, tag: int) -> str:
+def vr_of(attributes: Attributes, tag: int) -> str:
     """Find the VR: as written, or from the dictionary in implicit VR and for UN (PS3.5 6.2.2)."""
     element = attributes.elements[tag]
     vr = element.VR

@@ -25,6 +25,7 @@ class Likeness(Enum):
     SAME_BYTES = "same dataset bytes"
     SAME_DATASET = "same elements in another encoding"
     SAME_PIXELS = "equal pixels under another header"
+    NO_PIXELS = "no pixels in either, and not the same elements"
     DIFFERENT = "different content"
     UNDECIDED = "can't be told without decoding pixels"
 
@@ -34,7 +35,8 @@ def same_content(first: str | PathLike[str], second: str | PathLike[str]) -> Lik
 
     Pixels are compared without decoding them: native ones in any byte order, encapsulated ones fragment
     by fragment within one transfer syntax. A compressed and a native copy are UNDECIDED, and so are other
-    fragments: an encoder need not give the same bytes twice.
+    fragments: an encoder need not give the same bytes twice. Of objects without pixels NO_PIXELS says only
+    that their elements differ, or are written in another byte order.
     """
     one, other = open_part10(first), open_part10(second)
     with ExitStack() as stack:
@@ -49,12 +51,12 @@ def same_content(first: str | PathLike[str], second: str | PathLike[str]) -> Lik
         if any(walked.pixel_data_offset is not None for walked in walks):
             return _compare_pixels(mapped[0][0], walks[0], mapped[1][0], walks[1])
         if not alike:
-            return Likeness.UNDECIDED
+            return Likeness.NO_PIXELS
         elements = [
             _elements(parse(*pair, part10.transfer_syntax))
             for pair, part10 in zip(mapped, (one, other), strict=True)
         ]
-        return Likeness.SAME_DATASET if elements[0] == elements[1] else Likeness.DIFFERENT
+        return Likeness.SAME_DATASET if elements[0] == elements[1] else Likeness.NO_PIXELS
 
 
 def _same_bytes(first: mmap.mmap, first_start: int, second: mmap.mmap, second_start: int) -> bool:

@@ -12,6 +12,7 @@ from archive.models import (
     HAS_SIGNATURE,
     Decision,
     DecisionRequest,
+    ExceptionKind,
     ExceptionStatus,
     Hidden,
     ReadingStatus,
@@ -22,6 +23,7 @@ from archive.models import (
 )
 from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_reconciled, study_settled
+from archive.storage import object_versions
 from ledger import audit, events
 from ledger.errors import Conflict, Invalid, Missing
 from ledger.event_types import EventType
@@ -58,16 +60,20 @@ def decide(
     by.require("exception.decide", study)
     decision.check(study)
     study = locked(study, reason)
-    exception = _exception(study, expected)
+    exception = _exception(study, expected, on_hidden=decision.on_hidden)
     before = Snapshot.take(study, exception)
     procedures, was, whose = apply_verdict.linked(study), study.patient_id, _whose(study)
     parameters = decision.act(study, by)
     is_moved = study.patient_id != was and not is_person(whose, study.patient)
-    if not asked_by and (is_moved or study.hidden or not decision.pins):
+    needs_second = not asked_by and not decision.needs_one_person
+    if needs_second and (is_moved or study.hidden or not decision.pins):
         refuse_if_signed(study)
     study.save(update_fields=["patient", "hidden"])
     exception = exception or StudyException(study=study)
-    exception.status, exception.resolution = ExceptionStatus.RESOLVED, decision.kind
+    waits = object_versions.held(study).exists()
+    exception.status = ExceptionStatus.OPEN if waits else ExceptionStatus.RESOLVED
+    exception.kind = ExceptionKind.RESENT if waits else exception.kind
+    exception.resolution = decision.kind
     exception.save()
     row = Decision.objects.create(
         study=study,
@@ -101,7 +107,7 @@ def locked(study: Study, reason: str) -> Study:
     return rows.get(pk=study.pk)
 
 
-def _exception(study: Study, expected: int | None) -> StudyException | None:
+def _exception(study: Study, expected: int | None, *, on_hidden: bool) -> StudyException | None:
     """The study's exception, if it takes a decision now."""
     exception = StudyException.objects.filter(study=study).first()
     if not Verdict.objects.filter(study=study).exists():
@@ -110,7 +116,7 @@ def _exception(study: Study, expected: int | None) -> StudyException | None:
     if expected is None and exception is not None and exception.status == ExceptionStatus.RESOLVED:
         raise Conflict(f"it is resolved already{by_whom(study)}", "status")
     check_waiting(study)
-    if study.hidden:
+    if study.hidden and not on_hidden:
         raise Conflict(f"the study is hidden, {Hidden(study.hidden).label}: undo that first", "status")
     return exception
 

@@ -62,6 +62,10 @@ class DecisionType(ABC):
     links: ClassVar[Links] = Links.NOTHING
     pins: ClassVar[bool] = True
     """Whether it keeps patient and procedures against later verdicts; if not, the study is judged anew."""
+    on_hidden: ClassVar[bool] = False
+    """Whether it can be made on a study that is hidden."""
+    needs_one_person: ClassVar[bool] = False
+    """Whether one person alone may make and undo it even under a signed report: it takes nothing away."""
     example_reason: ClassVar[str] = ""
     """The reason in the example of a body; without one there is no example of it."""
     decided: ClassVar[EventType]

@@ -86,8 +86,12 @@ def _target(live: list[Decision], wanted: Decision | None) -> Decision:
 
 def _takes_away(target: Decision) -> bool:
     """Whether the undo takes the study, or a part of it, from the one of whom its reports tell."""
-    pins = decision_type.of(target).pins
-    return not pins or any(target.after[name] != target.before[name] for name in ("patient", "hidden"))
+    decided = decision_type.of(target)
+    if decided.needs_one_person:
+        return False
+    return not decided.pins or any(
+        target.after[name] != target.before[name] for name in ("patient", "hidden")
+    )
 
 
 def _restore(study: Study, target: Decision, live: list[Decision]) -> None:

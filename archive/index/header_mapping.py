@@ -27,6 +27,17 @@ _TIMES: Final = (
 )
 
 
+_OF_SERIES: Final = (
+    "modality",
+    "number",
+    "description",
+    "body_part",
+    "laterality",
+    "station_name",
+    "station_ae_title",
+)
+
+
 class InstanceColumns(NamedTuple):
     """The columns of an instance that its header fills in; `header` is JSON."""
 
@@ -67,19 +78,32 @@ def add_to_series(series: Series, header: Header, calling_ae: str) -> None:
         series.header_values = values.to_json()
     _fill(
         series,
-        {
-            "modality": own["modality"],
-            "number": own["number"],
-            "description": own["description"],
-            "body_part": own["body_part"],
-            "laterality": own["laterality"],
-            "station_name": own["station_name"],
-            "station_ae_title": calling_ae,
-        },
+        dict(
+            zip(
+                _OF_SERIES,
+                (
+                    own["modality"],
+                    own["number"],
+                    own["description"],
+                    own["body_part"],
+                    own["laterality"],
+                    own["station_name"],
+                    calling_ae,
+                ),
+                strict=True,
+            )
+        ),
     )
     others = SeriesValues.from_json(series.header)
     others.add(header)
     series.header = others.to_json()
+
+
+def clear(series: Series) -> None:
+    """Forget all that objects have said of a series, to build it anew."""
+    series.header_values, series.header = {}, {}
+    for name in _OF_SERIES:
+        setattr(series, name, "")
 
 
 def of_instance(header: Header) -> InstanceColumns:

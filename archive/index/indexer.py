@@ -89,7 +89,7 @@ def batch() -> int:
 
 
 def _files(instances: Sequence[Instance]) -> dict[int, StoredFile]:
-    rows = StoredFile.objects.select_related("volume").filter(instance__in=instances).order_by("-id")
+    rows = StoredFile.objects.select_related("volume").filter(instance__in=instances, is_current=True)
     return {row.instance_id: row for row in rows}
 
 

@@ -15,6 +15,7 @@ from archive.models.verdict import (
     StudyException,
     Verdict,
 )
+from archive.models.versions import HeldBecause, ObjectVersion, VersionState
 
 __all__ = [
     "HAS_SIGNATURE",
@@ -24,8 +25,10 @@ __all__ = [
     "DecisionRequest",
     "ExceptionKind",
     "ExceptionStatus",
+    "HeldBecause",
     "Hidden",
     "Instance",
+    "ObjectVersion",
     "Outcome",
     "Quarantined",
     "ReadingStatus",
@@ -35,5 +38,6 @@ __all__ = [
     "Study",
     "StudyException",
     "Verdict",
+    "VersionState",
     "Volume",
 ]

@@ -28,6 +28,9 @@ class StoredFile(models.Model):
     sha256 = models.CharField(max_length=64, help_text="of the dataset's bytes, in hexadecimal")
     transfer_syntax_uid = models.CharField(max_length=64)
     verified_at = models.DateTimeField(null=True, blank=True)
+    is_current = models.BooleanField(
+        default=True, db_default=True, help_text="what its object is now; others are other versions of it"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["volume", "name"], name="stored_file_natural_key")]

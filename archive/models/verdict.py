@@ -62,6 +62,7 @@ class ExceptionKind(models.TextChoices):
     VERDICT = "verdict", "verdict"
     CANCELLED_AFTER_IMAGES = "cancelled_after_images", "order cancelled after the images"
     IDENTITY_REPLACED = "identity_replaced", "patient details replaced"
+    RESENT = "resent", "sent again with another header"
 
 
 TARGET: Final = timedelta(hours=4)

@@ -28,6 +28,7 @@ from archive.models import (
 from archive.reconcile import later_changes, scanned_exams, verdict_record
 from archive.reconcile.later_changes import LaterChange
 from archive.signals import study_reconciled, study_settled, study_withdrawn
+from archive.storage import object_versions
 from ledger import events
 from ledger.event_types import EventType
 from worklist.models import Order, Patient, Priority, RequestedProcedure
@@ -133,10 +134,11 @@ def _open_for(study: Study, verdict: Verdict, live: Decision | None) -> Sequence
     if DecisionRequest.objects.filter(study=study, state=RequestState.WAITING).exists():
         return [ExceptionKind.VERDICT]
     is_doubted = verdict.outcome not in MATCHES if live is None else _is_news(verdict, live)
+    resent = [ExceptionKind.RESENT] if object_versions.held(study).exists() else []
     if study.hidden and live is not None:
-        return []
+        return resent
     kinds = [ExceptionKind.VERDICT] if is_doubted else []
-    return kinds + [one.kind for one in news(study)]
+    return kinds + resent + [one.kind for one in news(study)]
 
 
 def _at_rest(study: Study, row: StudyException) -> ExceptionStatus:

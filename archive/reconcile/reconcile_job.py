@@ -15,6 +15,7 @@ from django.conf import settings
 
 from archive import archive_events
 from archive.archive_section import ArchiveSection
+from archive.index import resent_objects
 from archive.models import Hidden, Instance, Study, Verdict
 from archive.reconcile import (
     apply_verdict,
@@ -85,6 +86,8 @@ def apply(claim: jobs.Claim, prepared: tuple[Inputs, Judgement] | None) -> None:
     waiting = Instance.objects.filter(study_instance_uid=claim.key, indexed_at=None)
     if waiting.exclude(calling_ae_title=settings.AE_TITLE).exists():
         return  # indexing asks for this job again when it has read them
+    if resent_objects.is_waited_for(study):
+        return  # as does whoever takes what was sent again
     if prepared is None or not _still_holds(claim):
         inputs = gather(study, quiet_at, section.reconcile)
         prepared = inputs, inputs.judge()

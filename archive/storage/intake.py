@@ -22,13 +22,12 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import F
 
 from archive.dataset.dataset_error import DatasetError
-from archive.dataset.likeness import Likeness, same_content
 from archive.dataset.uid import valid_uid
 from archive.dataset.walk import Walked, walk
-from archive.models import Instance, Quarantined, StoredFile
-from archive.pixels.decoded_likeness import decoded_likeness
+from archive.models import Instance, ObjectVersion, Quarantined, StoredFile
 from archive.pixels.render_pool import Busy
-from archive.storage import quarantine, volumes
+from archive.storage import object_versions, quarantine, volumes
+from archive.storage.object_versions import NotComparable, NotTaken
 from archive.storage.volumes import OpenVolume
 from ledger import notifier
 from ledger.crashpoint import crashpoint
@@ -81,6 +80,11 @@ class Repeated:
     """The object was here already, and what came again was counted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """The object was here already, with the same content; its other header is kept as a version of it."""
+
+
 class Reason(Enum):
     """Why an object is not kept."""
 
@@ -90,6 +94,8 @@ class Reason(Enum):
     UNREADABLE = "unreadable"
     CONFLICT = "conflict"
     """Other content is here under its UID."""
+    NOT_TAKEN = "not taken"
+    """It is here under another header, and this source may not send another one, or no more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,7 @@ class NotKept:
     comment: str
 
 
-Outcome = Accepted | Repeated | NotKept
+Outcome = Accepted | Repeated | Resent | NotKept
 
 
 class _Unacceptable(Exception):
@@ -128,6 +134,8 @@ def take(*, spool: Spooled, announced: Announcement, received_at: datetime) -> O
         except _Unacceptable as fault:
             _quarantine(spool, announced, walked, fault)
             return NotKept(fault.reason, fault.comment)
+    except NotTaken as refusal:
+        return NotKept(Reason.NOT_TAKEN, str(refusal))
     except Busy:
         logger.warning("an object could not be compared with the stored one: all decoders are busy")
         return NotKept(Reason.OUT_OF_RESOURCES, "The object can't be compared with the stored one now")
@@ -186,8 +194,8 @@ def _keep(
         crashpoint("store.after_commit")
         if is_new:
             return Accepted(walked.warnings)
-        keep_file = _repeat(spool, walked, row)
-        return Repeated()
+        outcome, keep_file = _repeat(spool, announced, walked, row)
+        return outcome
     except _Uncertain:
         keep_file = True  # if its rows are not there, fsck finds it
         raise
@@ -308,27 +316,33 @@ def _notify(is_new: bool) -> None:
 # Repeats
 
 
-def _repeat(spool: Spooled, walked: Walked, row: _Row) -> bool:
-    """Count an object that came again; return whether its new file is needed, the kept one being damaged.
+def _repeat(spool: Spooled, announced: Announcement, walked: Walked, row: _Row) -> tuple[Outcome, bool]:
+    """Count an object that came again, or keep it as a version; also, whether its new file is needed.
 
     Raises `_Unacceptable` where ours has other content: ours stands.
     """
-    files = StoredFile.objects.select_related("instance", "volume")
-    kept = files.filter(instance__sop_instance_uid=walked.sop_instance_uid).order_by("id").first()
+    kept = object_versions.newest(walked.sop_instance_uid, spool.sha256, spool.transfer_syntax)
     if kept is None:
         raise OSError(errno.EIO, "the instance has no file")
     same = kept.sha256 == spool.sha256 and kept.transfer_syntax_uid == spool.transfer_syntax
-    if not same:
-        _check_alike(kept, spool, walked)
+    version = None if same else _version(kept, spool, announced, walked, row.received_at)
     heals = same and not _is_whole(kept)
-    with transaction.atomic():
-        Instance.objects.filter(pk=kept.instance_id).update(times_received=F("times_received") + 1)
-        if heals:
-            volume_id, name, size, offset, *_ = row.file
-            StoredFile.objects.filter(pk=kept.pk).update(
-                volume_id=volume_id, name=name, size=size, dataset_offset=offset, verified_at=None
-            )
-    return heals
+    volume_id, name, size, offset, *_ = row.file
+    file = {"volume_id": volume_id, "name": name, "size": size, "dataset_offset": offset}
+    try:
+        with transaction.atomic():
+            if version is not None:
+                version.file = StoredFile(
+                    **file, sha256=spool.sha256, transfer_syntax_uid=spool.transfer_syntax
+                )
+                object_versions.keep(version, after=kept)
+            Instance.objects.filter(pk=kept.instance_id).update(times_received=F("times_received") + 1)
+            if heals:
+                StoredFile.objects.filter(pk=kept.pk).update(**file, verified_at=None)
+            crashpoint("store.before_repeat_commit")
+    except (OperationalError, InterfaceError) as error:
+        raise (_Uncertain() if _was_lost(error) else error) from error
+    return (Repeated() if version is None else Resent()), heals or version is not None
 
 
 def _is_whole(file: StoredFile) -> bool:
@@ -338,21 +352,19 @@ def _is_whole(file: StoredFile) -> bool:
         return False
 
 
-def _check_alike(kept: StoredFile, spool: Spooled, walked: Walked) -> None:
-    """Let pass another transfer syntax, or a header that a peer coerced around equal pixels."""
-    if kept.instance.study_instance_uid != walked.study_instance_uid:
-        raise _conflict("SOP Instance UID is here already, in another study")
-    path = volumes.path_of(kept)
+def _version(
+    kept: StoredFile, spool: Spooled, announced: Announcement, walked: Walked, received_at: datetime
+) -> ObjectVersion | None:
+    """What came as a version of ours; None for a copy that says the same in another transfer syntax."""
     try:
-        likeness = same_content(path, spool.path)
-        if likeness is Likeness.UNDECIDED:
-            likeness = decoded_likeness(path, spool.path)
-    except DatasetError:
-        likeness = Likeness.UNDECIDED
-    if likeness is Likeness.UNDECIDED:
-        raise _conflict("SOP Instance UID is here already, otherwise compressed")
-    if likeness is Likeness.DIFFERENT:
-        raise _conflict("SOP Instance UID is here already, with other content")
+        version = object_versions.compare(kept, spool.path, walked, announced.calling_ae)
+    except NotComparable as error:
+        raise _conflict(str(error)) from None
+    if version is not None:
+        version.received_at = received_at
+        version.calling_ae_title = announced.calling_ae.replace("\0", "")[:16]
+        version.address = announced.address[:64]
+    return version
 
 
 def _conflict(comment: str) -> _Unacceptable:

@@ -84,6 +84,7 @@ def select(
         404 where there is nothing of that name in the user's facilities; 410 where its files are gone.
     """
     rows = StoredFile.objects.filter(
+        is_current=True,
         instance__series__study__in=visible_studies(request.user).values("pk"),
         instance__series__study__study_instance_uid=study,
     )

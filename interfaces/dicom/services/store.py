@@ -20,6 +20,7 @@ STATUSES: Final[Mapping[Reason, int]] = {
     Reason.NOT_AS_ANNOUNCED: 0xA900,
     Reason.UNREADABLE: 0xC000,
     Reason.CONFLICT: 0xC001,
+    Reason.NOT_TAKEN: 0xC002,
 }
 """PS3.4 table B.2-1."""
 _SUCCESS = StoreOutcome(Status.SUCCESS)

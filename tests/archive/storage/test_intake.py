@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 
 from archive.models import Instance, Quarantined, StoredFile
 from archive.storage import intake, volumes
-from archive.storage.intake import Accepted, NotKept, Reason, Repeated
+from archive.storage.intake import Accepted, NotKept, Reason, Repeated, Resent
 from ledger import notifier
 from tests.archive.dataset.builders import (
     CT,
@@ -74,16 +74,17 @@ def test_the_same_object_in_another_transfer_syntax_is_a_repeat(transfer_syntax:
     assert len(files_in("volumes")) == 1
 
 
-def test_a_header_that_a_peer_coerced_around_equal_pixels_is_a_repeat() -> None:
+def test_another_header_around_equal_pixels_is_kept_as_a_version() -> None:
     take()
-    assert isinstance(take(encoded(image(PatientID="GENHOSP-P1"))), Repeated)
+    assert isinstance(take(encoded(image(PatientID="GENHOSP-P1"))), Resent)
+    assert len(files_in("volumes")) == StoredFile.objects.count() == 2
     assert not Quarantined.objects.exists()
 
 
 @pytest.mark.parametrize(
     "attributes",
-    [{"PixelData": bytes(32)}, {"StudyInstanceUID": "1.2.9"}, {"Rows": 2, "Columns": 8}],
-    ids=["other pixels", "another study", "another shape"],
+    [{"PixelData": bytes(32)}, {"Rows": 2, "Columns": 8}],
+    ids=["other pixels", "another shape"],
 )
 def test_other_content_under_a_known_uid_is_refused_and_kept(attributes: dict[str, Any]) -> None:
     take()

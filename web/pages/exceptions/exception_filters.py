@@ -22,6 +22,7 @@ VERDICTS: Final = {
 KINDS: Final = {
     ExceptionKind.CANCELLED_AFTER_IMAGES.value: "Order cancelled",
     ExceptionKind.IDENTITY_REPLACED.value: "Patient details replaced",
+    ExceptionKind.RESENT.value: "Sent again",
 }
 _LONGEST: Final = 200
 
