@@ -77,6 +77,11 @@ class DecisionType(ABC):
         """Refuse what can't be decided on this study, before it is locked; raises `Refused`."""
         return
 
+    @classmethod
+    def is_offered(cls, study: Study) -> bool:
+        """Whether it is among what a page offers to decide on this study."""
+        return True
+
     @abstractmethod
     def act(self, study: Study, by: Actor) -> Parameters:
         """Do it to the locked study, whose `patient` and `hidden` are saved then; say what to keep of it."""
@@ -154,8 +159,8 @@ def register(decision: _Type) -> _Type:
 
 
 def registered() -> tuple[type[DecisionType], ...]:
-    """All decisions, by their keys."""
-    return tuple(sorted(_types.values(), key=lambda decision: decision.key))
+    """All decisions, by their keys, as these lie on a keyboard."""
+    return tuple(sorted(_types.values(), key=lambda decision: (decision.key == "0", decision.key)))
 
 
 def named(kind: str, names: Named, user: User) -> DecisionType:

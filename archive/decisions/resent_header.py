@@ -35,6 +35,11 @@ class _AboutResent(DecisionType):
         if not object_versions.held(study).exists():
             raise Conflict("nothing of this study was sent again and waits for a decision", "versions")
 
+    @classmethod
+    def is_offered(cls, study: Study) -> bool:
+        """Where something waits."""
+        return object_versions.held(study).exists()
+
     def act(self, study: Study, by: Actor) -> ResentParameters:
         """Decide on all that waits now; what comes later waits anew."""
         rows = ObjectVersion.objects.filter(pk__in=object_versions.held(study).values("pk"))
@@ -77,7 +82,7 @@ class TakeHeader(_AboutResent):
     """The header that was sent again is the objects'; the study is judged by it."""
 
     kind = "take_header"
-    key = "t"
+    key = "9"
     title = "Take new header"
     does = "Take the header that was sent again, and check the study by it."
     done = "under the header that was sent again"
@@ -96,7 +101,7 @@ class KeepHeader(_AboutResent):
     """The header that was sent again is set aside, and stays so if it comes once more."""
 
     kind = "keep_header"
-    key = "k"
+    key = "0"
     title = "Keep header"
     does = "Set aside what was sent again with another header."
     done = "under the header that it had"

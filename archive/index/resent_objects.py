@@ -41,6 +41,7 @@ from ledger.crashpoint import crashpoint
 JUDGE: Final = "archive.reconcile"
 _AGAIN: Final = timedelta(seconds=1)
 _AT_ONCE: Final = 500
+_MOST_SHOWN: Final = 1000
 _MOST_TOLD: Final = 5
 """Differences of one source that an event tells; the versions themselves tell all."""
 
@@ -332,6 +333,25 @@ def _text(groups: "Counter[tuple[Difference, ...]]") -> str:
     if rest := groups.total() - sum(count for _, count in common):
         texts.append(f"{rest} more")
     return ". ".join(texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one source has sent again and a person has to decide on: why, and what differs, in words."""
+
+    sender: str
+    why: str
+    text: str
+
+
+def held(study: Study) -> list[Held]:
+    """What waits for a decision on a study; of very much the first thousand objects."""
+    told: dict[tuple[str, str], Counter[tuple[Difference, ...]]] = {}
+    for version in object_versions.held(study)[:_MOST_SHOWN]:
+        found = tuple(Difference(**one) for one in version.differences)
+        key = version.calling_ae_title, version.get_held_because_display()
+        told.setdefault(key, Counter())[found] += 1
+    return [Held(sender, why, _text(groups)) for (sender, why), groups in sorted(told.items())]
 
 
 def register() -> None:

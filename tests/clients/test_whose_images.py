@@ -1,5 +1,6 @@
 """Whose images these are: what a department's day brings, sent through real ports."""
 
+import subprocess
 import time
 import uuid
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.uid import generate_uid
 
 from tests.clients.images import make_study
 from tests.clients.system import System, answer_code, order_message, wait_for
@@ -90,6 +92,33 @@ def test_a_match_outlives_a_correction_of_its_patient(system: System, tmp_path: 
     assert wait_for(lambda: system.study(uid)["verdict"] != "pending", 30)
     study = system.study(uid)
     assert (study["verdict"], study["patient"]["name"]) == ("matched", "NEUMANN^ANNA")
+
+
+def test_what_is_mended_at_the_modality_and_sent_again_is_judged_by_the_new_header(
+    system: System, tmp_path: Path
+) -> None:
+    accession = "W" + uuid.uuid4().hex[:9].upper()
+    say(system, order_message(accession))
+    fixed = {"SOPInstanceUID": generate_uid(), "SeriesInstanceUID": generate_uid()}
+    wrong = {"PatientID": "X" + accession, "PatientName": "WRONG^ENTRY", "AccessionNumber": ""}
+    uid = make_study(tmp_path / "wrong", accession, count=1, **fixed, **wrong)
+    make_study(tmp_path / "right", accession, count=1, **fixed, StudyInstanceUID=uid)
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    for name, verdict in (("wrong", "unscheduled"), ("right", "matched"), ("wrong", "unscheduled")):
+        sent = system.dcmtk("storescu", "+sd", str(tmp_path / name))
+        assert sent.returncode == 0, sent.stderr
+        assert wait_for(lambda expected=verdict: system.study(uid).get("verdict") == expected, 30)
+    subprocess.run(
+        ["dcmcrle", str(tmp_path / "right" / "1.dcm"), str(packed / "1.dcm")], check=True, capture_output=True
+    )
+    sent = system.dcmtk("storescu", "-xr", "+sd", str(packed))  # the right header, compressed
+    assert sent.returncode == 0, sent.stderr
+    assert wait_for(lambda: system.study(uid)["verdict"] == "matched", 30)
+    assert system.study(uid)["patient"]["name"] == "BARS^ANNA"
+    versions = system.api(f"/studies/{uid}/versions")["results"]
+    assert [(one["number"], one["is_current"]) for one in versions] == [(4, True), (3, False), (2, False)]
+    assert {one["name"] for one in versions[0]["differences"]} >= {"Patient ID", "Accession Number"}
 
 
 @pytest.mark.needs("findscu")

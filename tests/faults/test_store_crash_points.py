@@ -9,7 +9,7 @@ import contextlib
 import pytest
 
 from archive.index import indexer
-from archive.models import Instance, Quarantined, StoredFile, Study
+from archive.models import Instance, ObjectVersion, Quarantined, StoredFile, Study
 from archive.storage import fsck, volumes
 from ledger.models import Job
 from tests.archive.dataset.builders import CT, EXPLICIT_LITTLE_ENDIAN, encoded, image
@@ -29,13 +29,13 @@ STORE = [
 ]
 
 
-def send(door: DicomDoor, numbers: range) -> list[str]:
+def send(door: DicomDoor, numbers: range, **attributes: str) -> list[str]:
     """Send objects until the door dies; those that were acknowledged."""
     acknowledged = []
     with contextlib.suppress(ConnectionError), RawStore(door.port, CT, EXPLICIT_LITTLE_ENDIAN) as peer:
         for number in numbers:
             uid = f"1.9.{number}"
-            if peer.store(uid, encoded(image(SOPInstanceUID=uid)))[0] == 0:
+            if peer.store(uid, encoded(image(SOPInstanceUID=uid, **attributes)))[0] == 0:
                 acknowledged.append(uid)
     return acknowledged
 
@@ -76,6 +76,36 @@ def test_killed_while_it_stores(door: DicomDoor, point: str) -> None:
     assert lost == twice == stuck == 0
 
 
+def test_killed_while_it_keeps_and_takes_another_header(door: DicomDoor) -> None:
+    """Nothing of the old header is left, nothing is twice, wherever it died."""
+    door.start()
+    assert len(send(door, range(4))) == 4
+    door.stop()
+    while indexer.batch():
+        pass
+    door.start(ENGINE_CRASH="store.before_repeat_commit:3")
+    assert send(door, range(4), PatientID="P2") == ["1.9.0", "1.9.1"]
+    door.wait_killed()
+    assert ObjectVersion.objects.count() == 2
+    door.start()
+    assert len(send(door, range(4), PatientID="P2")) == 4
+    assert ObjectVersion.objects.count() == 4
+    work = (
+        "from ledger import jobs\nfrom ledger.models import Job\n"
+        "jobs.run(Job.objects.get(kind='archive.resent').pk)"
+    )
+    Job.objects.filter(kind="archive.resent").update(not_before="2026-01-01T00:00Z")
+    assert in_another_process(door, work, ENGINE_CRASH="resent.mid") == -9
+    assert Study.objects.get().header_patient_id == "P1"
+    Job.objects.filter(kind="archive.resent").update(lease_until="2026-01-01T00:00Z")
+    assert in_another_process(door, work) == 0
+    study = Study.objects.get()
+    assert (study.header_patient_id, study.instance_count, "conflicts" in study.header) == ("P2", 4, False)
+    assert set(ObjectVersion.objects.values_list("state", "file__is_current")) == {("taken", True)}
+    report = fsck.check(checksums=True, leave_alone=0)
+    assert (report.is_good, report.verified, len(files_in("volumes"))) == (True, 8, 8)
+
+
 def test_what_nobody_sends_again_is_put_into_quarantine(door: DicomDoor) -> None:
     door.start(ENGINE_CRASH="store.after_link")
     assert send(door, range(1)) == []
@@ -114,12 +144,17 @@ def test_killed_while_it_indexes(door: DicomDoor, point: str) -> None:
 
 def door_index(door: DicomDoor, **environment: str) -> int:
     """Index in another process, which may die of it."""
+    code = "from archive.index import indexer\nwhile indexer.batch(): pass"
+    return in_another_process(door, code, **environment)
+
+
+def in_another_process(door: DicomDoor, code: str, **environment: str) -> int:
+    """Run this in a process of its own; its exit status."""
     import subprocess
     import sys
 
     from tests.clients.system import ROOT
 
-    code = "from archive.index import indexer\nwhile indexer.batch(): pass"
     done = subprocess.run(
         [sys.executable, "manage.py", "shell", "-v", "0", "-c", code],
         cwd=ROOT,

@@ -36,6 +36,7 @@ ACTIONS = {
     "post /steps/{id}/acts/{act}/undo": "step.change",
     "get /studies": "study.view",
     "get /studies/{uid}": "study.view",
+    "get /studies/{uid}/versions": "study.view",
     "get /exceptions": "exception.view",
     "get /exceptions/{id}": "exception.view",
     "post /exceptions/{id}/preview": "exception.decide",

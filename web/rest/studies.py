@@ -9,8 +9,10 @@ from ninja import Body, Query, Router
 from accounts import access
 from accounts.models import User
 from archive.decisions.decision_frame import revision
+from archive.models import ObjectVersion, VersionState
 from archive.models import Study as StudyRow
 from archive.search import study_search
+from archive.storage import object_versions
 from ledger import audit
 from web.kernel import authorization
 from web.rest import exceptions
@@ -19,7 +21,16 @@ from web.rest.patients import iso_date, note_patients, shown
 from web.rest.schemas.decisions import Effects, Resolution
 from web.rest.schemas.exceptions import ExceptionWithHistory
 from web.rest.schemas.patients import Identifier, Patient
-from web.rest.schemas.studies import OrderOfStudy, Studies, Study, StudyFilters, StudyWithHistory
+from web.rest.schemas.studies import (
+    Difference,
+    OrderOfStudy,
+    Studies,
+    Study,
+    StudyFilters,
+    StudyWithHistory,
+    Version,
+    Versions,
+)
 
 router = Router(tags=["studies"])
 
@@ -57,6 +68,16 @@ def read_study(request: HttpRequest, uid: str) -> StudyWithHistory:
     (study,) = shown_studies([row], user)
     _note(request, [study])
     return StudyWithHistory(**study.dict(), revision=revision(row), history=exceptions.happenings(row))
+
+
+@router.get("/{uid}/versions", response=Versions, summary="List what was sent again")
+def list_versions(request: HttpRequest, uid: str, paging: Page) -> dict[str, Any]:
+    """The versions of a study's objects after the first one of each, the newest first, with what differs."""
+    user = authorization.allow(request, "study.view")
+    study = _of_facility(request, user, uid)
+    authorization.note_reading(request, audit.INSTANCES_ACCESSED, ("study", study.study_instance_uid))
+    rows = object_versions.of_study(study).select_related("instance", "file").order_by("-pk")
+    return page(rows, paging, lambda part: [_version(row) for row in part])
 
 
 @router.post("/{uid}/decisions", response=ExceptionWithHistory, summary="Decide on a study")
@@ -115,6 +136,21 @@ def in_header(row: StudyRow) -> Patient:
         sex=row.sex,
         identifiers=[identifier] if row.header_patient_id else [],
         merged_into=None,
+    )
+
+
+def _version(row: ObjectVersion) -> Version:
+    return Version(
+        id=row.public_id,
+        sop_instance_uid=row.instance.sop_instance_uid,
+        number=row.number,
+        state=VersionState(row.state),
+        held_because=row.held_because,
+        is_current=row.file.is_current,
+        received_at=row.received_at,
+        calling_ae_title=row.calling_ae_title,
+        address=row.address,
+        differences=[Difference(**one) for one in row.differences],
     )
 
 

@@ -4,10 +4,15 @@ from typing import Any
 
 import pytest
 
+from archive.storage.intake import Resent
 from ledger.models import AuditEvent
+from tests.archive.conftest import home
+from tests.archive.dataset.builders import encoded, image
 from tests.archive.hospital import Hospital
+from tests.archive.objects import indexed, received, take
 from tests.web.rest.conftest import Api
 
+__all__ = ["home"]
 pytestmark = pytest.mark.django_db
 
 
@@ -90,3 +95,22 @@ def test_a_list_of_fifty_takes_as_many_queries_as_one_of_two(
         found = api.get("/studies")
     assert (found["count"], len(found["results"])) == (50, 50)
     assert all(study["orders"] and study["patient"]["id"] for study in found["results"])
+
+
+@pytest.mark.usefixtures("home")
+def test_what_was_sent_again_is_listed_with_what_differs(hospital: Hospital, api: Api) -> None:
+    received(SOPInstanceUID="1.1.1")
+    indexed()
+    (study,) = api.get("/studies")["results"]
+    path = f"/studies/{study['study_instance_uid']}/versions"
+    assert api.get(path) == {"count": 0, "results": []}
+    again = image(SOPInstanceUID="1.1.1", PatientID="P2", PatientName="<b>x")
+    assert take(encoded(again), instance="1.1.1") == Resent()
+    listed = api.get(path)
+    (version,) = listed["results"]
+    assert (listed["count"], version["number"], version["state"]) == (1, 2, "waiting")
+    assert (version["calling_ae_title"], version["is_current"]) == ("CT1", False)
+    assert [(one["name"], one["before"], one["after"]) for one in version["differences"]] == [
+        ("Patient's Name", "Müller^Jörg=山田^太郎=やまだ^たろう", "<b>x"),
+        ("Patient ID", "P1", "P2"),
+    ]

@@ -15,6 +15,7 @@ from archive.decisions.decision_frame import revision
 from archive.decisions.needs import ChosenFrom
 from archive.decisions.second_person import Confirm, Decline
 from archive.decisions.undo import Undo
+from archive.index import resent_objects
 from archive.index.header_values import HeaderValues
 from archive.models import Decision, ExceptionStatus, Outcome, Series, Study, StudyException, Verdict
 from archive.reconcile import apply_verdict, exception_list, step_comparison, verdict_record
@@ -94,7 +95,8 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "series": _series(study),
         "links": _links(study),
         "lookers": presence.others(row, user=user),
-        "actions": decision_type.registered(),
+        "actions": [one for one in decision_type.registered() if one.is_offered(study)],
+        "resent": resent_objects.held(study),
         "undo": Undo,
         "keys": {decided.kind: decided.key for decided in decision_type.registered()},
         "primary": _of_step() if proposed and not in_force else "",

@@ -1,11 +1,12 @@
 """Studies, as the API shows them."""
 
+from datetime import datetime
 from typing import Literal
 
 from ninja import Schema
 from pydantic import Field
 
-from archive.models import Outcome, ReadingStatus
+from archive.models import Outcome, ReadingStatus, VersionState
 from web.rest.schemas import Text, example_of, listing, with_example
 from web.rest.schemas.exceptions import ExceptionWithHistory, Happening
 from web.rest.schemas.patients import EXAMPLE as PATIENT
@@ -84,6 +85,58 @@ class Studies(Schema):
 
     count: int
     results: list[Study]
+
+
+class Difference(Schema):
+    """An attribute that a version says otherwise than the one before it."""
+
+    where: str = Field(
+        description="its tag, behind those of the sequences and the numbers of the items above it"
+    )
+    name: str
+    before: str
+    after: str
+
+
+class Version(Schema):
+    """A version of an object: it was sent again under its SOP Instance UID with another header."""
+
+    model_config = with_example(
+        {
+            "id": "b1c2d3e4f5a64b7c8d9e0f1a2b3c4d5e",
+            "sop_instance_uid": "2.25.182113406041958203923184752314786233061",
+            "number": 2,
+            "state": "taken",
+            "held_because": "",
+            "is_current": True,
+            "received_at": "2026-03-02T09:52:11+00:00",
+            "calling_ae_title": "CT1",
+            "address": "192.0.2.17",
+            "differences": [{"where": "00100020", "name": "Patient ID", "before": "P100", "after": "P1001"}],
+        }
+    )
+
+    id: str
+    sop_instance_uid: str
+    number: int = Field(description="from 2 on, in the order in which they came")
+    state: VersionState
+    held_because: str = Field(
+        description="`policy`, `content`, `study`, `signed`, `rejected`: why a person decides on it"
+    )
+    is_current: bool = Field(description="whether the object is read from it now")
+    received_at: datetime
+    calling_ae_title: str
+    address: str
+    differences: list[Difference] = Field(description="at most 100")
+
+
+class Versions(Schema):
+    """A part of a list of versions."""
+
+    model_config = with_example(listing(Version))
+
+    count: int
+    results: list[Version]
 
 
 class StudyFilters(Schema):
