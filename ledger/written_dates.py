@@ -3,6 +3,7 @@
 What machines read has forms of its own: DICOM's and HL7's without dashes, and `isoformat()` in REST and CSV.
 """
 
+import re
 from datetime import date, datetime, tzinfo
 
 
@@ -37,3 +38,12 @@ def zoned(value: datetime, zone: tzinfo) -> str:
     """A moment with its zone, where readers may be in another: 2026-11-26 10:43 CET."""
     local = value.astimezone(zone)
     return f"{minute(local)} {local:%Z}"
+
+
+def of_dicom(text: str) -> str:
+    """A DICOM date (PS3.5 6.2, DA), as far as it goes; one that is written otherwise as it came."""
+    return re.sub(r"^(\d{4})(\d\d)?(\d\d)?$", _dashed, text, flags=re.ASCII)
+
+
+def _dashed(match: re.Match[str]) -> str:
+    return "-".join(part for part in match.groups() if part)

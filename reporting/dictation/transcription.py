@@ -16,10 +16,10 @@ from ledger.errors import Invalid
 from reporting import reporting_events
 from reporting.dictation import dictations
 from reporting.errors import StateConflict
-from reporting.models import WAITING, Dictation, DictationState, Report, ReturnReason
+from reporting.models import WAITING, Dictation, DictationState, Report, ReportTemplate, ReturnReason
 from reporting.models import ReadingItem as Item
-from reporting.reading_worklist import authorship, reading_status
-from reporting.reports import drafts
+from reporting.reading_worklist import authorship, priors, reading_status
+from reporting.reports import drafts, suggestions
 
 LEASE: Final = timedelta(seconds=120)
 
@@ -167,6 +167,12 @@ def give_back(*, dictation: Dictation, reason: str, note: str, by: Actor) -> Dic
     return dictation
 
 
+def _begun(item: Item, template: ReportTemplate | None, author: User) -> dict[str, str]:
+    """What a report begins with: its template, and where that is empty what order and prior suggest."""
+    texts = dict(template.sections) if template else {}
+    return {**texts, **suggestions.suggested(item, priors.best(priors.ranked(item, author)), texts)}
+
+
 def _add_to_report(dictation: Dictation, item: Item, by: Actor) -> None:
     """Bring the typed text into the report: into what is empty, else below what is there.
 
@@ -181,7 +187,7 @@ def _add_to_report(dictation: Dictation, item: Item, by: Actor) -> None:
         Report.objects.create(
             item=item,
             author=authorship.author_of(item) or dictation.author,
-            sections=drafts.checked({**(template.sections if template else {}), **typed}),
+            sections=drafts.checked({**_begun(item, template, dictation.author), **typed}),
             template=template,
             changed_by=by.person,
             changed_at=now,

@@ -31,8 +31,13 @@ for name, role in {people}.items():
     user = user or User.objects.create_user(name, {password!r}, full_name=name.title(), roles=[role])
     user.facilities.add(*Facility.objects.all())
 """
-ITEMS = 10
+ITEMS = 11
 FINDINGS = "#section-findings"
+CARET = """() => {
+    const area = document.activeElement;
+    const { id, value, selectionStart } = area;
+    return { id, value, start: selectionStart, isTemplate: area.classList.contains("is-template") };
+}"""
 
 
 @dataclass
@@ -78,6 +83,19 @@ class Department:
     def take(self) -> str:
         """An item that no other test has."""
         return self.items.pop()
+
+    def exam(self, accession: str, patient: str, priority: str = "R") -> tuple[str, str]:
+        """The item of one more chest CT of a patient, and its Study Instance UID."""
+        name = f"MORE^{patient}"
+        order = order_message(accession, patient_id=patient, name=name)
+        self.system.send(order.replace(b"^^R", b"^^" + priority.encode()))
+        folder = self.folder / accession
+        uid = make_study(folder, accession, count=2, side=16, PatientID=patient, PatientName=name)
+        assert self.system.dcmtk("storescu", "+sd", str(folder)).returncode == 0
+        self.system.verdict(uid)
+        query = {"limit": "500", "text": accession}
+        (item,) = wait_for(lambda: self.system.api("/reading/items", **query)["results"], 30)
+        return item["id"], uid
 
     def ask(self, path: str) -> Any:
         return self.system.api(path)
@@ -293,6 +311,65 @@ class TestSigning:
         with rada.expect_navigation():
             rada.keyboard.press("u")
         assert department.ask(f"/reports/{report}")["status"] == "draft"
+
+
+class TestPriorsAndParking:
+    def test_a_prior_stands_beside_the_images_and_its_report_beside_the_draft(
+        self, department: Department, rada: Any
+    ) -> None:
+        number = time.time_ns() // 1000 % 10**8
+        before, prior = department.exam(f"C{number}1", f"PC{number}")
+        now, own = department.exam(f"C{number}2", f"PC{number}")
+        department.open(rada, before)
+        rada.fill("#section-impression", "A nodule of 4 mm.")
+        rada.fill(FINDINGS, "Nothing else.")
+        sign(rada)
+        rada.wait_for_selector("#signed[open]")
+
+        department.open(rada, now)
+        assert rada.input_value("#section-comparison").startswith("CT")
+        assert rada.locator("[data-suggestion-of=comparison]").is_visible()
+        caret = rada.evaluate(CARET)
+        assert caret["value"] == "" or caret["isTemplate"], "typing begins where nobody has typed"
+        assert caret["start"] == len(caret["value"])
+        rada.keyboard.press("Alt+=")
+        rada.wait_for_selector("#prior-drawer:not([hidden]) >> text=A nodule of 4 mm.")
+        assert rada.evaluate(CARET)["id"] == caret["id"], "the draft keeps the caret"
+        assert violations(rada) == []
+        with rada.context.expect_page() as opened:
+            rada.keyboard.press("Alt+i")
+        assert f"{own},{prior}&hangingProtocolId" in opened.value.url
+        opened.value.close()
+
+        rada.fill("#section-comparison", "Films from outside.")
+        rada.evaluate("document.querySelector('[data-beside]').click()")
+        rada.context.pages[-1].close()
+        assert rada.input_value("#section-comparison") == "Films from outside."
+
+    def test_alt_p_leads_back_after_any_number_of_saves(self, department: Department, rada: Any) -> None:
+        parked = department.take()
+        department.open(rada, parked)
+        rada.fill(FINDINGS, "To go on with.")
+        rada.wait_for_selector("#mark[data-state=saved]")
+        number = time.time_ns() // 1000 % 10**8
+        stat, _ = department.exam(f"S{number}", f"PS{number}", "S")
+        rada.wait_for_selector("#stat-bar:not([hidden])")
+        rada.keyboard.press("Alt+s")
+        rada.wait_for_url(f"**/reading/{stat}")
+        rada.wait_for_selector("html[data-editor-ready=writing]")
+        for text in ("One.", "Two."):
+            rada.fill(FINDINGS, text)
+            rada.wait_for_selector("#mark[data-state=saved]")
+            rada.evaluate("import('/static/web/live.js').then(({ refresh }) => refresh())")
+        assert department.ask(f"/reading/items/{parked}")["lease"]["parked"]
+        rada.wait_for_selector("#parked:not([hidden])")
+        rada.focus(FINDINGS)
+        rada.keyboard.press("Alt+p")
+        rada.wait_for_url(f"**/reading/{parked}")
+        rada.wait_for_selector("html[data-editor-ready=writing]")
+        assert rada.input_value(FINDINGS) == "To go on with."
+        assert not department.ask(f"/reading/items/{parked}")["lease"]["parked"]
+        assert rada.locator("#parked").is_hidden()
 
 
 class TestDictating:

@@ -3,19 +3,12 @@
 import re
 from datetime import date as Date
 
+from ledger import written_dates
 from worklist.patients import person_names
 
 shown = person_names.readable
 groups = person_names.readable_groups
-
-
-def date(text: str) -> str:
-    """A DICOM date as YYYY-MM-DD, as far as it goes; one that is written otherwise as it came."""
-    return re.sub(r"^(\d{4})(\d\d)?(\d\d)?$", _dashed, text, flags=re.ASCII)
-
-
-def _dashed(match: re.Match[str]) -> str:
-    return "-".join(part for part in match.groups() if part)
+date = written_dates.of_dicom
 
 
 def age(birth_date: str, on: Date) -> str:

@@ -68,6 +68,7 @@ SHORTCUTS: Final = (
     Shortcut("walk_in", "w", "Walk-in or new order"),
     Shortcut("label", "l", "Print a label"),
     # Reading
+    Shortcut("prior_report", "=", "Read the prior's report beside the draft"),
     Shortcut("skip", "p", "Skip (pass over)"),
     Shortcut("reserve", "m", "Reserve for yourself"),
     Shortcut("dictate", "d", "Dictate"),

@@ -8,7 +8,7 @@ from web.pages.administration import audit_trail, queues, site, tabs, tokens, us
 from web.pages.exceptions import decision_form, exception, exception_list
 from web.pages.messages import message, message_list, message_repair, outbound_message
 from web.pages.quality import reject_rates
-from web.pages.reading import reading_actions, reading_worklist, report_editor, report_versions
+from web.pages.reading import prior_report, reading_actions, reading_worklist, report_editor, report_versions
 from web.pages.stations import station, station_list
 from web.pages.transcription import transcription_editor, transcription_queue
 from web.pages.turnaround import turnaround_page
@@ -40,6 +40,7 @@ urlpatterns = [
     path("reading/rechecks/<str:key>/still-valid", reading_actions.still_valid, name="recheck-still-valid"),
     path("reading/<str:key>", report_editor.editor, name="reading-item"),
     path("reading/<str:key>/versions", report_versions.versions_page, name="reading-versions"),
+    path("reading/<str:key>/prior/<str:prior>", prior_report.prior_report, name="reading-prior"),
     path("reading/<str:key>/<slug:act>", reading_actions.act, name="reading-act"),
     path("transcription", transcription_queue.queue, name="transcription"),
     path("transcription/next", transcription_queue.next_dictation, name="transcription-next"),

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Facility, Role, SiteSection, User
-from archive.models import StudyException
+from archive.models import Study, StudyException
 from ledger.models import AuditEvent
 from reporting.dictation import audio, dictations, transcription
 from reporting.models import Dictation, ReadingItem, Report, ReportTemplate
@@ -31,6 +31,7 @@ from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from web.pages.reading import reading_rows
 from web.pages.reading.report_versions import pieces
+from worklist.models import Order
 
 pytestmark = pytest.mark.django_db
 SECOND = b"\1\0" * 16000
@@ -249,6 +250,40 @@ class TestEditor:
         }
         assert f"/reading/{prior.public_id}" in page and other.public_id not in page
         assert "/viewer?StudyInstanceUIDs=" in page
+
+    def test_a_new_report_takes_the_indication_from_its_order_and_the_comparison_from_the_best_prior(
+        self, world: World, rada: User
+    ) -> None:
+        prior, item = world.item("A1"), world.item("A2")
+        Study.objects.filter(reading_items=prior).update(
+            description="CT chest", study_date="20250304", instance_count=2
+        )
+        Study.objects.filter(reading_items=item).update(description="CT chest", study_date="20260301")
+        Order.objects.filter(procedures__reading_items=item).update(
+            reason="Cough", clinical_information="Smoker"
+        )
+        client, path = signed_in(rada), f"/reading/{item.public_id}"
+        data = data_of(page := text_of(client, path))
+        uid = prior.studies.get().study_instance_uid
+        assert data["prior"] == uid and f"{uid}&amp;hangingProtocolId" in page
+        wanted = {"indication": "Cough; Smoker", "comparison": "CT chest of 2025-03-04."}
+        assert data["suggested"] == wanted and "\nCough; Smoker</textarea>" in page
+        world.draft(item, rada, findings="Typed.")
+        assert data_of(text_of(client, path))["suggested"] == {}, "what is begun is its author's"
+
+    def test_the_report_of_a_prior_is_read_beside_the_draft(self, world: World, rada: User) -> None:
+        prior, item = world.item("A1"), world.item("A2")
+        client, path = signed_in(rada), f"/reading/{item.public_id}/prior/{prior.public_id}"
+        text_of(client, path, 404)
+        report = world.draft(prior, rada)
+        world.sign(report, rada)
+        world.addendum(report, rada, kind="addendum", text="A nodule as well.")
+        page = text_of(client, path)
+        assert "The lungs are clear." in page and "A nodule as well." in page
+        assert path in text_of(client, f"/reading/{item.public_id}")
+        assert prior.public_id in json.dumps(list(AuditEvent.objects.values_list("objects_named", flat=True)))
+        stranger = world.item("A3", "P9", "ELSE^SOMEBODY")
+        text_of(client, f"/reading/{stranger.public_id}/prior/{prior.public_id}", 404)
 
     def test_sound_is_unverified_until_the_signature(self, world: World, rada: User) -> None:
         item = world.item()

@@ -23,24 +23,15 @@ from reporting.models import (
     ReportHeading,
     ReportVersion,
 )
-from reporting.reading_worklist import reader_inbox, reading_items, reading_status
+from reporting.reading_worklist import priors, reader_inbox, reading_items, reading_status
 from reporting.reporting_section import ReportingSection
-from reporting.reports import drafts, signatures
+from reporting.reports import drafts, signatures, suggestions
 from web.kernel import authorization, layout
 from web.pages import patients, timelines
+from web.pages.reading import prior_rows
 from web.pages.reading import reading_rows as listing
 
 TITLES: Final = dict(ReportHeading.choices)
-
-
-@dataclass(frozen=True)
-class Prior:
-    """A study of the patient; `is_own` tells those of the item itself."""
-
-    study: Study
-    is_own: bool
-    report: str
-    viewer: str
 
 
 @dataclass(frozen=True)
@@ -104,13 +95,16 @@ def note(request: HttpRequest, item: ReadingItem) -> None:
 def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report | None) -> dict[str, Any]:
     now = clock.now()
     studies = list(item.studies.order_by("study_date", "study_time", "pk"))
-    of_patient = list(reader_inbox.studies_of_patient(item, user))
+    found = priors.ranked(item, user)
     procedures = list(item.procedures.select_related("order").order_by("pk"))
     order = procedures[0].order if procedures else None
     versions = list(reader_inbox.versions_of(report)) if report else []
     exceptions = StudyException.objects.filter(study__in=studies, status="open").select_related("study")
     is_open = reading_status.is_open(item, report)
     template = (report.template if report else drafts.template_for(item)) if is_open else None
+    begun = template.sections if template else {}
+    is_new = is_open and report is None
+    suggested = suggestions.suggested(item, priors.best(found), begun) if is_new else {}
     return {
         "item": item,
         "report": report,
@@ -119,11 +113,11 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "holder": listing.holder(item, now),
         "is_open": is_open,
         "is_signed": report is not None and report.is_signed,
-        "sections": [(name, TITLES[name], _text(report, template, name)) for name in SECTIONS],
+        "sections": [(name, TITLES[name], _text(report, {**begun, **suggested}, name)) for name in SECTIONS],
         "siblings": [
             (one, listing.holder(one, now)) for one in reader_inbox.items_of_patient(item, user)[:20]
         ],
-        "priors": _priors(of_patient, studies, user),
+        "priors": prior_rows.rows(studies, found, item),
         "procedures": procedures,
         "steps": reader_inbox.steps_of(item),
         "order": order,
@@ -142,7 +136,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "may_sign_preliminary": access.can(user, "report.sign_preliminary"),
         "may_hear": access.can(user, "dictation.hear"),
         "timeline": timelines.of("reading_item", item.public_id),
-        "data": _data(request, user, item, report, studies, of_patient, template, is_open),
+        "data": _data(request, user, item, report, studies, found, template, suggested, is_open),
     }
 
 
@@ -152,8 +146,9 @@ def _data(
     item: ReadingItem,
     report: Report | None,
     studies: Sequence[Study],
-    of_patient: Sequence[Study],
+    found: Sequence[priors.Prior],
     template: Any,
+    suggested: dict[str, str],
     is_open: bool,
 ) -> dict[str, Any]:
     """What the page's scripts begin with."""
@@ -173,7 +168,9 @@ def _data(
         },
         "what": item.description or item.modality,
         "studies": [study.study_instance_uid for study in studies],
-        "patientStudies": sorted({one.study_instance_uid for one in [*studies, *of_patient]}),
+        "patientStudies": sorted({one.study_instance_uid for one in [*studies, *(p.study for p in found)]}),
+        "prior": best.study.study_instance_uid if (best := priors.best(found)) else "",
+        "suggested": suggested,
         "images": reading_items.image_count(item),
         "report": {
             "id": report.public_id,
@@ -190,42 +187,16 @@ def _data(
         "macros": ReportingSection.current().macros,
         "sections": list(SECTIONS),
         "titles": TITLES,
-        "viewer": viewer_path(),
+        "viewer": prior_rows.viewer_path(),
+        "sideBySide": prior_rows.SIDE_BY_SIDE,
         "zone": layout.zone_of(request).key,
         "lists": reverse("reading"),
         "next": reverse("reading-next"),
     }
 
 
-def viewer_path() -> str:
-    """The viewer's path, up to the Study Instance UID."""
-    return f"{timelines.path('viewer') or '/viewer'}?StudyInstanceUIDs="
-
-
-def _text(report: Report | None, template: Any, name: str) -> str:
-    sections = report.sections if report else template.sections if template else {}
-    return str(sections.get(name, ""))
-
-
-def _priors(of_patient: Sequence[Study], own: Sequence[Study], user: User) -> list[Prior]:
-    """The item's studies first, then the patient's others, the newest first."""
-    keys = {study.pk for study in own}
-    others = [study for study in of_patient if study.pk not in keys]
-    reports = {
-        study: key
-        for study, key in access.visible(ReadingItem.objects.all(), user)
-        .filter(studies__in=others, status__in=reading_status.SIGNED)
-        .values_list("studies", "public_id")
-    }
-    return [
-        Prior(
-            study,
-            study.pk in keys,
-            reverse("reading-item", args=[reports[study.pk]]) if study.pk in reports else "",
-            viewer_path() + study.study_instance_uid,
-        )
-        for study in [*own, *others]
-    ]
+def _text(report: Report | None, begun: dict[str, str], name: str) -> str:
+    return str((report.sections if report else begun).get(name, ""))
 
 
 def _version(version: ReportVersion, is_newest: bool, user: User) -> SignedVersion:

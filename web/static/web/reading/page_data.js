@@ -70,6 +70,9 @@ import { timeOfDay } from "../times.js";
  * @property {boolean} maySupervise
  * @property {string[]} studies
  * @property {string[]} patientStudies
+ * @property {string} prior the Study Instance UID of the best prior; nothing without one
+ * @property {string} sideBySide what the viewer's path ends in to compare two studies
+ * @property {Sections} suggested texts that nobody typed: from the order, and from the prior
  * @property {number} images how many there were when the page was made
  * @property {Report | null} report
  * @property {object | null} addendum

@@ -66,12 +66,34 @@ export class PatientGuard {
     this.channel.postMessage({ type: "warn", text });
   }
 
-  /** @param {string[]} studies */
-  open(studies) {
+  /**
+   * @param {string[]} studies
+   * @param {boolean} [isCompared] whether the second stands beside the first
+   */
+  open(studies, isCompared = false) {
     if (Date.now() - this.heardAt < QUIET) {
-      this.channel.postMessage({ type: "open", studies, study: studies[0] });
+      this.channel.postMessage({ type: "open", studies, study: studies[0], compare: isCompared });
       if (this.viewer && !this.viewer.closed) this.viewer.focus();
-    } else this.viewer = window.open(this.data.viewer + studies.join(","), "viewer");
+    } else {
+      const url = this.data.viewer + studies.join(",") + (isCompared ? this.data.sideBySide : "");
+      this.viewer = window.open(url, "viewer");
+    }
+  }
+
+  /**
+   * Show this report's images with a prior beside them.
+   * @param {string} prior
+   */
+  openBeside(prior) {
+    const [first, ...rest] = this.data.studies;
+    if (first) this.open([first, prior, ...rest], true);
+    else this.open([prior]);
+  }
+
+  /** Show this report's images, with the best prior beside them where there is one. */
+  openOwn() {
+    if (this.data.prior) this.openBeside(this.data.prior);
+    else this.open(this.data.studies);
   }
 
   /** A viewer that is open follows to the patient whose report was opened. */
@@ -89,7 +111,7 @@ export class PatientGuard {
       event.preventDefault();
       this.open([link.dataset.view ?? ""]);
     }
-    if (closest(event, "[data-open-own]")) this.open(this.data.studies);
+    if (closest(event, "[data-open-own]")) this.openOwn();
     if (closest(event, "[data-guard-reason]")) await this.askReason();
   }
 

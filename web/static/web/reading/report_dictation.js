@@ -6,6 +6,7 @@ import { call } from "./api.js";
 import { Dictation } from "./dictation.js";
 import { refusal } from "./editor_state.js";
 import { look } from "./item_watch.js";
+import { focusFirst } from "./sections.js";
 
 /** @typedef {import("./editor_state.js").Editor} Editor */
 
@@ -42,7 +43,7 @@ export async function showDictation(editor) {
 export async function reclaim(editor, uuid) {
   await call("POST", `/dictations/${uuid}/reclaim`).catch((problem) => say(problem.message));
   await refresh();
-  if (editor.isWriting) editor.areas.findings.focus();
+  if (editor.isWriting) focusFirst(editor.areas, editor.data.template?.sections);
 }
 
 /**

@@ -12,8 +12,10 @@ import { offerMacros } from "./macros.js";
 import { listOpenFields } from "./open_field_marks.js";
 import { handOnServerPart, reclaim, reportDictation, showDictation } from "./report_dictation.js";
 import { showParked } from "./parked.js";
+import { listenToPriors } from "./priors.js";
 import { reportAutosave, resolve } from "./report_saving.js";
 import { shade, shadeAfterInput } from "./report_text.js";
+import { focusFirst } from "./sections.js";
 import "./session_lock.js";
 import { listenToSign } from "./sign_dialog.js";
 import { listenToSigned } from "./signed_dialog.js";
@@ -39,6 +41,9 @@ function listenToText() {
     editor.autosave.touched();
     if (target instanceof HTMLTextAreaElement) shadeAfterInput(editor, target);
     if (!editor.fence && !editor.taking) takeForTyping();
+  });
+  byId("text").addEventListener("focusin", ({ target }) => {
+    if (target instanceof HTMLTextAreaElement) lastField = target;
   });
   byId("save").addEventListener("click", () => {
     editor.autosave.isDirty = true;
@@ -75,10 +80,13 @@ function listenToButtons() {
   });
 }
 
+/** Where something was typed last. @type {HTMLTextAreaElement | undefined} */
+let lastField;
+
 function toOtherPane() {
   const side = byId("side");
   if (!side.contains(document.activeElement)) side.focus();
-  else (editor.areas.findings ?? byId("editor")).focus();
+  else (lastField ?? editor.areas.findings).focus();
 }
 
 async function writeHere() {
@@ -108,18 +116,18 @@ async function beginWriting() {
   await restore(editor);
   await showDictation(editor);
   editor.guard.lead();
-  const { findings, impression } = editor.areas;
   if (location.hash === "#dictate") {
     history.replaceState(null, "", location.pathname);
     editor.dictation.toggle();
   } else if (document.activeElement === document.body) {
-    (findings ?? impression).focus({ preventScroll: true });
+    focusFirst(editor.areas, editor.data.template?.sections);
   }
 }
 
 async function begin() {
   listenToText();
   listenToButtons();
+  listenToPriors(editor);
   addEventListener("session-resumed", () => {
     if (editor.isWriting) take(editor).catch(() => {});
   });

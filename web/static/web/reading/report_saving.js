@@ -36,7 +36,7 @@ export function reportAutosave(editor) {
     send: (sections, revision) => send(editor, sections, revision),
     conflict: (problem) => resolve(editor, problem),
     mark: byId("mark", HTMLElement),
-    base: data.report?.sections ?? data.template?.sections ?? {},
+    base: data.report?.sections ?? { ...data.template?.sections, ...data.suggested },
     revision: data.report?.revision ?? 0,
   });
 }

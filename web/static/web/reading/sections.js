@@ -34,6 +34,21 @@ export function writeAreas(areas, text) {
 }
 
 /**
+ * Put the caret where typing begins: into the first empty field, else into the first that is the template's as it
+ * was, else into the last, behind what is there.
+ * @param {Areas} areas
+ * @param {Sections} [template]
+ */
+export function focusFirst(areas, template = {}) {
+  const names = Object.keys(areas);
+  const empty = names.find((name) => !areas[name].value.trim());
+  const untouched = names.find((name) => areas[name].value === template[name]);
+  const area = areas[empty ?? untouched ?? names[names.length - 1]];
+  area.focus({ preventScroll: true });
+  area.setSelectionRange(area.textLength, area.textLength);
+}
+
+/**
  * @param {Areas} areas
  * @param {boolean} isReadOnly
  */

@@ -36,7 +36,7 @@ export async function takeOver(editor) {
     editor.report = report;
     writeText(editor, report.sections);
     autosave.goOn(report.revision, report.sections);
-  } else autosave.goOn(0, data.report?.sections ?? data.template?.sections ?? {});
+  } else autosave.goOn(0, data.report?.sections ?? { ...data.template?.sections, ...data.suggested });
   showWritable(editor);
   await restore(editor);
   await showDictation(editor);

@@ -10,7 +10,7 @@ import { choose } from "./merge_dialog.js";
 import { listOpenFields } from "./open_field_marks.js";
 import { pageData } from "./page_data.js";
 import { Player } from "./player.js";
-import { areasOf, differing, readAreas, setReadOnly, writeAreas } from "./sections.js";
+import { areasOf, differing, focusFirst, readAreas, setReadOnly, writeAreas } from "./sections.js";
 import "./session_lock.js";
 
 /**
@@ -147,7 +147,7 @@ async function take() {
     autosave.revision = taken.revision;
     autosave.touched();
   }
-  areas.findings.focus({ preventScroll: true });
+  focusFirst(areas);
 }
 
 /**

@@ -12,7 +12,8 @@ The viewer and our pages talk over BroadcastChannel "ris-pacs-viewer". Every mes
     {type: "closed"}                                    the window goes away.
   to the viewer
     {type: "open", study: uid}                          shows another study, without loading the page again;
-                                                        `studies: [uid…]` shows several.
+                                                        `studies: [uid…]` shows several, with
+                                                        `compare: true` the second beside the first.
     {type: "who"}                                       asks for "shown".
     {type: "warn", text: "…"}                           shows a bar with the text; an empty text takes it away.
 
@@ -48,6 +49,7 @@ const CHANNEL = "ris-pacs-viewer";
 const UID = /^[0-9]+(\.[0-9]+)+$/;
 const IMAGE = /\/studies\/([0-9.]+)\/series\/([0-9.]+)\/instances\/([0-9.]+)(?:\/frames\/([0-9]+))?/;
 
+const COMPARE = "@ohif/hpCompare";
 const STACK = "@ohif/extension-default.sopClassHandlerModule.stack";
 const RETIRED = ["3", "5", "6", "12.3", "77.1", "77.2"].map((end) => `1.2.840.10008.5.1.4.1.1.${end}`);
 
@@ -87,12 +89,14 @@ function keyImage({ viewportGridService, cornerstoneViewportService }) {
  * Show studies, without loading the page again.
  * @param {Commands} commands
  * @param {unknown[]} studies
+ * @param {boolean} isCompared whether the second stands beside the first
  */
-function openStudies(commands, studies) {
+function openStudies(commands, studies, isCompared) {
   const wanted = studies.filter((uid) => typeof uid === "string" && uid.length <= 64 && UID.test(uid));
   const now = new URLSearchParams(location.search).get("StudyInstanceUIDs");
   if (!wanted.length || wanted.join(",") === now) return;
-  commands.runCommand("navigateHistory", { to: `/viewer?StudyInstanceUIDs=${wanted.join(",")}` });
+  const beside = isCompared ? `&hangingProtocolId=${COMPARE}` : "";
+  commands.runCommand("navigateHistory", { to: `/viewer?StudyInstanceUIDs=${wanted.join(",")}${beside}` });
 }
 
 /**
@@ -129,8 +133,9 @@ function joinReading(services, commands) {
 
   channel.onmessage = ({ data }) => {
     if (data?.type === "who") tell(true);
-    else if (data?.type === "open") openStudies(commands, [].concat(data.studies ?? data.study ?? []));
-    else if (data?.type === "warn") warn(String(data.text ?? ""));
+    else if (data?.type === "open") {
+      openStudies(commands, [].concat(data.studies ?? data.study ?? []), data.compare === true);
+    } else if (data?.type === "warn") warn(String(data.text ?? ""));
   };
   displaySetService.subscribe(displaySetService.EVENTS.DISPLAY_SETS_ADDED, dropSpacingOfZero);
   for (const event of Object.values(viewportGridService.EVENTS)) {

@@ -1,0 +1,36 @@
+"""What a new report can begin with besides its template: what the order asks, and what is compared.
+
+They are suggestions: they go where nothing is written, and nothing that somebody typed makes way for them.
+"""
+
+from collections.abc import Mapping
+
+from archive.models import Study
+from ledger import written_dates
+from reporting.models import ReadingItem, ReportHeading
+from reporting.reading_worklist.priors import Prior
+
+
+def indication(item: ReadingItem) -> str:
+    """Why it was asked for, in the words of its orders, each once."""
+    orders = {one.order_id: one.order for one in item.procedures.select_related("order").order_by("pk")}
+    words = [text.strip() for one in orders.values() for text in (one.reason, one.clinical_information)]
+    return "; ".join(dict.fromkeys(filter(None, words)))
+
+
+def comparison(study: Study) -> str:
+    """A prior study as a report names it."""
+    kinds = "/".join(study.modalities)
+    words = study.description.strip()
+    name = words if words.upper().startswith(kinds.upper()) else f"{kinds} {words}".strip()
+    taken = written_dates.of_dicom(study.study_date)
+    return f"{name or 'Prior study'} of {taken}." if taken else f"{name or 'Prior study'}."
+
+
+def suggested(item: ReadingItem, prior: Prior | None, begun: Mapping[str, str]) -> dict[str, str]:
+    """The sections that are empty in what a report begins with and can be filled in, with their texts."""
+    found = {
+        ReportHeading.INDICATION.value: indication(item),
+        ReportHeading.COMPARISON.value: comparison(prior.study) if prior else "",
+    }
+    return {name: text for name, text in found.items() if text and not begun.get(name, "").strip()}
