@@ -55,6 +55,15 @@ function target(key) {
   return pressable(key).find(isOfPage);
 }
 
+/**
+ * In a text, Alt with a letter does what the letter does outside; other signs are written with Alt on some keyboards.
+ * @param {string} key
+ */
+function targetInText(key) {
+  const letter = /^Alt\+([A-Za-z=])$/.exec(key)?.[1];
+  return letter ? target(letter) : null;
+}
+
 /** @param {HTMLElement} element */
 function press(element) {
   if (element.matches(TYPING)) {
@@ -107,8 +116,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (isPlain && !find("dialog[open]", HTMLDialogElement) && onListKey(event, key)) return;
   if (event.repeat) return;
-  const element =
-    target(key) ?? (closest(event, "textarea") ? target(key.replace(/^Alt\+(?=.$)/, "")) : null);
+  const element = target(key) ?? (closest(event, "textarea") && targetInText(key));
   if (!element) return;
   event.preventDefault();
   press(element);
