@@ -28,9 +28,13 @@ def comparison(study: Study) -> str:
 
 
 def suggested(item: ReadingItem, prior: Prior | None, begun: Mapping[str, str]) -> dict[str, str]:
-    """The sections that are empty in what a report begins with and can be filled in, with their texts."""
-    found = {
-        ReportHeading.INDICATION.value: indication(item),
-        ReportHeading.COMPARISON.value: comparison(prior.study) if prior else "",
-    }
-    return {name: text for name, text in found.items() if text and not begun.get(name, "").strip()}
+    """The sections that can be filled in, with their texts, where a report begins with a template's `begun`.
+
+    The prior takes the place of what a template says of comparison, "None." for one: it can't know of any.
+    """
+    found = {}
+    if (reason := indication(item)) and not begun.get(ReportHeading.INDICATION, "").strip():
+        found[ReportHeading.INDICATION.value] = reason
+    if prior is not None:
+        found[ReportHeading.COMPARISON.value] = comparison(prior.study)
+    return found

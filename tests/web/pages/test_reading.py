@@ -255,6 +255,9 @@ class TestEditor:
         self, world: World, rada: User
     ) -> None:
         prior, item = world.item("A1"), world.item("A2")
+        ReportTemplate.objects.create(
+            facility=item.facility, name="CT", modality="CT", sections={"comparison": "None."}
+        )
         Study.objects.filter(reading_items=prior).update(
             description="CT chest", study_date="20250304", instance_count=2
         )

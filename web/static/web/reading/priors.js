@@ -48,15 +48,16 @@ async function open(url) {
 }
 
 /**
- * Put a text into a section where nobody has typed: it is empty, or has the last suggestion as it was.
+ * Put a text into a section where nobody has typed: it is empty, or has the last suggestion or the template as it was.
  * @param {Editor} editor
  * @param {string} name
  * @param {string} text
  */
 function suggest(editor, name, text) {
   const area = editor.areas[name];
-  const before = area.value.trim();
-  if (!editor.isWriting || (before && before !== editor.data.suggested[name]) || before === text) return;
+  const before = area.value;
+  const untyped = ["", editor.data.suggested[name], editor.data.template?.sections[name]];
+  if (!editor.isWriting || !untyped.includes(before.trim() && before) || before === text) return;
   editor.data.suggested[name] = text;
   area.value = text;
   area.dispatchEvent(new Event("input", { bubbles: true }));
