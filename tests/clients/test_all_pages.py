@@ -1,5 +1,6 @@
 """Every page in a real browser, in both themes: nothing is out of reach, overflows or complains."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -64,7 +65,9 @@ def paths(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     }
 
 
-@pytest.mark.parametrize(("theme", "width", "height"), [("dark", 1366, 768), ("light", 2560, 1440)])
+@pytest.mark.parametrize(
+    ("theme", "width", "height"), [("dark", 1366, 768), ("light", 2560, 1440), ("light", 390, 844)]
+)
 def test_no_page_is_out_of_reach(
     system: System, browser: Browser, paths: dict[str, str], theme: str, width: int, height: int
 ) -> None:
@@ -76,7 +79,9 @@ def test_no_page_is_out_of_reach(
     for name, path in paths.items():
         page.goto(path)
         page.wait_for_timeout(300)
-        found += [f"{name}: {what}" for what in (*violations(page), *overflow(page), *complaints)]
+        found += [
+            f"{name}: {what}" for what in (*violations(page), *overflow(page), *lines(page), *complaints)
+        ]
         complaints.clear()
     assert not found, "\n".join(found)
     page.context.close()
@@ -100,6 +105,41 @@ def test_fifty_new_rows_leave_the_current_one_alone(system: System, browser: Bro
     page.keyboard.press("a")
     expect(page.locator(f"#{before}")).to_contain_text("arrived")
     page.context.close()
+
+
+def test_what_is_cut_off_shows_on_hover(system: System, browser: Browser, paths: dict[str, str]) -> None:
+    page = sign_in(browser, system, "tess", width=1000, height=768)
+    page.goto(paths["exceptions"])
+    cell = page.locator(".rows td.share").last
+    cell.hover()
+    expect(cell).to_have_attribute("title", re.compile(r"\S"))
+    page.context.close()
+
+
+def lines(page: Page) -> list[str]:
+    """Rows of lists that take more than a line, or are wider than their frame; where narrow, acts out of view."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const wrong = [];
+          const narrow = innerWidth < 800;
+          for (const table of document.querySelectorAll("table.rows")) {
+            const frame = table.closest(".table") ?? table.parentElement;
+            if (table.scrollWidth > frame.clientWidth + 2) wrong.push(`a list ${table.scrollWidth} px wide`);
+            for (const row of table.querySelectorAll("tbody tr")) {
+              const height = row.getBoundingClientRect().height;
+              if (!narrow && Math.round(height) > 31) wrong.push(`a row ${height} px high: ${row.innerText}`);
+              for (const act of narrow ? row.querySelectorAll(".acts button, .acts a") : []) {
+                const { left, right, height: high } = act.getBoundingClientRect();
+                const shown = getComputedStyle(act);
+                const isSeen = shown.visibility === "visible" && shown.opacity === "1" && high >= 36;
+                if (left < 0 || right > innerWidth || !isSeen) wrong.push(`out of view: ${act.outerHTML}`);
+              }
+            }
+          }
+          return wrong;
+        }"""
+    )
+    return found
 
 
 def overflow(page: Page) -> list[str]:

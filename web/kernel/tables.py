@@ -22,6 +22,7 @@ class Column:
 
     `key` is what the URL's `sort` calls the column, `order_by` what the rows are then ordered by; a column
     without it sorts nothing. `cell` and `tip`, the words on hover, are templates of `row`: texts, or names.
+    Columns with a `share`, from 1 to 6, divide what the others leave of the width, and are cut off at its end.
     """
 
     key: str
@@ -32,19 +33,27 @@ class Column:
     tip: str = ""
     is_title_hidden: bool = False
     is_row_head: bool = False
+    share: int = 0
 
     @property
     def head_css(self) -> str:
         """The classes of the head."""
-        return " ".join(name for name in self.css.split() if name in _OF_THE_HEAD_TOO)
+        names = [name for name in self.css.split() if name in _OF_THE_HEAD_TOO]
+        return " ".join([*names, *self._share])
+
+    @property
+    def _share(self) -> list[str]:
+        return ["share", f"share-{self.share}"] if self.share else []
 
     @property
     def template(self) -> str:
         """A template of a row's cell, with its tag."""
-        css = f' class="{self.css}"' if self.css else ""
+        names = " ".join([*self.css.split(), *self._share])
+        css = f' class="{names}"' if names else ""
         tip = f' title="{self.tip}"' if self.tip else ""
         tag, scope = ("th", ' scope="row"') if self.is_row_head else ("td", "")
-        return f"<{tag}{scope}{css}{tip}>{_source(self.cell)}</{tag}>"
+        head = "" if self.is_title_hidden or self.is_row_head else f' data-title="{self.title}"'
+        return f"<{tag}{scope}{css}{tip}{head}>{_source(self.cell)}</{tag}>"
 
 
 def _source(cell: str) -> str:
@@ -83,6 +92,11 @@ class Table:
     def is_list(self) -> bool:
         """Whether one moves from row to row by keys."""
         return bool(self.row) and "list" in self.css.split()
+
+    @property
+    def classes(self) -> str:
+        """The classes of its tag; the rows of a list have one line each, and are cards where it is narrow."""
+        return f"{self.css} rows" if "list" in self.css.split() else self.css
 
     @property
     def heads(self) -> Sequence[Head]:

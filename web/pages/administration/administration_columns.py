@@ -12,10 +12,11 @@ USERS: Final = Table(
             "User name",
             "",
             '<a href="{% url "administration-user" row.public_id %}"><b>{{ row.username }}</b></a>',
+            share=2,
         ),
-        Column("name", "Full name", "", "{{ row.full_name }}"),
-        Column("roles", "Roles", "", '{{ row.roles|join:", " }}'),
-        Column("facilities", "Facilities", "", "web/administration/cells/user_facilities.html"),
+        Column("name", "Full name", "", "{{ row.full_name }}", share=2),
+        Column("roles", "Roles", "", '{{ row.roles|join:", " }}', share=3),
+        Column("facilities", "Facilities", "", "web/administration/cells/user_facilities.html", share=2),
         Column(
             "state",
             "State",
@@ -36,13 +37,14 @@ USERS: Final = Table(
     ),
 )
 _OF_TOKENS: Final = (
-    Column("name", "Name", "", '{{ row.name|default:"(no name)" }}'),
+    Column("name", "Name", "", '{{ row.name|default:"(no name)" }}', share=3),
     Column(
         "user",
         "User",
         "",
         '<a href="{% url "administration-user" row.user.public_id %}">{{ row.user.username }}</a>'
         '{% if not row.user.is_active %} <span class="tag">not active</span>{% endif %}',
+        share=2,
     ),
     Column("made", "Made", "", "{{ row.created_at|moment }}", css="nowrap"),
     Column(
@@ -66,11 +68,11 @@ JOBS: Final = Table(
     row='id="job-{{ row.public_id }}"',
     columns=(
         Column("kind", "Kind", "", "{{ row.kind }}", css="nowrap"),
-        Column("key", "Key", "", "{{ row.key|truncatechars:60 }}", css="mono"),
+        Column("key", "Key", "", "{{ row.key|truncatechars:60 }}", css="mono", share=2),
         Column("asked", "Requested", "", "{{ row.created_at|moment }}", css="nowrap"),
         Column("state", "State", "", part("web/parts/status.html", status="row.state")),
         Column("attempts", "Attempts", "", "{{ row.attempts }}", css="number"),
-        Column("error", "What went wrong", "", "{{ row.last_error|truncatechars:300 }}"),
+        Column("error", "What went wrong", "", "{{ row.last_error|truncatechars:300 }}", share=4),
         Column(
             "actions",
             "Actions",
@@ -151,8 +153,10 @@ QUARANTINED: Final = Table(
         Column(
             "reason", "Reason", "", "{{ row.0.reason }}", css="nowrap", tip="{{ row.0.get_reason_display }}"
         ),
-        Column("text", "What is wrong", "", "{{ row.0.text }}"),
-        Column("uid", "SOP Instance UID, as announced", "", "{{ row.0.sop_instance_uid }}", css="mono"),
+        Column("text", "What is wrong", "", "{{ row.0.text }}", share=4),
+        Column(
+            "uid", "SOP Instance UID, as announced", "", "{{ row.0.sop_instance_uid }}", css="mono", share=3
+        ),
         Column("size", "Size", "", "{{ row.0.size|filesizeformat }}", css="number nowrap"),
         Column(
             "actions",
@@ -172,14 +176,15 @@ AUDIT: Final = Table(
             "who",
             "Who",
             "",
-            '<a href="?actor={{ row.event.actor|urlencode }}">{{ row.event.actor }}</a>'
+            '<a class="inline" href="?actor={{ row.event.actor|urlencode }}">{{ row.event.actor }}</a>'
             '{% if row.full_name %} <span class="quiet">{{ row.full_name }}</span>{% endif %}',
             css="nowrap",
+            share=2,
         ),
         Column("from", "From", "", "{{ row.event.address }} {{ row.event.interface }}", css="nowrap quiet"),
         Column("kind", "Kind", "", "{{ row.kind }}", css="nowrap", tip="DICOM {{ row.event.code }}"),
         Column("action", "Action", "", "{{ row.action }}", css="nowrap"),
         Column("outcome", "Outcome", "", "web/administration/cells/audit_outcome.html", css="nowrap"),
-        Column("what", "What", "", "web/administration/cells/audit_things.html", css="things"),
+        Column("what", "What", "", "web/administration/cells/audit_things.html", share=4),
     ),
 )

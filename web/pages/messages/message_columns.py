@@ -18,15 +18,19 @@ TABLE: Final = Table(
     columns=(
         Column("received", "Time", "received", _TIME, css="nowrap"),
         Column(
-            "partner", "Source or destination", "partner", "web/messages/cells/partner.html", css="partner"
+            "partner",
+            "Source or destination",
+            "partner",
+            "web/messages/cells/partner.html",
+            share=2,
         ),
         Column("type", "Type", "type", '{{ row.message.message_type|default:"none" }}', css="nowrap"),
-        Column("control", "Control ID", "", "web/messages/cells/control.html", css="control"),
-        Column("patient", "Patient", "", _PATIENT),
-        Column("order", "Order", "", _ORDER, css="order"),
+        Column("control", "Control ID", "", "web/messages/cells/control.html", share=2),
+        Column("patient", "Patient", "", _PATIENT, share=3),
+        Column("order", "Order", "", _ORDER, share=2),
         Column("status", "Status", "status", _STATUS),
         Column("ack", "ACK", "", "web/messages/cells/ack.html", css="nowrap"),
-        Column("effect", "Effect", "", "web/messages/cells/effect.html", css="effect"),
+        Column("effect", "Effect", "", "web/messages/cells/effect.html", share=5),
     ),
 )
 WAITING: Final = Table(
@@ -35,9 +39,9 @@ WAITING: Final = Table(
     columns=(
         Column("asked", "Requested", "", _TIME, css="nowrap"),
         Column("type", "Type", "", "{{ row.message.message_type }}", css="nowrap"),
-        Column("control", "Control ID", "", "{{ row.message.control_id }}", css="control"),
-        Column("patient", "Patient", "", _PATIENT),
-        Column("order", "Order", "", _ORDER, css="order"),
+        Column("control", "Control ID", "", "{{ row.message.control_id }}", share=2),
+        Column("patient", "Patient", "", _PATIENT, share=3),
+        Column("order", "Order", "", _ORDER, share=2),
         Column("status", "Status", "", _STATUS),
         Column("attempts", "Attempts", "", "{{ row.message.attempts }}", css="number"),
         Column(
@@ -47,6 +51,6 @@ WAITING: Final = Table(
             '{% if row.message.status == "waiting" %}{{ row.message.not_before|moment }}{% endif %}',
             css="nowrap",
         ),
-        Column("why", "Why", "", "{{ row.error_text|truncatechars:120 }}"),
+        Column("why", "Why", "", "{{ row.error_text|truncatechars:120 }}", share=4),
     ),
 )

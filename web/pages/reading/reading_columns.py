@@ -18,7 +18,7 @@ TABLE: Final = Table(
             part("web/parts/priority.html", priority="row.item.priority"),
         ),
         Column("due", "Wait", "due_at", "web/reading/cells/wait.html", css="nowrap"),
-        Column("patient", "Patient", "patient__name_key", "web/reading/cells/patient.html"),
+        Column("patient", "Patient", "patient__name_key", "web/reading/cells/patient.html", share=4),
         Column(
             "age",
             "Age, sex",
@@ -29,7 +29,11 @@ TABLE: Final = Table(
         Column("modality", "Modality", "modality", "{{ row.item.modality }}"),
         Column("part", "Body part", "body_part", "{{ row.item.body_part|lower }}"),
         Column(
-            "procedure", "Procedure", "description", '{{ row.item.description|default:"(not recorded)" }}'
+            "procedure",
+            "Procedure",
+            "description",
+            '{{ row.item.description|default:"(not recorded)" }}',
+            share=3,
         ),
         Column("images", "Images", "stored", "{{ row.images }}", css="number"),
         Column("status", "Status", "status", "web/reading/cells/status.html", css="nowrap"),
@@ -38,6 +42,7 @@ TABLE: Final = Table(
             "Reader",
             "",
             '{% if row.is_held %}<span aria-hidden="true">●</span> {% endif %}{{ row.holder }}',
+            share=1,
         ),
         Column("actions", "Actions", "", "web/reading/cells/actions.html", css="acts", is_title_hidden=True),
     ),

@@ -15,15 +15,17 @@ STATIONS: Final = Table(
             "",
             "{% if row.station %}{{ row.station.name }}"
             '{% else %}<span class="tag">not declared</span>{% endif %}',
+            share=2,
         ),
         Column("modalities", "Modalities", "", '{{ row.station.modalities|join:", " }}'),
-        Column("room", "Room", "", "{{ row.station.location }}"),
-        Column("sees", "Sees", "", "{{ row.station.selection }}"),
+        Column("room", "Room", "", "{{ row.station.location }}", share=1),
+        Column("sees", "Sees", "", "{{ row.station.selection }}", share=2),
         Column(
             "may",
             "May",
             "",
             '{% if row.station %}{{ row.station.services|join:", "|default:"nothing" }}{% endif %}',
+            share=2,
         ),
         Column(
             "query",

@@ -16,16 +16,21 @@ TABLE: Final = Table(
         Column("due", "Due", "", "web/transcription/cells/due.html", css="nowrap"),
         Column("age", "Age", "", "{{ row.age|span }}", css="nowrap"),
         Column("length", "Length", "", "{{ row.length|span }}", css="nowrap"),
-        Column("author", "Author", "", "{{ row.dictation.author }}"),
+        Column("author", "Author", "", "{{ row.dictation.author }}", share=1),
         Column(
             "patient",
             "Patient",
             "",
             '<a class="name" href="{% url "dictation" row.dictation.uuid %}">{{ row.name|bdi }}</a>'
             ' <span class="quiet">{{ row.identifier }}</span>',
+            share=3,
         ),
         Column(
-            "study", "Study", "", "{{ row.dictation.item.modality }} {{ row.dictation.item.description }}"
+            "study",
+            "Study",
+            "",
+            "{{ row.dictation.item.modality }} {{ row.dictation.item.description }}",
+            share=3,
         ),
         Column(
             "state",
@@ -39,6 +44,7 @@ TABLE: Final = Table(
             "Typist",
             "",
             '{% if row.holder %}<span aria-hidden="true">●</span> {{ row.holder }}{% endif %}',
+            share=1,
         ),
     ),
 )

@@ -20,8 +20,8 @@ TABLE: Final = Table(
             is_title_hidden=True,
         ),
         Column("time", "Time", "time", "web/worklist/cells/time.html", css="nowrap"),
-        Column("station", "Room", "station", "{{ row.place }}", css="place"),
-        Column("patient", "Patient", "patient", "web/worklist/cells/patient.html", css="person"),
+        Column("station", "Room", "station", "{{ row.place }}", share=1),
+        Column("patient", "Patient", "patient", "web/worklist/cells/patient.html", share=3),
         Column(
             "age",
             "Age / sex",
@@ -30,13 +30,7 @@ TABLE: Final = Table(
             css="nowrap",
             tip='Born {{ row.patient.birth_date|default:"on a day that is not known" }}',
         ),
-        Column(
-            "procedure",
-            "Procedure",
-            "procedure",
-            "web/worklist/cells/procedure.html",
-            css="what",
-        ),
+        Column("procedure", "Procedure", "procedure", "web/worklist/cells/procedure.html", share=3),
         Column(
             "priority",
             "Priority",
@@ -45,7 +39,7 @@ TABLE: Final = Table(
         ),
         Column("status", "Status", "status", part("web/parts/status.html", status="row.step.status")),
         Column("wait", "Wait", "", "web/worklist/cells/wait.html", css="nowrap"),
-        Column("alerts", "Alerts", "", "web/worklist/cells/alerts.html", css="alerts"),
+        Column("alerts", "Alerts", "", "web/worklist/cells/alerts.html", share=2),
         Column(
             "actions",
             "Actions",

@@ -5,3 +5,4 @@ import "./list.js";
 import "./live.js";
 import "./actions.js";
 import "./image_fallbacks.js";
+import "./scrollers.js";

@@ -146,3 +146,10 @@ state.currentId = remembered();
 if (!current()) state.currentId = "";
 show();
 document.documentElement.dataset.listReady = "";
+
+// What is cut off at the end of its column shows on hover.
+document.addEventListener("pointerover", (event) => {
+  const cell = closest(event, ".rows td, .rows tbody th");
+  if (cell && !cell.title && cell.scrollWidth > cell.clientWidth)
+    cell.title = cell.innerText.replace(/\s+/g, " ").trim();
+});
