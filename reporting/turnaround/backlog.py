@@ -1,5 +1,6 @@
 """What waits now, or waited at an earlier moment: how many, how long, who is late and who will be."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,6 +10,7 @@ from django.db.models import Q, QuerySet
 from accounts import access
 from accounts.models import User
 from archive.models import ExceptionStatus, Study, StudyException
+from ledger.errors import Invalid
 from reporting.models import ReadingItem
 
 SOON: Final = timedelta(minutes=30)
@@ -49,19 +51,35 @@ class Exceptions:
 
 def waiting(user: User, seen: datetime, *, modality: str = "", priority: str = "") -> Waiting:
     """The items that waited for their final report at `seen`; what happened later has not happened yet."""
-    rows = waiting_items(user, seen)
-    if modality:
-        rows = rows.filter(modality=modality)
-    if priority:
-        rows = rows.filter(priority=priority)
-    found = list(rows.order_by().values_list("ready_at", "due_at", "hold_reason", "public_id"))
+    return _summed(_rows(user, seen, modality, priority), seen)
+
+
+def waiting_by_priority(
+    user: User, seen: datetime, *, modality: str = "", priority: str = ""
+) -> dict[str, Waiting]:
+    """The same for each priority that something waits with."""
+    found: dict[str, list[_Row]] = {}
+    for row in _rows(user, seen, modality, priority):
+        found.setdefault(row[4], []).append(row)
+    return {name: _summed(rows, seen) for name, rows in found.items()}
+
+
+_Row = tuple[datetime, datetime, str, str, str]
+
+
+def _rows(user: User, seen: datetime, modality: str, priority: str) -> list[_Row]:
+    rows = chosen(waiting_items(user, seen), modality, priority).order_by()
+    return list(rows.values_list("ready_at", "due_at", "hold_reason", "public_id", "priority"))
+
+
+def _summed(found: list[_Row], seen: datetime) -> Waiting:
     first = min(found, default=None, key=lambda row: (row[0], row[3]))
     return Waiting(
         seen=seen,
         count=len(found),
-        held=sum(bool(hold) for _, _, hold, _ in found),
-        past_due=sum(due < seen for _, due, _, _ in found),
-        due_soon=sum(seen <= due < seen + SOON for _, due, _, _ in found),
+        held=sum(bool(row[2]) for row in found),
+        past_due=sum(row[1] < seen for row in found),
+        due_soon=sum(seen <= row[1] < seen + SOON for row in found),
         oldest_id=first[3] if first else "",
         oldest_ready=first[0] if first else None,
     )
@@ -71,6 +89,32 @@ def waiting_items(user: User, seen: datetime) -> QuerySet[ReadingItem]:
     """The user's items that were ready, and neither final nor withdrawn, at `seen`."""
     not_yet = (Q(final_at=None) | Q(final_at__gt=seen)) & (Q(withdrawn_at=None) | Q(withdrawn_at__gt=seen))
     return access.visible(ReadingItem.objects.filter(not_yet, ready_at__lte=seen), user)
+
+
+PARTS: Final[Mapping[str, Callable[[datetime], Q]]] = {
+    "waiting": lambda seen: Q(),
+    "late": lambda seen: Q(due_at__lt=seen),
+    "at_risk": lambda seen: Q(due_at__gte=seen, due_at__lt=seen + SOON),
+    "held": lambda seen: ~Q(hold_reason=""),
+}
+"""What waits now, and the parts of it that the page counts."""
+
+
+def part(
+    user: User, seen: datetime, name: str, *, modality: str = "", priority: str = ""
+) -> QuerySet[ReadingItem]:
+    """The items of one of `PARTS`, the first due first; raises `Invalid` for another name."""
+    if name not in PARTS:
+        raise Invalid(f"{name} is none of {', '.join(PARTS)}", "now")
+    rows = chosen(waiting_items(user, seen), modality, priority)
+    return rows.filter(PARTS[name](seen)).order_by("due_at", "pk")
+
+
+def chosen(rows: QuerySet[ReadingItem], modality: str, priority: str) -> QuerySet[ReadingItem]:
+    """Those of a modality and of a priority, where they are named."""
+    if modality:
+        rows = rows.filter(modality=modality)
+    return rows.filter(priority=priority) if priority else rows
 
 
 def exceptions(user: User, begin: datetime, end: datetime) -> Exceptions:

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet
 
 from accounts import access
 from accounts.models import User
 from ledger import clock, written_dates
 from reporting.models import ReadingItem
+from reporting.reporting_section import TARGETS, ReportingSection
 from reporting.turnaround import backlog, breakdown, orphans, period_figures
 from reporting.turnaround.backlog import Exceptions, Waiting
 from reporting.turnaround.interval_figures import NOTHING, Figures
@@ -18,28 +21,56 @@ from reporting.turnaround.period_figures import BadTime, Group, Measured, Questi
 
 _HOURLY_UP_TO: Final = timedelta(days=2)
 _MOST_DAYS: Final = 400
+_MOST_SHOWN: Final = 6
+"""Rows of what is late and at risk that are shown at once."""
+_READING: Final = "reading"
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A day, or an hour of one, of the chart over time; `hours` is how long a day is where clocks change."""
+    """A day, or an hour of one, of the chart over time; `hours` is how long a day is where clocks change.
+
+    `keys` are those of the group that its figures are of.
+    """
 
     title: str
     figures: Figures
+    keys: Mapping[str, str]
     hours: float = 24
+
+
+@dataclass(frozen=True)
+class PriorityToday:
+    """A priority today: what became ready and how it stands to its target, and what of it waits."""
+
+    priority: str
+    target: timedelta
+    figures: Figures
+    waiting: Waiting
+
+
+@dataclass(frozen=True)
+class Now:
+    """How the reading stands at a moment. `late` and `at_risk` are the first due of those that wait."""
+
+    seen: datetime
+    today: Mapping[str, Figures]
+    waiting: Waiting
+    priorities: Sequence[PriorityToday]
+    late: Sequence[ReadingItem]
+    at_risk: Sequence[ReadingItem]
 
 
 @dataclass(frozen=True)
 class Dashboard:
     """The page's content. `heat[weekday][hour]` and `by` are of the chosen interval.
 
-    `waiting` is of the question's moment; `orphan_counts` are of now.
+    `now` is of the question's moment; `orphan_counts` are of now.
     """
 
     question: Question
     chosen: str
-    today: Mapping[str, Figures]
-    waiting: Waiting
+    now: Now
     exceptions: Exceptions
     intervals: Mapping[str, Figures]
     reads: int
@@ -55,31 +86,52 @@ class Dashboard:
     priorities: Sequence[str]
 
 
+def standing_at(user: User, seen: datetime, zone: ZoneInfo, modality: str = "", priority: str = "") -> Now:
+    """What is late, at risk, and done against its target today, for a glance."""
+    midnight = breakdown.midnight(seen.astimezone(zone).date(), zone)
+    end = seen + timedelta(milliseconds=1)
+    asked = Question(midnight, end, seen, (HEADLINE, _READING), modality=modality, priority=priority)
+    today = Measured(user, asked)
+    only = {"modality": modality, "priority": priority}
+    waiting = backlog.waiting_by_priority(user, seen, **only)
+    done = {group.titles[0]: group.intervals[_READING] for group in today.groups([_READING], ["priority"])}
+    section = ReportingSection.current()
+    return Now(
+        seen=seen,
+        today={name: today.figures(name) for name in (HEADLINE, _READING)},
+        waiting=backlog.waiting(user, seen, **only),
+        priorities=[
+            PriorityToday(
+                name, section.target(name), done.get(name, NOTHING), waiting.get(name) or _none(seen)
+            )
+            for name in TARGETS
+            if name in done or name in waiting
+        ],
+        late=_shown(backlog.part(user, seen, "late", **only)),
+        at_risk=_shown(backlog.part(user, seen, "at_risk", **only)),
+    )
+
+
+def _none(seen: datetime) -> Waiting:
+    return Waiting(seen, 0, 0, 0, 0)
+
+
+def _shown(rows: QuerySet[ReadingItem]) -> list[ReadingItem]:
+    return list(rows.select_related("lease__holder")[:_MOST_SHOWN])
+
+
 def dashboard(user: User, question: Question, chosen: str, zone: ZoneInfo) -> Dashboard:
     """Measure the period and today; raises `Invalid` for a question that has no answer."""
     replace(question, intervals=(chosen,)).check()
     measured = Measured(user, question)
     seen = question.seen
-    midnight = breakdown.midnight(seen.astimezone(zone).date(), zone)
-    today = Measured(
-        user,
-        Question(
-            midnight,
-            seen + timedelta(milliseconds=1),
-            seen,
-            (HEADLINE, "reading"),
-            modality=question.modality,
-            priority=question.priority,
-        ),
-    )
     by_hour = question.end - question.begin <= _HOURLY_UP_TO
     groups = ["modality", "priority", "reader"] + ["facility"] * (user.facilities.count() > 1)
     quartiles = measured.quartiles([chosen])
     return Dashboard(
         question=question,
         chosen=chosen,
-        today={name: today.figures(name) for name in (HEADLINE, "reading")},
-        waiting=backlog.waiting(user, seen, modality=question.modality, priority=question.priority),
+        now=standing_at(user, seen, zone, question.modality, question.priority),
         exceptions=backlog.exceptions(user, question.begin, min(question.end, seen)),
         intervals={name: measured.figures(name) for name in question.intervals},
         reads=measured.reads(),
@@ -108,14 +160,18 @@ def _over_time(
     if not by_hour:
         return [_day(day, found.get((day.isoformat(),), NOTHING), zone) for day in days]
     return [
-        Slot(f"{written_dates.day(day)} {hour:02d}:00", found.get((day.isoformat(), f"{hour:02d}"), NOTHING))
+        Slot(
+            f"{written_dates.day(day)} {hour:02d}:00",
+            found.get((day.isoformat(), f"{hour:02d}"), NOTHING),
+            {"day": day.isoformat(), "hour": str(hour)},
+        )
         for day in days
         for hour in range(24)
     ]
 
 
 def _day(day: date, figures: Figures, zone: ZoneInfo) -> Slot:
-    return Slot(written_dates.weekday(day), figures, breakdown.day_hours(day, zone))
+    return Slot(written_dates.weekday(day), figures, {"day": day.isoformat()}, breakdown.day_hours(day, zone))
 
 
 def _heat(measured: Measured, chosen: str) -> list[list[Figures]]:

@@ -172,6 +172,10 @@ class Measured:
                 found[name] = spread
         return found
 
+    def targets(self, name: str) -> Any:
+        """How long each observation of an interval may take, in milliseconds; None where it has no target."""
+        return self._target(name, *self.seen[name])
+
     def _target(self, name: str, rows: Rows, seen: Observations) -> Any:
         if name not in _WITH_TARGET or self.question.view == "period":
             return None

@@ -51,6 +51,8 @@ def paths(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         "report": f"/reading/{report['reading_item']}",
         "transcription": "/transcription",
         "turnaround": "/turnaround",
+        "turnaround wall": "/turnaround/wall",
+        "turnaround studies": "/turnaround/studies?interval=rtat_r",
         "quality": "/quality",
         "messages": "/messages",
         "message": f"/messages/{message['id']}",
@@ -117,7 +119,7 @@ def test_what_is_cut_off_shows_on_hover(system: System, browser: Browser, paths:
 
 
 def lines(page: Page) -> list[str]:
-    """Rows of lists that take more than a line, or are wider than their frame; where narrow, acts out of view."""
+    """Rows of lists of more than a line, or that stick out of their frame; where narrow, acts out of view."""
     found: list[str] = page.evaluate(
         """() => {
           const wrong = [];

@@ -51,9 +51,12 @@ def tables() -> Iterator[tuple[str, Table]]:
 
 def test_a_row_has_a_cell_for_each_head() -> None:
     text = shown(TABLE)
-    assert '<tr id="row-1">' in text and '<table class="list" data-list>' in text
-    assert '<td class="nowrap" title="of &lt;i&gt;"><b>&lt;i&gt;</b></td>' in text
-    assert '<th scope="col" class="number">Size</th>' in text and '<td class="number">3</td>' in text
+    assert '<tr id="row-1">' in text and '<table class="list rows" data-list>' in text
+    assert '<td data-title="Name" class="nowrap" title="of &lt;i&gt;"><b>&lt;i&gt;</b></td>' in text
+    assert (
+        '<th scope="col" class="number">Size</th>' in text
+        and '<td data-title="Size" class="number">3</td>' in text
+    )
     assert '<span class="hidden">Actions</span>' in text
     assert text.count("<th ") == text.count("<td") == 4
 
@@ -62,7 +65,7 @@ def test_a_column_more_is_one_entry() -> None:
     wider = replace(TABLE, columns=(*TABLE.columns, Column("age", "Age", "born", "{{ row.id }} y")))
     text = shown(wider, "sort=age")
     assert re.search(r'<th scope="col" aria-sort="ascending"><a href="/list\?sort=-age">Age</a></th>', text)
-    assert "<td>1 y</td>" in text
+    assert '<td data-title="Age">1 y</td>' in text
     assert wider.order_by("-age") == "-born"
     assert "Age" not in shown(wider.without("age")) and "1 y" not in shown(wider.without("age"))
 

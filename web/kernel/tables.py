@@ -22,7 +22,7 @@ class Column:
 
     `key` is what the URL's `sort` calls the column, `order_by` what the rows are then ordered by; a column
     without it sorts nothing. `cell` and `tip`, the words on hover, are templates of `row`: texts, or names.
-    Columns with a `share`, from 1 to 6, divide what the others leave of the width, and are cut off at its end.
+    Columns with a `share`, from 1 to 6, divide the width that the others leave, and are cut off at its end.
     """
 
     key: str
@@ -53,7 +53,7 @@ class Column:
         tip = f' title="{self.tip}"' if self.tip else ""
         tag, scope = ("th", ' scope="row"') if self.is_row_head else ("td", "")
         head = "" if self.is_title_hidden or self.is_row_head else f' data-title="{self.title}"'
-        return f"<{tag}{scope}{css}{tip}{head}>{_source(self.cell)}</{tag}>"
+        return f"<{tag}{scope}{head}{css}{tip}>{_source(self.cell)}</{tag}>"
 
 
 def _source(cell: str) -> str:

@@ -11,7 +11,7 @@ from web.pages.quality import reject_rates
 from web.pages.reading import prior_report, reading_actions, reading_worklist, report_editor, report_versions
 from web.pages.stations import station, station_list
 from web.pages.transcription import transcription_editor, transcription_queue
-from web.pages.turnaround import turnaround_page
+from web.pages.turnaround import turnaround_page, turnaround_studies, wall
 from web.pages.worklist import order_entry, technologist_worklist
 
 urlpatterns = [
@@ -46,6 +46,9 @@ urlpatterns = [
     path("transcription/next", transcription_queue.next_dictation, name="transcription-next"),
     path("transcription/<str:key>", transcription_editor.dictation, name="dictation"),
     path("turnaround", turnaround_page.turnaround, name="turnaround"),
+    path("turnaround/wall", wall.wall, name="turnaround-wall"),
+    path("turnaround/studies", turnaround_studies.studies, name="turnaround-studies"),
+    path("turnaround/studies.csv", turnaround_studies.table, name="turnaround-studies-csv"),
     path("turnaround.csv", turnaround_page.table, name="turnaround-csv"),
     path("quality", reject_rates.rejects, name="quality"),
     path("quality.csv", reject_rates.table, name="quality-csv"),

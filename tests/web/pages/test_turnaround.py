@@ -17,6 +17,7 @@ from tests.reporting.turnaround import truth
 from tests.reporting.turnaround.conftest import store
 from tests.web.markup import read
 from web.pages.turnaround import figure_formats
+from worklist.models import AssigningAuthority, Patient
 
 pytestmark = pytest.mark.django_db
 MONTH = "from=2026-03-01&to=2026-03-31&as_of=2026-04-01"
@@ -204,3 +205,69 @@ def test_lengths_are_written_in_two_units(seconds: float, words: str) -> None:
 def test_no_cell_is_a_formula(value: Any, cell: str) -> None:
     assert figure_formats.harmless(value) == cell
     assert not re.match(r"[=+\-@]", cell)
+
+
+# The studies behind the numbers, and the display on the wall
+
+
+def test_every_number_opens_as_many_studies_as_it_counts(client: Client, facility: Facility) -> None:
+    """Each link of each table, of the tiles and of the hours of the week, in pages and as CSV."""
+    fill(facility, count=24)
+    now = timezone.now()
+    waits = [
+        {"completed": now - timedelta(minutes=50), "ready": now - timedelta(minutes=40 - n)} for n in range(3)
+    ]
+    store(facility, [truth.Study(n, "MR", one) for n, one in enumerate(waits, 100)], due_at=now)
+    for query in (MONTH, f"{MONTH}&view=period&interval=queue", "", "period=today&interval=reading"):
+        links = re.findall(r'href="(/turnaround/studies[?][^"]*)"[^>]*>(\d+)</a>', page(client, query))
+        assert links
+        for path, number in dict(links).items():
+            path = path.replace("&amp;", "&")
+            response = client.get(path)
+            assert response.status_code == 200, path
+            shown = re.search(r'<span class="count">(\d+)', read(response))
+            assert shown and shown[1] == number, (path, number)
+            lines = b"".join(client.get(path.replace("studies?", "studies.csv?"))).decode().splitlines()
+            assert len(lines) - 1 == int(number), path
+
+
+def test_a_percentile_opens_those_that_took_as_long(client: Client, facility: Facility) -> None:
+    fill(facility)
+    paths = set(re.findall(r'href="([^"]*interval=rtat_r[^"]*&amp;least=1620)"', page(client)))
+    assert paths
+    for path in paths:
+        text = read(client.get(path.replace("&amp;", "&")))
+        assert "27 min or longer" in text and '<span class="count">4 ' in text
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["interval=x", "", "now=x", "interval=queue&state=x", "interval=queue&least=-1", "interval=queue&from=x"],
+)
+def test_studies_of_no_figure_are_refused(client: Client, query: str) -> None:
+    assert client.get(f"/turnaround/studies?{query}").status_code == 422
+    assert client.get(f"/turnaround/studies.csv?{query}").status_code == 422
+
+
+def test_nobody_lists_another_readers_studies_where_names_are_hidden(
+    client: Client, facility: Facility
+) -> None:
+    other = User.objects.create_user("otto", roles=["radiologist"])
+    assert client.get(f"/turnaround/studies?interval=queue&reader={other.pk}").status_code == 422
+    assert client.get("/turnaround/studies?interval=queue&reader=0").status_code == 200
+
+
+def test_the_wall_names_nobody(client: Client, facility: Facility) -> None:
+    now = timezone.now()
+    study = truth.Study(
+        1, "CT", {"completed": now - timedelta(minutes=50), "ready": now - timedelta(minutes=40)}
+    )
+    authority = AssigningAuthority.objects.create(namespace="WALL")
+    patient = Patient.objects.create(facility=facility, authority=authority, value="P77", name="Kurz^Lina")
+    store(facility, [study], due_at=now - timedelta(minutes=1), description="CT head", patient=patient)
+    text = read(client.get("/turnaround/wall"))
+    assert "CT head" in text and " late</span>" in text and 'data-live="30"' in text
+    assert "Kurz" not in text and "P77" not in text and ReadingItem.objects.get().public_id not in text
+    typist = User.objects.create_user("tilda", roles=["transcriptionist"])
+    client.force_login(typist)
+    assert client.get("/turnaround/wall").status_code == 403

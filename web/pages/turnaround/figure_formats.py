@@ -11,11 +11,15 @@ HEADINGS: Final = ("p50", "p90", "p95")
 
 @dataclass(frozen=True)
 class Cell:
-    """A time: `text` for people, `value` in seconds for charts, `title` with its confidence limits."""
+    """A time: `text` for people, `value` in seconds for charts, `title` with its confidence limits.
+
+    `seconds` are the value as it was calculated, None where there is none.
+    """
 
     text: str
     value: str = ""
     title: str = ""
+    seconds: float | None = None
 
 
 TOO_FEW: Final = Cell("–", title="fewer than 20: no percentile is told")
@@ -44,7 +48,7 @@ def cell(quantile: Quantile | None) -> Cell:
     title = f"95 % confidence: {low} to {high}"
     if quantile.value is None:
         return Cell(f"> {duration(quantile.longest)}", title=f"not reached; {title}")
-    return Cell(duration(quantile.value), f"{quantile.value:.0f}", title)
+    return Cell(duration(quantile.value), f"{quantile.value:.0f}", title, quantile.value)
 
 
 def _limit(value: float | None, quantile: Quantile) -> str:

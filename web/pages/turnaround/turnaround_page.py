@@ -2,10 +2,9 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -14,22 +13,21 @@ from django.views.decorators.http import require_safe
 
 from ledger import written_dates
 from ledger.errors import Invalid
-from reporting.turnaround import breakdown, orphans, period_figures
+from reporting.models import ReadingItem
+from reporting.turnaround import backlog, breakdown, orphans, period_figures
 from reporting.turnaround.backlog import Exceptions
-from reporting.turnaround.dashboard import Dashboard, dashboard
+from reporting.turnaround.dashboard import Dashboard, Now, PriorityToday, dashboard
 from reporting.turnaround.interval_figures import Figures
 from reporting.turnaround.intervals import HEADLINE, INTERVALS
-from reporting.turnaround.period_figures import Question
 from web.kernel import layout
-from web.kernel.list_filters import Chip, chip, text_of
+from web.kernel.list_filters import Chip, chip
 from web.kernel.paging import Cut, number_of
 from web.kernel.turnaround_question import asked
-from web.pages.turnaround import figure_formats
+from web.pages.turnaround import figure_formats, figure_links
+from web.pages.turnaround.asked_period import PERIODS, asked_of
 from web.pages.turnaround.orphan_columns import ORPHANS
-from worklist.patients import typed_dates
+from web.templatetags.pages import priority_words, with_modality
 
-PERIODS: Final = {"today": ("Today", 0), "7d": ("7 days", 6), "30d": ("30 days", 29), "90d": ("90 days", 89)}
-_PARAMETERS: Final = ("from", "to", "as_of", "view", "modality", "priority")
 _BY: Final = {"modality": "Modality", "priority": "Priority", "reader": "Reader", "facility": "Site"}
 _ROWS: Final = 20
 """Rows of a list of orphans."""
@@ -42,7 +40,7 @@ def turnaround(request: HttpRequest) -> HttpResponse:
     """The page. What can't be read in the URL is told, and the usual period is shown instead."""
     user, zone = layout.user_of(request), layout.zone_of(request)
     try:
-        question, problem = _asked(request, zone), ""
+        question, problem = asked_of(request, zone), ""
     except Invalid as error:
         question, problem = asked({}, zone, timezone.now()), error.text
     chosen = request.GET.get("interval", HEADLINE)
@@ -54,15 +52,21 @@ def turnaround(request: HttpRequest) -> HttpResponse:
         "board": content,
         "chosen": INTERVALS[chosen],
         "chips": _chips(request, content),
-        "tiles": _tiles(content),
-        "intervals": [_interval(content, name) for name in content.intervals],
+        "tiles": _tiles(request, content),
+        "priorities": _priorities(request, content.now),
+        "pressing": _pressing(request, content.now),
+        "intervals": [_interval(request, content, name) for name in content.intervals],
         "over_time": [
-            figure_formats.row(slot.title, slot.figures, hours=_hours(slot)) for slot in content.over_time
+            figure_links.with_links(
+                figure_formats.row(slot.title, slot.figures, hours=_hours(slot)),
+                figure_links.to_studies(request, interval=chosen, **slot.keys),
+            )
+            for slot in content.over_time
         ],
-        "heat": _heat(content),
+        "heat": _heat(request, content),
         "has_medians": _has_medians(content),
         "hours": range(24),
-        "by": [_by(content, name) for name in content.by],
+        "by": [_by(request, content, name) for name in content.by],
         "quartiles": [figure_formats.duration(one) for one in content.quartiles or ()],
         "orphans": _orphans(request, content),
         "bad_times": [
@@ -84,7 +88,7 @@ def table(request: HttpRequest) -> HttpResponse:
     """The figures as CSV: of each interval in all and, by `group_by`, of each group."""
     user, zone = layout.user_of(request), layout.zone_of(request)
     try:
-        found = period_figures.report(user, _asked(request, zone, request.GET.get("group_by", "")))
+        found = period_figures.report(user, asked_of(request, zone, request.GET.get("group_by", "")))
     except Invalid as error:
         return layout.refuse(
             request, 422, "These figures can't be calculated", error.text, reverse("turnaround")
@@ -106,50 +110,33 @@ def table(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _asked(request: HttpRequest, zone: ZoneInfo, group_by: str = "") -> Question:
-    """The question that the URL asks; `period` is short for a `from`."""
-    given = {name: text for name in _PARAMETERS if (text := text_of(request.GET, name, 100))}
-    now = timezone.now()
-    period = request.GET.get("period", "")
-    if period in PERIODS and "from" not in given:
-        seen = asked({"as_of": given.get("as_of", "")}, zone, now).seen
-        first = seen.astimezone(zone).date() - timedelta(days=PERIODS[period][1])
-        given["from"] = breakdown.midnight(first, zone).isoformat()
-    for name in ("from", "to"):
-        if day := typed_dates.day(given.get(name, "")):
-            # A person's last day is part of the period.
-            given[name] = (day if name == "from" else _day_after(day)).isoformat()
-    return asked({**given, "group_by": group_by}, zone, now)
-
-
-def _day_after(day: date) -> date:
-    return day + timedelta(days=1) if day < date.max else day
-
-
 # Parts of the page
 
 
-def _tiles(content: Dashboard) -> list[dict[str, Any]]:
-    waiting, exceptions, today = content.waiting, content.exceptions, content.today
+def _tiles(request: HttpRequest, content: Dashboard) -> list[dict[str, Any]]:
+    waiting, exceptions, today = content.now.waiting, content.exceptions, content.now.today
     in_time = today["reading"]
     oldest = waiting.oldest.total_seconds() if waiting.oldest else None
     return [
         {
-            "title": "Completed → final today",
-            "cells": [figure_formats.cell(today[HEADLINE].gross.get(name)) for name in ("p50", "p90")],
-            "note": _n(today[HEADLINE]),
+            "title": "Late now",
+            "big": waiting.past_due,
+            "note": "past due, not final",
+            "url": _now(request, "late"),
+            "tone": "overdue" if waiting.past_due else "",
+            "shape": "▲" if waiting.past_due else "",
         },
         {
-            "title": "Final in time today",
-            "big": figure_formats.percent(in_time.within) or "–",
-            "share": in_time.within,
-            "note": f"of {in_time.n}, by each one's target",
+            "title": "At risk",
+            "big": waiting.due_soon,
+            "note": "due within 30 min",
+            "url": _now(request, "at_risk"),
         },
         {
             "title": "Waiting now",
             "big": waiting.count,
             "note": f"{waiting.held} on hold",
-            "url": reverse("reading"),
+            "url": _now(request, "waiting"),
         },
         {
             "title": "Oldest",
@@ -158,14 +145,18 @@ def _tiles(content: Dashboard) -> list[dict[str, Any]]:
             "url": _url("item", waiting.oldest_id) if waiting.oldest_id else "",
         },
         {
-            "title": "Past due",
-            "big": waiting.past_due,
-            "note": "not final",
-            "url": f"{reverse('reading')}?overdue=1",
-            "tone": "overdue" if waiting.past_due else "",
-            "shape": "▲" if waiting.past_due else "",
+            "title": "Final in time today",
+            "big": figure_formats.percent(in_time.within) or "–",
+            "share": in_time.within,
+            "note": f"of {in_time.n}, by each one's target",
+            "url": _today(request, "reading"),
         },
-        {"title": "Due within 30 min", "big": waiting.due_soon, "note": "at risk"},
+        {
+            "title": "Completed → final today",
+            "cells": [figure_formats.cell(today[HEADLINE].gross.get(name)) for name in ("p50", "p90")],
+            "note": _n(today[HEADLINE]),
+            "url": _today(request, HEADLINE),
+        },
         {
             "title": "Exceptions",
             "big": _rate(exceptions),
@@ -173,6 +164,76 @@ def _tiles(content: Dashboard) -> list[dict[str, Any]]:
             "url": reverse("exceptions"),
         },
     ]
+
+
+def _now(request: HttpRequest, name: str, **values: str) -> str:
+    return figure_links.to_studies(request, now=name, **values)
+
+
+def _today(request: HttpRequest, interval: str, **values: str) -> str:
+    """What began today, whatever period the rest of the page shows."""
+    only = {"period": "today", "from": "", "to": "", "view": "", "interval": interval}
+    return figure_links.to_studies(request, **{**only, **values})
+
+
+def _priorities(request: HttpRequest, now: Now) -> list[dict[str, Any]]:
+    """Today against target, a row for each priority."""
+    return [
+        {
+            **priority_row(one),
+            "urls": {
+                "n": _today(request, "reading", priority=one.priority),
+                "done": _today(request, "reading", priority=one.priority, state="done"),
+                "late_done": _today(request, "reading", priority=one.priority, state="late"),
+                **{name: _now(request, name, priority=one.priority) for name in backlog.PARTS},
+            },
+        }
+        for one in now.priorities
+    ]
+
+
+def priority_row(one: PriorityToday) -> dict[str, Any]:
+    """A priority's numbers of today."""
+    return {
+        "priority": one.priority,
+        "target": figure_formats.duration(one.target.total_seconds()),
+        "figures": one.figures,
+        "within": figure_formats.percent(one.figures.within),
+        "share": one.figures.within,
+        "waiting": one.waiting,
+    }
+
+
+def _pressing(request: HttpRequest, now: Now) -> list[dict[str, Any]]:
+    """What is late, and what will be: the first due of each, and where all are."""
+    parts = (("late", now.late, now.waiting.past_due), ("at_risk", now.at_risk, now.waiting.due_soon))
+    titles = {"late": "Late now", "at_risk": "At risk"}
+    return [
+        {
+            "key": name,
+            "title": titles[name],
+            "count": count,
+            "url": _now(request, name),
+            "rows": [pressing_row(item, now.seen) for item in items],
+        }
+        for name, items, count in parts
+    ]
+
+
+def pressing_row(item: ReadingItem, seen: datetime) -> dict[str, Any]:
+    """An item by what it is, how late it is and who has it; not whose."""
+    lease = getattr(item, "lease", None)
+    late = (seen - item.due_at).total_seconds()
+    words = figure_formats.duration(abs(late))
+    return {
+        "url": _url("item", item.public_id),
+        "priority": item.priority,
+        "words": with_modality(item.description, [item.modality]),
+        "is_late": late > 0,
+        "late": f"{words} late" if late > 0 else f"due in {words}",
+        "hold": item.hold_reason,
+        "who": str(lease.holder) if lease and lease.holder and lease.until > seen else "",
+    }
 
 
 def _rate(exceptions: Exceptions) -> str:
@@ -186,13 +247,19 @@ def _n(figures: Figures) -> str:
     return f"n = {figures.n}: {figures.done} done, {figures.waiting} waiting, {figures.withdrawn} withdrawn"
 
 
-def _interval(content: Dashboard, name: str) -> dict[str, Any]:
-    return figure_formats.row(INTERVALS[name].title, content.intervals[name], interval=INTERVALS[name])
+def _interval(request: HttpRequest, content: Dashboard, name: str) -> dict[str, Any]:
+    row = figure_formats.row(INTERVALS[name].title, content.intervals[name], interval=INTERVALS[name])
+    return figure_links.with_links(row, figure_links.to_studies(request, interval=name))
 
 
-def _by(content: Dashboard, name: str) -> dict[str, Any]:
+def _by(request: HttpRequest, content: Dashboard, name: str) -> dict[str, Any]:
     rows = [
-        figure_formats.row(group.titles[0] or "not known", group.intervals[content.chosen], reads=group.reads)
+        figure_links.with_links(
+            figure_formats.row(
+                group.titles[0] or "not known", group.intervals[content.chosen], reads=group.reads
+            ),
+            figure_links.to_studies(request, interval=content.chosen, **{name: str(group.keys[0])}),
+        )
         for group in content.by[name]
     ]
     return {"key": name, "title": _BY[name], "rows": rows}
@@ -202,7 +269,7 @@ def _hours(slot: Any) -> str:
     return "" if slot.hours == 24 else f"{slot.hours:g} h"
 
 
-def _heat(content: Dashboard) -> list[dict[str, Any]]:
+def _heat(request: HttpRequest, content: Dashboard) -> list[dict[str, Any]]:
     """A row for each weekday; a cell's level says how its value stands to the greatest one.
 
     The value is the median; where no cell has the 20 that one takes, how many began.
@@ -213,17 +280,20 @@ def _heat(content: Dashboard) -> list[dict[str, Any]]:
     most = max((value for row in values for value in row if value), default=0)
     return [
         {
-            "title": title,
+            "title": breakdown.WEEKDAYS[weekday],
             "cells": [
                 {
                     "n": figures.n,
+                    "url": figure_links.to_studies(
+                        request, interval=content.chosen, weekday=str(weekday), hour=str(hour)
+                    ),
                     "cell": figure_formats.cell(figures.gross.get("p50")),
                     "level": max(1, round(_LEVELS * value / most)) if value is not None and most else 0,
                 }
-                for figures, value in zip(row, valued, strict=True)
+                for hour, (figures, value) in enumerate(zip(row, valued, strict=True))
             ],
         }
-        for title, row, valued in zip(breakdown.WEEKDAYS, content.heat, values, strict=True)
+        for weekday, (row, valued) in enumerate(zip(content.heat, values, strict=True))
     ]
 
 
@@ -290,7 +360,7 @@ def _chips(request: HttpRequest, content: Dashboard) -> list[tuple[str, list[Chi
             ],
         ),
         ("Modality", _choices(request, "modality", content.modalities, question.modality)),
-        ("Priority", _choices(request, "priority", content.priorities, question.priority)),
+        ("Priority", _choices(request, "priority", content.priorities, question.priority, priority_words)),
         (
             "Count",
             [
@@ -301,6 +371,12 @@ def _chips(request: HttpRequest, content: Dashboard) -> list[tuple[str, list[Chi
     ]
 
 
-def _choices(request: HttpRequest, name: str, values: Sequence[str], chosen: str) -> list[Chip]:
+def _choices(
+    request: HttpRequest,
+    name: str,
+    values: Sequence[str],
+    chosen: str,
+    words: Callable[[str], str] = lambda value: value,
+) -> list[Chip]:
     found = [chip(request, "all", not chosen, {name: ""})]
-    return found + [chip(request, value, value == chosen, {name: value}) for value in values]
+    return found + [chip(request, words(value), value == chosen, {name: value}) for value in values]
