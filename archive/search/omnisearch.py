@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from accounts import access
@@ -59,6 +59,8 @@ def _ways(text: str) -> Iterator[tuple[str, _Way]]:
     yield "birth date", _by_birth_date
     yield "name", _by_name
     yield "other identifier of a patient", _by_other_identifier
+    if len(text) >= patient_search.SHORTEST_PART and any(letter.isdigit() for letter in text):
+        yield "part of an identifier", _by_part_of_identifier
     yield "part of a name", _by_part_of_name
 
 
@@ -125,6 +127,28 @@ def _by_name(text: str, user: Any, found: Found) -> None:
 def _by_other_identifier(text: str, user: Any, found: Found) -> None:
     if not found.count:
         found.patients = _patients(user, patient_search.by_other_identifier(text))
+
+
+def _by_part_of_identifier(text: str, user: Any, found: Found) -> None:
+    """What lies inside an identifier, an accession number or a number of an order; of the newest of each."""
+    if found.count:
+        return
+    found.patients = _patients(user, patient_search.by_part_of_identifier(text))
+    orders = _keys_with(Order, "accession_number", "pk", text)
+    orders |= _keys_with(OrderNumber, "value", "order", text)
+    orders |= _keys_with(RequestedProcedure, "accession_number", "order", text)
+    orders |= _keys_with(RequestedProcedure, "requested_procedure_id", "order", text)
+    orders |= _keys_with(ScheduledProcedureStep, "scheduled_procedure_step_id", "procedure__order", text)
+    found.orders = _orders(user, orders)
+    if access.can(user, "study.view"):
+        rows = patient_search.newest_with(study_search.studies(user=user), "accession_number", text)
+        of_orders = Study.objects.filter(procedures__order__in=[order.pk for order in found.orders])
+        found.studies = list(rows.exclude(pk__in=of_orders.values("pk"))[:MOST])
+
+
+def _keys_with(model: type[Model], column: str, key: str, text: str) -> set[int]:
+    rows = patient_search.newest_with(model._default_manager.all(), column, text)
+    return set(rows.order_by("-pk").values_list(key, flat=True)[:MOST])
 
 
 def _by_part_of_name(text: str, user: Any, found: Found) -> None:

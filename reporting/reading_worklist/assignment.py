@@ -25,6 +25,7 @@ from reporting import reporting_events
 from reporting.errors import StateConflict
 from reporting.models import HoldReason, ReadingItem, ReadingLease, Skip
 from reporting.reading_worklist import authorship, reading_items, reading_status
+from worklist.patients import person_names
 
 LEASE: Final = timedelta(seconds=120)
 PARKED: Final = timedelta(minutes=30)
@@ -417,6 +418,7 @@ def _matches(text: str) -> Q:
     key = text.casefold().strip()
     return (
         Q(patient__name_key__contains=key)
+        | Q(patient__bare_key__contains=person_names.bare(key))
         | Q(patient__value=text.strip())
         | Q(description__icontains=text.strip())
         | Q(studies__accession_number=text.strip())

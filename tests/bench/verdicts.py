@@ -107,6 +107,7 @@ def fill(count: int) -> None:
                 value=f"P{n:07}",
                 name=name_of(n),
                 name_key=person_names.keys(name_of(n))[0],
+                bare_key=person_names.bare(person_names.keys(name_of(n))[0]),
                 birth_date=born(n),
                 sex="F",
             )

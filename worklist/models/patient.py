@@ -74,6 +74,9 @@ class Patient(PublicModel):
     allergies = models.CharField(max_length=1000, blank=True)
     other_identifiers = models.JSONField(default=list, blank=True)
     name_key = models.CharField(max_length=320, blank=True, db_index=True, help_text="alphabetic, folded")
+    bare_key = models.CharField(
+        max_length=320, blank=True, db_index=True, help_text="alphabetic, folded, without accents"
+    )
     ideographic_key = models.CharField(max_length=320, blank=True, db_index=True)
     phonetic_key = models.CharField(max_length=320, blank=True, db_index=True)
     stamps = models.JSONField(default=dict, blank=True)

@@ -6,7 +6,7 @@ shown under follows from the set of links alone. Nothing here knows a database.
 
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from ledger import stamps
 from ledger.events import Entry
@@ -19,6 +19,7 @@ from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
 from worklist.patients.patient_records import LinkRecord, PatientRecord, VisitRecord
 from worklist.provenance import Provenance
 
+_LONGEST_KEY: Final = 320
 RecordKey = tuple[int, str]
 """What names a record: the key of its authority, and the value."""
 
@@ -168,6 +169,7 @@ class PatientIndex:
         if "name" in changed:
             keys = person_names.keys(record.name)
             record.name_key, record.ideographic_key, record.phonetic_key = keys
+            record.bare_key = person_names.bare(record.name_key)[:_LONGEST_KEY]
         if changed:
             about = [("patient", record.public_id)]
             self.entries.append(

@@ -35,6 +35,7 @@ class PatientRecord:
     allergies: str = ""
     other_identifiers: list[dict[str, Any]] = field(default_factory=list)
     name_key: str = ""
+    bare_key: str = ""
     ideographic_key: str = ""
     phonetic_key: str = ""
     stamps: Stamps = field(default_factory=dict)

@@ -1,15 +1,16 @@
 """Find patients as people ask for them: by an identifier, a birth date, a name in any script and spelling.
 
 Name keys are folded but keep their umlauts, so a name is asked for under each spelling that it may be kept
-under. Every spelling is looked up by its beginning, which an index serves; only what nobody is found by is
-then looked for inside all names.
+under, and under each without its accents. Each spelling is looked up by its beginning, which an index serves;
+only what nobody is found by is then looked for inside all names, and inside the identifiers of the newest
+records.
 """
 
 import itertools
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 from django.db.models import Q, QuerySet, TextField
@@ -22,6 +23,9 @@ from worklist.patients.person_names import PATIENT_KEYS
 _UMLAUTS: Final = (("ae", "ä"), ("oe", "ö"), ("ue", "ü"), ("a", "ä"), ("o", "ö"), ("u", "ü"))
 _MOST_SPELLINGS: Final = 96
 _MOST_PLACES: Final = 4
+MOST_READ: Final = 250_000
+SHORTEST_PART: Final = 4
+"""Characters of an identifier by which it is looked for; fewer would find half of all."""
 _Place = tuple[int, str, str]
 """Where in a text something is written that may be an umlaut: the place, what is written, the umlaut."""
 _LAST: Final = "\U0010ffff"
@@ -47,6 +51,20 @@ def by_other_identifier(value: str) -> QuerySet[Patient]:
     return _shown(rows.filter(as_text__contains=f'"value": {json.dumps(value)}'))
 
 
+def by_part_of_identifier(text: str) -> QuerySet[Patient]:
+    """The records that show of whom an identifier holds `text`; of the newest records only."""
+    return _shown(newest_with(Patient.objects.all(), "value", text))
+
+
+def newest_with(rows: QuerySet[Any], column: str, text: str) -> QuerySet[Any]:
+    """Those of the newest `MOST_READ` rows whose `column` holds `text`, whatever its case.
+
+    No index serves what lies inside a text, so the rows that are read have a bound.
+    """
+    newest = rows.model._default_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
+    return rows.filter(pk__gt=newest - MOST_READ, **{f"{column}__icontains": text})
+
+
 def by_birth_date(days: Sequence[str]) -> QuerySet[Patient]:
     """The records that show of those who were born on one of `days`, each YYYYMMDD."""
     return Patient.objects.filter(birth_date__in=days, survivor=None)
@@ -58,6 +76,8 @@ def by_name(text: str) -> QuerySet[Patient]:
     for key in spellings(text):
         for column in _columns(key):
             condition |= _begins(column, key)
+    for key in _bare(spellings(text)):
+        condition |= _begins("bare_key", key)
     return Patient.objects.filter(condition, survivor=None)
 
 
@@ -67,6 +87,8 @@ def by_part_of_name(text: str) -> QuerySet[Patient]:
     for key in {spelling.rstrip("^") for spelling in spellings(text)}:
         for column in _columns(key):
             condition |= Q(**{f"{column}__contains": key})
+    for key in _bare(spellings(text)):
+        condition |= Q(bare_key__contains=key.rstrip("^"))
     return Patient.objects.filter(condition, survivor=None)
 
 
@@ -161,6 +183,11 @@ def _shift(letter: str, first: str, last: str, by: int) -> str:
 
 def _is_cjk(letter: str) -> bool:
     return "\u3040" <= letter <= "\u30ff" or "\u3400" <= letter <= "\u9fff" or "\uac00" <= letter <= "\ud7a3"
+
+
+def _bare(keys: Iterable[str]) -> list[str]:
+    """The same without accents, each once; those in other scripts have no such key."""
+    return list(dict.fromkeys(bare for key in keys if (bare := person_names.bare(key)).strip("^ ")))
 
 
 def _columns(key: str) -> Sequence[str]:

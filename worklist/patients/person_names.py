@@ -12,12 +12,25 @@ from ledger import wildcards
 
 PATIENT_KEYS: Final = ("name_key", "ideographic_key", "phonetic_key")
 """The columns of `Patient` that hold the folded groups of its name."""
+_BARE: Final = str.maketrans(
+    {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
+    | {"ħ": "h", "ŧ": "t", "ŋ": "n", "ĸ": "k", "ŀ": "l", "’": "'", "ʼ": "'"}
+)
+"""Letters that no accent makes, so that Unicode takes none apart (NFKD)."""
 
 
 def fold(text: str) -> str:
     """Casefold and normalise a component group; trailing empty components do not count."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return "^".join(part.strip() for part in folded.split("^")).rstrip("^ ")
+
+
+def bare(text: str) -> str:
+    """A folded group without accents, strokes or ligatures: "łukasz sørensen" is "lukasz sorensen"."""
+    plain = "".join(
+        letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter)
+    )
+    return unicodedata.normalize("NFC", plain.translate(_BARE))
 
 
 def keys(name: str) -> tuple[str, str, str]:

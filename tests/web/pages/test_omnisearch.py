@@ -10,7 +10,7 @@ from accounts.models import Facility, Role, User
 from ledger.models import AuditEvent
 from tests.web.markup import read
 from tests.web.pages.world import make_study, person, place_order, register, signed_in
-from worklist.models import Patient, RequestedProcedure
+from worklist.models import Order, Patient, RequestedProcedure
 from worklist.patients import identity, patient_search
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
@@ -48,6 +48,11 @@ def test_one_patient_is_opened(user: User, provenance: Make, text: str) -> None:
         ("محمد^أحمد", ["محمد", "محمد أحمد", "أحمد محمد", "مُحَمَّد"]),
         ("أحمد^علي", ["أحمد", "احمد"]),
         ("O'BRIEN^PAT", ["o'brien"]),
+        ("Sørensen^Łukasz", ["sorensen", "Soerensen, Lukasz", "lukasz sorensen", "Sörensen", "SØRENSEN"]),
+        ("Françoise-Dvořák^Zoë", ["francoise", "Francoise-Dvorak, Zoe", "dvorak", "FRANÇOISE"]),
+        ("Đorđević^Æsa", ["dordevic", "Dordevic, Aesa", "Đorđević"]),
+        ("Garcia^Jose", ["García, José", "gárcía"]),
+        ("Nguyễn^Thị Hằng", ["nguyen", "Nguyen, Thi Hang"]),
     ],
 )
 def test_names_are_found_in_every_script_and_spelling(
@@ -134,6 +139,43 @@ def test_a_birth_date_that_can_be_read_in_two_ways_finds_both(user: User, proven
     register(provenance(), "P1", birth_date="19800405")
     register(provenance(), "P2", "CURIE^MARIE", birth_date="19800504")
     assert "2 hits" in read(signed_in(user).get("/search", {"q": "04/05/1980"}))
+
+
+PARTS = ["7733", "gh77", "GH7733X", "733x", "H773"]
+
+
+@pytest.mark.parametrize("text", PARTS)
+@pytest.mark.parametrize("kind", ["patient", "accession", "placer", "study"])
+def test_a_part_of_an_identifier_is_enough(
+    user: User, provenance: Make, facility: Facility, kind: str, text: str
+) -> None:
+    if kind == "patient":
+        path = f"/patients/{register(provenance(), 'ZGH7733X9', 'KURZ^LENA').public_id}"
+    elif kind == "study":
+        path = f"/studies/{make_study(facility, 1, accession_number='ZGH7733X9').study_instance_uid}"
+    else:
+        order = place_order(provenance(), "1")
+        path = f"/orders/{order.public_id}"
+        if kind == "accession":
+            Order.objects.update(accession_number="ZGH7733X9")
+        else:
+            order.numbers.update(value="ZGH7733X9")
+    assert leads(user, text) == path
+
+
+@pytest.mark.parametrize("text", ["773", "GHX", "7734", "ZGH7733X99", "%7733", "7_33"])
+def test_three_characters_or_another_part_find_nothing(user: User, provenance: Make, text: str) -> None:
+    register(provenance(), "ZGH7733X9", "KURZ^LENA")
+    assert leads(user, text) == ""
+
+
+def test_of_many_records_only_the_newest_are_read_for_a_part(
+    user: User, provenance: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patient_search, "MOST_READ", 1)
+    register(provenance(), "ZGH7733X1", "KURZ^LENA")
+    newest = register(provenance(), "ZGH7733X2", "KURZ^LINA")
+    assert leads(user, "GH7733") == f"/patients/{newest.public_id}"
 
 
 def test_a_study_is_found_by_its_uid_and_its_accession_number(user: User, facility: Facility) -> None:
