@@ -2,11 +2,20 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from accounts.site_sections import Section
 
 Reason = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class LabelSize(BaseModel):
+    """How large the labels are that are printed for an exam."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    width_mm: float = Field(62, ge=40, le=210)
+    height_mm: float = Field(29, ge=20, le=297)
 
 
 class WorklistPolicy(Section):
@@ -39,3 +48,4 @@ class WorklistPolicy(Section):
         "No longer indicated",
     )
     """What is chosen from, before more is typed."""
+    label: LabelSize = LabelSize()

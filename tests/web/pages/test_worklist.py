@@ -1,5 +1,6 @@
 """The technologist worklist: filters, sorting, paging, acts and their undoing."""
 
+import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pypdf import PdfReader
 
-from accounts.models import Facility, Role, User
+from accounts import site_version
+from accounts.models import Facility, Role, SiteSection, User
 from ledger.models import AuditEvent
 from tests.web.markup import read
 from tests.web.pages.world import person, place_order, signed_in, step_of
@@ -140,7 +143,7 @@ def test_nothing_brings_its_own_markup(user: User, provenance: Make) -> None:
     told = {"allergies": "<b>x</b>"}
     order = place_order(provenance(), "1", evil, description="<i>CT</i>", demographics=told, danger="<u>")
     client = signed_in(user)
-    for path in ("/worklist", "/worklist?view=lanes", f"/worklist/steps/{step_of(order).public_id}/label"):
+    for path in ("/worklist", "/worklist?view=lanes", f"/orders/{order.public_id}"):
         page = read(client.get(path, {"q": ""}))
         assert "<script>alert" not in page and "<img src=x" not in page
         assert "<i>CT" not in page and "<b>x" not in page and "<u>" not in page
@@ -293,10 +296,16 @@ def test_a_wait_is_measured_from_the_arrival_and_a_delay_from_the_appointment(
 
 
 def test_a_label_has_what_tells_a_patient_apart(user: User, provenance: Make) -> None:
-    order = place_order(provenance(), "1")
-    page = read(signed_in(user).get(f"/worklist/steps/{step_of(order).public_id}/label"))
-    for text in ("BARS, ANNA", "1970-01-02", "female", "P1", "GENHOSP", "A1", "CT chest"):
-        assert text in page
+    order = place_order(provenance(), "1", demographics={"allergies": "Iodine"})
+    SiteSection.objects.create(name="worklist", content={"label": {"width_mm": 80, "height_mm": 40}})
+    site_version.changed()
+    response = signed_in(user).get(f"/worklist/steps/{step_of(order).public_id}/label")
+    assert response["Content-Type"] == "application/pdf"
+    (page,) = PdfReader(io.BytesIO(response.content)).pages
+    assert round(float(page.mediabox.width) / 72 * 25.4) == 80
+    text = page.extract_text()
+    for words in ("BARS, ANNA", "1970-01-02 F", "P1 GENHOSP", "A1", "CT chest", "Allergies: Iodine"):
+        assert words in text
 
 
 # Taking back

@@ -16,8 +16,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import access
 from accounts.actor import Actor, actor_of
-from ledger import audit
+from ledger import audit, written_dates
 from ledger.errors import Refused
+from reporting.rendering import exam_label
+from reporting.rendering.exam_label import ExamLabel
 from web.kernel import authorization, formats, layout, paging
 from web.pages import patients
 from web.pages.worklist import worklist_filters, worklist_rows
@@ -25,6 +27,7 @@ from web.pages.worklist.worklist_columns import TABLE
 from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent
 from worklist.patients import person_names
 from worklist.schedule import act_history, day_schedule, end_reasons, step_actions
+from worklist.worklist_policy import WorklistPolicy
 
 MOST_IN_LANES: Final = 200
 MOST_AT_ONCE: Final = 100
@@ -235,19 +238,38 @@ def undo(request: HttpRequest) -> HttpResponse:
 @require_safe
 @layout.may("order.view")
 def label(request: HttpRequest, public_id: str) -> HttpResponse:
-    """A label to print: who, what, and the numbers."""
+    """A label to print, of the site's size: who, what, and the accession number as a barcode."""
     user = layout.user_of(request)
     rows = worklist_rows.whole(ScheduledProcedureStep.objects.all())
     mine = rows.filter(procedure__order__in=access.visible(Order.objects.all(), user))
     step = authorization.find(rows, mine, request, public_id=public_id)
     order = step.procedure.order
-    with timezone.override(layout.zone_of(request)):
-        patient = patients.header(order.patient, order=order)
-        authorization.note_reading(request, audit.ORDER_RECORD, ("order", order.public_id))
-        if order.patient:
-            authorization.note_reading(
-                request, audit.PATIENT_RECORD, ("patient", order.patient.current.public_id)
-            )
-        return layout.page(
-            request, "web/worklist/label.html", {"step": step, "order": order, "patient": patient}
+    authorization.note_reading(request, audit.ORDER_RECORD, ("order", order.public_id))
+    if order.patient:
+        authorization.note_reading(
+            request, audit.PATIENT_RECORD, ("patient", order.patient.current.public_id)
         )
+    with timezone.override(layout.zone_of(request)):
+        pdf = exam_label.render(_label(request, step, order), WorklistPolicy.current().label)
+    response = HttpResponse(pdf, content_type="application/pdf")
+    response["Content-Disposition"] = 'inline; filename="label.pdf"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _label(request: HttpRequest, step: ScheduledProcedureStep, order: Order) -> ExamLabel:
+    patient = patients.header(order.patient, order=order)
+    procedure = step.description or step.procedure.description or step.procedure.code
+    lines = (
+        f"{patient.birth_date or 'birth date not known'} {patient.sex}",
+        f"{patient.identifier} {patient.authority}",
+        " ".join(filter(None, (step.modality, procedure, step.procedure.laterality))),
+        written_dates.minute(step.due, layout.zone_of(request)),
+        *patient.other_names,
+    )
+    return ExamLabel(
+        name=patient.name,
+        accession_number=step.procedure.accession_number or order.accession_number,
+        lines=tuple(line.strip() for line in lines),
+        warning=f"Allergies: {patient.allergies}" if patient.allergies else "",
+    )

@@ -124,7 +124,6 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("click", (event) => {
   if (closest(event, "[data-help]")) showKeys();
-  if (closest(event, "[data-print]")) window.print();
   if (closest(event, "[data-close]")) closest(event, ".flash")?.remove();
   const menu = find("details.me[open]", HTMLDetailsElement);
   if (menu && !(event.target instanceof Node && menu.contains(event.target))) menu.open = false;
