@@ -9,11 +9,17 @@ from ledger.errors import Conflict
 
 @dataclass(frozen=True)
 class Block:
-    """One reason why a report can't be signed now; one that is `overridable` yields to a written reason."""
+    """One reason why a report can't be signed now.
+
+    One that is `overridable` yields to a written reason, one that `asks` to a mere yes: it may well be meant.
+    `section` is where it stands in the text, and empty where it is not about the text.
+    """
 
     code: str
     text: str
     overridable: bool = False
+    asks: bool = False
+    section: str = ""
 
 
 class StateConflict(Conflict):

@@ -41,9 +41,10 @@ class Addendum:
 class Document:
     """A report as of one version.
 
-    `header` is that of the version's content. `text_signature` is of the version that the sections are from;
-    it is the newest one's own but for addenda. `predecessors` are the versions before, oldest first, without
-    those that were undone. A retraction has no sections and no addenda.
+    `header` is that of the version's content. `reason` is what the version says of itself: an addendum's
+    text, why it corrects or retracts; `class_of_change` is which kind of reason that is. `text_signature` is of the
+    version that the sections are from; it is the newest one's own but for addenda. `predecessors` are the
+    versions before, oldest first, without those that were undone. A retraction has no sections and no addenda.
     """
 
     report_id: str
@@ -52,6 +53,8 @@ class Document:
     header: Mapping[str, Any]
     author: str
     signature: Signature
+    reason: str
+    class_of_change: str
     text_signature: Signature
     sections: Mapping[str, str]
     addenda: tuple[Addendum, ...]
@@ -95,6 +98,8 @@ def compose(version: ReportVersion) -> Document:
         header=content["header"],
         author=content["author"]["name"],
         signature=_signature(content),
+        reason=content["text"],
+        class_of_change=content["class_of_change"],
         text_signature=_signature(base),
         sections={} if is_retracted else {name: base["sections"].get(name, "") for name in SECTIONS},
         addenda=() if is_retracted else tuple(_addenda(line)),

@@ -11,13 +11,6 @@ from reporting.rendering.rendered_objects import Place
 from reporting.rendering.sections import REPORT
 
 MODALITY: Final = "DOC"
-_TITLES: Final = {
-    VersionKind.PRELIMINARY: "Preliminary report",
-    VersionKind.FINAL: "Report",
-    VersionKind.ADDENDUM: "Report with addendum",
-    VersionKind.CORRECTION: "Corrected report",
-    VersionKind.RETRACTION: "Retracted report",
-}
 
 
 def build(document: Document, place: Place) -> Dataset:
@@ -27,7 +20,7 @@ def build(document: Document, place: Place) -> Dataset:
     dataset.ConversionType = "WSD"
     dataset.AcquisitionDateTime = ""
     dataset.BurnedInAnnotation = "YES"
-    dataset.DocumentTitle = _TITLES[VersionKind(document.kind)]
+    dataset.DocumentTitle = dataset.SeriesDescription
     dataset.ConceptNameCodeSequence = [rendered_objects.code(REPORT)]
     is_preliminary = document.kind == VersionKind.PRELIMINARY
     dataset.VerificationFlag = "UNVERIFIED" if is_preliminary else "VERIFIED"

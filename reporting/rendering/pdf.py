@@ -62,12 +62,12 @@ class _Set:
     beside: bool = False
 
 
-def render(version: ReportVersion) -> bytes:
-    """The PDF of a version."""
-    return of_document(compose(version))
+def render(version: ReportVersion, stamp: str = "") -> bytes:
+    """The PDF of a version; `stamp` lies across each page, such as `REPLACED` over one that is past."""
+    return of_document(compose(version), stamp)
 
 
-def of_document(document: Document) -> bytes:
+def of_document(document: Document, stamp: str = "") -> bytes:
     """The PDF of a document."""
     typesetting.load_fonts()
     pages = list(_paged(_body(document)))
@@ -77,8 +77,8 @@ def of_document(document: Document) -> bytes:
     canvas.setAuthor(document.signature.name)
     canvas.setCreator("RIS_PACS")
     for number, page in enumerate(pages, start=1):
-        _draw_watermark(canvas, _WATERMARKS.get(document.kind, ""))
-        _draw_margins(canvas, document, f"page {number} of {len(pages)}")
+        _draw_watermark(canvas, stamp or _WATERMARKS.get(document.kind, ""))
+        _draw_margins(canvas, document, f"page {number} of {len(pages)}", stamp)
         for placed in page:
             _draw(canvas, placed)
         canvas.showPage()
@@ -226,8 +226,8 @@ def _draw(canvas: Canvas, placed: _Placed) -> None:
     canvas.drawText(text)
 
 
-def _draw_margins(canvas: Canvas, document: Document, page: str) -> None:
-    """Above: whose report it is. Below: which one, and which of its pages."""
+def _draw_margins(canvas: Canvas, document: Document, page: str, stamp: str) -> None:
+    """Above: whose report it is, and whether it still counts. Below: which one, and which of its pages."""
     patient = document.header["patient"]
     named = (person_names.readable(patient["name"]), patient["identifier"], _date(patient["birth_date"]))
     whose = _side_by_side([part for part in named if part], _MEASURE - 72)
@@ -235,6 +235,8 @@ def _draw_margins(canvas: Canvas, document: Document, page: str) -> None:
     which = next(typesetting.lines(f"Report {document.report_id}, {kind}", size=_SMALL, width=_MEASURE - 72))
     for line, y in ((whose, _HEIGHT - 48), (which, 40)):
         _draw(canvas, _Placed(line, _SMALL, _MARGIN, _MEASURE - 72, y))
+    canvas.setFont(BOLD, _SMALL)
+    canvas.drawRightString(_WIDTH - _MARGIN, _HEIGHT - 48, stamp)
     canvas.setFont(REGULAR, _SMALL)
     canvas.drawRightString(_WIDTH - _MARGIN, 40, page)
     canvas.setLineWidth(0.4)

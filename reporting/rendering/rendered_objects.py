@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from archive.dataset import made_dataset
 from archive.dataset.part10 import IMPLEMENTATION_VERSION_NAME
 from archive.models import Study
-from reporting.models import ReportVersion
+from reporting.models import ReportVersion, VersionKind
 from reporting.rendering.composition import Document
 from reporting.rendering.sections import Code
 from worklist.models import Sex
@@ -21,7 +21,14 @@ from worklist.orders import generated_ids
 
 BASIC_TEXT_SR: Final = "1.2.840.10008.5.1.4.1.1.88.11"
 ENCAPSULATED_PDF: Final = "1.2.840.10008.5.1.4.1.1.104.1"
-_SERIES_NUMBERS: Final = {"SR": "9001", "DOC": "9002"}
+_SERIES_NUMBERS: Final = {"SR": 9001, "DOC": 9002}
+_TITLES: Final = {
+    VersionKind.PRELIMINARY: "Preliminary report",
+    VersionKind.FINAL: "Report",
+    VersionKind.ADDENDUM: "Report with addendum",
+    VersionKind.CORRECTION: "Corrected report",
+    VersionKind.RETRACTION: "Retracted report",
+}
 _DATE: Final = re.compile(r"\d{8}")
 _TIME: Final = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -76,9 +83,14 @@ def instance_uid(version_id: str, study_instance_uid: str, modality: str) -> str
     return generated_ids.study_instance_uid("report version", version_id, study_instance_uid, modality)
 
 
-def series_uid(report_id: str, study_instance_uid: str, modality: str) -> str:
-    """The series that all versions of a report lie in, one in each study for each kind of object."""
-    return generated_ids.study_instance_uid("report series", report_id, study_instance_uid, modality)
+def series_uid(version_id: str, study_instance_uid: str, modality: str) -> str:
+    """The series of a version's copy: one each, since viewers name documents by their series."""
+    return generated_ids.study_instance_uid("report series", version_id, study_instance_uid, modality)
+
+
+def title(kind: str, number: int) -> str:
+    """What a version's copy is called, so that it is told from those before and after it."""
+    return f"{_TITLES[VersionKind(kind)]}, version {number}"
 
 
 def start(document: Document, place: Place, sop_class_uid: str, modality: str) -> Dataset:
@@ -105,9 +117,9 @@ def start(document: Document, place: Place, sop_class_uid: str, modality: str) -
     dataset.AccessionNumber = text(place.accession_number, 16)
     dataset.ReferringPhysicianName = text(header["referring_physician"])
     dataset.Modality = modality
-    dataset.SeriesInstanceUID = series_uid(document.report_id, place.study_instance_uid, modality)
-    dataset.SeriesNumber = _SERIES_NUMBERS[modality]
-    dataset.SeriesDescription = "Report"
+    dataset.SeriesInstanceUID = series_uid(document.version_id, place.study_instance_uid, modality)
+    dataset.SeriesNumber = str(_SERIES_NUMBERS[modality] + 10 * (document.signature.number - 1))
+    dataset.SeriesDescription = title(document.kind, document.signature.number)
     dataset.InstanceNumber = str(document.signature.number)
     dataset.ContentDate = signed.strftime("%Y%m%d")
     dataset.ContentTime = signed.strftime("%H%M%S")
@@ -160,7 +172,7 @@ def reference_to(version: ReportVersion, study_uid: str, modality: str) -> tuple
     """The reference to a version's copy in a study."""
     class_uid = BASIC_TEXT_SR if modality == "SR" else ENCAPSULATED_PDF
     uid = instance_uid(version.public_id, study_uid, modality)
-    return study_uid, series_uid(version.report.public_id, study_uid, modality), class_uid, uid
+    return study_uid, series_uid(version.public_id, study_uid, modality), class_uid, uid
 
 
 def _matching(pattern: re.Pattern[str], value: str) -> str:

@@ -24,7 +24,12 @@ ByOrder = dict[Order, list[RequestedProcedure]]
 
 def orders_of(version: ReportVersion) -> ByOrder:
     """The orders that its item answers, each with the procedures that were asked for."""
-    return _by_order(version.report.item.procedures.all())
+    return orders_of_item(version.report.item)
+
+
+def orders_of_item(item: ReadingItem) -> ByOrder:
+    """The orders that an item answers, each with the procedures that were asked for."""
+    return _by_order(item.procedures.all())
 
 
 def orders_named(public_ids: Iterable[str]) -> ByOrder:

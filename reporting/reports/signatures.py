@@ -94,6 +94,22 @@ def sign(
     return version
 
 
+def preview(
+    *, report: Report, by: Actor, kind: str = VersionKind.FINAL, shown: Shown = NOTHING_TOLD
+) -> tuple[str, list[Block]]:
+    """What `sign` would make, and all that would stand in its way; nothing is changed.
+
+    Raises `StateConflict` and `Forbidden` as `sign` does, but for the revision.
+    """
+    by.require("report.sign_preliminary", report.item)
+    draft = _open_draft(report, by)
+    kind = draft.kind if draft else kind
+    if kind != VersionKind.PRELIMINARY:
+        by.require("report.sign", report.item)
+    _check_state(report, draft, by, report.revision)
+    return kind, _blocks(report, draft, shown)
+
+
 def undo(*, version: ReportVersion, by: Actor) -> Report:
     """Take a signature back before it went out; the version stays in the chain, marked as never released."""
     by.require("report.sign_preliminary", version.report.item)
@@ -219,17 +235,22 @@ def _check_state(report: Report, draft: AddendumDraft | None, by: Actor, revisio
 
 def _blocks(report: Report, draft: AddendumDraft | None, shown: Shown) -> list[Block]:
     if draft is None:
-        found = signing_checks.of_text(report.sections)
+        found = _of_text(report, report.sections)
         text = drafting_text(report.sections)
         if shown.text_sha256 is not None and shown.text_sha256 != hashlib.sha256(text.encode()).hexdigest():
             found.append(Block("text_changed", "the saved text is not the one on the screen"))
         return found + signing_checks.of_item(report.item, shown)
     if draft.kind == VersionKind.CORRECTION:
-        return signing_checks.of_text(draft.sections) + signing_checks.of_item(report.item, shown)
+        return _of_text(report, draft.sections) + signing_checks.of_item(report.item, shown)
     found = signing_checks.of_addendum(draft.text)
     return (
         found if draft.kind == VersionKind.RETRACTION else found + signing_checks.of_item(report.item, shown)
     )
+
+
+def _of_text(report: Report, sections: Mapping[str, str]) -> list[Block]:
+    of_text = signing_checks.of_text(sections, report.template)
+    return of_text + signing_checks.of_comparison(report.item, sections)
 
 
 def drafting_text(sections: Mapping[str, str]) -> str:

@@ -7,11 +7,17 @@ from typing import Any, Final
 
 from archive.models import ExceptionStatus, Outcome, Study, StudyException
 from reporting.errors import Block
-from reporting.models import ReadingItem
-from reporting.reading_worklist import reading_items
+from reporting.models import SECTIONS, ReadingItem, ReportHeading, ReportTemplate
+from reporting.reading_worklist import reader_inbox, reading_items
 
 _OPEN_FIELD: Final = re.compile(r"\[\s*\]|\[\?|_{3,}|\{[^{}\n]{0,80}\}")
 """`[ ]`, the beginning of a transcription's `[? 01:23]`, `___` and `{choose}` of a template."""
+_BRACKETED: Final = re.compile(r"\[[^\[\]?\n]{1,40}\]")
+"""`[side]` of a template, and perhaps something that is meant so: it is asked about."""
+_NO_COMPARISON: Final = re.compile(
+    r"(none|no (relevant )?priors?|no comparison)( (available|exams?|studies))?[ .]*", re.I
+)
+_MOST_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,55 @@ def open_fields(text: str) -> list[str]:
     return found
 
 
-def of_text(sections: Mapping[str, str]) -> list[Block]:
-    """What the text itself lacks."""
-    found = []
-    marks = [mark for text in sections.values() for mark in open_fields(text)]
-    if marks:
-        found.append(Block("open_fields", f"fields are still open: {', '.join(marks[:5])}"))
-    if not sections.get("impression", "").strip():
-        found.append(Block("empty_impression", "the impression is empty"))
+def bracketed(text: str) -> list[str]:
+    """Words in brackets, such as `[side]`, that may be fields of a template or meant as they stand."""
+    return [match for match in _BRACKETED.findall(text) if match[1:-1].strip()]
+
+
+def unanswered(text: str, template: str) -> list[str]:
+    """The labels of a template (`Liver:`) after which nothing was written, neither beside nor below."""
+    labels = {line.strip() for line in template.splitlines() if line.rstrip().endswith(":")}
+    lines = [line.strip() for line in text.splitlines()]
+    below = [*lines, ""][1:]
+    starts = tuple(labels)
+    return [
+        line
+        for line, after in zip(lines, below, strict=True)
+        if line in labels and (not after or after.startswith(starts))
+    ]
+
+
+def of_text(sections: Mapping[str, str], template: ReportTemplate | None = None) -> list[Block]:
+    """What the text itself lacks, and what looks as if it were left from the template."""
+    found = [block for name in SECTIONS for block in _of_section(name, sections.get(name, ""))]
+    if not sections.get(ReportHeading.IMPRESSION, "").strip():
+        text = "the impression is empty"
+        found.append(Block("empty_impression", text, section=ReportHeading.IMPRESSION.value))
+    for name, text in (template.sections if template else {}).items():
+        if labels := unanswered(sections.get(name, ""), text):
+            text = f"nothing is written after {', '.join(labels[:_MOST_NAMED])}"
+            found.append(Block(f"unanswered_{name}", text, asks=True, section=name))
+    return found
+
+
+def of_comparison(item: ReadingItem, sections: Mapping[str, str]) -> list[Block]:
+    """A text that says that there is nothing to compare with, while there is."""
+    text = sections.get(ReportHeading.COMPARISON, "").strip()
+    if not _NO_COMPARISON.fullmatch(text) or not (number := reader_inbox.count_priors(item)):
+        return []
+    there = "is a prior study" if number == 1 else f"are {number} prior studies"
+    words = f"the comparison says “{text}”, but there {there}"
+    return [Block("comparison_none", words, asks=True, section=ReportHeading.COMPARISON.value)]
+
+
+def _of_section(name: str, text: str) -> list[Block]:
+    title, found = ReportHeading(name).label, []
+    if marks := open_fields(text):
+        words = f"fields are still open in {title}: {', '.join(marks[:_MOST_NAMED])}"
+        found.append(Block("open_fields", words, section=name))
+    if words_left := bracketed(text):
+        words = f"is this still to be filled in? {title}: {', '.join(words_left[:_MOST_NAMED])}"
+        found.append(Block(f"brackets_{name}", words, asks=True, section=name))
     return found
 
 
@@ -84,13 +131,15 @@ def of_item(item: ReadingItem, shown: Shown) -> list[Block]:
 def of_addendum(text: str) -> list[Block]:
     """What an addition or retraction lacks."""
     marks = open_fields(text)
-    return [Block("open_fields", f"fields are still open: {', '.join(marks[:5])}")] if marks else []
+    return [Block("open_fields", f"fields are still open: {', '.join(marks[:_MOST_NAMED])}")] if marks else []
 
 
 def left(found: Sequence[Block], overrides: Mapping[str, Any]) -> list[Block]:
-    """Those of `found` that no written reason overrides."""
+    """Those of `found` that no written reason, or yes, overrides."""
     return [
-        block for block in found if not (block.overridable and str(overrides.get(block.code, "")).strip())
+        block
+        for block in found
+        if not ((block.overridable or block.asks) and str(overrides.get(block.code, "")).strip())
     ]
 
 

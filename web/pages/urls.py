@@ -41,6 +41,7 @@ urlpatterns = [
     path("reading/<str:key>", report_editor.editor, name="reading-item"),
     path("reading/<str:key>/versions", report_versions.versions_page, name="reading-versions"),
     path("reading/<str:key>/prior/<str:prior>", prior_report.prior_report, name="reading-prior"),
+    path("reading/<str:key>/versions/<int:number>.pdf", report_versions.version_pdf, name="reading-pdf"),
     path("reading/<str:key>/<slug:act>", reading_actions.act, name="reading-act"),
     path("transcription", transcription_queue.queue, name="transcription"),
     path("transcription/next", transcription_queue.next_dictation, name="transcription-next"),

@@ -17,6 +17,7 @@ from accounts import sign_in_throttle
 from accounts.actor import actor_of
 from accounts.models import User
 from archive.models import Study
+from interfaces.hl7.outbound.messages import results
 from ledger import audit
 from ledger.errors import Forbidden, Invalid
 from reporting.errors import StateConflict
@@ -39,6 +40,8 @@ from web.rest.schemas.reports import (
     Report,
     Reports,
     Signature,
+    SigningChecks,
+    ToBeSigned,
     Version,
     Versions,
 )
@@ -151,6 +154,26 @@ def sign_report(
             shown=Shown(**body.shown.model_dump()),
         )
     return shown(_again(version.report))
+
+
+@router.post("/{id}/signing-checks", response=SigningChecks, summary="See what a signature would meet")
+def signing_checks(request: HttpRequest, id: str, body: ToBeSigned) -> dict[str, Any]:
+    """All that stands in the way, and who will be sent the report; nothing is changed."""
+    user = authorization.allow(request, "report.sign_preliminary")
+    report = _find(request, user, id)
+    _note(request, [report])
+    kind, blocks = signatures.preview(
+        report=report, by=actor_of(request), kind=body.kind, shown=Shown(**body.shown.model_dump())
+    )
+    legs = results.recipients(report.item, kind)
+    has_order = report.item.procedures.exists()
+    obstacle = "" if legs else "no system takes reports" if has_order else "no order: cannot be delivered"
+    return {
+        "kind": kind,
+        "blocks": [vars(block) for block in blocks],
+        "recipients": [vars(leg) for leg in legs],
+        "obstacle": obstacle,
+    }
 
 
 @router.post("/{id}/undo", response=Report, summary="Take a signature back")

@@ -87,7 +87,11 @@ def test_a_later_version_names_the_one_before(world: World) -> None:
     (study,) = second.PredecessorDocumentsSequence
     (series,) = study.ReferencedSeriesSequence
     assert study.StudyInstanceUID == "1.2.840.1"
-    assert series.SeriesInstanceUID == first.SeriesInstanceUID == second.SeriesInstanceUID
+    assert series.SeriesInstanceUID == first.SeriesInstanceUID != second.SeriesInstanceUID
+    assert [one.SeriesDescription for one in (first, second)] == [
+        "Report, version 1",
+        "Report with addendum, version 2",
+    ]
     assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == first.SOPInstanceUID
     assert texts(second)["55107-7"].startswith("More.\r\nSigned by Anna")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +17,7 @@ from accounts.models import Facility, Role, SiteSection, User
 from archive.models import Study, StudyException
 from ledger.models import AuditEvent
 from reporting.dictation import audio, dictations, transcription
-from reporting.models import Dictation, ReadingItem, Report, ReportTemplate
+from reporting.models import Dictation, ReadingItem, Report, ReportTemplate, ReportVersion
 from reporting.reading_worklist import assignment
 from reporting.reports import drafts
 from tests.actors import acting
@@ -49,6 +50,17 @@ def text_of(client: Client, path: str, status: int = 200) -> str:
     answer = client.get(path)
     assert answer.status_code == status, answer.content[:2000]
     return read(answer)
+
+
+def article(page: str) -> str:
+    return page.split("<article", 1)[1].split("</article>", 1)[0]
+
+
+def printed(client: Client, path: str) -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200 and answer["Content-Type"] == "application/pdf"
+    told = subprocess.run(["pdftotext", "-", "-"], input=answer.content, capture_output=True, check=True)
+    return told.stdout.decode()
 
 
 def data_of(page: str) -> dict[str, Any]:
@@ -302,7 +314,9 @@ class TestEditor:
         world.sign(world.draft(item, rada), rada)
         page = text_of(signed_in(rada), f"/reading/{item.public_id}")
         assert "data-undo-until" in page and "goes out soon" in page
-        assert data_of(page)["isOpen"] is False and "Add to the signed report" in page
+        assert (
+            data_of(page)["isOpen"] is False and "Add to the signed report" in page and "Add addendum" in page
+        )
 
     def test_a_patient_in_doubt_is_asked_for(self, world: World, rada: User) -> None:
         item = world.item()
@@ -339,6 +353,77 @@ class TestEditor:
         assert client.post(f"{path}/nonsense").status_code == 404
 
 
+class TestSignedReport:
+    """What a person reads of a signed report is what counts now."""
+
+    def test_an_addendum_lies_on_top_of_the_text(self, world: World, rada: User) -> None:
+        item = world.item()
+        report = world.draft(item, rada, findings="The lungs are clear.", impression="Normal.")
+        world.sign(report, rada)
+        world.addendum(report, rada, text="Seen with the films of 2019.", class_of_change="new information")
+        page = article(text_of(signed_in(rada), f"/reading/{item.public_id}"))
+        assert page.index("Seen with the films") < page.index("The lungs are clear.")
+        assert "new information" in page and "Rada" in page and "RETRACTED" not in page
+
+    def test_a_correction_is_marked_and_the_old_text_gone(self, world: World, rada: User) -> None:
+        item = world.item()
+        report = world.draft(item, rada, findings="The right hip.", impression="Fracture.")
+        world.sign(report, rada)
+        sections = {"findings": "The left hip."}
+        world.addendum(report, rada, kind="correction", sections=sections, class_of_change="wrong side")
+        page = article(text_of(signed_in(rada), f"/reading/{item.public_id}"))
+        assert "Corrected" in page and "wrong side" in page
+        assert "The left hip." in page and "The right hip." not in page
+
+    def test_a_retracted_report_says_so_wherever_it_is_shown(
+        self, world: World, rada: User, people: Callable[..., User]
+    ) -> None:
+        item = world.item()
+        report = world.draft(item, rada, findings="The lungs are clear.", impression="Normal.")
+        world.sign(report, rada)
+        world.addendum(report, rada, kind="retraction", text="The images are her sister's.")
+        next_item = ReadingItem.objects.exclude(pk=item.pk).get()
+        for reader in (rada, people("tess", Role.TECHNOLOGIST)):
+            page = text_of(signed_in(reader), f"/reading/{item.public_id}")
+            read_as = article(page)
+            assert "RETRACTED" in read_as and "The images are her sister&#x27;s." in read_as
+            assert f"/reading/{next_item.public_id}" in read_as and "Add addendum" not in read_as
+            assert "Saved" not in page.split('id="mark"')[1].split("</span>")[0]
+        part = text_of(signed_in(rada), f"/studies/{item.studies.get().study_instance_uid}")
+        assert "retracted, must not be used" in part
+
+    def test_on_paper_a_version_says_whether_it_counts(self, world: World, rada: User) -> None:
+        item, client = world.item(), signed_in(rada)
+        report = world.draft(item, rada)
+        path = f"/reading/{item.public_id}/versions"
+        world.sign(report, rada)
+        assert "REPLACED" not in printed(client, f"{path}/1.pdf")
+        world.addendum(report, rada, text="More.")
+        assert "REPLACED" in printed(client, f"{path}/1.pdf") and "More." in printed(client, f"{path}/2.pdf")
+        world.addendum(report, rada, kind="retraction", text="Wrong patient.")
+        assert all("RETRACTED" in printed(client, f"{path}/{number}.pdf") for number in (1, 2, 3))
+        assert client.get(f"{path}/4.pdf").status_code == 404
+
+    def test_who_only_reads_gets_the_preliminary_text_marked(
+        self, world: World, rada: User, people: Callable[..., User]
+    ) -> None:
+        item = world.item()
+        report = world.draft(item, rada, findings="Fracture.", impression="Fracture.")
+        world.sign(report, rada, kind="preliminary")
+        page = article(text_of(signed_in(people("tess", Role.TECHNOLOGIST)), f"/reading/{item.public_id}"))
+        assert "Preliminary" in page and "Fracture." in page
+        assert 'id="signed-report"' not in text_of(signed_in(rada), f"/reading/{item.public_id}")
+
+    def test_without_an_order_it_never_says_that_it_is_on_its_way(self, world: World, rada: User) -> None:
+        item = world.item()
+        item.procedures.clear()
+        version = world.sign(world.draft(item, rada), rada)
+        ReportVersion.objects.filter(pk=version.pk).update(released_at=timezone.now())
+        for path in (f"/reading/{item.public_id}", f"/studies/{item.studies.get().study_instance_uid}"):
+            page = text_of(signed_in(rada), path)
+            assert "no order: cannot be delivered" in page and "on its way" not in page
+
+
 class TestVersions:
     def test_each_version_shows_what_it_changed(self, world: World, rada: User) -> None:
         item = world.item()
@@ -354,7 +439,7 @@ class TestVersions:
         page = text_of(signed_in(rada), f"/reading/{item.public_id}/versions")
         assert "<del>lungs</del>" in page and "<ins>left</ins>" in page and "missed" in page
         part = text_of(signed_in(rada), f"/studies/{item.studies.get().study_instance_uid}")
-        assert "Version 2, correction" in part
+        assert "Corrected report, version 2" in part and "replaced" in part
 
     @pytest.mark.parametrize("before", ["", "a b", "a  b\n\nc", "x " * 9000])
     def test_the_pieces_make_both_texts(self, before: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Role, User
+from interfaces.hl7.models import Destination
 from ledger.models import AuditEvent
 from reporting.models import Dictation, ReportVersion
 from tests.archive.conftest import home as home
@@ -25,6 +26,11 @@ PCM = base64.b64encode(b"\1\0" * 16000).decode()
 def uid(hospital: Hospital, home: Path) -> str:
     hospital.order("A1", hospital.patient("P1", "BARS^ANNA"))
     return hospital.study("A1", "P1", "BARS^ANNA").study_instance_uid
+
+
+@pytest.fixture
+def destination() -> Destination:
+    return Destination.objects.create(name="HIS", host="127.0.0.1", port=9, version="2.5.1")
 
 
 def signed(api: Api, uid: str) -> dict[str, object]:
@@ -75,6 +81,27 @@ def test_what_stands_in_the_way_is_listed(api: Api, uid: str) -> None:
         f"/reports/{report['id']}/sign", {"password": "correct horse", "revision": 1}, expect=409
     )
     assert [block["code"] for block in problem["blocks"]] == ["open_fields", "empty_impression"]
+
+
+def test_what_a_signature_would_meet_is_told_before_the_password(
+    api: Api, uid: str, hospital: Hospital, destination: Destination
+) -> None:
+    report = api.post(f"/studies/{uid}/reports", {"sections": {"findings": "[side]"}}, expect=201)
+    path, revision = f"/reports/{report['id']}/signing-checks", report["revision"]
+    found = api.post(path, {"shown": {"images": 99}})
+    assert [block["code"] for block in found["blocks"]] == [
+        "brackets_findings",
+        "empty_impression",
+        "new_images",
+    ]
+    assert found["kind"] == "final" and found["obstacle"] == ""
+    assert found["recipients"] == [{"destination": "HIS", "accession_number": "A1"}]
+    again = api.get(f"/reports/{report['id']}")
+    assert again["revision"] == revision and again["status"] == "draft"
+    alone = hospital.study("", "P7", "NOBODY^KNOWS").study_instance_uid
+    report = api.post(f"/studies/{alone}/reports", {"sections": TEXT}, expect=201)
+    found = api.post(f"/reports/{report['id']}/signing-checks", {})
+    assert found["recipients"] == [] and found["obstacle"] == "no order: cannot be delivered"
 
 
 def test_an_addendum_is_signed_by_the_same_call(api: Api, uid: str) -> None:

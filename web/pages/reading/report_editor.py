@@ -30,31 +30,9 @@ from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.reading import prior_rows
 from web.pages.reading import reading_rows as listing
+from web.pages.reading import signed_report
 
 TITLES: Final = dict(ReportHeading.choices)
-
-
-@dataclass(frozen=True)
-class SignedVersion:
-    """A signed version and how far it went."""
-
-    version: ReportVersion
-    is_newest: bool
-    undo_until: str
-
-    @property
-    def delivery(self) -> Sequence[tuple[str, str]]:
-        """Each leg of its way: what it is, and a class that says how it stands."""
-        one = self.version
-        if one.undone_at:
-            return [("undone, never sent", "withdrawn")]
-        if not one.released_at:
-            return [("goes out soon", "waiting")]
-        stored = (
-            ("PDF and SR stored", "completed") if one.stored_at else ("PDF and SR to be stored", "waiting")
-        )
-        sent = ("delivered", "completed") if one.delivered_at else ("on its way to the HIS", "waiting")
-        return [("released", "completed"), stored, sent]
 
 
 @require_safe
@@ -98,9 +76,11 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
     found = priors.ranked(item, user)
     procedures = list(item.procedures.select_related("order").order_by("pk"))
     order = procedures[0].order if procedures else None
-    versions = list(reader_inbox.versions_of(report)) if report else []
+    rows = list(reader_inbox.versions_of(report)) if report else []
+    may_write = access.can(user, "report.write")
     exceptions = StudyException.objects.filter(study__in=studies, status="open").select_related("study")
     is_open = reading_status.is_open(item, report)
+    signed = None if is_open and may_write else signed_report.of(item, rows)
     template = (report.template if report else drafts.template_for(item)) if is_open else None
     begun = template.sections if template else {}
     is_new = is_open and report is None
@@ -113,6 +93,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "holder": listing.holder(item, now),
         "is_open": is_open,
         "is_signed": report is not None and report.is_signed,
+        "signed": signed,
         "sections": [(name, TITLES[name], _text(report, {**begun, **suggested}, name)) for name in SECTIONS],
         "siblings": [
             (one, listing.holder(one, now)) for one in reader_inbox.items_of_patient(item, user)[:20]
@@ -124,14 +105,14 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "images": reading_items.image_count(item),
         "exceptions": list(exceptions),
         "dictations": list(reader_inbox.spoken(item)),
-        "versions": [_version(one, n == 0, user) for n, one in enumerate(versions)],
+        "versions": _versions(item, report, rows, user) if report else [],
         "kept": list(reader_inbox.kept_of(report)[:20]) if report else [],
         "recheck": reader_inbox.open_recheck(item),
         "addendum": reader_inbox.addendum_of(report, user) if report else None,
         "classes": ClassOfChange.values,
         "hold_reasons": HoldReason.values,
         "lookers": [str(one.user) for one in presence.others(item, user=user)],
-        "may_write": access.can(user, "report.write"),
+        "may_write": may_write,
         "may_sign": access.can(user, "report.sign"),
         "may_sign_preliminary": access.can(user, "report.sign_preliminary"),
         "may_hear": access.can(user, "dictation.hear"),
@@ -199,6 +180,10 @@ def _text(report: Report | None, begun: dict[str, str], name: str) -> str:
     return str((report.sections if report else begun).get(name, ""))
 
 
-def _version(version: ReportVersion, is_newest: bool, user: User) -> SignedVersion:
-    until = signatures.undoable_until(version) if is_newest and version.signed_by_id == user.pk else None
-    return SignedVersion(version, is_newest, until.isoformat() if until else "")
+def _versions(
+    item: ReadingItem, report: Report, rows: Sequence[ReportVersion], user: User
+) -> list[signed_report.SignedVersion]:
+    newest = rows[0] if rows else None
+    mine = newest is not None and newest.signed_by_id == user.pk
+    undo_until = signatures.undoable_until(newest) if newest is not None and mine else None
+    return signed_report.versions(item, report, rows, undo_until)

@@ -6,19 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from reporting.models import SECTIONS, Report, ReportVersion
 from reporting.reading_worklist import reader_inbox
+from reporting.rendering import pdf
+from reporting.rendering.typesetting import FontsMissing
 from reporting.reports import report_versions
 from web.kernel import layout
 from web.pages import patients
 from web.pages.reading import report_editor as items
+from web.pages.reading import signed_report
 
 LONGEST_BY_WORDS: Final = 4000
 """Words up to which texts are compared word by word; longer ones are line by line."""
 _WORDS: Final = re.compile(r"\s+|[^\s]+")
+_STAMPS: Final = {"retracted": "RETRACTED", "replaced": "REPLACED", "undone": "NEVER SENT"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,26 @@ def versions_page(request: HttpRequest, key: str) -> HttpResponse:
         "problems": report_versions.verify(report) if report else [],
     }
     return layout.page(request, "web/reading/report_versions.html", context)
+
+
+@require_safe
+@layout.may("report.view")
+def version_pdf(request: HttpRequest, key: str, number: int) -> HttpResponse:
+    """A version on paper; one that no longer counts says so across each page."""
+    item = items.find(request, layout.user_of(request), key)
+    report = Report.objects.filter(item=item).first()
+    rows = list(reader_inbox.versions_of(report)) if report else []
+    version = next((row for row in rows if row.number == number), None)
+    if version is None:
+        raise Http404("The report has no such version.")
+    items.note(request, item)
+    try:
+        data = pdf.render(version, _STAMPS.get(signed_report.states(rows)[version.pk], ""))
+    except FontsMissing as missing:
+        return layout.refuse(request, 503, "No PDF now", str(missing), reverse("reading-item", args=[key]))
+    response = HttpResponse(data, content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="report-{item.public_id[:8]}-version-{number}.pdf"'
+    return response
 
 
 def pieces(before: str, after: str) -> list[Piece]:

@@ -6,10 +6,11 @@ from accounts import access
 from accounts.models import User
 from archive.models import Study
 from ledger import clock
-from reporting.models import ReadingItem, ReportVersion
+from reporting.models import ReadingItem
 from reporting.reading_worklist import reader_inbox
 from web.pages.reading import reading_rows as listing
-from web.pages.reading.report_editor import SignedVersion
+from web.pages.reading import signed_report
+from web.pages.reading.signed_report import SignedVersion
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,12 @@ def reading_items_of(study: Study, user: User) -> list[ItemOfStudy]:
             item,
             listing.holder(item, now),
             listing.wait(item, now),
-            [SignedVersion(one, n == 0, "") for n, one in enumerate(_versions(item))],
+            _versions(item),
         )
         for item in rows
     ]
 
 
-def _versions(item: ReadingItem) -> list[ReportVersion]:
+def _versions(item: ReadingItem) -> list[SignedVersion]:
     report = getattr(item, "report", None)
-    return list(reader_inbox.versions_of(report)) if report else []
+    return signed_report.versions(item, report, list(reader_inbox.versions_of(report))) if report else []

@@ -169,6 +169,62 @@ class ShownToSigner(Schema):
     )
 
 
+class ToBeSigned(Schema):
+    """What is about to be signed."""
+
+    model_config = with_example({"kind": "final"}, extra="forbid")
+
+    kind: Literal["preliminary", "final"] = "final"
+    shown: ShownToSigner = Field(default_factory=lambda: ShownToSigner.model_validate({}))
+
+
+class Obstacle(Schema):
+    """One thing that stands in the way of a signature."""
+
+    model_config = with_example(
+        {
+            "code": "comparison_none",
+            "text": "the comparison says “None”, but there are 3 prior studies",
+            "overridable": False,
+            "asks": True,
+            "section": "comparison",
+        }
+    )
+
+    code: str = Field(description="the key of `overrides` when it is signed all the same")
+    text: str
+    overridable: bool = Field(description="whether a written reason lets it be signed")
+    asks: bool = Field(description="whether a mere yes does, such as `confirmed`")
+    section: str = Field(description="where it stands in the text; empty where it is not about the text")
+
+
+class Recipient(Schema):
+    """Who will be sent the report, and as the answer to which order."""
+
+    model_config = with_example({"destination": "HIS", "accession_number": "B3A001"})
+
+    destination: str
+    accession_number: str
+
+
+class SigningChecks(Schema):
+    """What a signature would meet."""
+
+    model_config = with_example(
+        {
+            "kind": "final",
+            "blocks": [example_of(Obstacle)],
+            "recipients": [example_of(Recipient)],
+            "obstacle": "",
+        }
+    )
+
+    kind: str = Field(description="preliminary, final, or what the signer has drafted on a signed report")
+    blocks: list[Obstacle]
+    recipients: list[Recipient]
+    obstacle: str = Field(description="why nobody will be sent it; empty where somebody is")
+
+
 class Signature(Schema):
     """A signature: the signer's own password, and the revision on the screen."""
 

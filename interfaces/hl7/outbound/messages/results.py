@@ -14,7 +14,9 @@ A version of which no order is known waits: it goes out when its study is linked
 """
 
 import base64
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from archive.models import Study
@@ -22,10 +24,10 @@ from archive.signals import study_settled
 from interfaces.hl7 import destination_options
 from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
-from interfaces.hl7.outbound import outbox, segment_data
+from interfaces.hl7.outbound import message_types, outbox, segment_data
 from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
 from interfaces.hl7.outbound.message_writer import Components, Fields, Formatted, Segment, Value
-from reporting.models import Report, ReportVersion, VersionKind
+from reporting.models import ReadingItem, Report, ReportVersion, VersionKind
 from reporting.rendering import pdf
 from reporting.rendering.composition import Document, Signature, compose
 from reporting.rendering.sections import ADDENDUM, OF_SECTION, REPORT, Code
@@ -65,7 +67,7 @@ def tell_released(sender: object, *, version: ReportVersion, **others: Any) -> N
             continue
         sent += _enqueue(document, version, order, procedures, parts, before)
     if not sent:
-        distribution.undeliverable(version, _why_not(version))
+        distribution.undeliverable(version, why_not(version))
 
 
 def tell_linked(sender: object, *, study: Study, **others: Any) -> None:
@@ -118,12 +120,52 @@ def _orders(version: ReportVersion, told: Iterable[str]) -> distribution.ByOrder
     return own | distribution.orders_named(others)
 
 
-def _why_not(version: ReportVersion) -> str:
+def why_not(version: ReportVersion) -> str:
+    """Why nobody is told of a version."""
     if version.kind == VersionKind.RETRACTION:
         return "Nothing of the report went out before."
     if not distribution.orders_of(version):
         return "No order of its studies is known."
     return "It was signed for another patient than the order's, or no destination takes reports."
+
+
+# What a person is shown of it
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A receiver of a version, the order it is told of, and how far that is: nothing before it is signed."""
+
+    destination: str
+    accession_number: str
+    status: str = ""
+
+
+def recipients(item: ReadingItem, kind: str) -> list[Leg]:
+    """Who will be told if the item's report is signed as `kind` now; nobody where it can't be delivered."""
+    destinations = message_types.receivers(RESULTS)
+    report = Report.objects.filter(item=item).first()
+    told = _told(report) if report else {}
+    orders = distribution.orders_of_item(item)
+    if kind == VersionKind.RETRACTION:
+        known = distribution.orders_named(key for key, facts in told.items() if not _is_withdrawn(facts))
+        numbers = [_accession(order, rows) for order, rows in known.items()]
+    else:
+        numbers = [_accession(order, rows) for order, rows in orders.items()]
+    return [Leg(destination.name, number) for destination in destinations for number in numbers]
+
+
+def ways(report: Report) -> dict[str, list[Leg]]:
+    """By public id of a version, whom it was sent to and how far each message is."""
+    found: dict[str, list[Leg]] = defaultdict(list)
+    for row in _messages(report).select_related("destination"):
+        number = row.facts["accession_number"]
+        found[row.facts["version"]].append(Leg(row.destination.name, number, row.status))
+    return found
+
+
+def _accession(order: Order, procedures: Sequence[RequestedProcedure]) -> str:
+    return order.accession_number or procedures[0].accession_number
 
 
 # Facts
@@ -180,7 +222,7 @@ def _facts(
         "kind": version.kind,
         "placer": segment_data.number(order, OrderNumber.Kind.PLACER),
         "filler": segment_data.number(order, OrderNumber.Kind.FILLER),
-        "accession_number": order.accession_number or procedures[0].accession_number,
+        "accession_number": _accession(order, procedures),
         "requesting_physician": order.requesting_physician,
         "patient": segment_data.of_patient(patient.current) if patient else None,
         "visit": _visit(order.visit),

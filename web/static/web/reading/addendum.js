@@ -1,5 +1,5 @@
 // Addendum, correction, retraction: a draft like any other text, saved and kept on the device as it is typed.
-import { all, byId, find, first } from "../dom.js";
+import { all, byId, closest, find, first } from "../dom.js";
 import { call } from "./api.js";
 import { Autosave } from "./autosave.js";
 import * as device from "./device_store.js";
@@ -29,7 +29,7 @@ export const kindOfAddendum = () => first("#addendum input[name=kind]:checked", 
  */
 export async function prepareAddendum(editor) {
   const form = find("form#addendum", HTMLFormElement);
-  if (!form || byId("add").hidden) return;
+  if (!form || !find("[data-add]")) return;
   /** @type {AddendumAutosave} */
   const addendum = new Autosave({
     key: `addendum:${editor.data.item}`,
@@ -48,7 +48,38 @@ export async function prepareAddendum(editor) {
     addendum.touched();
   });
   showFields(form);
+  document.addEventListener("click", (event) => {
+    const kind = closest(event, "[data-add]")?.dataset.add;
+    const isLink = closest(event, 'a[href="#add"]');
+    if (kind) choose(form, kind);
+    if (kind || isLink) openPanel(form);
+  });
   await bringBack(editor, form, addendum);
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {string} kind
+ */
+function choose(form, kind) {
+  first(`[name=kind][value="${kind}"]`, HTMLInputElement, form).checked = true;
+  showFields(form);
+}
+
+/**
+ * Show where it is written, and begin there.
+ * @param {HTMLFormElement} form
+ */
+function openPanel(form) {
+  show();
+  const shown = all("textarea", HTMLTextAreaElement, form).filter((area) => area.checkVisibility());
+  shown[0]?.focus();
+  byId("add").scrollIntoView({ block: "nearest" });
+}
+
+function show() {
+  byId("add").hidden = false;
+  byId("sign-open").hidden = false;
 }
 
 /**
@@ -108,6 +139,7 @@ async function bringBack(editor, form, addendum) {
   if (kept?.user !== editor.data.me.id) return;
   /** @type {AddendumDraft} */
   const draft = kept.sections;
+  show();
   textOf(form).value = draft.text;
   first(`[value="${draft.kind}"]`, HTMLInputElement, form).checked = true;
   for (const [name, text] of Object.entries(draft.sections)) correctionOf(form, name).value = text;

@@ -13,7 +13,7 @@ export class Problem extends Error {
     this.code = body.code ?? "";
     /** @type {Record<string, any>} */
     this.changed = body.changed ?? {};
-    /** @type {{ code: string, text: string, overridable: boolean }[]} */
+    /** @type {import("./sign_blocks.js").Block[]} */
     this.blocks = body.blocks ?? [];
   }
 

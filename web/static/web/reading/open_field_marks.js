@@ -1,7 +1,7 @@
-// Places that are still to be filled in, such as `[? 01:23]`: a link to the second of the sound, and to the place.
+// Places that are still to be filled in, such as `[side]` and `[? 01:23]`: a link to the second of the sound, and to the place.
 import { find, make } from "../dom.js";
 
-const OPEN = /\[\s*\]|\[\?\s*(?:(\d+):(\d\d))?[^\]\n]*\]|_{3,}|\{[^{}\n]{0,80}\}/g;
+const OPEN = /\[\?\s*(?:(\d+):(\d\d))?[^\]\n]*\]|\[[^[\]\n]{0,40}\]|_{3,}|\{[^{}\n]{0,80}\}/g;
 const MOST = 30;
 const PAUSE = 600;
 

@@ -86,7 +86,7 @@ let lastField;
 function toOtherPane() {
   const side = byId("side");
   if (!side.contains(document.activeElement)) side.focus();
-  else (lastField ?? editor.areas.findings).focus();
+  else (find("#signed-report") ?? lastField ?? editor.areas.findings).focus();
 }
 
 async function writeHere() {

@@ -1,5 +1,5 @@
 // The sign box: what will be signed, what stands in the way, the password.
-import { all, byId, find, first, make } from "../dom.js";
+import { byId, find, first, make } from "../dom.js";
 import { say } from "../flash.js";
 import { kindOfAddendum } from "./addendum.js";
 import { call, problemOf } from "./api.js";
@@ -7,6 +7,7 @@ import { sha256, uuid } from "./digests.js";
 import { refusal } from "./editor_state.js";
 import { readText } from "./report_text.js";
 import { setReadOnly } from "./sections.js";
+import { answersIn, firstOf, showBlocks } from "./sign_blocks.js";
 import { showSigned } from "./signed_dialog.js";
 
 /**
@@ -24,6 +25,8 @@ const dialog = byId("sign", HTMLDialogElement);
 const form = first("form", HTMLFormElement, dialog);
 const password = first("input[type=password]", HTMLInputElement, dialog);
 const error = first("[data-error]", HTMLElement, dialog);
+const blocks = first("[data-blocks]", HTMLElement, dialog);
+const recipients = first("[data-recipients]", HTMLElement, dialog);
 
 /** @param {Editor} editor */
 export function listenToSign(editor) {
@@ -32,6 +35,7 @@ export function listenToSign(editor) {
     event.preventDefault();
     sign(editor);
   });
+  first("[data-kinds]", HTMLElement, dialog).addEventListener("change", () => check(editor));
   dialog.addEventListener("keydown", (event) => {
     if (!event.ctrlKey || event.key !== "Enter") return;
     event.preventDefault();
@@ -68,8 +72,67 @@ async function open(editor) {
     return;
   }
   fill(editor, addendum !== null);
+  await check(editor);
   dialog.showModal();
-  password.focus();
+  (firstOf(blocks) ?? password).focus();
+}
+
+/**
+ * Ask the server what stands in the way and who will be sent it, before the password is asked for.
+ * @param {Editor} editor
+ */
+async function check(editor) {
+  const { report } = editor;
+  if (!report) return;
+  const body = { kind: kindChosen(), shown: await shownOn(editor, wholeText(editor)) };
+  try {
+    const found = await call("POST", `/reports/${report.id}/signing-checks`, body);
+    showBlocks(blocks, found.blocks, leadTo(editor));
+    showRecipients(found);
+  } catch (problem) {
+    error.textContent = problemOf(problem).message; // signing asks again, and says so as well
+    error.hidden = false;
+  }
+}
+
+/**
+ * Say what will go out.
+ * @param {{ kind: string, recipients: { destination: string, accession_number: string }[], obstacle: string }} found
+ */
+function showRecipients(found) {
+  const lines = found.recipients.map(({ destination, accession_number }) =>
+    make("li", { textContent: `To ${destination} as ${accession_number || "an order without a number"}` }),
+  );
+  if (found.obstacle) {
+    const words = found.obstacle[0].toUpperCase() + found.obstacle.slice(1);
+    lines.push(make("li", { className: "overdue", textContent: words }));
+  }
+  recipients.replaceChildren(...lines);
+}
+
+/**
+ * Close the box and go to where something has to be mended.
+ * @param {Editor} editor
+ * @returns {(section: string) => void}
+ */
+const leadTo = (editor) => (section) => {
+  dialog.close();
+  const corrected = find(`#corrected-${section}`, HTMLTextAreaElement);
+  const area = addendumOf(editor) && corrected ? corrected : editor.areas[section];
+  area?.focus();
+};
+
+/** As what it is signed. */
+const kindChosen = () => find("input[name=kind]:checked", HTMLInputElement, dialog)?.value ?? "final";
+
+/**
+ * The whole text as its digest is taken; nothing of an addendum.
+ * @param {Editor} editor
+ */
+function wholeText(editor) {
+  if (addendumOf(editor)) return "";
+  const text = readText(editor);
+  return editor.data.sections.map((name) => text[name]).join(SEPARATOR);
 }
 
 /**
@@ -92,7 +155,8 @@ function obstacleOf(editor) {
 function fill(editor, isAddendum) {
   first("h2", HTMLElement, dialog).textContent = `Sign the ${isAddendum ? kindOfAddendum() : "report"}`;
   first("[data-kinds]", HTMLElement, dialog).hidden = isAddendum;
-  first("[data-blocks]", HTMLElement, dialog).replaceChildren();
+  blocks.replaceChildren();
+  recipients.replaceChildren();
   error.hidden = true;
   password.value = "";
   const facts = isAddendum ? factsOfAddendum() : factsOfReport(editor);
@@ -164,7 +228,7 @@ async function sign(editor) {
   try {
     await signReport(editor, report);
   } catch (problem) {
-    explain(problemOf(problem));
+    explain(editor, problemOf(problem));
   }
   password.value = "";
   button.disabled = false;
@@ -179,16 +243,15 @@ async function sign(editor) {
 async function signReport(editor, report) {
   const { autosave, addendum } = editor;
   const isAddendum = addendumOf(editor) !== null;
-  const text = readText(editor);
-  const whole = editor.data.sections.map((name) => text[name]).join(SEPARATOR);
-  const kind = find("input[name=kind]:checked", HTMLInputElement, dialog)?.value ?? "final";
+  const whole = wholeText(editor);
+  const kind = kindChosen();
   const key = keyOf(editor, [report.id, autosave.revision, addendum?.revision, kind, whole.length]);
   const body = {
     password: password.value,
     revision: isAddendum ? report.revision : autosave.revision,
     kind,
     overrides: overridesOf(editor),
-    shown: await shownOn(editor, isAddendum ? "" : whole),
+    shown: await shownOn(editor, whole),
   };
   const signed = await call("POST", `/reports/${report.id}/sign`, body, {
     headers: { "Idempotency-Key": key },
@@ -217,12 +280,8 @@ function keyOf({ signing }, what) {
  * @param {Editor} editor
  */
 function overridesOf({ guard }) {
-  /** @type {Record<string, string>} */
   const reasons = guard.givenReason ? { viewer_other_patient: guard.givenReason } : {};
-  for (const input of all("input[data-code]", HTMLInputElement, dialog)) {
-    if (input.value.trim()) reasons[input.dataset.code ?? ""] = input.value.trim();
-  }
-  return reasons;
+  return { ...reasons, ...answersIn(blocks) };
 }
 
 /**
@@ -241,18 +300,15 @@ async function shownOn({ data, guard }, text) {
 }
 
 /**
- * Say what stands in the way, with a field for a reason where one is enough.
+ * Say what stands in the way.
+ * @param {Editor} editor
  * @param {Problem} problem
  */
-function explain(problem) {
-  const list = first("[data-blocks]", HTMLElement, dialog);
-  const given = new Map(
-    all("input[data-code]", HTMLInputElement, list).map((input) => [input.dataset.code, input.value]),
-  );
-  list.replaceChildren(...problem.blocks.map((block) => blockOf(block, given.get(block.code) ?? "")));
+function explain(editor, problem) {
+  showBlocks(blocks, problem.blocks, leadTo(editor));
   error.textContent = wordsFor(problem);
   error.hidden = false;
-  (find("input", HTMLInputElement, list) ?? password).focus();
+  (firstOf(blocks) ?? password).focus();
 }
 
 /** @param {Problem} problem */
@@ -260,19 +316,4 @@ function wordsFor(problem) {
   if (problem.blocks.length) return "Not signed. Fix this, or give a reason to override.";
   if (problem.status) return `Nothing was signed: ${problem.message}`;
   return "The server can't be reached. Asking again signs once only.";
-}
-
-/**
- * @param {{ code: string, text: string, overridable: boolean }} block
- * @param {string} reason that was given before
- */
-function blockOf({ code, text, overridable }, reason) {
-  const words = text[0].toUpperCase() + text.slice(1);
-  const line = make("p", { className: "banner magenta", textContent: words });
-  if (!overridable) return line;
-  const input = make("input", { id: `block-${code}`, maxLength: 500, value: reason });
-  input.dataset.code = code;
-  const label = make("label", { htmlFor: input.id, textContent: "Override, because" });
-  line.append(make("br"), label, input);
-  return line;
 }
