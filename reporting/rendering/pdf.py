@@ -76,8 +76,9 @@ def of_document(document: Document, stamp: str = "") -> bytes:
     canvas.setTitle(_title(document))
     canvas.setAuthor(document.signature.name)
     canvas.setCreator("RIS_PACS")
+    stamp = stamp or _WATERMARKS.get(document.kind, "")
     for number, page in enumerate(pages, start=1):
-        _draw_watermark(canvas, stamp or _WATERMARKS.get(document.kind, ""))
+        _draw_watermark(canvas, stamp)
         _draw_margins(canvas, document, f"page {number} of {len(pages)}", stamp)
         for placed in page:
             _draw(canvas, placed)
