@@ -62,7 +62,8 @@ class SignedVersion:
         if one.undone_at:
             return [("undone, never sent", "withdrawn")]
         if not one.released_at:
-            return [("goes out soon", "waiting")]
+            has_order = one.report.item.procedures.exists()
+            return [("goes out soon", "waiting") if has_order else self._unsent()]
         stored = (
             ("PDF and SR stored", "completed") if one.stored_at else ("PDF and SR to be stored", "waiting")
         )

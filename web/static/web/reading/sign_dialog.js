@@ -105,7 +105,7 @@ function showRecipients(found) {
   );
   if (found.obstacle) {
     const words = found.obstacle[0].toUpperCase() + found.obstacle.slice(1);
-    lines.push(make("li", { className: "overdue", textContent: words }));
+    lines.push(make("li", { className: "undeliverable", textContent: words }));
   }
   recipients.replaceChildren(...lines);
 }

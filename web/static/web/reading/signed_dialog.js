@@ -34,8 +34,8 @@ function toNext() {
  */
 export function showSigned(report, kind) {
   const until = report.undo_until ?? "";
-  const now = `It goes out now${kind === "preliminary" ? " as preliminary" : ""}.`;
-  const goesOut = until ? "It is sent unless undone within the time shown." : now;
+  const now = `It is released now${kind === "preliminary" ? " as preliminary" : ""}.`;
+  const goesOut = until ? "It is released unless undone within the time shown." : now;
   const signed = `Version ${report.version} (${report.status}) by ${report.signed_by}.`;
   first("[data-words]", HTMLElement, dialog).textContent = `${signed} ${goesOut}`;
   first("[data-undo]", HTMLElement, dialog).hidden = !until;
