@@ -43,6 +43,7 @@ SHORTCUTS: Final = (
     Shortcut("view", "v", "Change the view"),
     Shortcut("export", "E", "Export as CSV"),
     Shortcut("copy", "C", "Copy"),
+    Shortcut("print", "P", "Print"),
     # Everywhere
     Shortcut("next", "n", "Next"),
     Shortcut("back", "b", "Back"),
@@ -74,6 +75,7 @@ SHORTCUTS: Final = (
     Shortcut("dictate", "d", "Dictate"),
     Shortcut("record", "Ctrl+d", "Record or pause"),
     Shortcut("read_stat", "Alt+s", "Park this exam and read the STAT"),
+    Shortcut("addendum", "A", "Add an addendum"),
     Shortcut("unpark", "Alt+p", "Back to the parked exam"),
     # Transcription
     Shortcut("sound_back", "F1", "5 seconds back"),
