@@ -42,9 +42,10 @@ class Document:
     """A report as of one version.
 
     `header` is that of the version's content. `reason` is what the version says of itself: an addendum's
-    text, why it corrects or retracts; `class_of_change` is which kind of reason that is. `text_signature` is of the
-    version that the sections are from; it is the newest one's own but for addenda. `predecessors` are the
-    versions before, oldest first, without those that were undone. A retraction has no sections and no addenda.
+    text, why it corrects or retracts; `class_of_change` is which kind of reason that is. `text_signature` is
+    of the version that the sections are from; it is the newest one's own but for addenda. `predecessors` are
+    the versions before, oldest first, without those that were undone. A retraction has neither sections nor
+    addenda.
     """
 
     report_id: str

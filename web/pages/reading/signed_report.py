@@ -1,4 +1,4 @@
-"""A signed report as it is read: the text that counts now, what was added on top, what was taken back across."""
+"""A signed report as it is read: the text that counts now, what was added, whether it was taken back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

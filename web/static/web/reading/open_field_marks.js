@@ -1,4 +1,4 @@
-// Places that are still to be filled in, such as `[side]` and `[? 01:23]`: a link to the second of the sound, and to the place.
+// Places still to be filled in (`[side]`, `[? 01:23]`): a link to the second of the sound, and to the place.
 import { find, make } from "../dom.js";
 
 const OPEN = /\[\?\s*(?:(\d+):(\d\d))?[^\]\n]*\]|\[[^[\]\n]{0,40}\]|_{3,}|\{[^{}\n]{0,80}\}/g;
