@@ -8,11 +8,11 @@ class ReportingConfig(AppConfig):
     def ready(self) -> None:
         """Declare the kinds of events; listen to the packages below; register the jobs and recurring work."""
         from archive.signals import study_previewing, study_settled
-        from ledger import jobs, recurring
+        from ledger import recurring
         from reporting import reporting_events  # noqa: F401
         from reporting.reading_worklist import assignment, decision_effects, reading_items
         from reporting.rendering import render_job
-        from reporting.reports import signatures
+        from reporting.reports import release_job
         from worklist.signals import orders_changed, patients_changed
 
         study_settled.connect(reading_items.follow_study, dispatch_uid="reporting.items.study")
@@ -21,7 +21,7 @@ class ReportingConfig(AppConfig):
         )
         orders_changed.connect(reading_items.follow_orders, dispatch_uid="reporting.items.order")
         patients_changed.connect(reading_items.follow_patients, dispatch_uid="reporting.items.patients")
-        jobs.register(signatures.RELEASE, jobs.Handler(apply=signatures.release, words="Release a report"))
+        release_job.register()
         render_job.register()
         leases = recurring.Work(
             batch=assignment.release_abandoned, waits=lambda: assignment.abandoned().exists()

@@ -19,7 +19,7 @@ from reporting.rendering import encapsulated_pdf, rendered_objects, sr
 from reporting.rendering.composition import Document, compose
 from reporting.rendering.rendered_objects import Place
 from reporting.rendering.typesetting import FontsMissing
-from reporting.reports.signatures import RENDER
+from reporting.reports.release_job import RENDER
 
 logger = logging.getLogger(__name__)
 

@@ -21,8 +21,6 @@ from reporting.models import (
     Dictation,
     DictationState,
     ReadingItem,
-    Recheck,
-    RecheckOutcome,
     Report,
     ReportStatus,
     ReportVersion,
@@ -30,13 +28,16 @@ from reporting.models import (
 )
 from reporting.reading_worklist import assignment, reading_items, reading_status
 from reporting.reporting_section import ReportingSection
-from reporting.reports import drafts, report_versions, signing_checks
+from reporting.reports import (
+    drafts,
+    rechecks,
+    release_job,
+    report_versions,
+    retraction,
+    signing_checks,
+)
 from reporting.reports.signing_checks import NOTHING_TOLD, Shown
-from reporting.signals import version_released
-from worklist.models import Patient
 
-RELEASE: Final = "reporting.release"
-RENDER: Final = "reporting.render"
 _STATUS_AFTER: Final[Mapping[str, tuple[str, str]]] = {
     VersionKind.PRELIMINARY: (ReportStatus.PRELIMINARY, ReadingStatus.PRELIMINARY),
     VersionKind.FINAL: (ReportStatus.FINAL, ReadingStatus.FINAL),
@@ -46,11 +47,6 @@ _STATUS_AFTER: Final[Mapping[str, tuple[str, str]]] = {
 }
 _DONE_WITH: Final = (DictationState.TYPED, DictationState.RETURNED)
 """Dictations that a signature closes; what still waits for a typist is typed all the same."""
-_RECHECK_OUTCOMES: Final = {
-    VersionKind.ADDENDUM: RecheckOutcome.ADDENDUM,
-    VersionKind.CORRECTION: RecheckOutcome.CORRECTION,
-    VersionKind.RETRACTION: RecheckOutcome.RETRACTION,
-}
 
 
 def sign(
@@ -136,7 +132,7 @@ def undo(*, version: ReportVersion, by: Actor) -> Report:
     for public_id, state in before.get("dictations", {}).items():
         Dictation.objects.filter(public_id=public_id).update(state=state)
     item = reading_status.lock(report.item)
-    _undo_successor(item, before)
+    retraction.undo_successor(item, before)
     reading_status.restore(
         item, before["item"], actor=by, event=reporting_events.SIGNATURE_UNDONE, version=version.number
     )
@@ -149,63 +145,6 @@ def undoable_until(version: ReportVersion) -> datetime | None:
     if version.undone_at or version.released_at or version.release_at <= clock.now():
         return None
     return version.release_at
-
-
-# The job that lets a version go out
-
-
-def release(claim: jobs.Claim, prepared: Any) -> None:
-    """Mark a version as released and tell those above, unless it was undone."""
-    version = ReportVersion.objects.select_related("report__item").filter(public_id=claim.key).first()
-    if version is None:
-        return
-    reading_status.lock(version.report.item)
-    version = (
-        ReportVersion.objects.select_for_update(of=("self",))
-        .select_related("report__item", "signed_by")
-        .get(pk=version.pk)
-    )
-    if version.undone_at is not None or version.released_at is not None:
-        return
-    version.released_at = clock.now()
-    version.save(update_fields=["released_at"])
-    events.record(reporting_events.RELEASED, about=things(version), source=f"version:{version.public_id}")
-    jobs.enqueue(RENDER, version.public_id)
-    version_released.send(sender=None, version=version)
-
-
-def things(version: ReportVersion) -> list[events.Thing]:
-    """What an event about a version is about."""
-    return [("report", version.report.public_id), *reading_status.things(version.report.item)]
-
-
-# Rechecks
-
-
-def still_valid(*, recheck: Recheck, by: Actor, note: str = "") -> None:
-    """The signer says that the report holds as it is."""
-    by.require("report.sign", recheck.item)
-    item = reading_status.lock(recheck.item)
-    recheck = Recheck.objects.select_for_update().get(pk=recheck.pk)
-    if recheck.closed_at is not None:
-        raise StateConflict("it is closed already", "status")
-    _close_recheck(item, recheck, RecheckOutcome.STILL_VALID, by, note)
-    item.seen_images = reading_items.image_count(item)
-    item.save(update_fields=["seen_images"])
-    drafts.note(by, Report.objects.get(item=item))
-
-
-def _close_recheck(item: ReadingItem, recheck: Recheck, outcome: str, by: Actor, note: str = "") -> None:
-    recheck.outcome, recheck.closed_at = outcome, clock.now()
-    recheck.closed_by, recheck.note = str(by)[:200], note[:500]
-    recheck.save()
-    events.record(
-        reporting_events.RECHECK_CLOSED,
-        about=reading_status.things(item),
-        actor=by,
-        outcome=outcome,
-        note=note[:500],
-    )
 
 
 # Steps of a signature
@@ -348,63 +287,10 @@ def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, 
     else:
         reading_status.change(item, item_status, at=version.signed_at, actor=by, event=event, **details)
     if version.kind == VersionKind.RETRACTION:
-        _succeed(item)
+        retraction.succeed(item)
     elif lease := assignment.lease_of(item):
         lease.until = version.signed_at
         lease.save(update_fields=["until"])
-    for recheck in Recheck.objects.filter(item=item, closed_at=None):
-        if version.kind in _RECHECK_OUTCOMES:
-            _close_recheck(item, recheck, _RECHECK_OUTCOMES[VersionKind(version.kind)], by)
+    rechecks.answer(item, version.kind, by)
     window = version.release_at > version.signed_at
-    jobs.enqueue(RELEASE, version.public_id, not_before=version.release_at if window else None)
-
-
-def _succeed(item: ReadingItem) -> None:
-    """After a retraction the images wait for a report again, since when they first did."""
-    key, number = item.key, ReadingItem.objects.filter(key__startswith=f"{item.key}#").count() + 1
-    item.key, item.retracted, item.withdrawn_reason = f"{key}#{number}", True, "its report was retracted"
-    item.save()
-    times = ("ordered_at", "scheduled_at", "arrived_at", "started_at", "completed_at", "ready_at", "due_at")
-    new = ReadingItem(
-        key=key,
-        facility=item.facility,
-        patient=_patient_now(item),
-        priority=item.priority,
-        band=item.band,
-        modality=item.modality,
-        body_part=item.body_part,
-        description=item.description,
-        **{name: getattr(item, name) for name in times},
-    )
-    new.save()
-    new.studies.set(item.studies.all())
-    new.procedures.set(item.procedures.all())
-    reading_status.note_owner(new, clock.now())
-    events.record(reporting_events.READY, about=reading_status.things(new), reason="the report was retracted")
-    reading_status.settle_studies(new)
-
-
-def _patient_now(item: ReadingItem) -> Patient | None:
-    study = item.studies.select_related("patient").order_by("pk").first()
-    return study.patient if study else None
-
-
-def _undo_successor(item: ReadingItem, before: Mapping[str, Any]) -> None:
-    """Take the item back that a retraction had made, unless somebody has begun on it."""
-    if item.key == before["key"]:
-        return
-    successor = ReadingItem.objects.filter(key=before["key"]).first()
-    if successor is not None:
-        if reading_items.is_begun(successor):
-            raise StateConflict("the item that took its place is begun already", "later_version")
-        successor.key = f"{before['key']}#undone{successor.pk}"
-        successor.withdrawn_reason, successor.retracted = "the retraction was undone", True
-        successor.save()
-        reading_status.change(
-            successor,
-            ReadingStatus.WITHDRAWN,
-            event=reporting_events.WITHDRAWN,
-            reason="the retraction was undone",
-        )
-    item.key, item.retracted, item.withdrawn_reason = before["key"], False, ""
-    item.save()
+    jobs.enqueue(release_job.KIND, version.public_id, not_before=version.release_at if window else None)

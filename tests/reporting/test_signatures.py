@@ -13,7 +13,7 @@ from ledger.models import Job
 from reporting.errors import StateConflict
 from reporting.models import KeptText, ReadingItem, ReadingLease, Recheck, ReportVersion
 from reporting.reading_worklist import assignment, reading_items
-from reporting.reports import drafts, report_versions, signatures
+from reporting.reports import drafts, rechecks, release_job, report_versions, signatures
 from reporting.reports.signing_checks import Shown
 from reporting.signals import version_released
 from tests.actors import acting
@@ -31,8 +31,8 @@ def released(version: ReportVersion) -> list[str]:
 
     version_released.connect(note)
     try:
-        Job.objects.filter(kind=signatures.RELEASE).update(not_before=timezone.now())
-        jobs.run(Job.objects.get(kind=signatures.RELEASE, key=version.public_id).pk)
+        Job.objects.filter(kind=release_job.KIND).update(not_before=timezone.now())
+        jobs.run(Job.objects.get(kind=release_job.KIND, key=version.public_id).pk)
     finally:
         version_released.disconnect(note)
     return told
@@ -241,9 +241,9 @@ class TestRelease:
         version = world.sign(world.draft(world.item(), rada), rada)
         assert released(version) == [version.public_id]
         with transaction.atomic():
-            jobs.enqueue(signatures.RELEASE, version.public_id)
+            jobs.enqueue(release_job.KIND, version.public_id)
         assert released(version) == []
-        assert Job.objects.filter(kind=signatures.RENDER, key=version.public_id).count() == 1
+        assert Job.objects.filter(kind=release_job.RENDER, key=version.public_id).count() == 1
 
     def test_a_signature_can_be_taken_back_until_it_went_out(self, world: World, rada: User) -> None:
         item = world.item()
@@ -348,7 +348,7 @@ class TestAfterwards:
         recheck = Recheck.objects.get()
         assert recheck.signer == rada and recheck.cause == "Images came after the signature."
         with transaction.atomic():
-            signatures.still_valid(recheck=recheck, by=acting(rada), note="adds nothing")
+            rechecks.still_valid(recheck=recheck, by=acting(rada), note="adds nothing")
             reading_items.follow_study(None, study=study)
         assert Recheck.objects.filter(closed_at=None).count() == 0
 

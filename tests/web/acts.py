@@ -25,7 +25,7 @@ from ledger.models import Job, JobState
 from reporting.dictation import audio, dictations, transcription
 from reporting.models import Dictation, ReadingItem, Recheck, Report, ReportVersion
 from reporting.reading_worklist import assignment
-from reporting.reports import drafts, signatures
+from reporting.reports import drafts, rechecks, signatures
 from ris_pacs import site
 from tests.actors import acting
 from tests.reporting.conftest import World
@@ -292,7 +292,7 @@ ACTS = (
         REPORT,
     ),
     Act(signatures.undo, "report.sign_preliminary", lambda d: {"version": d.signed()}, REPORT),
-    Act(signatures.still_valid, "report.sign", lambda d: {"recheck": d.recheck()}, REPORT),
+    Act(rechecks.still_valid, "report.sign", lambda d: {"recheck": d.recheck()}, REPORT),
     Act(
         dictations.begin,
         "report.write",

@@ -23,7 +23,7 @@ from ledger.errors import Forbidden, Invalid
 from reporting.errors import StateConflict
 from reporting.models import AddendumDraft, KeptText, ReadingItem, Recheck, ReportTemplate, ReportVersion
 from reporting.models import Report as Row
-from reporting.reports import drafts, report_versions, signatures
+from reporting.reports import drafts, rechecks, report_versions, signatures
 from reporting.reports.signing_checks import Shown
 from web.kernel import authorization
 from web.rest import dictations
@@ -50,7 +50,7 @@ IdempotencyKey = Annotated[str, Header(max_length=100, description="the same key
 
 router = Router(tags=["reports"])
 of_studies = Router(tags=["reports"])
-rechecks = Router(tags=["reports"])
+of_rechecks = Router(tags=["reports"])
 
 
 @of_studies.get("/{uid}/reports", response=Reports, summary="Read a study's reports")
@@ -209,7 +209,7 @@ def read_versions(request: HttpRequest, id: str) -> dict[str, Any]:
     return {"count": len(rows), "results": results, "problems": report_versions.verify(report)}
 
 
-@rechecks.post("/{id}/still-valid", response=Report, summary="The report holds as it is")
+@of_rechecks.post("/{id}/still-valid", response=Report, summary="The report holds as it is")
 def still_valid(request: HttpRequest, id: str, body: Note) -> Report:
     """Closes a recheck that was raised when something changed under a signed report."""
     user = authorization.allow(request, "report.sign")
@@ -217,7 +217,7 @@ def still_valid(request: HttpRequest, id: str, body: Note) -> Report:
     mine = rows.filter(item__in=policy.visible(ReadingItem.objects.all(), user))
     recheck = authorization.find(rows, mine, request, public_id=id)
     with transaction.atomic():
-        signatures.still_valid(recheck=recheck, by=actor_of(request), note=body.note)
+        rechecks.still_valid(recheck=recheck, by=actor_of(request), note=body.note)
         report = Row.objects.get(item=recheck.item)
     return shown(_again(report))
 

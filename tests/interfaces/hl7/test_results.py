@@ -20,7 +20,7 @@ from interfaces.hl7.syntax.message_parts import Message
 from ledger import jobs
 from ledger.models import Event, Job
 from reporting.models import ReportVersion
-from reporting.reports import signatures
+from reporting.reports import release_job, signatures
 from reporting.signals import version_released
 from tests.actors import acting, integrator
 from tests.conftest import EIGHT
@@ -297,7 +297,7 @@ def test_what_is_signed_arrives_and_counts_as_delivered(world: World) -> None:
     world.item.save()
     with transaction.atomic():
         version = signatures.sign(report=world.report, by=acting(world.user), revision=world.report.revision)
-    for kind, key in ((signatures.RELEASE, version.public_id), (outbox.JOB, "HIS")):
+    for kind, key in ((release_job.KIND, version.public_id), (outbox.JOB, "HIS")):
         assert jobs.run(Job.objects.get(kind=kind, key=key).pk)
     receiver.stop()
     (raw,) = receiver.received
@@ -305,7 +305,7 @@ def test_what_is_signed_arrives_and_counts_as_delivered(world: World) -> None:
     version.refresh_from_db()
     world.item.refresh_from_db()
     assert version.released_at and version.delivered_at and world.item.delivered_at
-    assert Job.objects.filter(kind=signatures.RENDER, key=version.public_id).exists()
+    assert Job.objects.filter(kind=release_job.RENDER, key=version.public_id).exists()
     told = Event.objects.filter(subjects__type="reading_item", subjects__key=world.item.public_id)
     kinds = list(told.order_by("id").values_list("kind", flat=True))
     assert kinds == ["report.final", "report.released", "hl7.message_delivered", "report.delivered"]

@@ -13,7 +13,7 @@ from accounts.actor import Actor, actor_of
 from ledger.errors import Invalid, Refused
 from reporting.models import ReadingItem, Recheck
 from reporting.reading_worklist import assignment
-from reporting.reports import signatures
+from reporting.reports import rechecks
 from web.kernel import authorization, layout
 from web.kernel.refusal import STATUSES
 from web.pages.reading.reading_worklist import wanted_of
@@ -76,7 +76,7 @@ def still_valid(request: HttpRequest, key: str) -> HttpResponse:
     recheck = authorization.find(rows, mine, request, public_id=key)
     try:
         with transaction.atomic():
-            signatures.still_valid(recheck=recheck, by=actor_of(request), note=_text(request, "reason"))
+            rechecks.still_valid(recheck=recheck, by=actor_of(request), note=_text(request, "reason"))
     except Refused as error:
         return refused(request, error)
     layout.flash(request, "Recheck closed: the report still stands.")

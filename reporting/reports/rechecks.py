@@ -1,0 +1,51 @@
+"""Rechecks: something changed under a signed report, and its signer says whether the report still holds."""
+
+from typing import Final
+
+from accounts.actor import Actor
+from ledger import clock, events
+from reporting import reporting_events
+from reporting.errors import StateConflict
+from reporting.models import ReadingItem, Recheck, RecheckOutcome, Report, VersionKind
+from reporting.reading_worklist import reading_items, reading_status
+from reporting.reports import drafts
+
+_OUTCOMES: Final = {
+    VersionKind.ADDENDUM: RecheckOutcome.ADDENDUM,
+    VersionKind.CORRECTION: RecheckOutcome.CORRECTION,
+    VersionKind.RETRACTION: RecheckOutcome.RETRACTION,
+}
+
+
+def still_valid(*, recheck: Recheck, by: Actor, note: str = "") -> None:
+    """The signer says that the report holds as it is."""
+    by.require("report.sign", recheck.item)
+    item = reading_status.lock(recheck.item)
+    recheck = Recheck.objects.select_for_update().get(pk=recheck.pk)
+    if recheck.closed_at is not None:
+        raise StateConflict("it is closed already", "status")
+    _close(item, recheck, RecheckOutcome.STILL_VALID, by, note)
+    item.seen_images = reading_items.image_count(item)
+    item.save(update_fields=["seen_images"])
+    drafts.note(by, Report.objects.get(item=item))
+
+
+def _close(item: ReadingItem, recheck: Recheck, outcome: str, by: Actor, note: str = "") -> None:
+    recheck.outcome, recheck.closed_at = outcome, clock.now()
+    recheck.closed_by, recheck.note = str(by)[:200], note[:500]
+    recheck.save()
+    events.record(
+        reporting_events.RECHECK_CLOSED,
+        about=reading_status.things(item),
+        actor=by,
+        outcome=outcome,
+        note=note[:500],
+    )
+
+
+def answer(item: ReadingItem, kind: str, by: Actor) -> None:
+    """Close what is open by a version of this kind, which says what its signer made of it."""
+    if kind not in _OUTCOMES:
+        return
+    for recheck in Recheck.objects.filter(item=item, closed_at=None):
+        _close(item, recheck, _OUTCOMES[VersionKind(kind)], by)
