@@ -27,6 +27,8 @@ class InboundContext:
     clock_was_ahead: bool
     replaced: list[str] = field(default_factory=list)
     """Locations of names that held what a DICOM name can't hold."""
+    located: dict[tuple[int, str], str] = field(default_factory=dict)
+    """By the number of an ORC and the worklist's name of a field, where the source's mapping found it."""
 
     def name(self, segment: Segment, n: int, convert: Callable[[Field], Said]) -> Said:
         """The person's name in a field; noted where `convert` had to replace characters."""

@@ -41,10 +41,15 @@ LOCATIONS: Final[Mapping[str, str]] = {
     "transport": "OBR^1^30",
     "study_instance_uid": "ZDS^1^1",
 }
-"""Where the worklist's fields come from, for ERR-2."""
+"""Where the worklist's fields come from, for ERR-2, but for those that a source's mapping found elsewhere."""
 
 
-def explain(error: errors.Refused, index: int = 1) -> tuple[int, str, str]:
-    """Code, location and text for what was refused; `index` is that of the segments it came from."""
-    location = LOCATIONS.get(error.field, "")
-    return error.answer(CODES), location.replace("^1^", f"^{index}^", 1), error.text
+def explain(
+    error: errors.Refused, index: int, located: Mapping[tuple[int, str], str]
+) -> tuple[int, str, str]:
+    """Code, location and text for what was refused.
+
+    `index` is that of the segments it came from, `located` says where fields of orders were found.
+    """
+    usual = LOCATIONS.get(error.field, "").replace("^1^", f"^{index}^", 1)
+    return error.answer(CODES), located.get((index, error.field), usual), error.text

@@ -142,8 +142,11 @@ class _Fields:
         self._segments = {"OBR": obr, **{n: group.first(n) for n in ("ORC", "TQ1", "IPC", "ZDS")}}
 
     def first(self, name: str) -> tuple[Said, str]:
-        """The first field of the mapping that is present, and its location."""
-        return next(self.present(name), (None, ""))
+        """The first field of the mapping that is present, and its location, which a refusal will name."""
+        found, location = next(self.present(name), (None, ""))
+        if location and (orc := self._segments["ORC"]) is not None:
+            self._reading.located[orc.index, name] = location
+        return found, location
 
     def present(self, name: str) -> Iterator[tuple[Said, str]]:
         """Each field of the mapping that is present, and its location."""

@@ -89,7 +89,7 @@ def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) 
     read = context.read(message, parsed, header, policy)
     changes = handler(read)
     if found := change_check.refusal(changes, catalogue):
-        raise Er7Error(*error_codes.explain(found.error, found.group.index)) from found.error
+        raise Er7Error(*error_codes.explain(found.error, found.group.index, read.located)) from found.error
     code = _mode_code(header, policy, "AA")
     message.status, message.applied_at = InboundStatus.APPLIED, timezone.now()
     message.clock_ahead = read.clock_was_ahead

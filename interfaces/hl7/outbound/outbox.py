@@ -115,7 +115,7 @@ def _step(name: str, message: OutboundMessage, by: Actor, reason: str) -> None:
 
 
 def write(message: OutboundMessage, destination: Destination) -> bytes:
-    """The bytes of a message, which follow from its row and its destination alone.
+    """The bytes of a message, which follow from its row, its destination and what was signed.
 
     Raises `Invalid` for a type that nobody writes, and for what the destination's version can't hold.
     """

@@ -182,6 +182,14 @@ def test_a_field_that_can_not_be_taken_is_named(
     assert not Order.objects.exists() and not Patient.objects.exists()
 
 
+def test_a_refusal_points_where_the_source_keeps_the_field(say: Say) -> None:
+    Source.objects.update(options={"mapping": {"modality": ["OBR-15"]}})
+    sources._kept.clear()
+    both = [orc(), obr(f15="CT"), orc(placer="PL2^HIS"), obr(f15="XYZ")]
+    answer = send(say("ORM^O01", PID, *both), "AE")
+    assert b"|OBR^2^15|" in answer and not Order.objects.exists()
+
+
 @pytest.mark.parametrize("uid", ["../../x", "1.2.03", "1..2", "1." + "2" * 63, "3.1", "1.2.x"])
 def test_a_study_uid_that_is_none_is_refused(say: Say, uid: str) -> None:
     """PS3.5 9.1."""
