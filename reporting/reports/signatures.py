@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from accounts.actor import Actor
 from archive.models import ReadingStatus
-from ledger import clock, events, jobs
+from ledger import audit, clock, events, jobs
 from ledger.errors import Forbidden, Invalid
 from reporting import reporting_events
 from reporting.errors import Block, StateConflict
@@ -103,6 +103,7 @@ def preview(
     if kind != VersionKind.PRELIMINARY:
         by.require("report.sign", report.item)
     _check_state(report, draft, by, report.revision)
+    audit.note_reading(by, audit.PATIENT_RECORD, ("report", report.public_id))
     return kind, _blocks(report, draft, shown)
 
 

@@ -291,6 +291,12 @@ ACTS = (
         lambda d: {"report": d.report(), "revision": 1, "kind": "preliminary"},
         REPORT,
     ),
+    Act(
+        signatures.preview,
+        "report.sign_preliminary",
+        lambda d: {"report": d.report(), "kind": "preliminary"},
+        (PATIENT, "R"),
+    ),
     Act(signatures.undo, "report.sign_preliminary", lambda d: {"version": d.signed()}, REPORT),
     Act(rechecks.still_valid, "report.sign", lambda d: {"recheck": d.recheck()}, REPORT),
     Act(

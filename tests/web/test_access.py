@@ -59,6 +59,7 @@ ACTIONS = {
     "post /reports/{id}/kept": "report.write",
     "post /reports/{id}/dictations": "report.write",
     "post /reports/{id}/sign": "report.sign_preliminary",
+    "post /reports/{id}/signing-checks": "report.sign_preliminary",
     "post /reports/{id}/undo": "report.sign_preliminary",
     "post /reports/{id}/addenda": "report.write",
     "get /reports/{id}/versions": "report.view",

@@ -117,6 +117,7 @@ PRIMITIVES = {
     "drafts.note",
     "preview.preview",
     "preview.preview_undo",
+    "rechecks.answer",
     "second_person.preview_confirmation",
     "second_person.preview_decline",
 }

@@ -161,7 +161,6 @@ def signing_checks(request: HttpRequest, id: str, body: ToBeSigned) -> dict[str,
     """All that stands in the way, and who will be sent the report; nothing is changed."""
     user = authorization.allow(request, "report.sign_preliminary")
     report = _find(request, user, id)
-    _note(request, [report])
     kind, blocks = signatures.preview(
         report=report, by=actor_of(request), kind=body.kind, shown=Shown(**body.shown.model_dump())
     )
