@@ -1,7 +1,6 @@
 """The report editor: the text left, the patient's priors, sound, versions and documents right."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import transaction
@@ -28,9 +27,8 @@ from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts, signatures, suggestions
 from web.kernel import authorization, layout
 from web.pages import patients, timelines
-from web.pages.reading import prior_rows
+from web.pages.reading import prior_rows, signed_report
 from web.pages.reading import reading_rows as listing
-from web.pages.reading import signed_report
 
 TITLES: Final = dict(ReportHeading.choices)
 
