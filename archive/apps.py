@@ -7,11 +7,12 @@ class ArchiveConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare the kinds of events; register the recurring work, the jobs and the decisions."""
-        from archive import archive_events, decisions, reconcile  # noqa: F401
+        from archive import archive_events, decisions, reconcile, rejections  # noqa: F401
         from archive.index import indexer, resent_objects
         from ledger import recurring
 
         recurring.register("archive.index", recurring.Work(batch=indexer.batch, waits=indexer.waits))
         reconcile.jobs_register()
         resent_objects.register()
+        rejections.jobs_register()
         decisions.load()

@@ -33,6 +33,9 @@ EXCEPTION_OPENED_BY: Final = {
     ExceptionKind.CANCELLED_AFTER_IMAGES: declare(
         "study.exception.cancelled", "Needs review: order cancelled after the images", tone="bad"
     ),
+    ExceptionKind.NOTE_HELD: declare(
+        "study.exception.opened.note_held", "Needs review: rejection note", short="needs review", tone="bad"
+    ),
     ExceptionKind.IDENTITY_REPLACED: declare(
         "study.exception.replaced", "Needs review: patient details replaced", tone="bad"
     ),
@@ -47,6 +50,23 @@ EXCEPTION_CLOSED: Final = declare(
     labels=_OUTCOME,
 )
 EXCEPTION_RESOLVED: Final = declare("study.exception.resolved", "Exception resolved")
+
+NOTE_APPLIED: Final = declare(
+    "study.rejection.applied",
+    "Rejection note from {source}: {count} images hidden, {meaning}",
+    short="images rejected by a note",
+)
+NOTE_HELD: Final = declare(
+    "study.rejection.held",
+    "Rejection note from {source} waits for a person: {text}",
+    short="rejection note needs review",
+    tone="bad",
+)
+NOTE_IGNORED: Final = declare(
+    "study.rejection.ignored",
+    "Rejection note from {source} not applied, by the site's policy: {meaning}",
+    short="rejection note not applied",
+)
 
 OBJECT_QUARANTINED: Final = declare(
     "object.quarantined", "Object quarantined: {text}", short="object quarantined", tone="bad"

@@ -4,10 +4,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, field_serializer
+from pydantic import Field, field_serializer, field_validator
 
 from accounts.site_sections import Section
 from archive.reconcile.reconcile_policy import Policy
+from archive.rejections.rejection_titles import REJECTION_TITLES
 
 
 class CoercionScope(StrEnum):
@@ -54,6 +55,15 @@ REJECT_REASONS: Final = (
 """Why a radiograph is not presented for diagnosis, along the classes of AAPM TG-305."""
 
 
+class NotePolicy(StrEnum):
+    """What a rejection note that comes in does."""
+
+    HIDE = "hide"
+    """What it names is hidden, and kept."""
+    KEEP = "keep"
+    """What it names stays as it was."""
+
+
 class ArchiveSection(Section):
     """The policies of the archive. `reconcile` overrides the default policy key by key."""
 
@@ -67,6 +77,20 @@ class ArchiveSection(Section):
     resend: Resend = Resend.NEWEST
     resend_by_source: dict[Annotated[str, Field(min_length=1, max_length=16)], Resend] = {}
     """By calling AE title, where a source differs from `resend`."""
+    rejection_notes: dict[str, NotePolicy] = Field(
+        {}, description="what notes that come in do, by title; one that is not named hides"
+    )
+
+    @field_validator("rejection_notes")
+    @classmethod
+    def _known_titles(cls, value: dict[str, NotePolicy]) -> dict[str, NotePolicy]:
+        if unknown := sorted(value.keys() - REJECTION_TITLES.keys()):
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(REJECTION_TITLES)}")
+        return value
+
+    def note_hides(self, code: str) -> bool:
+        """Whether a note of this title hides what it names."""
+        return self.rejection_notes.get(code, NotePolicy.HIDE) is NotePolicy.HIDE
 
     @property
     def quiet_time(self) -> timedelta:

@@ -23,6 +23,7 @@ class ChosenFrom(Enum):
     STEPS = "the candidates"
     PATIENTS = "the candidates' patients"
     SERIES = "the study's series"
+    IMAGES = "the study's images"
     FEW = "a few choices, all of which are seen"
     MANY = "a list"
 

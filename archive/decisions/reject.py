@@ -10,13 +10,13 @@ from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.needs import ChosenFrom, Need
 from archive.models import Hidden, Study
 from archive.reconcile import apply_verdict
+from archive.rejections.rejection_titles import REJECTION_TITLES
 from ledger.errors import Invalid
 from worklist.schedule.order_choices import Choice
 
+RETENTION_EXPIRED: Final = "113039"
 REJECTION_CODES: Final[Mapping[str, str]] = {
-    "113001": "Rejected for Quality Reasons",
-    "113037": "Rejected for Patient Safety Reasons",
-    "113038": "Incorrect Modality Worklist Entry",
+    code: meaning for code, meaning in REJECTION_TITLES.items() if code != RETENTION_EXPIRED
 }
 """The codes of PS3.16 CID 7011 that a person may give. That a retention policy has expired (113039) is for
 no person to say."""
@@ -42,6 +42,18 @@ CAUSE: Final = Need(
     label="What was wrong",
     choices=lambda study: [Choice(text, text) for text in ArchiveSection.current().reject_reasons],
 )
+
+
+def check_code(code: str, cause: str | None) -> None:
+    """Refuse a code that no person may give, and what is not among the site's reasons."""
+    if not code:
+        raise CODE.missing()
+    if code not in REJECTION_CODES:
+        allowed = ", ".join(f"{number} {meaning}" for number, meaning in REJECTION_CODES.items())
+        raise Invalid(f"{code!r} is none of {allowed}", CODE.field)
+    known = ArchiveSection.current().reject_reasons
+    if cause and cause not in known:
+        raise Invalid(f"{cause!r} is none of {', '.join(known)}", CAUSE.name)
 
 
 @dataclass(frozen=True)
@@ -71,14 +83,7 @@ class Reject(DecisionType):
 
     def check(self, study: Study) -> None:
         """The code is one that a person may give."""
-        if not self.code:
-            raise CODE.missing()
-        if self.code not in REJECTION_CODES:
-            allowed = ", ".join(f"{number} {meaning}" for number, meaning in REJECTION_CODES.items())
-            raise Invalid(f"{self.code!r} is none of {allowed}", CODE.field)
-        known = ArchiveSection.current().reject_reasons
-        if self.cause and self.cause not in known:
-            raise Invalid(f"{self.cause!r} is none of {', '.join(known)}", CAUSE.name)
+        check_code(self.code, self.cause)
 
     def act(self, study: Study, by: Actor) -> RejectParameters:
         """Hide and unlink it."""

@@ -6,7 +6,7 @@ from accounts.actor import Actor
 from archive.decisions import decision_frame
 from archive.decisions.decision_type import register
 from archive.decisions.effects import Effect
-from archive.decisions.reject import CAUSE, CODE, Reject
+from archive.decisions.reject import CAUSE, CODE, Reject, check_code
 from archive.decisions.split import Split, SplitParameters
 from archive.decisions.undo import undo
 from archive.models import Decision, Study, StudyException
@@ -40,7 +40,7 @@ class RejectSeries(Split):
     def check(self, study: Study) -> None:
         """Some series, and a code and a reason that a person may give."""
         super().check(study)
-        Reject(self.code, self.cause).check(study)
+        check_code(self.code, self.cause)
 
     def act(self, study: Study, by: Actor) -> RejectSeriesParameters:
         """Move the series."""

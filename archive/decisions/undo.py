@@ -16,8 +16,9 @@ from archive.decisions.decision_frame import (
     refuse_if_signed,
 )
 from archive.decisions.snapshot import Snapshot, restore_exception
-from archive.models import Decision, Outcome, Study, StudyException, Verdict
+from archive.models import Decision, Hidden, Outcome, Study, StudyException, Verdict
 from archive.reconcile import apply_verdict, reconcile_job
+from archive.rejections import rejected_objects
 from archive.signals import study_reconciled, study_settled
 from ledger import written_dates
 from ledger.errors import Conflict
@@ -98,7 +99,8 @@ def _restore(study: Study, target: Decision, live: list[Decision]) -> None:
     """Bring back what was before a decision, or what the verdict has come to since."""
     before, verdict = Snapshot.from_json(target.before), apply_verdict.newest(study)
     pins = decision_type.of(target).pins
-    study.hidden = before.hidden
+    study.hidden = before.hidden if before.hidden != Hidden.NOTED else ""
+    study.hidden = study.hidden or rejected_objects.hidden_of(study)
     is_same = bool(live) or verdict.number == before.verdict or not pins
     if is_same or not _follow(study, verdict):
         patient = Patient.objects.filter(public_id=before.patient).first() if before.patient else None

@@ -25,6 +25,8 @@ from archive.index.header_mapping import InstanceColumns
 from archive.index.header_values import HeaderValues
 from archive.models import Instance, Outcome, Series, StoredFile, Study
 from archive.models.study import PATIENT_NAME_KEYS, REFERRER_KEYS
+from archive.rejections import received_notes
+from archive.rejections.received_notes import ReceivedNote
 from archive.storage import volumes
 from archive.storage.generated_objects import is_own
 from ledger import clock, events, jobs
@@ -49,6 +51,7 @@ class Read:
     header: Header | None
     error: str = ""
     columns: InstanceColumns = header_mapping.NOTHING_KNOWN
+    note: ReceivedNote | None = None
 
     @property
     def is_own(self) -> bool:
@@ -108,7 +111,9 @@ def _read(instance: Instance, file: StoredFile | None) -> Read:
         return Read(instance, None, f"its file can't be read: {errno.errorcode.get(error.errno or 0, 'EIO')}")
     if header["instance"]["uid"] != instance.sop_instance_uid:
         return Read(instance, None, "its file holds another object")
-    return Read(instance, header, columns=header_mapping.of_instance(header))
+    is_ours = is_own(instance.calling_ae_title, header["series"]["modality"])
+    note = None if is_ours else received_notes.read(path, header)
+    return Read(instance, header, columns=header_mapping.of_instance(header), note=note)
 
 
 # Applying
@@ -132,6 +137,8 @@ def _apply(read: Sequence[Read], facility: Facility, quiet: timedelta) -> None:
     crashpoint("index.mid")
     begun = {row.study for row in series.values() if not row.instance_count}
     _save_instances(read, series)
+    received_notes.hide([one.instance for one in read])
+    received_notes.keep([(one.instance, one.note) for one in read if one.note])
     touched = [series[key] for key in sorted({one.series_key for one in read})]
     _save_series(touched)
     save_indexed(list({row.study_id: row.study for row in touched}.values()))
@@ -215,11 +222,24 @@ def _save_instances(read: Sequence[Read], series: dict[SeriesKey, Series]) -> No
 
 
 def _save_series(rows: Sequence[Series]) -> None:
-    counts = Instance.objects.filter(series__in=rows).values_list("series").annotate(Count("id"))
-    by_series: dict[Any, int] = dict(counts)
+    by_series = _counts(rows)
     for row in rows:
         row.instance_count = by_series.get(row.pk, 0)
         row.save()
+
+
+def recount(rows: Iterable[Series]) -> None:
+    """Count the instances of locked studies' series anew, but for those that are rejected."""
+    rows = list(rows)
+    by_series = _counts(rows)
+    for row in rows:
+        if row.instance_count != (count := by_series.get(row.pk, 0)):
+            Series.objects.filter(pk=row.pk).update(instance_count=count)
+
+
+def _counts(rows: Sequence[Series]) -> dict[Any, int]:
+    shown = Instance.objects.filter(series__in=rows, rejection=None)
+    return dict(shown.order_by().values_list("series").annotate(Count("id")))
 
 
 def _want_verdicts(studies: Iterable[Study], quiet: timedelta) -> None:
@@ -244,8 +264,9 @@ def save_indexed(studies: Sequence[Study]) -> None:
         if not is_own(calling_ae, modality):
             parts[study_id].append((modality, count, HeaderValues.from_json(values)))
     for study in studies:
-        own = parts[study.pk]
-        header_mapping.show(study, [values for _, _, values in own])
+        own = [part for part in parts[study.pk] if part[1]]
+        # Of a study all of which is rejected its header still tells.
+        header_mapping.show(study, [values for _, _, values in own or parts[study.pk]])
         study.modalities = sorted({modality for modality, _, _ in own if modality})
         study.series_count = len(own)
         study.instance_count = sum(count for _, count, _ in own)

@@ -1,6 +1,7 @@
 """Studies, stored files, verdicts and decisions, quarantined objects."""
 
 from archive.models.quarantine import Quarantined
+from archive.models.rejection import RejectedObject, Rejection, RejectionState
 from archive.models.storage import StoredFile, Volume
 from archive.models.study import HAS_SIGNATURE, Hidden, Instance, ReadingStatus, Series, Study
 from archive.models.verdict import (
@@ -32,6 +33,9 @@ __all__ = [
     "Outcome",
     "Quarantined",
     "ReadingStatus",
+    "RejectedObject",
+    "Rejection",
+    "RejectionState",
     "RequestState",
     "Series",
     "StoredFile",

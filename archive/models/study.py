@@ -31,6 +31,7 @@ class Hidden(models.TextChoices):
     """Why a study is shown nowhere but among the exceptions; it stays on disk."""
 
     REJECTED = "rejected", "a person rejected it"
+    NOTED = "noted", "all its images are rejected"
     JOINED = "joined", "its series are back in the study that they came in"
 
 
@@ -146,6 +147,14 @@ class Instance(PublicModel):
     times_received = models.PositiveIntegerField(default=1)
     indexed_at = models.DateTimeField(null=True, blank=True)
     index_error = models.CharField(max_length=500, blank=True)
+    rejection = models.ForeignKey(
+        "Rejection",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="instances",
+        help_text="what hides it; an instance without one is shown",
+    )
 
     class Meta:
         indexes = [

@@ -61,6 +61,7 @@ class ExceptionKind(models.TextChoices):
 
     VERDICT = "verdict", "verdict"
     CANCELLED_AFTER_IMAGES = "cancelled_after_images", "order cancelled after the images"
+    NOTE_HELD = "note_held", "rejection note needs review"
     IDENTITY_REPLACED = "identity_replaced", "patient details replaced"
     RESENT = "resent", "sent again with another header"
 

@@ -18,6 +18,7 @@ from archive.models import (
     DecisionRequest,
     ExceptionKind,
     ExceptionStatus,
+    Hidden,
     Outcome,
     ReadingStatus,
     RequestState,
@@ -46,12 +47,15 @@ def take_effect(study: Study, verdict: Verdict, *, is_new: bool) -> None:
     live = pinning(study)
     before = linked(study)
     study.verdict = verdict.outcome
-    changed = live is None and follow(study, verdict)
+    if study.hidden == Hidden.NOTED:  # its orders wait for other images
+        changed = set_links(study, None, [])
+    else:
+        changed = live is None and follow(study, verdict)
     study.save(update_fields=["first_quiet_at", "verdict", "patient"])
     settle_exception(study, verdict, live)
     origin = f"verdict:{verdict.public_id}"
     tell_linked(study, before, origin)
-    if live is None and verdict.outcome in MATCHES and (is_new or changed):
+    if live is None and not study.hidden and verdict.outcome in MATCHES and (is_new or changed):
         study_reconciled.send(sender=None, study=study, outcome=verdict.outcome, origin_text=origin)
     study_settled.send(sender=None, study=study)
 
@@ -135,7 +139,7 @@ def _open_for(study: Study, verdict: Verdict, live: Decision | None) -> Sequence
         return [ExceptionKind.VERDICT]
     is_doubted = verdict.outcome not in MATCHES if live is None else _is_news(verdict, live)
     resent = [ExceptionKind.RESENT] if object_versions.held(study).exists() else []
-    if study.hidden and live is not None:
+    if study.hidden and (live is not None or study.hidden == Hidden.NOTED):
         return resent
     kinds = [ExceptionKind.VERDICT] if is_doubted else []
     return kinds + resent + [one.kind for one in news(study)]

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from archive.models import ExceptionKind, Study
+from django.db.models import Q
+
+from archive.models import ExceptionKind, Rejection, RejectionState, Study
+from archive.rejections.rejection_titles import REJECTION_TITLES
 from archive.reconcile.candidates import Person
 from archive.reconcile.finding import Finding
 from archive.reconcile.identity_evidence import demographics
@@ -34,7 +37,17 @@ class LaterChange:
 
 def of(study: Study, policy: Policy) -> list[LaterChange]:
     """The changes under a study, those of its patient first."""
-    return [*_replaced(study, policy), *_cancelled(study, policy)]
+    return [*_held_notes(study), *_replaced(study, policy), *_cancelled(study, policy)]
+
+
+def _held_notes(study: Study) -> Iterator[LaterChange]:
+    """Rejection notes that name what they may not hide by themselves."""
+    moved = study.series.exclude(moved_from=None).values("moved_from__study_instance_uid")
+    uids = Q(study_instance_uid=study.study_instance_uid) | Q(study_instance_uid__in=moved)
+    for row in Rejection.objects.filter(uids, state=RejectionState.HELD).order_by("pk"):
+        title = REJECTION_TITLES[row.code]
+        text = f"A rejection note from {row.source or 'a file'} ({title}) needs review: {row.text}."
+        yield LaterChange(ExceptionKind.NOTE_HELD, f"note:{row.public_id}", text, ())
 
 
 def _cancelled(study: Study, policy: Policy) -> Iterator[LaterChange]:

@@ -1,7 +1,7 @@
 """Reject analysis: which share of the radiographs of patients was not presented for diagnosis, and why.
 
-Rejected are those of studies that a person has rejected for quality or safety, kept are all others; an image
-of a wrong worklist entry (113038) is neither. A repeat is a kept image beyond the first of its view in a
+Rejected are those that a person, or a note of the modality, has rejected for quality or safety, kept are all
+others; an image of a wrong worklist entry (113038), or one whose time is over (113039), is neither. A repeat is a kept image beyond the first of its view in a
 study: it was exposed again, and is presented as well (AAPM TG-305).
 """
 
@@ -26,6 +26,7 @@ LONGEST: Final = 400
 """Days that one analysis covers at most."""
 NOT_SAID: Final = "not said"
 _NO_REJECT: Final = "113038"
+_NO_REJECTS: Final = (_NO_REJECT, "113039")
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,8 @@ def _views(user: User, question: Question) -> Iterable[View]:
     )
     counted = rows.values(
         hidden=F("series__study__hidden"),
+        rejected=F("rejection__code"),
+        cause=F("rejection__cause"),
         of_study=F("series__study"),
         on=F("series__study__study_date"),
         ae_title=F("series__station_ae_title"),
@@ -163,7 +166,10 @@ def _views(user: User, question: Question) -> Iterable[View]:
     ).annotate(count=Count("pk"))
     reasons, rooms = _reasons(studies, question), _rooms()
     for row in counted.order_by().iterator(2000):
-        reason = reasons.get(row["of_study"], NOT_SAID) if row["hidden"] else ""
+        if row["rejected"]:
+            reason = _NO_REJECT if row["rejected"] in _NO_REJECTS else row["cause"] or NOT_SAID
+        else:
+            reason = reasons.get(row["of_study"], NOT_SAID) if row["hidden"] else ""
         if reason == _NO_REJECT:
             continue
         parts = (row["body_part"], row["view"], row["laterality"])

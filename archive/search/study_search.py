@@ -134,6 +134,7 @@ def series(
         fits("description", description, ignore_case=True),
         fits("body_part", body_part),
         study__in=of.order_by().values("pk"),
+        instance_count__gt=0,
     )
     wanted = _Performed(
         performed_start_date or Range(),
@@ -163,6 +164,7 @@ def instances(
         fits_any("sop_class_uid", sop_class_uids),
         fits("number", number),
         series__in=of.order_by().values("pk"),
+        rejection=None,
     )
     related = ("series__study__patient__authority", "series__study__patient__survivor__authority")
     return rows.select_related(*related).order_by(

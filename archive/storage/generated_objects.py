@@ -57,6 +57,8 @@ def counts(studies: Iterable[Study]) -> dict[int, Counts]:
     )
     found: dict[int, Counts] = {}
     for study_id, modality, count in rows.values_list("study_id", "modality", "instance_count"):
+        if not count:  # a note that was taken back
+            continue
         one = found.setdefault(study_id, Counts())
         one.modalities.add(modality)
         one.series += 1

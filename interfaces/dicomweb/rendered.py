@@ -169,6 +169,7 @@ def _representative(request: HttpRequest, study: str, series: str, instance: str
     rows = Instance.objects.filter(
         series__study__in=visible_studies(request.user).values("pk"),
         series__study__study_instance_uid=study,
+        rejection=None,
     )
     if series:
         rows = rows.filter(series__series_instance_uid=series)

@@ -87,6 +87,7 @@ def select(
         is_current=True,
         instance__series__study__in=visible_studies(request.user).values("pk"),
         instance__series__study__study_instance_uid=study,
+        instance__rejection=None,
     )
     if series:
         rows = rows.filter(instance__series__series_instance_uid=series)

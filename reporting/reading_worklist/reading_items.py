@@ -88,7 +88,7 @@ def is_begun(item: ReadingItem) -> bool:
 
 def image_count(item: ReadingItem) -> int:
     """How many objects its studies hold that others made; reports of ours are none of them."""
-    rows = Instance.objects.filter(series__study__in=item.studies.all())
+    rows = Instance.objects.filter(series__study__in=item.studies.all(), rejection=None)
     return rows.exclude(calling_ae_title=settings.AE_TITLE).count()
 
 

@@ -26,5 +26,8 @@ class ChoiceField:
     chosen: str = ""
     is_list: bool = True
     is_required: bool = False
+    is_several: bool = False
+    """Whether several are chosen, which `several` are then."""
+    several: Sequence[str] = ()
     open_text: str = "Choose…"
     """What a list shows while nothing is chosen."""

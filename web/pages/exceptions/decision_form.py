@@ -28,6 +28,9 @@ Beside = Undo | Confirm | Decline
 """What one does about a decision that there is."""
 Action = type[DecisionType] | type[Beside]
 """What a button of the exception does."""
+_IN_FORM: Final = (ChosenFrom.FEW, ChosenFrom.MANY, ChosenFrom.IMAGES)
+"""What is chosen in the form itself."""
+_MOST_CHOSEN: Final = 1000
 _BESIDE: Final = {one.kind: one for one in (Undo, Confirm, Decline)}
 
 
@@ -129,6 +132,8 @@ def _name(request: HttpRequest, need: Need) -> str | Sequence[str] | None:
             return _id(patient)
         case ChosenFrom.SERIES:
             return request.POST.getlist("series")[:1000]
+        case ChosenFrom.IMAGES:
+            return request.POST.getlist(need.name)[:1000]
         case ChosenFrom.FEW | ChosenFrom.MANY:
             return _line(request, need.name)
 
@@ -187,12 +192,14 @@ def _fields(request: HttpRequest, row: StudyException, action: type[DecisionType
             label=needed.need.label,
             choices=needed.need.choices(row.study),
             chosen=request.POST.get(needed.need.name, ""),
+            several=request.POST.getlist(needed.need.name)[:_MOST_CHOSEN],
+            is_several=needed.need.most is not None,
             is_list=needed.need.chosen_from is ChosenFrom.MANY,
             is_required=needed.is_required,
             open_text="Choose…" if needed.is_required else needed.need.if_open,
         )
         for needed in action.needs()
-        if needed.need.chosen_from in (ChosenFrom.FEW, ChosenFrom.MANY)
+        if needed.need.chosen_from in _IN_FORM
     ]
 
 

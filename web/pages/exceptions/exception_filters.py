@@ -21,6 +21,7 @@ VERDICTS: Final = {
 }
 KINDS: Final = {
     ExceptionKind.CANCELLED_AFTER_IMAGES.value: "Order cancelled",
+    ExceptionKind.NOTE_HELD.value: "Rejection note",
     ExceptionKind.IDENTITY_REPLACED.value: "Patient details replaced",
     ExceptionKind.RESENT.value: "Sent again",
 }

@@ -1,0 +1,263 @@
+"""What rejections hide: derived anew from them all, so that it does not matter what came first.
+
+A note hides nothing of another patient than the one whom it names itself, and nothing under a signed report:
+then it is held, and a person decides.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from archive import archive_events
+from archive.archive_section import ArchiveSection
+from archive.decisions.snapshot import Snapshot
+from archive.index import indexer
+from archive.index.header_values import HeaderValues
+from archive.modality import DOCUMENTS
+from archive.models import (
+    HAS_SIGNATURE,
+    Hidden,
+    Instance,
+    RejectedObject,
+    Rejection,
+    RejectionState,
+    Series,
+    Study,
+    Verdict,
+)
+from archive.reconcile import apply_verdict, reconcile_job
+from archive.rejections import received_notes
+from archive.rejections.received_notes import KEY_OBJECT
+from archive.rejections.rejection_titles import REJECTION_TITLES
+from ledger import events, jobs
+from worklist.models import Patient, RequestedProcedure
+from worklist.patients import person_names
+
+KIND: Final = received_notes.KIND
+_ENDED: Final = (RejectionState.IGNORED, RejectionState.TAKEN_BACK)
+_OF_ANOTHER: Final = "it names objects of another patient"
+_AT_ONCE: Final = 500
+_SIGNED: Final = "the report of the images is signed"
+
+
+def apply(claim: jobs.Claim, prepared: Any) -> None:
+    """The job: derive what is hidden of one study, by the UID that headers name."""
+    settle(claim.key)
+
+
+def settle(study_instance_uid: str) -> None:
+    """Derive what is hidden of all that headers name this study, wherever a split has moved it."""
+    studies = _locked(study_instance_uid)
+    if not studies:
+        return
+    section = ArchiveSection.current()
+    hidden: dict[int, int] = {}
+    is_news = False
+    rows = Rejection.objects.filter(study_instance_uid=study_instance_uid).exclude(state__in=_ENDED)
+    for row in rows.order_by("pk"):
+        before = row.state
+        if row.decision_id is None and not section.note_hides(row.code):
+            _change(row, RejectionState.IGNORED, "", studies)
+        else:
+            hidden |= {key: row.pk for key in _weighed(row, studies) if key not in hidden}
+        is_news |= row.state != before
+    has_changed = _hide(study_instance_uid, hidden) or is_news
+    if has_changed or any(_is_wrongly_hidden(study) for study in studies.values()):
+        _follow(list(studies.values()))
+
+
+def _locked(study_instance_uid: str) -> dict[int, Study]:
+    """The studies that what headers name this study lies in, locked in the order of their UIDs."""
+    moved = Series.objects.filter(moved_from__study_instance_uid=study_instance_uid)
+    rows = Study.objects.select_for_update(of=("self",)).select_related("facility", "patient__survivor")
+    rows = rows.filter(Q(study_instance_uid=study_instance_uid) | Q(pk__in=moved.values("study")))
+    return {row.pk: row for row in rows.order_by("study_instance_uid")}
+
+
+@dataclass(frozen=True)
+class _Object:
+    """An instance that a rejection names: its key, series and study, and what hides it now."""
+
+    key: int
+    series: int
+    study: int
+    hidden_by: int | None
+
+
+def _named(row: Rejection) -> Iterator[_Object]:
+    rows = Instance.objects.filter(study_instance_uid=row.study_instance_uid).exclude(series=None)
+    rows = rows.exclude(pk=row.note_id or 0).exclude(calling_ae_title=settings.AE_TITLE, sop_class_uid=KEY_OBJECT)
+    columns = ("pk", "series_id", "series__study_id", "rejection_id")
+    if row.is_whole:
+        yield from (_Object(*values) for values in rows.values_list(*columns))
+        return
+    named = RejectedObject.objects.filter(rejection=row)
+    single = rows.filter(sop_instance_uid__in=named.exclude(sop_instance_uid="").values("sop_instance_uid"))
+    whole = rows.filter(series_instance_uid__in=named.filter(sop_instance_uid="").values("series_instance_uid"))
+    found = {values[0]: values for part in (single, whole) for values in part.values_list(*columns)}
+    yield from (_Object(*values) for values in found.values())
+
+
+def _weighed(row: Rejection, studies: Mapping[int, Study]) -> set[int]:
+    """The keys of what a rejection hides; it is held for what it names and may not hide."""
+    named = list(_named(row))
+    if row.decision_id is not None:
+        return {one.key for one in named}
+    if not named:
+        return set()
+    theirs = _of_its_patient(row, named, studies)
+    is_new = row.state != RejectionState.IN_FORCE
+    signed = {
+        one.key
+        for one in named
+        if is_new and one.hidden_by is None and studies[one.study].reading_status in HAS_SIGNATURE
+    }
+    held = [_OF_ANOTHER] if len(theirs) < len(named) else []
+    held += [_SIGNED] if theirs & signed else []
+    state = RejectionState.HELD if held else RejectionState.IN_FORCE
+    taken = theirs - signed
+    count = sum(one.key in taken for one in named)
+    if (row.state, row.text) != (state, "; ".join(held)):
+        _change(row, state, "; ".join(held), studies, count)
+    return taken
+
+
+def _change(
+    row: Rejection, state: RejectionState, text: str, studies: Mapping[int, Study], count: int = 0
+) -> None:
+    row.state, row.text = state, text
+    row.save(update_fields=["state", "text"])
+    event = {
+        RejectionState.IN_FORCE: archive_events.NOTE_APPLIED,
+        RejectionState.HELD: archive_events.NOTE_HELD,
+        RejectionState.IGNORED: archive_events.NOTE_IGNORED,
+    }[state]
+    events.record(
+        event,
+        about=[("study", study.public_id) for study in studies.values()],
+        source=row.source,
+        meaning=REJECTION_TITLES[row.code],
+        count=count,
+        text=text,
+    )
+
+
+# Whose objects
+
+
+def _of_its_patient(
+    row: Rejection, named: Sequence[_Object], studies: Mapping[int, Study]
+) -> set[int]:
+    """Those objects whose own headers, or whose study's record, name the patient whom the note names."""
+    series = {row.pk: row for row in Series.objects.filter(pk__in={one.series for one in named})}
+    fits = {
+        key: _is_patient(row.identity, HeaderValues.from_json(one.header_values), studies[one.study_id])
+        for key, one in series.items()
+    }
+    return {one.key for one in named if fits[one.series]}
+
+
+def _is_patient(identity: Mapping[str, str], header: HeaderValues, study: Study) -> bool:
+    wanted, known = identity["header_patient_id"], header.header_patient_id
+    issuer, other_issuer = identity["issuer_of_patient_id"], header.issuer_of_patient_id
+    is_described = _describes(identity, header)
+    if wanted and wanted == known and (not issuer or not other_issuer or issuer == other_issuer):
+        return is_described is not False
+    if not wanted or not known:
+        return bool(is_described)
+    people = _people(study, wanted, issuer)
+    theirs = {study.patient.current.pk} if study.patient else _people(study, known, other_issuer)
+    return bool(people & theirs)
+
+
+def _describes(identity: Mapping[str, str], header: HeaderValues) -> bool | None:
+    """Whether name and birth date are the same; None where only one of them is, or not both are known."""
+    names = identity["patient_name"], header.patient_name
+    dates = identity["birth_date"], header.birth_date
+    if not all(names) or not all(dates):
+        return None
+    same = (person_names.keys(names[0]) == person_names.keys(names[1]), dates[0] == dates[1])
+    return same[0] if same[0] == same[1] else None
+
+
+def _people(study: Study, value: str, issuer: str) -> set[int]:
+    """The records that an ID names, as they are shown now."""
+    rows = Patient.objects.filter(facility=study.facility_id, value=value).select_related("survivor")
+    if issuer:
+        rows = rows.filter(authority__namespace=issuer)
+    return {row.current.pk for row in rows[:20]}
+
+
+# What follows
+
+
+def _hide(study_instance_uid: str, hidden: Mapping[int, int]) -> bool:
+    """Bring the instances in line; whether that changed anything."""
+    rows = Instance.objects.filter(study_instance_uid=study_instance_uid)
+    ours = Q(calling_ae_title=settings.AE_TITLE, sop_class_uid=KEY_OBJECT)
+    now = dict(rows.exclude(rejection=None).exclude(ours).values_list("pk", "rejection_id"))
+    changed: dict[int | None, list[int]] = {}
+    for key in sorted(now.keys() | hidden.keys()):
+        if now.get(key) != hidden.get(key):
+            changed.setdefault(hidden.get(key), []).append(key)
+    for rejection, keys in changed.items():
+        for start in range(0, len(keys), _AT_ONCE):
+            Instance.objects.filter(pk__in=keys[start : start + _AT_ONCE]).update(rejection=rejection)
+    return bool(changed)
+
+
+def _follow(studies: Sequence[Study]) -> None:
+    """Count anew, hide what holds nothing else, and judge anew what is left."""
+    indexer.recount(Series.objects.filter(study__in=studies))
+    indexer.save_indexed(studies)
+    for study in studies:
+        if _is_wrongly_hidden(study):
+            _show(study)
+        if Verdict.objects.filter(study=study).exists() and study.hidden != Hidden.JOINED:
+            reconcile_job.judge_now(study)
+
+
+def _is_wrongly_hidden(study: Study) -> bool:
+    return study.hidden in ("", Hidden.NOTED) and study.hidden != hidden_of(study)
+
+
+def _show(study: Study) -> None:
+    """Hide a study all of whose images are rejected; bring one back that has others again."""
+    study.hidden = wanted = hidden_of(study)
+    live = apply_verdict.pinning(study)
+    if not wanted and live is not None:
+        after = Snapshot.from_json(live.after)
+        patient = Patient.objects.filter(public_id=after.patient).first() if after.patient else None
+        procedures = RequestedProcedure.objects.filter(public_id__in=after.procedures)
+        apply_verdict.set_links(study, patient, list(procedures))
+    study.save(update_fields=["hidden", "patient"])
+
+
+def take_back(row: Rejection) -> None:
+    """Show what a rejection hides, where nothing else hides it."""
+    row.state = RejectionState.TAKEN_BACK
+    row.save(update_fields=["state"])
+    settle(row.study_instance_uid)
+
+
+def hidden_of(study: Study) -> str:
+    """`noted` where all images of the study are rejected, else empty."""
+    rows = Instance.objects.filter(series__study=study).exclude(series__modality__in=DOCUMENTS)
+    if rows.filter(rejection=None).exists() or not rows.exists():
+        return ""
+    return Hidden.NOTED
+
+
+def of_study(study: Study) -> QuerySet[Rejection]:
+    """The notes that came for what lies in a study, and are neither taken back nor ignored."""
+    uids = {study.study_instance_uid, *_named_by_headers(study)}
+    rows = Rejection.objects.filter(study_instance_uid__in=uids, decision=None).exclude(state__in=_ENDED)
+    return rows.order_by("pk")
+
+
+def _named_by_headers(study: Study) -> set[str]:
+    moved = Series.objects.filter(study=study).exclude(moved_from=None)
+    return set(moved.values_list("moved_from__study_instance_uid", flat=True))
