@@ -6,12 +6,13 @@ from typing import Final
 
 from accounts.actor import Actor
 from archive.decisions.decision_type import DecisionType, Parameters, register
-from archive.decisions.needs import Choice, ChosenFrom, Need
+from archive.decisions.needs import ChosenFrom, Need
 from archive.decisions.reject import CAUSE, CODE, REJECTION_CODES, check_code
 from archive.models import Decision, Instance, RejectedObject, Rejection, RejectionState, Study
 from archive.rejections import rejected_objects
 from archive.storage import generated_objects
 from ledger.errors import Invalid, Unknown
+from worklist.schedule.order_choices import Choice
 
 MOST_IMAGES: Final = 1000
 _LISTED: Final = 500
@@ -24,7 +25,9 @@ def _images(study: Study) -> Sequence[Choice]:
         Choice(
             one.sop_instance_uid,
             f"Series {one.series.number or '–'}, image {one.number or '–'}" if one.series else "",
-            " ".join(filter(None, [one.series.modality, one.header.get("view_position")])) if one.series else "",
+            " ".join(filter(None, [one.series.modality, one.header.get("view_position")]))
+            if one.series
+            else "",
         )
         for one in rows[:_LISTED]
     ]
@@ -59,7 +62,7 @@ class RejectImages(DecisionType):
     """Some, not all, of a study's images are hidden from lists, interfaces, viewer and reading."""
 
     kind = "reject_images"
-    key = "9"
+    key = "I"
     title = "Reject images"
     does = "Hide the selected images from lists, viewer and reading. They stay on disk."
     done = "without the rejected images"

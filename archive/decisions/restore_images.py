@@ -6,11 +6,12 @@ from typing import Final
 
 from accounts.actor import Actor
 from archive.decisions.decision_type import DecisionType, Parameters, register
-from archive.decisions.needs import Choice, ChosenFrom, Need
+from archive.decisions.needs import ChosenFrom, Need
 from archive.models import Decision, Rejection, RejectionState, Study
 from archive.rejections import rejected_objects
 from archive.rejections.rejection_titles import REJECTION_TITLES
 from ledger.errors import Unknown
+from worklist.schedule.order_choices import Choice
 
 
 def _notes(study: Study) -> Sequence[Choice]:
@@ -46,7 +47,7 @@ class RestoreImages(DecisionType):
     """The images that a note had hidden, or would have, are shown."""
 
     kind = "restore_images"
-    key = "0"
+    key = "B"
     title = "Restore images"
     does = "Show the images that a rejection note from a modality has hidden."
     done = "shown with the images of the rejection note"

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 
 from archive.models import ExceptionKind, Rejection, RejectionState, Study
-from archive.rejections.rejection_titles import REJECTION_TITLES
 from archive.reconcile.candidates import Person
 from archive.reconcile.finding import Finding
 from archive.reconcile.identity_evidence import demographics
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity
+from archive.rejections.rejection_titles import REJECTION_TITLES
 from ledger import written_dates
 from ledger.wildcards import matches
 from worklist.models import FormerDescription, Patient, ScheduledProcedureStep, StatusEvent

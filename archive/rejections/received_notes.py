@@ -5,7 +5,7 @@ stands in its Current Requested Procedure Evidence Sequence; an item without ser
 objects, names all of it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -97,7 +97,7 @@ def _objects(study: dicom_json.Json) -> Iterable[tuple[str, str]]:
                 yield "", "0.0"  # named in a way that names nothing: never everything instead
 
 
-def _items(model: Mapping[str, Any], tag: str) -> Iterable[Any]:
+def _items(model: Mapping[str, Any], tag: str) -> Iterator[Any]:
     values = model.get(tag, {}).get("Value", [])
     return iter([one for one in values if isinstance(one, dict)])
 
@@ -132,7 +132,7 @@ def keep(notes: Sequence[tuple[Instance, ReceivedNote]]) -> None:
 
 
 def hide(instances: Sequence[Instance]) -> None:
-    """Hide what notes that came before name of these instances, until the job has looked at whose they are."""
+    """Hide what earlier notes name of these instances, until the job has looked at whose they are."""
     uids = {one.study_instance_uid for one in instances}
     rows = {row.pk: row for row in Rejection.objects.filter(study_instance_uid__in=uids, state__in=_LIVE)}
     if not rows:
@@ -141,22 +141,22 @@ def hide(instances: Sequence[Instance]) -> None:
         rejection__in=rows, sop_instance_uid__in=["", *(one.sop_instance_uid for one in instances)]
     ).order_by("rejection_id")
     by_object: dict[tuple[str, str, str], int] = {}
-    for one in named:
-        study = rows[one.rejection_id].study_instance_uid
-        series = "" if one.sop_instance_uid else one.series_instance_uid
-        by_object.setdefault((study, series, one.sop_instance_uid), one.rejection_id)
+    for found in named:
+        study = rows[found.rejection_id].study_instance_uid
+        series = "" if found.sop_instance_uid else found.series_instance_uid
+        by_object.setdefault((study, series, found.sop_instance_uid), found.rejection_id)
     for row in rows.values():
         if row.is_whole:
             by_object.setdefault((row.study_instance_uid, "", ""), row.pk)
     for one in instances:
         study, series, sop = one.study_instance_uid, one.series_instance_uid, one.sop_instance_uid
         keys = ((study, "", sop), (study, series, ""), (study, "", ""))
-        found = next((by_object[key] for key in keys if key in by_object), None)
-        if found is not None and one.sop_class_uid != KEY_OBJECT and not _is_ours(one):
-            Instance.objects.filter(pk=one.pk).update(rejection=found)
+        hides = next((by_object[key] for key in keys if key in by_object), None)
+        if hides is not None and one.sop_class_uid != KEY_OBJECT and not _is_ours(one):
+            Instance.objects.filter(pk=one.pk).update(rejection=hides)
     for uid in {row.study_instance_uid for row in rows.values()}:
         jobs.enqueue(KIND, uid)
 
 
 def _is_ours(instance: Instance) -> bool:
-    return instance.calling_ae_title == settings.AE_TITLE
+    return bool(instance.calling_ae_title == settings.AE_TITLE)

@@ -89,14 +89,18 @@ class _Object:
 
 def _named(row: Rejection) -> Iterator[_Object]:
     rows = Instance.objects.filter(study_instance_uid=row.study_instance_uid).exclude(series=None)
-    rows = rows.exclude(pk=row.note_id or 0).exclude(calling_ae_title=settings.AE_TITLE, sop_class_uid=KEY_OBJECT)
+    rows = rows.exclude(pk=row.note_id or 0).exclude(
+        calling_ae_title=settings.AE_TITLE, sop_class_uid=KEY_OBJECT
+    )
     columns = ("pk", "series_id", "series__study_id", "rejection_id")
     if row.is_whole:
         yield from (_Object(*values) for values in rows.values_list(*columns))
         return
     named = RejectedObject.objects.filter(rejection=row)
     single = rows.filter(sop_instance_uid__in=named.exclude(sop_instance_uid="").values("sop_instance_uid"))
-    whole = rows.filter(series_instance_uid__in=named.filter(sop_instance_uid="").values("series_instance_uid"))
+    whole = rows.filter(
+        series_instance_uid__in=named.filter(sop_instance_uid="").values("series_instance_uid")
+    )
     found = {values[0]: values for part in (single, whole) for values in part.values_list(*columns)}
     yield from (_Object(*values) for values in found.values())
 
@@ -148,9 +152,7 @@ def _change(
 # Whose objects
 
 
-def _of_its_patient(
-    row: Rejection, named: Sequence[_Object], studies: Mapping[int, Study]
-) -> set[int]:
+def _of_its_patient(row: Rejection, named: Sequence[_Object], studies: Mapping[int, Study]) -> set[int]:
     """Those objects whose own headers, or whose study's record, name the patient whom the note names."""
     series = {row.pk: row for row in Series.objects.filter(pk__in={one.series for one in named})}
     fits = {

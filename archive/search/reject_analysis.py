@@ -1,8 +1,9 @@
 """Reject analysis: which share of the radiographs of patients was not presented for diagnosis, and why.
 
 Rejected are those that a person, or a note of the modality, has rejected for quality or safety, kept are all
-others; an image of a wrong worklist entry (113038), or one whose time is over (113039), is neither. A repeat is a kept image beyond the first of its view in a
-study: it was exposed again, and is presented as well (AAPM TG-305).
+others; an image of a wrong worklist entry (113038), or one whose time is over (113039), is neither. A repeat
+is a kept image beyond the first of its view in a study: it was exposed again, and is presented as well (AAPM
+TG-305).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

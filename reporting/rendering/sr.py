@@ -91,8 +91,10 @@ def _evidence(places: Iterable[Place]) -> Iterator[tuple[str, str, str, str]]:
     for place in places:
         if place.row is None:
             continue
-        rows = generated_objects.instances_of_others(place.row).filter(rejection=None).values_list(
-            "series__series_instance_uid", "sop_class_uid", "sop_instance_uid"
+        rows = (
+            generated_objects.instances_of_others(place.row)
+            .filter(rejection=None)
+            .values_list("series__series_instance_uid", "sop_class_uid", "sop_instance_uid")
         )
         for series_uid, class_uid, uid in rows.iterator(chunk_size=2000):
             yield place.study_instance_uid, series_uid, class_uid, uid

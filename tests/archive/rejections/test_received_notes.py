@@ -1,4 +1,4 @@
-"""Rejection notes that come in (IHE RAD TF-2, RAD-66): what they hide, in any order, and what they may not."""
+"""Rejection notes that come in (IHE RAD TF-2, RAD-66): what they hide, in any order, and what not."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -174,11 +174,19 @@ def test_nothing_is_hidden_under_a_signed_report_without_a_person(hospital: Hosp
     assert StudyException.objects.get().status == "open"
     with transaction.atomic():
         row = Rejection.objects.get()
-        decide(RestoreImages(row.public_id), study=Study.objects.get(), reason="no", by=acting(user), asked_by="B")
+        decide(
+            RestoreImages(row.public_id),
+            study=Study.objects.get(),
+            reason="no",
+            by=acting(user),
+            asked_by="B",
+        )
     assert StudyException.objects.get().status == "resolved"
 
 
-def test_a_study_all_of_which_is_rejected_is_gone_and_its_order_open_again(hospital: Hospital, user: User) -> None:
+def test_a_study_all_of_which_is_rejected_is_gone_and_its_order_open_again(
+    hospital: Hospital, user: User
+) -> None:
     hospital.order("A1", hospital.patient())
     arrive(image(1), image(2))
     study = hospital.judged(Study.objects.get())
@@ -190,7 +198,10 @@ def test_a_study_all_of_which_is_rejected_is_gone_and_its_order_open_again(hospi
         row = Rejection.objects.get()
         decide(
             RestoreImages(row.public_id),
-            study=study, reason="the wrong one", by=acting(user), expected=revision(study),
+            study=study,
+            reason="the wrong one",
+            by=acting(user),
+            expected=revision(study),
         )
     study.refresh_from_db()
     assert (study.hidden, study.procedures.count(), shown()) == ("", 1, ["1.1.1", "1.1.2"])
@@ -212,7 +223,10 @@ def test_images_are_rejected_one_by_one_and_come_back(hospital: Hospital, user: 
         with transaction.atomic():
             decide(
                 RejectImages(list(uids), "113001", "Positioning"),
-                study=study, reason="blurred", by=acting(user), expected=revision(study),
+                study=study,
+                reason="blurred",
+                by=acting(user),
+                expected=revision(study),
             )
 
     reject("1.1.1")
@@ -223,7 +237,7 @@ def test_images_are_rejected_one_by_one_and_come_back(hospital: Hospital, user: 
         reject("1.1.1")
     with pytest.raises(Invalid, match="at least one"):
         reject("1.1.2")
-    for left in (["1.1.1", "1.1.2"][1:] + ["1.1.3"], ["1.1.1", "1.1.2", "1.1.3"]):
+    for left in (["1.1.2", "1.1.3"], ["1.1.1", "1.1.2", "1.1.3"]):
         with transaction.atomic():
             undo(exception=StudyException.objects.get(study=study), reason="no", by=acting(user))
         assert shown() == left
