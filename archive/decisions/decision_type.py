@@ -159,8 +159,9 @@ def register(decision: _Type) -> _Type:
 
 
 def registered() -> tuple[type[DecisionType], ...]:
-    """All decisions, by their keys, as these lie on a keyboard."""
-    return tuple(sorted(_types.values(), key=lambda decision: (decision.key == "0", decision.key)))
+    """All decisions, by their keys, as these lie on a keyboard: the digits, then letters."""
+    digits = "1234567890"
+    return tuple(sorted(_types.values(), key=lambda one: (digits.find(one.key) % (len(digits) + 1), one.key)))
 
 
 def named(kind: str, names: Named, user: User) -> DecisionType:

@@ -60,6 +60,9 @@ SHORTCUTS: Final = (
     # Decisions that wait for a second person
     Shortcut("confirm_decision", "y", "Confirm the decision"),
     Shortcut("decline_decision", "N", "Decline the decision"),
+    # Decisions for which no digit is left
+    Shortcut("restore_images", "B", "Restore images"),
+    Shortcut("reject_images", "I", "Reject images"),
     # Technologists
     Shortcut("arrive", "a", "Arrive"),
     Shortcut("start", "s", "Start"),
