@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from accounts.actor import Actor
 from archive.archive_section import ArchiveSection
 from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.needs import ChosenFrom, Need
-from archive.models import Hidden, Study
+from archive.models import Decision, Hidden, Study
 from archive.reconcile import apply_verdict
+from archive.rejections import written_notes
 from archive.rejections.rejection_titles import REJECTION_TITLES
 from ledger.errors import Invalid
 from worklist.schedule.order_choices import Choice
@@ -78,6 +79,8 @@ class Reject(DecisionType):
     restores = "the images in all lists"
     example_reason = "moved during the scan"
 
+    writes_note: ClassVar[bool] = True
+
     code: str = field(metadata={"need": CODE})
     cause: str | None = field(default=None, metadata={"need": CAUSE})
 
@@ -90,3 +93,13 @@ class Reject(DecisionType):
         study.hidden = Hidden.REJECTED
         apply_verdict.set_links(study, None, [])
         return RejectParameters(self.code, REJECTION_CODES[self.code], self.cause)
+
+    def finish(self, decision: Decision, study: Study, by: Actor) -> None:
+        """Have the rejection note written (IHE RAD-66)."""
+        if self.writes_note:
+            written_notes.write(decision, self.code)
+
+    @classmethod
+    def take_back(cls, decision: Decision, study: Study, *, reason: str, by: Actor) -> None:
+        """Take back the note."""
+        written_notes.withdraw(decision)

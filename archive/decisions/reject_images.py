@@ -9,7 +9,7 @@ from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.needs import ChosenFrom, Need
 from archive.decisions.reject import CAUSE, CODE, REJECTION_CODES, check_code
 from archive.models import Decision, Instance, RejectedObject, Rejection, RejectionState, Study
-from archive.rejections import rejected_objects
+from archive.rejections import rejected_objects, written_notes
 from archive.storage import generated_objects
 from ledger.errors import Invalid, Unknown
 from worklist.schedule.order_choices import Choice
@@ -109,11 +109,13 @@ class RejectImages(DecisionType):
             RejectedObject(rejection=row, series_instance_uid=series, sop_instance_uid=sop)
             for _, series, sop in named
         )
+        written_notes.write(decision, kept.code)
         rejected_objects.settle(row.study_instance_uid)
         study.refresh_from_db()
 
     @classmethod
     def take_back(cls, decision: Decision, study: Study, *, reason: str, by: Actor) -> None:
         """Show them again, unless another rejection hides them as well."""
+        written_notes.withdraw(decision)
         rejected_objects.take_back(Rejection.objects.get(decision=decision))
         study.refresh_from_db()

@@ -21,6 +21,12 @@ class RejectSeriesParameters(SplitParameters):
     cause: str | None = None
 
 
+class _RejectPart(Reject):
+    """The rejection of what the series became: the note on it lies in the study that they came in."""
+
+    writes_note = False
+
+
 @register
 @dataclass(frozen=True)
 class RejectSeries(Split):
@@ -42,6 +48,11 @@ class RejectSeries(Split):
         super().check(study)
         check_code(self.code, self.cause)
 
+    @property
+    def title_of_note(self) -> str:
+        """The code that the person gave."""
+        return self.code
+
     def act(self, study: Study, by: Actor) -> RejectSeriesParameters:
         """Move the series."""
         kept = super().act(study, by)
@@ -52,7 +63,7 @@ class RejectSeries(Split):
         super().finish(decision, study, by)
         part = Study.objects.get(public_id=RejectSeriesParameters.of(decision).study)
         decision_frame.decide(
-            Reject(self.code, self.cause),
+            _RejectPart(self.code, self.cause),
             study=part,
             reason=decision.reason,
             by=by,

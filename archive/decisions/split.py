@@ -21,6 +21,7 @@ from archive.index import indexer
 from archive.models import Decision, ExceptionStatus, Hidden, Series, Study
 from archive.models import StudyException as Row
 from archive.reconcile import apply_verdict, reconcile_job
+from archive.rejections import written_notes
 from archive.signals import study_settled
 from archive.storage import generated_objects
 from ledger import events, jobs
@@ -85,9 +86,15 @@ class Split(DecisionType):
         _recount(study, part)
         return SplitParameters(uids, part.public_id, part.study_instance_uid)
 
+    @property
+    def title_of_note(self) -> str:
+        """The title of the note on the old objects: they were made under a wrong worklist entry."""
+        return written_notes.WRONG_ENTRY
+
     def finish(self, decision: Decision, study: Study, by: Actor) -> None:
         """Judge the part at once; the study itself is, since nothing pins it."""
         part = _part_of(decision)
+        written_notes.write(decision, self.title_of_note)
         events.record(
             archive_events.STUDY_SPLIT,
             about=[("study", part.public_id), ("study", study.public_id)],
@@ -116,6 +123,7 @@ class Split(DecisionType):
             study=study, moved_from=Case(When(moved_from=study, then=None), default=F("moved_from"))
         )
         _recount(study, part)
+        written_notes.withdraw(decision)
         if part.series_count == 0:
             _dissolve(part, f"decision:{decision.public_id}")
 
