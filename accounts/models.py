@@ -159,6 +159,16 @@ class FailedSignIn(models.Model):
         ]
 
 
+class SigningPin(models.Model):
+    """What signs instead of the password until it ends (`accounts.signing_pin`); never kept in clear."""
+
+    session = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the session's key")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    secret = models.CharField(max_length=128, help_text="salted and hashed, with the tab")
+    tries_left = models.PositiveSmallIntegerField()
+    made_at = models.DateTimeField()
+
+
 class Presence(models.Model):
     """A person has a thing before them, named by its type and public ID; it blocks nobody."""
 

@@ -20,12 +20,17 @@ TARGETS: Final[Mapping[str, int]] = {
 
 
 class ReportingSection(Section):
-    """The policies of reporting. `targets` are minutes from ready to final, by priority."""
+    """The policies of reporting.
+
+    `targets` are minutes from ready to final, by priority. With `signing_pin` a PIN may sign after the first
+    signature of a session; without, the password is asked each time.
+    """
 
     row: ClassVar = "reporting"
 
     targets: dict[str, int] = dict(TARGETS)
     undo_seconds: int = Field(60, ge=0, le=3600)
+    signing_pin: bool = True
     show_reader_names: bool = False
     macros: dict[str, str] = {}
 

@@ -31,7 +31,7 @@ for name, role in {people}.items():
     user = user or User.objects.create_user(name, {password!r}, full_name=name.title(), roles=[role])
     user.facilities.add(*Facility.objects.all())
 """
-ITEMS = 11
+ITEMS = 13
 FINDINGS = "#section-findings"
 CARET = """() => {
     const area = document.activeElement;
@@ -313,6 +313,27 @@ class TestSigning:
         assert department.ask(f"/reports/{report}")["status"] == "draft"
 
 
+class TestSigningPin:
+    def test_it_signs_after_the_first_password_of_the_session(
+        self, department: Department, rada: Any
+    ) -> None:
+        for number in (1, 2):
+            department.open(rada, department.take())
+            rada.fill(FINDINGS, "Clear.")
+            rada.fill("#section-impression", "Normal.")
+            rada.keyboard.press("Control+Enter")
+            rada.wait_for_selector("#sign[open]")
+            assert rada.locator("#sign-pin").is_visible() == (number == 2)
+            if number == 1:
+                rada.fill("#sign-password", PASSWORD)
+                rada.fill("#sign-new-pin", "483920")
+                assert violations(rada) == []
+            else:
+                rada.fill("#sign-pin", "483920")
+            rada.keyboard.press("Control+Enter")
+            rada.wait_for_selector("#signed[open]")
+
+
 class TestPriorsAndParking:
     def test_a_prior_stands_beside_the_images_and_its_report_beside_the_draft(
         self, department: Department, rada: Any
@@ -340,10 +361,13 @@ class TestPriorsAndParking:
             rada.keyboard.press("Alt+i")
         assert f"{own},{prior}&hangingProtocolId" in opened.value.url
         opened.value.close()
+        rada.keyboard.press("Escape")
+        assert rada.locator("#prior-drawer").is_hidden() and rada.evaluate(CARET)["id"] == caret["id"]
 
         rada.fill("#section-comparison", "Films from outside.")
-        rada.evaluate("document.querySelector('[data-beside]').click()")
-        rada.context.pages[-1].close()
+        with rada.context.expect_page() as opened:
+            rada.click("[data-beside]")
+        opened.value.close()
         assert rada.input_value("#section-comparison") == "Films from outside."
 
     def test_alt_p_leads_back_after_any_number_of_saves(self, department: Department, rada: Any) -> None:

@@ -64,6 +64,8 @@ ACTIONS = {
     "post /reports/{id}/addenda": "report.write",
     "get /reports/{id}/versions": "report.view",
     "post /rechecks/{id}/still-valid": "report.sign",
+    "get /signing-pin": "report.sign_preliminary",
+    "delete /signing-pin": "report.sign_preliminary",
     "get /reading/items": "report.view",
     "get /reading/items/{id}": "report.view",
     "post /reading/next": "report.write",

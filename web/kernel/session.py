@@ -7,6 +7,8 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
+from web.kernel import signing_session
+
 LIVE: Final = "X-Live"
 """The header of requests that a page makes by itself, on and on, or for an act."""
 HEARTBEAT: Final = "heartbeat"
@@ -32,6 +34,8 @@ class IdleSessionMiddleware(SessionMiddleware):
         if is_live and not request.session.modified:
             patch_vary_headers(response, ("Cookie",))
             return response
+        if not is_live:
+            signing_session.note_work(request.session)
         answer: HttpResponse = super().process_response(request, response)
         return answer
 

@@ -13,7 +13,7 @@ from ninja import Header, Router, Status
 from ninja.errors import HttpError
 
 from accounts import access as policy
-from accounts import sign_in_throttle
+from accounts import sign_in_throttle, signing_pin
 from accounts.actor import actor_of
 from accounts.models import User
 from archive.models import Study
@@ -23,9 +23,10 @@ from ledger.errors import Forbidden, Invalid
 from reporting.errors import StateConflict
 from reporting.models import AddendumDraft, KeptText, ReadingItem, Recheck, ReportTemplate, ReportVersion
 from reporting.models import Report as Row
+from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts, rechecks, report_versions, signatures
 from reporting.reports.signing_checks import Shown
-from web.kernel import authorization
+from web.kernel import authorization, signing_session
 from web.rest import dictations
 from web.rest.schemas.dictations import Dictation, NewDictation
 from web.rest.schemas.reports import (
@@ -41,6 +42,7 @@ from web.rest.schemas.reports import (
     Reports,
     Signature,
     SigningChecks,
+    SigningPin,
     ToBeSigned,
     Version,
     Versions,
@@ -49,6 +51,7 @@ from web.rest.schemas.reports import (
 IdempotencyKey = Annotated[str, Header(max_length=100, description="the same key again signs nothing more")]
 
 router = Router(tags=["reports"])
+signing = Router(tags=["reports"])
 of_studies = Router(tags=["reports"])
 of_rechecks = Router(tags=["reports"])
 
@@ -139,10 +142,14 @@ def sign_report(
     body: Signature,
     idempotency_key: IdempotencyKey = "",
 ) -> Report:
-    """409 lists in `blocks` all that stands in the way; 403 where the password is wrong."""
+    """409 lists in `blocks` all that stands in the way; 403 where password or PIN are wrong.
+
+    With `new_pin` the password also sets a PIN, which signs in this session and `tab` until it was wrong five
+    times, nobody worked for 15 minutes, or four hours have gone.
+    """
     user = authorization.allow(request, "report.sign_preliminary")
     report = _find(request, user, id)
-    check_password(request, user, body.password)
+    check_secret(request, user, body)
     with transaction.atomic():
         version = signatures.sign(
             report=report,
@@ -221,7 +228,74 @@ def still_valid(request: HttpRequest, id: str, body: Note) -> Report:
     return shown(_again(report))
 
 
+@signing.get("", response=SigningPin, summary="Whether a PIN signs in this session")
+def read_pin(request: HttpRequest) -> SigningPin:
+    """Never the PIN itself."""
+    user = authorization.allow(request, "report.sign_preliminary")
+    is_allowed = _may_use_pin(request)
+    key, active_at = request.session.session_key or "", signing_session.active_at(request.session)
+    left = signing_pin.tries_left(user=user, session_key=key, active_at=active_at) if is_allowed else 0
+    return SigningPin(tries_left=left, may_be_set=is_allowed)
+
+
+@signing.delete("", response=SigningPin, summary="End the PIN of this session")
+def end_pin(request: HttpRequest) -> SigningPin:
+    """From now on only the password signs."""
+    authorization.allow(request, "report.sign_preliminary")
+    signing_session.end(request.session)
+    is_allowed = _may_use_pin(request)
+    return SigningPin(tries_left=0, may_be_set=is_allowed)
+
+
 # What other resources use as well
+
+
+def check_secret(request: HttpRequest, user: User, body: Signature) -> None:
+    """Raise `Forbidden` where password or PIN is wrong; set the new PIN, if one is wanted."""
+    if not body.pin:
+        if body.new_pin:
+            _check_new_pin(request, body)
+        check_password(request, user, body.password)
+        if body.new_pin:
+            with transaction.atomic():
+                key = str(request.session.session_key)
+                signing_pin.put(user=user, session_key=key, tab=body.tab, pin=body.new_pin)
+            signing_session.begin(request.session)
+        return
+    with transaction.atomic():
+        key, active_at = request.session.session_key or "", signing_session.active_at(request.session)
+        if not _may_use_pin(request):
+            active_at = None
+        is_right = signing_pin.check(
+            user=user, session_key=key, tab=body.tab, pin=body.pin, active_at=active_at
+        )
+        if not is_right:
+            audit.note(
+                actor_of(request), audit.USER_AUTHENTICATION, audit.EXECUTE, outcome=audit.MINOR_FAILURE
+            )
+        left = signing_pin.tries_left(user=user, session_key=key, active_at=active_at)
+    if is_right:
+        return
+    if left:
+        raise Forbidden(f"the PIN is wrong; {left} more tries; nothing was signed", "pin")
+    signing_session.end(request.session)
+    raise Forbidden("there is no PIN any more; sign with the password; nothing was signed", "password")
+
+
+def _check_new_pin(request: HttpRequest, body: Signature) -> None:
+    if not ReportingSection.current().signing_pin:
+        raise Forbidden("this department asks for the password each time", "new_pin")
+    if not _has_session(request):
+        raise Invalid("a PIN belongs to a session; a token has none", "new_pin")
+    signing_pin.check_new(body.new_pin, body.tab)
+
+
+def _may_use_pin(request: HttpRequest) -> bool:
+    return ReportingSection.current().signing_pin and _has_session(request)
+
+
+def _has_session(request: HttpRequest) -> bool:
+    return bool(request.session.session_key) and "Authorization" not in request.headers
 
 
 def check_password(request: HttpRequest, user: User, password: str) -> None:

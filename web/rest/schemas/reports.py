@@ -226,17 +226,33 @@ class SigningChecks(Schema):
 
 
 class Signature(Schema):
-    """A signature: the signer's own password, and the revision on the screen."""
+    """A signature: the signer's own password or the session's PIN, and the revision on the screen."""
 
     model_config = with_example(
         {"password": "correct horse battery", "revision": 3, "kind": "final"}, extra="forbid"
     )
 
-    password: Text = Field(max_length=4096)
+    password: Text = Field("", max_length=4096)
+    pin: Text = Field("", max_length=64, description="of this session and tab, instead of the password")
+    new_pin: Text = Field(
+        "", max_length=64, description="with the password: what signs from now on, six digits"
+    )
+    tab: Text = Field(
+        "", max_length=64, description="the tab that the PIN belongs to, by a random text of its own"
+    )
     revision: int = Field(ge=0, le=2**31 - 1)
     kind: Literal["preliminary", "final"] = "final"
     overrides: dict[str, Text] = Field({}, description="by code of a block, the reason to sign all the same")
     shown: ShownToSigner = Field(default_factory=lambda: ShownToSigner.model_validate({}))
+
+
+class SigningPin(Schema):
+    """Whether this session may sign with a PIN; 0 tries: only the password signs."""
+
+    model_config = with_example({"tries_left": 5, "may_be_set": True})
+
+    tries_left: int
+    may_be_set: bool
 
 
 class NewAddendum(Schema):

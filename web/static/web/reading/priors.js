@@ -24,10 +24,18 @@ export function listenToPriors(editor) {
     if (isPlain && link) open(link.href);
     if (closest(event, "[data-close-prior]")) drawer.hidden = true;
   });
-  document.addEventListener("keydown", (event) => {
-    const isFree = !event.defaultPrevented && !find("dialog[open]", HTMLDialogElement);
-    if (event.key === "Escape" && isFree) drawer.hidden = true;
-  });
+  document.addEventListener("keydown", closeByKey, true);
+}
+
+/**
+ * Esc closes the report alone: the caret stays in the draft.
+ * @param {KeyboardEvent} event
+ */
+function closeByKey(event) {
+  if (event.key !== "Escape" || drawer.hidden || find("dialog[open]", HTMLDialogElement)) return;
+  drawer.hidden = true;
+  event.preventDefault();
+  event.stopImmediatePropagation();
 }
 
 /**

@@ -9,6 +9,7 @@ import { readText } from "./report_text.js";
 import { setReadOnly } from "./sections.js";
 import { answersIn, firstOf, showBlocks } from "./sign_blocks.js";
 import { showSigned } from "./signed_dialog.js";
+import { askForSecret, clearSecret, noteTaken, secret, secretField } from "./signing_secret.js";
 
 /**
  * @typedef {import("./api.js").Problem} Problem
@@ -23,7 +24,6 @@ const SEPARATOR = "\u001e";
 
 const dialog = byId("sign", HTMLDialogElement);
 const form = first("form", HTMLFormElement, dialog);
-const password = first("input[type=password]", HTMLInputElement, dialog);
 const error = first("[data-error]", HTMLElement, dialog);
 const blocks = first("[data-blocks]", HTMLElement, dialog);
 const recipients = first("[data-recipients]", HTMLElement, dialog);
@@ -73,8 +73,9 @@ async function open(editor) {
   }
   fill(editor, addendum !== null);
   await check(editor);
+  await askForSecret();
   dialog.showModal();
-  (firstOf(blocks) ?? password).focus();
+  (firstOf(blocks) ?? secretField()).focus();
 }
 
 /**
@@ -158,7 +159,7 @@ function fill(editor, isAddendum) {
   blocks.replaceChildren();
   recipients.replaceChildren();
   error.hidden = true;
-  password.value = "";
+  clearSecret();
   const facts = isAddendum ? factsOfAddendum() : factsOfReport(editor);
   const lines = facts.map(([textContent, className]) => make("li", { textContent, className }));
   first("[data-facts]", HTMLElement, dialog).replaceChildren(...lines);
@@ -217,8 +218,8 @@ function countFromTemplate({ data }, text) {
 /** @param {Editor} editor */
 async function sign(editor) {
   const { report, signing } = editor;
-  if (signing.isSending || !password.value || !report) {
-    password.focus();
+  if (signing.isSending || !secretField().value || !report) {
+    secretField().focus();
     return;
   }
   signing.isSending = true;
@@ -228,9 +229,11 @@ async function sign(editor) {
   try {
     await signReport(editor, report);
   } catch (problem) {
+    if (problemOf(problem).status === 409) noteTaken(); // the text is not signed, but the secret was right
+    await askForSecret();
     explain(editor, problemOf(problem));
   }
-  password.value = "";
+  clearSecret();
   button.disabled = false;
   signing.isSending = false;
 }
@@ -247,7 +250,7 @@ async function signReport(editor, report) {
   const kind = kindChosen();
   const key = keyOf(editor, [report.id, autosave.revision, addendum?.revision, kind, whole.length]);
   const body = {
-    password: password.value,
+    ...secret(),
     revision: isAddendum ? report.revision : autosave.revision,
     kind,
     overrides: overridesOf(editor),
@@ -256,6 +259,7 @@ async function signReport(editor, report) {
   const signed = await call("POST", `/reports/${report.id}/sign`, body, {
     headers: { "Idempotency-Key": key },
   });
+  noteTaken();
   autosave.stop();
   editor.isWriting = false;
   setReadOnly(editor.areas, true);
@@ -308,7 +312,7 @@ function explain(editor, problem) {
   showBlocks(blocks, problem.blocks, leadTo(editor));
   error.textContent = wordsFor(problem);
   error.hidden = false;
-  (firstOf(blocks) ?? password).focus();
+  (firstOf(blocks) ?? secretField()).focus();
 }
 
 /** @param {Problem} problem */
