@@ -13,7 +13,7 @@ from accounts import sign_in_throttle
 from accounts.models import FailedSignIn, User
 from ledger.models import AuditEvent
 from tests.web.markup import read
-from web.kernel import formats
+from web.kernel import formats, health
 
 pytestmark = pytest.mark.django_db
 WRONG = "User name or password is wrong"
@@ -178,3 +178,14 @@ def test_text_has_enough_contrast(theme: int) -> None:
 )
 def test_names_are_written_as_people_write_them(name: str, written: str) -> None:
     assert formats.shown(name) == written
+
+
+@pytest.mark.parametrize("name", sorted(health._CLINICAL))
+def test_the_one_light_is_mild_where_a_part_is_late_and_plain_where_it_failed(db: None, name: str) -> None:
+    late, failed = (health.clinical([*_fine(name), health.Light(name, state)]) for state in ("late", "down"))
+    assert late.label != failed.label and (late.state, failed.state) == ("late", "down")
+    assert not re.search(r"can't|failed|\b[Nn]o\b|not ", late.label), late.label
+
+
+def _fine(but: str) -> list[health.Light]:
+    return [health.Light(name, health.OK) for name in health._CLINICAL if name != but]

@@ -116,3 +116,11 @@ def test_every_table_of_the_pages_can_be_written() -> None:
         assert not table.usual or table.usual.removeprefix("-") in keys, name
         assert all(column.title for column in table.columns), name
         assert _template(table.row_template)
+
+
+def test_shares_divide_the_width_that_is_left() -> None:
+    """Beyond 100 % a browser gives a column nothing."""
+    for name, table in tables():
+        widths = [column.width for column in table.columns if column.share]
+        assert sum(widths) <= 100 and all(width >= 5 for width in widths), name
+        assert not widths or sum(widths) > 75, name

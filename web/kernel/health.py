@@ -40,14 +40,17 @@ _REMEDY: Final = {
     "work": "Failed work is kept and can be run again. An administrator sees it among the queues.",
 }
 _CLINICAL: Final = {
-    "storage": "Hardly any room for new images",
-    "dicom": "Modalities can't send images or read the worklist",
-    "hl7": "No new orders from the HIS",
-    "worker": "New images are not checked",
-    "work": "Some work on images or reports is late",
-    "sweeper": "Some work may be late",
+    "storage": ("Room for new images is running low", "No room for new images"),
+    "dicom": (
+        "Images and worklists may be delayed",
+        "Modalities can't send images or read the worklist",
+    ),
+    "hl7": ("New orders may be delayed", "No new orders from the HIS"),
+    "worker": ("Checks of new images may be delayed", "New images are not checked"),
+    "work": ("Some work on images or reports is delayed", "Some work on images or reports has failed"),
+    "sweeper": ("Some work may be delayed", "Some work may not be done"),
 }
-"""What a part that fails means to a technologist, a radiologist or a transcriptionist; the worst first."""
+"""What a part that is late, or has failed, means to a person at work; the worst first."""
 _CLINICAL_KINDS: Final = {"results": "Reports", "order_status": "Order status"}
 _RANK: Final = {DOWN: 0, LATE: 1, OK: 2}
 
@@ -98,8 +101,8 @@ def clinical(found: list[Light]) -> Light:
     """The one light: the worst that a person at work would notice, and how much else there is."""
     by_name = {light.name: light for light in found}
     wrong = [
-        Light(name, by_name[name].state, title=words)
-        for name, words in _CLINICAL.items()
+        Light(name, by_name[name].state, title=failed if by_name[name].state == DOWN else late)
+        for name, (late, failed) in _CLINICAL.items()
         if by_name[name].state != OK
     ]
     wrong = sorted([*wrong, *_delayed()], key=lambda light: _RANK[light.state])

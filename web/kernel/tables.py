@@ -34,6 +34,8 @@ class Column:
     is_title_hidden: bool = False
     is_row_head: bool = False
     share: int = 0
+    width: int = 0
+    """Its share in per cent, which its table works out."""
 
     @property
     def head_css(self) -> str:
@@ -43,7 +45,7 @@ class Column:
 
     @property
     def _share(self) -> list[str]:
-        return ["share", f"share-{self.share}"] if self.share else []
+        return ["share", f"share-{self.width}"] if self.share else []
 
     @property
     def template(self) -> str:
@@ -87,6 +89,13 @@ class Table:
     css: str = "list"
     row: str = ""
     empty: str = ""
+
+    def __post_init__(self) -> None:
+        """Make shares parts of their sum, in steps of 5 %: browsers give nothing to columns beyond 100 %."""
+        total = sum(column.share for column in self.columns)
+        if total:
+            columns = [replace(one, width=20 * one.share // total * 5) for one in self.columns]
+            object.__setattr__(self, "columns", columns)
 
     @property
     def is_list(self) -> bool:

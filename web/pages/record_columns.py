@@ -17,7 +17,7 @@ PATIENTS: Final = Table(
 )
 IDENTIFIERS: Final = Table(
     columns=(
-        Column("identifier", "Identifier", "", "<b>{{ row.value }}</b>", share=3),
+        Column("identifier", "Identifier", "", "<b>{{ row.value }}</b>"),
         Column("authority", "Authority", "", "{{ row.authority }}", share=2),
         Column("type", "Type", "", "{{ row.type }}"),
         Column("use", "Use", "", "{{ row.use }}", css="quiet"),

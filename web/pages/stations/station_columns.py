@@ -46,7 +46,7 @@ QUERIES: Final = Table(
         Column("keys", "Keys", "", "web/stations/cells/keys.html"),
         Column("answers", "Answers", "", "{{ row.details.answers }}", css="number"),
         Column("ms", "ms", "", "{% widthratio row.details.seconds 0.001 1 %}", css="number"),
-        Column("end", "End", "", "web/stations/cells/query_end.html"),
+        Column("end", "End", "", "web/stations/cells/query_end.html", css="nowrap"),
     ),
 )
 ASSOCIATIONS: Final = Table(
@@ -60,7 +60,7 @@ ASSOCIATIONS: Final = Table(
             '{{ row.address }}{% if row.details.tls %} <span class="tag">TLS</span>{% endif %}',
             css="nowrap",
         ),
-        Column("end", "End", "", "web/stations/cells/association_end.html"),
+        Column("end", "End", "", "web/stations/cells/association_end.html", css="nowrap"),
         Column("objects", "Objects", "", '{{ row.details.objects|default:"" }}', css="number"),
         Column(
             "size",

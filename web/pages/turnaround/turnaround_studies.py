@@ -184,9 +184,8 @@ def _rows(user: User, cases: Sequence[Case]) -> list[Row]:
     """The cases with what they are about; what the user may no longer see is left out."""
     things: dict[tuple[str, str], ReadingItem | Order] = {}
     items = access.visible(ReadingItem.objects.filter(public_id__in=_ids(cases, "item")), user)
-    for item in items.select_related("patient__survivor", "report__author").prefetch_related(
-        "procedures__order"
-    ):
+    related = items.select_related("patient__survivor", "report__author")
+    for item in related.prefetch_related("procedures__order", "studies"):
         things["item", item.public_id] = item
     orders = access.visible(Order.objects.filter(public_id__in=_ids(cases, "order")), user)
     for order in orders.select_related("patient__survivor").prefetch_related("procedures"):
@@ -215,7 +214,7 @@ def _row(case: Case, thing: ReadingItem | Order) -> Row:
         public_id=case.public_id,
         url=reverse(name, args=[case.public_id]),
         start=case.start,
-        patient=formats.shown(patient.name) if patient else "",
+        patient=formats.shown(patient.name if patient else _seen(thing)),
         patient_key=patient.public_id if patient else "",
         patient_id=patient.value if patient else "",
         procedure=words,
@@ -228,6 +227,12 @@ def _row(case: Case, thing: ReadingItem | Order) -> Row:
         is_late=case.is_late,
         who=who,
     )
+
+
+def _seen(thing: ReadingItem | Order) -> str:
+    """Whom the images name, where they are nobody's that is registered."""
+    studies = thing.studies.all() if isinstance(thing, ReadingItem) else []
+    return next((study.patient_name for study in studies), "")
 
 
 def _note(request: HttpRequest, rows: Iterable[Row]) -> None:
