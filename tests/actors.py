@@ -22,5 +22,5 @@ def integrator(name: str) -> Actor:
 @contextmanager
 def stamped_as(provenance: Provenance) -> Iterator[Actor]:
     """What this one does is done at the time of a provenance, under its stamp."""
-    with mock.patch.object(Provenance, "of_person", lambda by, facility: provenance):
+    with mock.patch.object(Provenance, "of_person", lambda by, facility, at=None: provenance):
         yield Actor.system()
