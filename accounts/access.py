@@ -27,6 +27,7 @@ _MAY: dict[str, frozenset[Role]] = {
     "site.change": frozenset({Role.ADMINISTRATOR}),
     "station.view": frozenset({Role.TECHNOLOGIST, Role.INTEGRATOR, Role.ADMINISTRATOR}),
     "queue.view": frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR}),
+    "quarantine.decide": frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR}),
     "job.retry": frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR}),
     "user.manage": frozenset({Role.ADMINISTRATOR}),
     "report.view": _EVERYONE,

@@ -71,6 +71,9 @@ NOTE_IGNORED: Final = declare(
 OBJECT_QUARANTINED: Final = declare(
     "object.quarantined", "Object quarantined: {text}", short="object quarantined", tone="bad"
 )
+OBJECT_RELEASED: Final = declare("object.released", "Released from quarantine into a study")
+OBJECT_DISCARDED: Final = declare("object.discarded", "Discarded from quarantine")
+OBJECT_RESTORED: Final = declare("object.restored", "Back in quarantine")
 FILE_MISSING: Final = declare(
     "file.missing", "File {name} is missing on volume {volume}", short="file missing", tone="bad"
 )

@@ -1,6 +1,6 @@
 """Studies, stored files, verdicts and decisions, quarantined objects."""
 
-from archive.models.quarantine import Quarantined
+from archive.models.quarantine import Quarantined, QuarantineState
 from archive.models.rejection import RejectedObject, Rejection, RejectionState
 from archive.models.storage import StoredFile, Volume
 from archive.models.study import HAS_SIGNATURE, Hidden, Instance, ReadingStatus, Series, Study
@@ -31,6 +31,7 @@ __all__ = [
     "Instance",
     "ObjectVersion",
     "Outcome",
+    "QuarantineState",
     "Quarantined",
     "ReadingStatus",
     "RejectedObject",

@@ -5,6 +5,14 @@ from django.db import models
 from ledger.public_id import PublicModel
 
 
+class QuarantineState(models.TextChoices):
+    """What became of a quarantined object."""
+
+    KEPT = "kept", "in quarantine"
+    RELEASED = "released", "released into a study"
+    DISCARDED = "discarded", "discarded"
+
+
 class Quarantined(PublicModel):
     """An object that was refused: its bytes, who sent it, and why."""
 
@@ -26,6 +34,11 @@ class Quarantined(PublicModel):
     size = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)
     received_at = models.DateTimeField(auto_now_add=True)
+    state = models.CharField(max_length=9, choices=QuarantineState, default=QuarantineState.KEPT)
+    released_as = models.CharField(max_length=64, blank=True, help_text="its SOP Instance UID in the archive")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=200, blank=True)
+    end_reason = models.CharField(max_length=500, blank=True)
 
     class Meta:
         indexes = [

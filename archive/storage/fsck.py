@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from django.db import transaction
 from archive import archive_events
 from archive.dataset.dataset_error import DatasetError
 from archive.dataset.part10 import Part10, open_part10
-from archive.models import Quarantined, StoredFile, Volume
+from archive.models import Quarantined, QuarantineState, StoredFile, Volume
 from archive.storage import quarantine, volumes
 from ledger import clock, events
 from ledger.event_types import EventType
@@ -22,6 +23,8 @@ from ledger.models import Event
 
 LEAVE_ALONE: Final = 3600.0
 """Seconds for which a file may be without a row: its transaction may still be on its way."""
+DISCARDED_FOR: Final = timedelta(days=30)
+"""For how long a discarded object can still be taken back."""
 _CHUNK: Final = 1 << 20
 
 
@@ -46,6 +49,7 @@ def check(*, checksums: bool = False, leave_alone: float = LEAVE_ALONE) -> Repor
     """Compare rows with files, both ways, and clear the spool of what was left in it."""
     report = Report()
     _clear_spool(report, leave_alone)
+    _clear_discarded(report)
     for volume in Volume.objects.order_by("id"):
         if volumes.root_of(volume).is_dir():
             _find_orphans(volume, report, leave_alone)
@@ -65,6 +69,18 @@ def _clear_spool(report: Report, leave_alone: float) -> None:
         if _is_old(path, leave_alone):
             volumes.remove(path)
             report.removed.append(path.name)
+
+
+def _clear_discarded(report: Report) -> None:
+    """Remove the files of what a person discarded from quarantine long ago."""
+    rows = Quarantined.objects.filter(
+        state=QuarantineState.DISCARDED, ended_at__lt=clock.now() - DISCARDED_FOR
+    )
+    for row in rows.iterator(chunk_size=500):
+        path = quarantine.path_of(row)
+        if path.exists():
+            volumes.remove(path)
+            report.removed.append(row.name)
 
 
 def _find_orphans(volume: Volume, report: Report, leave_alone: float) -> None:

@@ -68,27 +68,29 @@ def counts(studies: Iterable[Study]) -> dict[int, Counts]:
 
 def keep(dataset: bytes, *, sop_class_uid: str, sop_instance_uid: str) -> Outcome:
     """Take in a dataset that we made, in Explicit VR Little Endian; a full disk is no exception."""
+    head = build_preamble_and_meta(sop_class_uid, sop_instance_uid, EXPLICIT_LITTLE_ENDIAN, settings.AE_TITLE)
+    announced = Announcement(sop_class_uid, sop_instance_uid, settings.AE_TITLE)
+    return take_written(head, [dataset], EXPLICIT_LITTLE_ENDIAN, announced)
+
+
+def take_written(
+    head: bytes, dataset: Iterable[bytes], transfer_syntax: str, announced: Announcement
+) -> Outcome:
+    """Take in what is written here, piece by piece, after its `head`; a full disk is no exception."""
     folder = Path(settings.HOME) / "spool"
     path = folder / f"own.{uuid.uuid4().hex}.part"
-    head = build_preamble_and_meta(sop_class_uid, sop_instance_uid, EXPLICIT_LITTLE_ENDIAN, settings.AE_TITLE)
+    digest, size = hashlib.sha256(), 0
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x+b") as file:
             file.write(head)
-            file.write(dataset)
+            for piece in dataset:
+                file.write(piece)
+                digest.update(piece)
+                size += len(piece)
             file.flush()
-            return intake.take(
-                spool=Spooled(
-                    path=path,
-                    fd=file.fileno(),
-                    dataset_offset=len(head),
-                    size=len(dataset),
-                    sha256=hashlib.sha256(dataset).hexdigest(),
-                    transfer_syntax=EXPLICIT_LITTLE_ENDIAN,
-                ),
-                announced=Announcement(sop_class_uid, sop_instance_uid, settings.AE_TITLE),
-                received_at=clock.now(),
-            )
+            spool = Spooled(path, file.fileno(), len(head), size, digest.hexdigest(), transfer_syntax)
+            return intake.take(spool=spool, announced=announced, received_at=clock.now())
     except OSError as error:
         return NotKept(
             Reason.OUT_OF_RESOURCES, f"The file could not be written: {os.strerror(error.errno or 0)}"

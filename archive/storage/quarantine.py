@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Field, Q, QuerySet
 
 from archive import archive_events
-from archive.models import Quarantined
+from archive.models import Quarantined, QuarantineState
 from archive.storage import volumes
 from ledger import events
 
@@ -24,9 +24,9 @@ def path_of(row: Quarantined) -> Path:
     return folder() / row.name
 
 
-def find(*, reason: str = "", text: str = "") -> QuerySet[Quarantined]:
-    """Rows, the newest first; `text` is a whole UID, an AE title or an address."""
-    rows = Quarantined.objects.order_by("-received_at", "-id")
+def find(*, reason: str = "", text: str = "", state: str = QuarantineState.KEPT) -> QuerySet[Quarantined]:
+    """Rows of a state, the newest first; `text` is a whole UID, an AE title or an address."""
+    rows = Quarantined.objects.filter(state=state).order_by("-received_at", "-id")
     if reason:
         rows = rows.filter(reason=reason)
     if text:

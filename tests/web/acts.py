@@ -16,7 +16,8 @@ from accounts.models import Facility, Role, Token, User
 from archive.decisions import decision_frame, second_person, undo
 from archive.decisions.accept import Accept
 from archive.decisions.reject import Reject
-from archive.models import Decision, DecisionRequest, Study, StudyException
+from archive.models import Decision, DecisionRequest, Quarantined, Study, StudyException
+from archive.storage import quarantine_release
 from interfaces.hl7.inspect import message_repair
 from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage
 from interfaces.hl7.outbound import outbox
@@ -28,6 +29,8 @@ from reporting.reading_worklist import assignment
 from reporting.reports import drafts, rechecks, signatures
 from ris_pacs import site
 from tests.actors import acting
+from tests.archive.dataset.builders import encoded, image
+from tests.archive.objects import take as take_object
 from tests.reporting.conftest import World
 from tests.web.pages.world import make_study, receive
 from worklist.models import Order, ScheduledProcedureStep, StatusEvent
@@ -149,6 +152,11 @@ class Department:
 
     def failed_job(self) -> Job:
         return Job.objects.create(kind="k", key="1", state=JobState.ERROR, not_before=timezone.now())
+
+    def quarantined(self, state: str) -> Quarantined:
+        take_object(encoded(image()), instance="1.2.3.5")  # announced as another
+        Quarantined.objects.update(state=state)
+        return Quarantined.objects.get()
 
     def token(self) -> Token:
         Token.issue(user=self.wanda, name="x")
@@ -425,6 +433,20 @@ ACTS = (
         of_facility=False,
     ),
     Act(tokens.revoke, "user.manage", lambda d: {"token": d.token()}, (SECURITY, "U"), of_facility=False),
+    *(
+        Act(
+            service,
+            "quarantine.decide",
+            lambda d, state=state: {"rows": [d.quarantined(state)], "reason": "seen"},
+            (IMAGES, "U"),
+            of_facility=False,
+        )
+        for service, state in (
+            (quarantine_release.release, "kept"),
+            (quarantine_release.discard, "kept"),
+            (quarantine_release.restore, "discarded"),
+        )
+    ),
     Act(jobs.try_again, "job.retry", lambda d: {"job": d.failed_job()}, (SYSTEM, "E"), of_facility=False),
     Act(site.apply, "site.change", lambda d: {"path": d.site_file()}, (SECURITY, "U"), of_facility=False),
 )

@@ -84,6 +84,9 @@ urlpatterns = [
     ),
     path("administration/quarantine", queues.quarantine, name="administration-quarantine"),
     path(
+        "administration/quarantine/decide", queues.decide_quarantined, name="administration-quarantine-decide"
+    ),
+    path(
         "administration/quarantine/<str:public_id>/file",
         queues.quarantined_file,
         name="administration-quarantined-file",

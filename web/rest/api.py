@@ -15,6 +15,7 @@ from web.rest import (
     orders,
     patients,
     problems,
+    quarantine,
     reading_worklist,
     reports,
     steps,
@@ -60,4 +61,5 @@ api.add_router("/dictations", dictations.router)
 api.add_router("/transcription", dictations.transcriptions)
 api.add_router("/exceptions", exceptions.router)
 api.add_router("/decisions", decisions.router)
+api.add_router("/quarantine", quarantine.router)
 api.add_router("/hl7/messages", messages.router)

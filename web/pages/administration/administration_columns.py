@@ -148,6 +148,13 @@ PROCESSES: Final = Table(
 QUARANTINED: Final = Table(
     row='id="quarantined-{{ row.0.public_id }}"',
     columns=(
+        Column(
+            "select",
+            "Select",
+            "",
+            "web/administration/cells/quarantined_select.html",
+            is_title_hidden=True,
+        ),
         Column("received", "Received", "", "{{ row.0.received_at|moment }}", css="nowrap"),
         Column("from", "From", "", "web/administration/cells/quarantined_from.html", css="nowrap"),
         Column(

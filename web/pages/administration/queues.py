@@ -1,5 +1,6 @@
 """Queues: work, recurring works, what goes out, processes; and what was kept aside."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -10,13 +11,15 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts import access
 from accounts.actor import actor_of
-from archive.models import Quarantined
+from archive.models import Quarantined, QuarantineState, Study
 from archive.storage import quarantine as quarantines
+from archive.storage import quarantine_release
 from interfaces.hl7.outbound import delivery_queues as outgoing
 from ledger import audit, jobs
 from ledger import queues as ledger_queues
-from ledger.errors import Conflict
+from ledger.errors import Conflict, Refused
 from ledger.models import Job
 from web.kernel import authorization, layout, paging
 from web.kernel.list_filters import text_of
@@ -70,7 +73,9 @@ def quarantine(request: HttpRequest) -> HttpResponse:
     """Objects that were refused, with the reason, the newest first."""
     reason = text_of(request.GET, "reason", 20)
     text = text_of(request.GET, "q", 200)
-    rows = quarantines.find(reason=reason, text=text)
+    state = text_of(request.GET, "state", 20)
+    state = state if state in QuarantineState.values else QuarantineState.KEPT.value
+    rows = quarantines.find(reason=reason, text=text, state=state)
     cut = paging.cut(request, rows)
     authorization.note_reading(request, audit.QUERY, *(("quarantined", row.public_id) for row in cut.rows))
     context = {
@@ -79,9 +84,47 @@ def quarantine(request: HttpRequest) -> HttpResponse:
         "reasons": Quarantined.Reason.choices,
         "reason": reason,
         "text": text,
-        "is_narrowed": bool(reason or text),
+        "states": QuarantineState.choices,
+        "state": state,
+        "is_narrowed": bool(reason or text) or state != QuarantineState.KEPT,
+        "can_decide": access.can(request.user, "quarantine.decide"),
     }
     return tabs.page(request, "quarantine", "web/administration/quarantine.html", context)
+
+
+_ACTS: Final = {
+    "release": ("Released", quarantine_release.release),
+    "discard": ("Discarded", quarantine_release.discard),
+    "restore": ("Restored", quarantine_release.restore),
+}
+
+
+@require_POST
+@layout.may("quarantine.decide")
+def decide_quarantined(request: HttpRequest) -> HttpResponse:
+    """Release, discard or restore what is selected; what can't be is named, with why."""
+    here = layout.back_to(request, reverse("administration-quarantine"))
+    words, act = _ACTS.get(request.POST.get("act", ""), ("", None))
+    rows = list(Quarantined.objects.filter(public_id__in=request.POST.getlist("id")[:500]).order_by("pk"))
+    if act is None or not rows:
+        return layout.refuse(request, 422, "Nothing is selected", "Select objects first.", here)
+    values: dict[str, Study | None] = {}
+    uid = text_of(request.POST, "study", 64).strip()
+    if act is quarantine_release.release and uid:
+        study = access.visible(Study.objects.order_by(), request.user).filter(study_instance_uid=uid).first()
+        if study is None:
+            return layout.refuse(request, 422, "Not released", "No study has this UID.", here)
+        values["study"] = study
+    try:
+        done = act(rows, reason=text_of(request.POST, "reason", 500), by=actor_of(request), **values)
+    except Refused as error:
+        text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
+        return layout.refuse(request, 422, f"Not {words.lower()}", text, here)
+    refused = Counter(one.refused for one in done if one.refused)
+    said = [f"{words}: {len(done) - refused.total()}."]
+    said += [f"Not {words.lower()}: {count}, since {why}." for why, count in refused.most_common(5)]
+    layout.flash(request, " ".join(said))
+    return HttpResponseRedirect(here)
 
 
 @require_safe  # type: ignore[type-var]  # what streams is no HttpResponse
