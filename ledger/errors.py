@@ -50,5 +50,13 @@ class Conflict(Refused):
     """The thing is in a state in which that can't be done, or another person was first."""
 
 
+class Decided(Conflict):
+    """A person has decided otherwise: `decision`, by its public id, has to be undone first."""
+
+    def __init__(self, text: str, field: str, decision: str) -> None:
+        super().__init__(text, field)
+        self.decision = decision
+
+
 class Forbidden(Refused):
     """The person's roles, or the password, don't allow it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field, field_validator
 
@@ -31,6 +31,9 @@ class ReportingSection(Section):
     targets: dict[str, int] = dict(TARGETS)
     undo_seconds: int = Field(60, ge=0, le=3600)
     signing_pin: bool = True
+    reports: Literal["one", "per_procedure"] = Field(
+        "per_procedure", description="what is made of a study that is linked to several procedures"
+    )
     show_reader_names: bool = False
     macros: dict[str, str] = {}
 

@@ -25,7 +25,7 @@ from archive.reconcile import apply_verdict, reconcile_job
 from archive.signals import study_reconciled, study_settled
 from archive.storage import object_versions
 from ledger import audit, events
-from ledger.errors import Conflict, Invalid, Missing
+from ledger.errors import Conflict, Decided, Invalid, Missing
 from ledger.event_types import EventType
 from worklist.models import Patient, RequestedProcedure
 
@@ -114,17 +114,24 @@ def _exception(study: Study, expected: int | None, *, on_hidden: bool) -> StudyE
         raise Conflict("the study has no verdict yet", "verdict")
     check_revision(study, expected)
     if expected is None and exception is not None and exception.status == ExceptionStatus.RESOLVED:
-        raise Conflict(f"it is resolved already{by_whom(study)}", "status")
+        raise _decided(study, f"it is resolved already{by_whom(study)}", "status")
     check_waiting(study)
     if study.hidden and not on_hidden:
-        raise Conflict(f"the study is hidden, {Hidden(study.hidden).label}: undo that first", "status")
+        text = f"the study is hidden, {Hidden(study.hidden).label}{by_whom(study)}: undo that first"
+        raise _decided(study, text, "status")
     return exception
 
 
 def check_revision(study: Study, expected: int | None) -> None:
     """Refuse who has not seen the newest decision; nothing is checked of one who names no revision."""
     if expected is not None and expected != (now := revision(study)):
-        raise Conflict(f"it was decided on meanwhile{by_whom(study)}: revision {now}", "revision")
+        raise _decided(study, f"it was decided on meanwhile{by_whom(study)}: revision {now}", "revision")
+
+
+def _decided(study: Study, text: str, field: str) -> Conflict:
+    """The refusal, with the decision that stands, if one does."""
+    newest = apply_verdict.live_decisions(study).last()
+    return Decided(text, field, newest.public_id) if newest else Conflict(text, field)
 
 
 def by_whom(study: Study) -> str:

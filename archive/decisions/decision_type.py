@@ -140,6 +140,8 @@ def _name(value: Any) -> object:
     """A row by its public id, several texts as a list, a text as it is."""
     if isinstance(value, str):
         return value
+    if isinstance(value, Sequence):
+        return [_name(one) for one in value]
     return getattr(value, "public_id", None) or list(value)
 
 

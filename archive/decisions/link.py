@@ -1,11 +1,11 @@
-"""Link a study to a scheduled procedure step."""
+"""Link a study to a scheduled procedure step, or to several: an add-on has an order of its own."""
 
 from dataclasses import dataclass, field
 
 from accounts.actor import Actor
-from archive.decisions.decision_frame import link_to
+from archive.decisions.decision_frame import is_person, link_to
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
-from archive.decisions.needs import STEP
+from archive.decisions.needs import STEP, STEPS
 from archive.models import Study
 from ledger.errors import Conflict, Unknown
 from worklist.models import ScheduledProcedureStep
@@ -13,9 +13,10 @@ from worklist.models import ScheduledProcedureStep
 
 @dataclass(frozen=True)
 class LinkParameters(Parameters):
-    """The step, by its public id."""
+    """The step, by its public id; and all of them, where they are several."""
 
     scheduled_procedure_step: str
+    scheduled_procedure_steps: list[str] | None = None
 
 
 def check_step(step: ScheduledProcedureStep, study: Study) -> None:
@@ -29,25 +30,44 @@ def check_step(step: ScheduledProcedureStep, study: Study) -> None:
 @register
 @dataclass(frozen=True)
 class Link(DecisionType):
-    """The study is of the step's requested procedure, and of its patient."""
+    """The study is of the steps' requested procedures, and of their patient.
+
+    It replaces what the study was linked to: whoever adds an order names the first one as well.
+    """
 
     kind = "link"
     key = "1"
     title = "Link"
-    does = "Link the images to the chosen step's order and show them under its patient."
+    does = "Link the images to the orders of the chosen steps and show them under their patient."
     done = "linked"
     links = Links.ORDER
     example_reason = "checked with the ward"
 
-    scheduled_procedure_step: ScheduledProcedureStep = field(metadata={"need": STEP})
+    scheduled_procedure_step: ScheduledProcedureStep | None = field(default=None, metadata={"need": STEP})
+    scheduled_procedure_steps: tuple[ScheduledProcedureStep, ...] = field(
+        default=(), metadata={"need": STEPS}
+    )
+
+    @property
+    def steps(self) -> list[ScheduledProcedureStep]:
+        """All that are named, each once."""
+        named = [self.scheduled_procedure_step, *self.scheduled_procedure_steps]
+        return list({step.pk: step for step in named if step is not None}.values())
 
     def check(self, study: Study) -> None:
-        """The step is one of the study's facility, and its patient is known."""
-        check_step(self.scheduled_procedure_step, study)
+        """The steps are of the study's facility, and all of one patient, who is known."""
+        if not self.steps:
+            raise STEP.missing()
+        for step in self.steps:
+            check_step(step, study)
+            if not is_person(step.procedure.order.patient, self.steps[0].procedure.order.patient):
+                raise Conflict("the steps are of several patients", STEPS.name)
 
     def act(self, study: Study, by: Actor) -> LinkParameters:
-        """Link it to the procedure and the patient."""
-        step = self.scheduled_procedure_step
-        assert step.procedure.order.patient is not None
-        link_to(study, step.procedure.order.patient, [step.procedure])
-        return LinkParameters(step.public_id)
+        """Link it to the procedures and the patient."""
+        steps = self.steps
+        patient = steps[0].procedure.order.patient
+        assert patient is not None
+        link_to(study, patient, [step.procedure for step in steps])
+        several = [step.public_id for step in steps] if len(steps) > 1 else None
+        return LinkParameters(steps[0].public_id, several)

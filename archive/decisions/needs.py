@@ -14,6 +14,9 @@ from ledger.errors import Missing, Unknown
 from worklist.models import Order, Patient, ScheduledProcedureStep
 from worklist.schedule.order_choices import Choice
 
+MOST_STEPS: Final = 20
+"""Steps that one decision links a study to."""
+
 _Row = TypeVar("_Row", bound=Model)
 
 
@@ -21,6 +24,7 @@ class ChosenFrom(Enum):
     """What a person chooses a need from, on the page of an exception."""
 
     STEPS = "the candidates"
+    MORE_STEPS = "several of the candidates"
     PATIENTS = "the candidates' patients"
     SERIES = "the study's series"
     IMAGES = "the study's images"
@@ -70,6 +74,10 @@ def _step(public_id: str, user: User) -> ScheduledProcedureStep:
     )
 
 
+def _steps(public_ids: Sequence[str], user: User) -> tuple[ScheduledProcedureStep, ...]:
+    return tuple(_step(public_id, user) for public_id in dict.fromkeys(public_ids))
+
+
 def _patient(public_id: str, user: User) -> Patient:
     rows = access.visible(Patient.objects.select_related("survivor"), user)
     return _named(rows, public_id, "patient")
@@ -89,6 +97,15 @@ STEP: Final = Need(
     example="0d9a4f7be1234b6a9d1c2e3f4a5b6c7d",
     chosen_from=ChosenFrom.STEPS,
     find=_step,
+)
+STEPS: Final = Need(
+    name="scheduled_procedure_steps",
+    meaning="the ids of several steps, where the study is of all of them",
+    prompt="Choose the exams that these images are of, all of one patient.",
+    example=["0d9a4f7be1234b6a9d1c2e3f4a5b6c7d", "1e0b5a8cf2345c7bae2d3f4a5b6c7d8e"],
+    chosen_from=ChosenFrom.MORE_STEPS,
+    find=_steps,
+    most=MOST_STEPS,
 )
 PATIENT: Final = Need(
     name="patient",

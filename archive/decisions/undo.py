@@ -21,7 +21,7 @@ from archive.reconcile import apply_verdict, reconcile_job
 from archive.rejections import rejected_objects
 from archive.signals import study_reconciled, study_settled
 from ledger import written_dates
-from ledger.errors import Conflict
+from ledger.errors import Conflict, Decided
 from worklist.models import Patient, RequestedProcedure
 
 
@@ -82,7 +82,7 @@ def _target(live: list[Decision], wanted: Decision | None) -> Decision:
     if wanted.pk not in {one.pk for one in live}:
         raise Conflict("the decision is undone already", "decision")
     at = written_dates.zoned(newest.at, UTC)
-    raise Conflict(f"{newest.kind} by {newest.by} at {at} depends on it", "decision")
+    raise Decided(f"{newest.kind} by {newest.by} at {at} depends on it", "decision", newest.public_id)
 
 
 def _takes_away(target: Decision) -> bool:

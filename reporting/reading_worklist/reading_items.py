@@ -1,7 +1,8 @@
 """Which reports are to be made: items follow the studies, their links and their orders.
 
-An item is made for each requested procedure of a judged study, and for the study itself where no procedure is
-known. What somebody has begun to write or say is never moved or withdrawn silently: its author is asked.
+An item is made for each requested procedure of a judged study, or one for all of them where the site says so
+(`reports`), and for the study itself where no procedure is known. What somebody has begun to write or say is
+never moved or withdrawn silently: its author is asked.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,8 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from archive.modality import DOCUMENTS
-from archive.models import Instance, ReadingStatus, Study, Verdict
+from archive.modality import DOCUMENTS, NOT_ACQUIRED
+from archive.models import Instance, ReadingStatus, Series, Study, Verdict
 from ledger import clock, events
 from reporting import reporting_events
 from reporting.models import (
@@ -30,6 +31,8 @@ from worklist.models import Priority, RequestedProcedure
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.patients.patient_records import PatientRecord
 
+Keys = dict[str, list[RequestedProcedure]]
+"""What a study's items are made for: by the key of each, the procedures that its report answers."""
 RECHECK_WITHIN: Final = timedelta(hours=24)
 _OTHER_PATIENT: Final = "The study was given to another patient after the signature."
 _OTHER_ORDER: Final = "The study was linked otherwise after the signature."
@@ -41,17 +44,12 @@ def follow_study(sender: object, *, study: Study, **others: Any) -> None:
     """Bring the items of a locked study in line with its verdict and its links."""
     if not Verdict.objects.filter(study=study).exists():
         return
-    gone = _is_gone(study)
-    procedures = [] if gone else list(study.procedures.select_related("order").order_by("pk"))
-    wanted = {f"procedure:{one.public_id}": one for one in procedures}
-    keys: dict[str, RequestedProcedure | None] = dict(wanted) or (
-        {} if gone else {f"study:{study.study_instance_uid}": None}
-    )
+    keys = _keys(study)
     for item in ReadingItem.objects.filter(studies=study).select_related("facility").order_by("pk"):
         if item.key not in keys:
             _let_go(item, study, keys)
-    for key, procedure in keys.items():
-        _attach(key, procedure, study)
+    for key, procedures in keys.items():
+        _attach(key, procedures, study)
     reading_status.settle_study(study)
 
 
@@ -112,20 +110,59 @@ def _locked(key: int) -> ReadingItem:
     return rows.get(pk=key)
 
 
-def _is_gone(study: Study) -> bool:
-    """Whether a person has rejected the study, or its series are back in the one that it was split from."""
-    return bool(study.hidden)
+def _keys(study: Study) -> Keys:
+    """The items that a study is to have.
+
+    One that is hidden has none: a person rejected it, or its series are back where they came from. What is
+    only written about an exam, such as a dose report, joins what is read of that exam; alone it is nothing to
+    read.
+    """
+    if study.hidden:
+        return {}
+    procedures = list(study.procedures.select_related("order").order_by("pk"))
+    keys: Keys = {f"procedure:{one.public_id}": [one] for one in procedures}
+    if len(keys) and ReportingSection.current().reports == "one":
+        keys = {_joint_key(study, keys): procedures}
+    keys = keys or {f"study:{study.study_instance_uid}": []}
+    if Series.objects.filter(study=study).exclude(modality__in=NOT_ACQUIRED).exists():
+        return keys
+    there = set(
+        ReadingItem.objects.filter(key__in=keys, procedures__isnull=False).values_list("key", flat=True)
+    )
+    return {key: some for key, some in keys.items() if key in there}
 
 
-def _attach(key: str, procedure: RequestedProcedure | None, study: Study) -> None:
+def _joint_key(study: Study, keys: Keys) -> str:
+    """The key of the one item of several procedures: that of the item that there is, else of the first."""
+    wanted = [one for some in keys.values() for one in some]
+    rows = ReadingItem.objects.filter(procedures__in=wanted).exclude(status=ReadingStatus.WITHDRAWN)
+    found = rows.filter(studies=study).order_by("pk").first() or rows.order_by("pk").first()
+    if found and (found.key in keys or found.studies.exclude(pk=study.pk).exists()):
+        return found.key
+    return next(iter(keys))
+
+
+def _take_procedures(item: ReadingItem, procedures: Sequence[RequestedProcedure]) -> None:
+    """The item answers these, and those of its other studies where one report is made of several."""
+    wanted = {one.pk for one in procedures}
+    if ReportingSection.current().reports == "one":
+        rows = RequestedProcedure.objects.filter(studies__in=item.studies.all())
+        wanted |= set(rows.values_list("pk", flat=True))
+    lost = set(item.procedures.values_list("pk", flat=True)) - wanted
+    if lost and item.status in reading_status.SIGNED:
+        raise_recheck(item, _OTHER_ORDER)
+    item.procedures.set(wanted)
+
+
+def _attach(key: str, procedures: Sequence[RequestedProcedure], study: Study) -> None:
     item = ReadingItem.objects.filter(key=key).first()
     if item is None:
-        _make(key, procedure, study)
+        _make(key, procedures, study)
         return
     item = _locked(item.pk)
     item.studies.add(study)
-    if procedure is not None:
-        item.procedures.add(procedure)
+    if procedures:
+        _take_procedures(item, procedures)
     _follow_patient(item, study)
     _forget_question(item)
     _describe(item)
@@ -150,7 +187,7 @@ def _end_hold(item: ReadingItem) -> None:
     )
 
 
-def _make(key: str, procedure: RequestedProcedure | None, study: Study) -> None:
+def _make(key: str, procedures: Sequence[RequestedProcedure], study: Study) -> None:
     first = Verdict.objects.filter(study=study).order_by("number").values_list("made_at", flat=True).first()
     moments = [moment for moment in (first, study.first_quiet_at) if moment]
     ready_at = max(moments, default=clock.now())
@@ -164,8 +201,7 @@ def _make(key: str, procedure: RequestedProcedure | None, study: Study) -> None:
     )
     item.save()
     item.studies.add(study)
-    if procedure is not None:
-        item.procedures.add(procedure)
+    item.procedures.set(procedures)
     _describe(item)
     item.save()
     reading_status.note_owner(item, ready_at)
@@ -204,7 +240,7 @@ def _forget_question(item: ReadingItem) -> None:
     )
 
 
-def _let_go(item: ReadingItem, study: Study, keys: dict[str, RequestedProcedure | None]) -> None:
+def _let_go(item: ReadingItem, study: Study, keys: Keys) -> None:
     """The study is no longer this item's: it follows the study if it is begun, else it goes."""
     item = _locked(item.pk)
     _note_asked(item)
@@ -227,15 +263,20 @@ def _let_go(item: ReadingItem, study: Study, keys: dict[str, RequestedProcedure 
     if keys:
         item.studies.remove(study)
     if alone and item.status != ReadingStatus.WITHDRAWN:
-        item.withdrawn_reason = "its study was linked to another order" if keys else "its study was rejected"
+        item.withdrawn_reason = _why_withdrawn(study, keys)
         reason = item.withdrawn_reason
         reading_status.change(item, ReadingStatus.WITHDRAWN, event=reporting_events.WITHDRAWN, reason=reason)
 
 
-def _rename(item: ReadingItem, key: str, keys: dict[str, RequestedProcedure | None]) -> None:
+def _why_withdrawn(study: Study, keys: Keys) -> str:
+    if keys:
+        return "its study was linked to another order"
+    return "its study was rejected" if study.hidden else "its study holds no images any more"
+
+
+def _rename(item: ReadingItem, key: str, keys: Keys) -> None:
     item.key = key
-    procedure = keys[key]
-    item.procedures.set([procedure] if procedure else [])
+    item.procedures.set(keys[key])
     item.revision += 1
     item.save()
 

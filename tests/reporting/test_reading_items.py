@@ -39,6 +39,20 @@ def test_a_study_without_an_order_is_read_as_well(world: World) -> None:
     assert item.key == f"study:{study.study_instance_uid}" and item.patient is None
 
 
+@pytest.mark.parametrize("accession", ["A1", ""])
+def test_what_holds_no_images_is_nothing_to_read(world: World, accession: str) -> None:
+    """A dose report alone; with the images of its exam it joins what is read of that."""
+    world.hospital.order("A1", world.hospital.patient("P7", "LINK^LEA"))
+    who = {"patient_id": "P7", "name": "LINK^LEA", "modalities": ["SR"], "series": {"modality": "SR"}}
+    report = world.hospital.study(accession, **who)
+    assert not ReadingItem.objects.filter(studies=report).exists()
+    assert Study.objects.get(pk=report.pk).reading_status == "not_ready"
+    images = world.hospital.study("A1", "P7", "LINK^LEA")
+    report = world.hospital.judged(report)
+    (item,) = ReadingItem.objects.all()
+    assert set(item.studies.all()) == ({images, report} if report.patient else {images})
+
+
 def test_linking_gives_the_same_item_its_order(world: World, user: User) -> None:
     world.hospital.order("A7", world.hospital.patient("P7", "LINK^LEA"))
     study = world.hospital.study("", "P9", "NOBODY^KNOWS")

@@ -12,7 +12,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.problem import problem
-from ledger.errors import Refused
+from ledger.errors import Decided, Refused
 from reporting.errors import StateConflict
 from web.kernel.access_middleware import unauthorized
 from web.kernel.refusal import STATUSES
@@ -39,6 +39,7 @@ def register(api: NinjaAPI) -> None:
     api.add_exception_handler(HttpError, _http)
     api.add_exception_handler(ValidationError, _invalid)
     api.add_exception_handler(StateConflict, _conflict)
+    api.add_exception_handler(Decided, _decided)
     api.add_exception_handler(Refused, _refused)
     api.add_exception_handler(Er7Error, _er7)
     api.add_exception_handler(RequestDataTooBig, _too_large)
@@ -73,11 +74,17 @@ def _path(location: Iterable[Any]) -> str:
     return ".".join(map(str, parts)) or "body"
 
 
-def _refused(request: HttpRequest, error: Any) -> HttpResponse:
+def _refused(request: HttpRequest, error: Any, **others: Any) -> HttpResponse:
     sentence = error.text[:1].upper() + error.text[1:]
     field = FIELDS.get(error.field, error.field)
     members: dict[str, Any] = {"errors": [{"field": field, "detail": error.text}]} if field else {}
-    return problem(error.answer(STATUSES), detail=sentence, **members)
+    return problem(error.answer(STATUSES), detail=sentence, **members, **others)
+
+
+def _decided(request: HttpRequest, error: Any) -> HttpResponse:
+    """409 with the decision that has to be undone first."""
+    undo = f"/api/v1/decisions/{error.decision}/undo"
+    return _refused(request, error, decision={"id": error.decision, "undo": undo})
 
 
 def _conflict(request: HttpRequest, error: Any) -> HttpResponse:

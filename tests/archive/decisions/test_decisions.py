@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts.models import User
+from accounts import site_version
+from accounts.models import SiteSection, User
 from archive.decisions.accept import Accept
 from archive.decisions.correct import Correct
 from archive.decisions.create_order import CreateOrder
@@ -20,6 +21,7 @@ from archive.models import Decision, Study, StudyException
 from archive.signals import study_reconciled
 from ledger.errors import Conflict, Missing
 from ledger.models import AuditEvent, Event
+from reporting.models import ReadingItem
 from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from worklist.models import Order, Patient, ProcedureCode, ScheduledProcedureStep
@@ -250,3 +252,45 @@ def test_a_wrong_patient_suspect_opens_a_resolved_exception_again(hospital: Hosp
     Study.objects.filter(pk=study.pk).update(header={"conflicts": conflicts})
     study = hospital.judged(study)
     assert (study.verdict, study.exception.status) == ("mismatch", "open")
+
+
+class TestSeveralOrders:
+    """Images of a CT of chest and of an add-on that has an order of its own."""
+
+    @pytest.fixture
+    def study(self, hospital: Hospital) -> Study:
+        patient = hospital.patient()
+        hospital.order("A1", patient)
+        hospital.order("A2", patient)
+        return hospital.study("A1")
+
+    def steps(self) -> tuple[ScheduledProcedureStep, ...]:
+        return tuple(ScheduledProcedureStep.objects.order_by("pk"))
+
+    @pytest.mark.parametrize("reports", ["per_procedure", "one"])
+    def test_one_decision_links_them_and_its_undo_gives_them_back(
+        self, study: Study, user: User, reports: str
+    ) -> None:
+        SiteSection.objects.create(name="reporting", content={"reports": reports})
+        site_version.changed()
+        assert [step.status for step in self.steps()] == ["completed", "scheduled"]
+        decide(Link(scheduled_procedure_steps=self.steps()), study, user)
+        assert {one.order.accession_number for one in study.procedures.all()} == {"A1", "A2"}
+        assert [step.status for step in self.steps()] == ["completed", "completed"]
+        items = ReadingItem.objects.exclude(status="withdrawn").filter(studies=study)
+        numbers = [
+            sorted(item.procedures.values_list("order__accession_number", flat=True)) for item in items
+        ]
+        assert sorted(numbers) == ([["A1", "A2"]] if reports == "one" else [["A1"], ["A2"]])
+        undo(study, user)
+        assert [one.order.accession_number for one in study.procedures.all()] == ["A1"]
+        assert [step.status for step in self.steps()] == ["completed", "scheduled"]
+        (item,) = ReadingItem.objects.exclude(status="withdrawn").filter(studies=study)
+        assert [one.order.accession_number for one in item.procedures.all()] == ["A1"]
+
+    def test_they_are_of_one_patient(self, hospital: Hospital, study: Study, user: User) -> None:
+        hospital.order("B1", hospital.patient("P2", "REAL^RITA", birth_date="19350517"))
+        with pytest.raises(Conflict, match="several patients"):
+            decide(Link(scheduled_procedure_steps=self.steps()), study, user)
+        with pytest.raises(Missing):
+            decide(Link(), study, user)

@@ -9,7 +9,7 @@ from archive.models import Study
 from ledger.models import AuditEvent, Event
 from tests.archive.hospital import Hospital
 from tests.web.rest.conftest import Api
-from worklist.models import Order, Patient
+from worklist.models import Order, Patient, ScheduledProcedureStep
 
 pytestmark = pytest.mark.django_db
 Employ = Callable[..., User]
@@ -120,3 +120,31 @@ def test_deciding_is_for_those_who_may(matched: Study, other: Patient, employ: E
     manager.post(f"/studies/{matched.study_instance_uid}/decisions", reassign(other), 403)
     for act in ("undo", "confirm", "decline"):
         manager.post(f"/decisions/{'0' * 32}/{act}", {"reason": "x"}, 403)
+
+
+def test_a_refusal_names_the_decision_to_undo(matched: Study, other: Patient, api: Api) -> None:
+    path = f"/studies/{matched.study_instance_uid}"
+    key = api.post(f"{path}/decisions", reassign(other))["history"][-1]["id"]
+    named = {"id": key, "undo": f"/api/v1/decisions/{key}/undo"}
+    assert api.post(f"{path}/decisions", reassign(other), 409)["decision"] == named
+    undone = api.post(named["undo"].removeprefix("/api/v1"), {"reason": "not so"})
+    reject = {"action": "reject", "code": "113001", "reason": "blurred", "revision": undone["revision"]}
+    rejected = api.post(f"{path}/decisions", reject)
+    key = rejected["history"][-1]["id"]
+    refused = api.post(f"{path}/decisions", {**reassign(other), "revision": rejected["revision"]}, 409)
+    assert refused["decision"]["id"] == key and "undo that first" in refused["detail"]
+    study = api.get(path)
+    assert (study["hidden"], study["history"][-1]["id"]) == ("rejected", key)
+    assert api.get("/studies")["count"] == 0
+
+
+def test_a_link_takes_a_list(matched: Study, api: Api, hospital: Hospital) -> None:
+    hospital.order("A2", Patient.objects.get(value="P1"))
+    steps = [one.public_id for one in ScheduledProcedureStep.objects.order_by("pk")]
+    path = f"/studies/{matched.study_instance_uid}"
+    body = {"action": "link", "reason": "an add-on", "scheduled_procedure_steps": steps}
+    assert api.post(f"{path}/decisions/preview", body)["effects"]
+    key = api.post(f"{path}/decisions", body)["history"][-1]["id"]
+    assert [one["accession_number"] for one in api.get(path)["orders"]] == ["A1", "A2"]
+    api.post(f"/decisions/{key}/undo", {"reason": "was one"})
+    assert [one["accession_number"] for one in api.get(path)["orders"]] == ["A1"]

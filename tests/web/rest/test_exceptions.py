@@ -135,7 +135,8 @@ def test_a_rejected_study_is_among_the_exceptions_only(mismatch: Study, api: Api
     assert api.post(f"{path}/resolve", body)["resolution"] == "reject"
     assert api.get("/studies")["count"] == 0
     assert api.get("/exceptions")["count"] == 1
-    api.get(f"/studies/{mismatch.study_instance_uid}", 404)
+    study = api.get(f"/studies/{mismatch.study_instance_uid}")
+    assert (study["hidden"], study["history"][-1]["what"]) == ("rejected", "reject")
     api.post(f"{path}/undo", {"reason": "it is good enough"})
     assert api.get("/studies")["count"] == 1
 

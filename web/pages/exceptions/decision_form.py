@@ -13,13 +13,13 @@ from accounts.actor import actor_of
 from archive.decisions import decision_type, second_person
 from archive.decisions.decision_type import DecisionType, Named
 from archive.decisions.effects import Effect
-from archive.decisions.needs import ChosenFrom, Need
+from archive.decisions.needs import MOST_STEPS, ChosenFrom, Need
 from archive.decisions.preview import preview as effects_of
 from archive.decisions.preview import preview_undo
 from archive.decisions.second_person import Confirm, Decline
 from archive.decisions.undo import Undo
 from archive.models import Decision, DecisionRequest, StudyException
-from ledger.errors import Conflict, Missing, Refused
+from ledger.errors import Conflict, Decided, Missing, Refused
 from web.kernel import layout
 from web.kernel.choice_fields import ChoiceField
 from web.pages.exceptions.exception import find
@@ -64,6 +64,8 @@ def decide(request: HttpRequest, public_id: str) -> HttpResponse:
             made = _act(request, row, action)
     except Conflict as error:
         text = f"{_sentence(error.text)} Nothing was changed. Look at the exception as it stands now."
+        if isinstance(error, Decided):
+            back = f"{back}#decision-{error.decision}"
         return layout.refuse(request, 409, f"{action.title} was not done", text, back)
     except Refused as error:
         return _confirm(request, row, action, refused=_explained(error, action), status=422)
@@ -117,7 +119,7 @@ def _decision(request: HttpRequest, row: StudyException, action: type[DecisionTy
     names: Named = {needed.need.name: _name(request, needed.need) for needed in action.needs()}
     for needed in action.needs():
         is_open = needed.need.chosen_from is ChosenFrom.STEPS and row.study.patient is None
-        if is_open and not names[needed.need.name]:
+        if is_open and not names[needed.need.name] and not request.POST.get("also"):
             raise needed.need.missing()
     return action.named(names, layout.user_of(request))
 
@@ -128,6 +130,8 @@ def _name(request: HttpRequest, need: Need) -> str | Sequence[str] | None:
     match need.chosen_from:
         case ChosenFrom.STEPS:
             return _id(step)
+        case ChosenFrom.MORE_STEPS:
+            return _more_steps(request, step)
         case ChosenFrom.PATIENTS:
             return _id(patient)
         case ChosenFrom.SERIES:
@@ -136,6 +140,12 @@ def _name(request: HttpRequest, need: Need) -> str | Sequence[str] | None:
             return request.POST.getlist(need.name)[:1000]
         case ChosenFrom.FEW | ChosenFrom.MANY:
             return _line(request, need.name)
+
+
+def _more_steps(request: HttpRequest, step: str) -> list[str]:
+    """The chosen exam and those that the images belong to as well, where there are any."""
+    also = list(filter(None, map(_id, request.POST.getlist("also")[:MOST_STEPS])))
+    return also and [*filter(None, [_id(step)]), *also][:MOST_STEPS]
 
 
 def _id(text: str) -> str | None:
@@ -176,6 +186,7 @@ def _confirm(
         "refused": refused,
         "target": request.POST.get("target", "")[:200],
         "series": request.POST.getlist("series")[:1000],
+        "also": request.POST.getlist("also")[:MOST_STEPS],
         "revision": request.POST.get("revision", "")[:10],
         "reason": request.POST.get("reason", "")[:2000],
         "fields": _fields(request, row, action) if issubclass(action, DecisionType) else [],

@@ -69,11 +69,16 @@ class StudyWithHistory(Study):
     model_config = with_example(
         {
             **example_of(Study),
+            "hidden": "",
             "revision": 1,
             "history": example_of(ExceptionWithHistory)["history"],
         }
     )
 
+    hidden: str = Field(
+        "",
+        description="why it is in no list: `rejected`, or `joined` with what it was split from",
+    )
     revision: int = Field(description="how often it was decided on; name it to decide once more")
     history: list[Happening]
 
