@@ -13,7 +13,7 @@ from archive.archive_section import ArchiveSection
 from archive.models import ReadingStatus, Study
 from archive.reconcile import name_agreement
 from archive.reconcile.candidate_search import accession_spellings, among
-from archive.reconcile.reconcile_job import KIND
+from archive.reconcile.reconcile_job import JUDGED, KIND
 from archive.reconcile.reconcile_policy import Policy
 from ledger import clock, jobs
 from ledger.row_sets import Condition, Table, any_of
@@ -151,6 +151,7 @@ def _judge_again(
     if newest:
         now, quiet = clock.now(), ArchiveSection.current().quiet_time
         due = {one.study_instance_uid: one.last_received_at + quiet for one in newest}
+        due.pop(JUDGED.get(), None)
         jobs.enqueue_all(KIND, {uid: at if at > now else None for uid, at in due.items()})
     return True
 

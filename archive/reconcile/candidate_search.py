@@ -41,7 +41,31 @@ def gather(study: StudyEvidence, facility_id: int, policy: Policy) -> list[Candi
         if (room := policy.most_candidates - len(found)) > 0:
             rows = everything.filter(condition).exclude(pk__in=found).order_by("-due", "pk")
             found |= dict.fromkeys(rows.values_list("pk", flat=True)[:room])
+    if (room := policy.most_candidates - len(found)) > 0:
+        found |= dict.fromkeys(list(_of_namesakes(study, policy, facility_id))[:room])
     return described(everything.filter(pk__in=found), described_since(study, policy))
+
+
+def _of_namesakes(study: StudyEvidence, policy: Policy, facility_id: int) -> dict[int, None]:
+    """Open steps around its time of whoever has the name that it says, whatever the birth date: a sister who
+    is due as well. They only ever stop a slip from being forgiven.
+    """
+    called = [text for known in study.identities[:3] for text in name_agreement.spellings(known.name)]
+    if not called:
+        return {}
+    names, keys = among("name_key", called)
+    namesakes = f"o.patient_id IN (SELECT id FROM {_PATIENTS} WHERE {names})"
+    return _first(
+        policy,
+        [
+            (
+                f"{namesakes} AND s.on_worklist AND s.local_date BETWEEN %s AND %s",
+                [*keys, _day(start), _day(end)],
+            )
+            for start, end in _windows(study, timedelta(days=1))
+        ],
+        facility_id,
+    )
 
 
 def _taken_back(study: StudyEvidence) -> list[str]:

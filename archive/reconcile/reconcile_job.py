@@ -6,6 +6,7 @@ Otherwise the study is judged anew with its row locked.
 """
 
 import hashlib
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -35,6 +36,8 @@ from ledger.crashpoint import crashpoint
 from ledger.models import Job
 
 KIND: Final = "archive.reconcile"
+JUDGED: Final[ContextVar[str]] = ContextVar("judged", default="")
+"""The study whose verdict takes effect now: the steps that it moves are no reason to judge it once more."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,11 @@ def apply(claim: jobs.Claim, prepared: tuple[Inputs, Judgement] | None) -> None:
     study.first_quiet_at = quiet_at
     row = _store(study, inputs, judgement)
     crashpoint("reconcile.mid")
-    apply_verdict.take_effect(study, row or apply_verdict.newest(study), is_new=row is not None)
+    token = JUDGED.set(study.study_instance_uid)
+    try:
+        apply_verdict.take_effect(study, row or apply_verdict.newest(study), is_new=row is not None)
+    finally:
+        JUDGED.reset(token)
 
 
 def judge_now(study: Study) -> None:

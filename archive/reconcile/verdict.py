@@ -268,6 +268,8 @@ def _unnamed(study: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> 
     best = tuple(one for one in plausible if _go_together(one, plausible[0]))
     is_only = len(meant) == len(best) and best[0].identity_match == IdentityMatch.SAME
     if study.without_pixels and is_only and not _late(study, best):
+        if best[0].by_field["station"].contradicts:
+            return _Ruling(Outcome.PROBABLE, "documents from a station that the order does not name", best)
         return _Ruling(Outcome.MATCHED, "documents of the patient's only exam", best)
     others = [one for one in plausible if one not in best]
     if others and plausible[0].score - others[0].score < policy.clear_lead:

@@ -105,7 +105,11 @@ class Patient(PublicModel):
 
 
 class FormerDescription(models.Model):
-    """What a record said of its patient before it was corrected. Only ever added."""
+    """What a record said of its patient before it was corrected. Only ever added.
+
+    `replaced_at` is when it was corrected here, not by its sender's clock: until then a worklist told devices
+    what it said before, however late the message came.
+    """
 
     patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="former_descriptions")
     name = models.CharField(max_length=320, blank=True, help_text="DICOM PN")

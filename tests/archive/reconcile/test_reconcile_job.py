@@ -13,7 +13,7 @@ from ledger import clock, events, jobs
 from ledger.models import Job
 from reporting.models import ReadingItem
 from tests.archive.hospital import NOW, Hospital
-from worklist.models import RequestedProcedure
+from worklist.models import RequestedProcedure, ScheduledProcedureStep
 
 pytestmark = pytest.mark.django_db
 
@@ -227,3 +227,10 @@ def test_the_number_of_queries_does_not_grow_with_the_hospital(
     assert study.procedures.get() == RequestedProcedure.objects.get(requested_procedure_id="RPA1")
     with django_assert_max_num_queries(75):
         hospital.judged(study)
+
+
+def test_its_own_step_is_no_reason_to_judge_a_match_again(hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient())
+    study = hospital.study("A1")
+    assert ScheduledProcedureStep.objects.get().status == "completed"
+    assert Job.objects.get(kind=KIND, key=study.study_instance_uid).state == "done"

@@ -50,3 +50,11 @@ def test_an_identifier_typed_with_its_authority_is_taken_apart(hospital: Hospita
     hospital.order("A1", hospital.patient())
     assert hospital.study("A1", "P1^^^GENHOSP", issuer_of_patient_id="").verdict == "matched"
     assert hospital.study("A1", "P1^^^ELSEWHERE", issuer_of_patient_id="").verdict == "probable"
+
+
+def test_a_sister_of_any_birth_date_who_is_due_stands_in_the_way(hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient("P1", "KURZ^LINA"))
+    lena = hospital.patient("P2", "KURZ^LENA", birth_date="19880817")
+    assert hospital.study("A1", "P1", "KURZ^LENA").verdict == "corrected"
+    hospital.order("A2", lena)
+    assert hospital.study("A1", "P1", "KURZ^LENA").verdict == "probable"

@@ -173,6 +173,10 @@ class TestADocumentAlone:
         assert judge(self.ALONE, candidate()).outcome == "matched"
         assert judge(self.ALONE, candidate(status="completed")).outcome == "matched"
 
+    def test_from_a_station_that_the_order_does_not_name(self) -> None:
+        study = replace(self.ALONE, station_ae_titles=("DOSE9",), station_names=())
+        assert judge(study, candidate()).outcome == "probable"
+
     def test_of_two_exams_it_takes_a_person(self) -> None:
         two = candidate(), candidate("2", status="completed")
         assert judge(self.ALONE, *two).outcome == "probable"
