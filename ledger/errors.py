@@ -53,7 +53,7 @@ class Conflict(Refused):
 class Decided(Conflict):
     """A person has decided otherwise: `decision`, by its public id, has to be undone first."""
 
-    def __init__(self, text: str, field: str, decision: str) -> None:
+    def __init__(self, text: str, field: str = "", decision: str = "") -> None:
         super().__init__(text, field)
         self.decision = decision
 

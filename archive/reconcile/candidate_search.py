@@ -17,6 +17,7 @@ from worklist.models import Order, Patient, RequestedProcedure, ScheduledProcedu
 from worklist.patients import person_names
 
 _LONGEST_ACCESSION: Final = 16
+MOST_NAMESAKES: Final = 10
 _PATIENTS: Final = Patient._meta.db_table
 _ORDERS: Final = Order._meta.db_table
 _PROCEDURES: Final = RequestedProcedure._meta.db_table
@@ -41,9 +42,25 @@ def gather(study: StudyEvidence, facility_id: int, policy: Policy) -> list[Candi
         if (room := policy.most_candidates - len(found)) > 0:
             rows = everything.filter(condition).exclude(pk__in=found).order_by("-due", "pk")
             found |= dict.fromkeys(rows.values_list("pk", flat=True)[:room])
-    if (room := policy.most_candidates - len(found)) > 0:
-        found |= dict.fromkeys(list(_of_namesakes(study, policy, facility_id))[:room])
-    return described(everything.filter(pk__in=found), described_since(study, policy))
+    since = described_since(study, policy)
+    candidates = described(everything.filter(pk__in=found), since)
+    room = min(policy.most_candidates - len(found), MOST_NAMESAKES)
+    if room <= 0 or not _is_called_otherwise(study, candidates):
+        return candidates
+    others = [key for key in _of_namesakes(study, policy, facility_id) if key not in found][:room]
+    more = described(everything.filter(pk__in=others), since)
+    return sorted([*candidates, *more], key=lambda one: one.id)
+
+
+def _is_called_otherwise(study: StudyEvidence, candidates: Iterable[Candidate]) -> bool:
+    """Whether somebody with the study's number has another name than it says: a slip, or another person."""
+    numbers = {known.patient_id for known in study.identities}
+    return any(
+        (name_agreement.compare(study.identity.name, record.name)[0] or 1) < 1
+        for one in candidates
+        for record in one.patient.records
+        if record.patient_id in numbers
+    )
 
 
 def _of_namesakes(study: StudyEvidence, policy: Policy, facility_id: int) -> dict[int, None]:
