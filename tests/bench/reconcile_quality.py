@@ -147,12 +147,15 @@ class Hospital:
         wanted = {*seen.accession_numbers}
         numbers = {one.patient_id for one in seen.identities}
 
-        def rank(one: Candidate) -> tuple[bool, bool]:
+        names = {one.name for one in seen.identities}
+
+        def rank(one: Candidate) -> tuple[bool, bool, bool]:
             known = numbers & {record.patient_id for record in one.patient.records}
+            called = names & {record.name for record in one.patient.records}
             near = any(
                 (order_evidence.accession(text, one.accession_number)[0] or 0) >= 0.9 for text in wanted
             )
-            return not near, not known
+            return not near, not known, not called
 
         return sorted(self.orders, key=rank)[:50]
 
@@ -337,6 +340,26 @@ class Hospital:
             return None
         images = self._facts(order, number="")
         return "matched", replace(images, modalities=(), without_pixels=True, body_parts=(), lateralities=())
+
+    def fault_dose_report_of_an_unknown_station(
+        self, order: "Candidate"
+    ) -> tuple[str, "StudyEvidence"] | None:
+        alone = self.fault_dose_report_alone(order)
+        return alone and ("probable", replace(alone[1], station_ae_titles=("DOSE9",)))
+
+    def fault_due_sister_of_another_year(self, order: "Candidate") -> tuple[str, "StudyEvidence"] | None:
+        who = self._who(order)
+        family, _, given = who.name.partition("^")
+        year = str(int(who.birth_date[:4]) - 8) + "0817"
+        sister = replace(
+            who, patient_id=f"4{who.patient_id}", name=f"{family}^{self._slip(given)}", birth_date=year
+        )
+        if sister.name == who.name:
+            return None
+        self._register(sister)
+        other = self._second(order, order.body_part)
+        self.orders[self.orders.index(other)] = replace(other, patient=self.people[-1])
+        return "probable", self._facts(order, replace(who, name=sister.name))
 
     def fault_images_of_the_other_exam(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         other = self._second(order, "SPINE")
