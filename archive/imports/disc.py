@@ -25,7 +25,7 @@ class Disc:
     """What is on a disc or in a folder.
 
     `listed` and `others` are files; where there is no DICOMDIR that can be read, all are `others`. `missing`
-    are paths that a DICOMDIR lists and that are not there; `faults` say which DICOMDIR can't be read.
+    are paths that a DICOMDIR lists and that are not there; `faults` are each DICOMDIR that can't be read.
     """
 
     listed: tuple[Path, ...]
@@ -53,7 +53,7 @@ def read(folder: Path) -> Disc:
                 else:
                     listed[path] = None
         except DatasetError:
-            faults.append(f"{directory}: can't be read; all files beside it are looked at")
+            faults.append(directory.relative_to(folder).as_posix())
     others = tuple(path for path in objects if path not in listed)
     return Disc(tuple(listed), others, tuple(missing), tuple(faults), len(directories) > len(faults))
 

@@ -41,7 +41,10 @@ _PDF_DATE: Final = re.compile(rb"/CreationDate\s*\(D:(\d{8})(\d{6})")
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a person says of a scan. Dates are YYYYMMDD; `is_film` tells film from paper (C.8.6.1)."""
+    """What a person says of a scan. Dates are YYYYMMDD; `is_film` tells film from paper (C.8.6.1).
+
+    `scanned_on` is for files that do not tell it themselves.
+    """
 
     patient_id: str
     patient_name: str
@@ -52,6 +55,7 @@ class Claims:
     accession_number: str = ""
     description: str = ""
     is_film: bool = True
+    scanned_on: str = ""
 
     @property
     def study_instance_uid(self) -> str:
@@ -162,7 +166,7 @@ def _capture(pages: list[_Page], claims: Claims, name: str, scanned_at: str, num
     several = TRUE_COLOR if is_color else GRAYSCALE_WORD if bits > 8 else GRAYSCALE_BYTE
     dataset = _start(claims, several if len(pages) > 1 else SINGLE_FRAME, "OT", name, number)
     dataset.ConversionType = "DF" if claims.is_film else "SD"
-    if scanned_at:
+    if scanned_at := scanned_at or claims.scanned_on:
         dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = scanned_at[:8], scanned_at[8:]
     dataset.PatientOrientation = ""
     dataset.BurnedInAnnotation = "YES"
@@ -195,7 +199,7 @@ def _pdf(content: bytes, claims: Claims, name: str) -> Dataset:
     dataset = _start(claims, ENCAPSULATED_PDF, "DOC", name, 1)
     found = _PDF_DATE.search(content)
     dataset.ConversionType = "SD"
-    dataset.AcquisitionDateTime = b"".join(found.groups()).decode() if found else ""
+    dataset.AcquisitionDateTime = b"".join(found.groups()).decode() if found else claims.scanned_on
     dataset.ContentDate = dataset.ContentTime = ""
     dataset.BurnedInAnnotation = "YES"
     dataset.DocumentTitle = text(claims.description)

@@ -1,5 +1,6 @@
-"""Studies, stored files, verdicts and decisions, quarantined objects."""
+"""Studies, stored files, verdicts and decisions, imports, quarantined objects."""
 
+from archive.models.imports import Import, ImportedStudy, ImportKind, ImportRefusal, ImportState
 from archive.models.quarantine import Quarantined, QuarantineState
 from archive.models.rejection import RejectedObject, Rejection, RejectionState
 from archive.models.storage import StoredFile, Volume
@@ -28,6 +29,11 @@ __all__ = [
     "ExceptionStatus",
     "HeldBecause",
     "Hidden",
+    "Import",
+    "ImportKind",
+    "ImportRefusal",
+    "ImportState",
+    "ImportedStudy",
     "Instance",
     "ObjectVersion",
     "Outcome",

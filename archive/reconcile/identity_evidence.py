@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from archive.imports.import_sources import UNKNOWN_ISSUER
 from archive.reconcile import name_agreement
 from archive.reconcile.candidates import Person
 from archive.reconcile.finding import Agreement, Finding
@@ -85,7 +86,7 @@ def patient_id(seen: Identity, person: Person, policy: Policy) -> tuple[str, Agr
 def _one_id(seen: Identity, record: Identity, person: Person, policy: Policy) -> Agreement:
     ours, theirs = seen.patient_id, record.patient_id
     if ours == theirs:
-        if not seen.issuer or not record.issuer:
+        if not seen.issuer or (not record.issuer and seen.issuer != UNKNOWN_ISSUER):
             return 1.0, "no issuer"
         issuer = policy.issuer_aliases.get(seen.issuer, seen.issuer)
         known = {record.issuer, dict(person.universal_issuers).get(record.issuer, record.issuer)}

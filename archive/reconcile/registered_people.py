@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from archive.imports.import_sources import UNKNOWN_ISSUER
 from archive.reconcile import name_agreement
 from archive.reconcile.candidates import Person
 from archive.reconcile.reconcile_policy import Policy
@@ -48,7 +49,8 @@ NOBODY: Final = RegisteredPeople()
 
 def _is_number(seen: Identity, record: Identity, policy: Policy) -> bool:
     issuer = policy.issuer_aliases.get(seen.issuer, seen.issuer)
-    same_issuer = not issuer or not record.issuer or issuer == record.issuer
+    unsaid = not issuer or (not record.issuer and issuer != UNKNOWN_ISSUER)
+    same_issuer = unsaid or issuer == record.issuer
     return seen.patient_id == record.patient_id and same_issuer
 
 

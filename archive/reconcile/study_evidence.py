@@ -4,7 +4,7 @@ It is canonical: the same rows give the same evidence, whatever the order in whi
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import zip_longest
 from typing import Final
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from archive.dataset import header
+from archive.imports import import_sources
 from archive.index.header_values import SeriesValues
 from archive.modality import DOCUMENTS, UNSPECIFIC
 from archive.models import Series, Study
@@ -90,7 +91,7 @@ def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
     accessions = [study.accession_number, *conflicts.get("accession_number", [])]
     return StudyEvidence(
         study_instance_uid=study.study_instance_uid,
-        identities=_identities(study, conflicts),
+        identities=_from_outside(_identities(study, conflicts), series),
         accession_numbers=_distinct(accessions),
         accession_issuer=_issuer(study.header.get("accession_issuer")),
         requests=tuple(sorted({_request(item) for one in others for item in one.requests})),
@@ -120,6 +121,16 @@ def _identities(study: Study, conflicts: Mapping[str, list[str]]) -> tuple[Ident
     others = zip_longest(*(sorted(conflicts.get(name, [])) for name in _CONFLICTING))
     found = [own, *([new or known for new, known in zip(other, own, strict=True)] for other in others)]
     return tuple(dict.fromkeys(_identity(*(text.strip() for text in values)) for values in found))
+
+
+def _from_outside(seen: tuple[Identity, ...], series: Iterable[Series]) -> tuple[Identity, ...]:
+    """The identities; where a disc brought some of it, a number without an issuer is not one of ours."""
+    if all(row.station_ae_title != import_sources.DISC for row in series):
+        return seen
+    return tuple(
+        one if one.issuer or not one.patient_id else replace(one, issuer=import_sources.UNKNOWN_ISSUER)
+        for one in seen
+    )
 
 
 def _identity(patient_id: str, issuer: str, *others: str) -> Identity:

@@ -5,12 +5,12 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 
 from django.conf import settings
 from django.db import close_old_connections, connections
 
+from archive.storage.spool import spool_folder
 from interfaces.dicom import peers
 from interfaces.dicom.association_log import Recorder
 from interfaces.dicom.message_exchange.dimse_service import (
@@ -29,11 +29,6 @@ logger = logging.getLogger(__name__)
 
 GRACE = 15.0
 """Seconds that messages in flight have to end; the supervisor waits 20."""
-
-
-def spool_folder() -> Path:
-    """Where objects lie while they come in; on the file system of the volumes, to which they are linked."""
-    return Path(settings.HOME) / "spool"
 
 
 def services(recorder: Recorder) -> Services:

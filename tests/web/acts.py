@@ -16,7 +16,8 @@ from accounts.models import Facility, Role, Token, User
 from archive.decisions import decision_frame, second_person, undo
 from archive.decisions.accept import Accept
 from archive.decisions.reject import Reject
-from archive.models import Decision, DecisionRequest, Quarantined, Study, StudyException
+from archive.imports import import_acts
+from archive.models import Decision, DecisionRequest, Import, Quarantined, Study, StudyException
 from archive.storage import quarantine_release
 from interfaces.hl7.inspect import message_repair
 from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage
@@ -93,6 +94,12 @@ class Department:
             row = second_person.decide(Reject("113001"), study=study, reason="moved", by=acting(nina))
         assert isinstance(row, DecisionRequest)
         return row
+
+    def brought(self) -> Import:
+        """An upload that is not finished."""
+        row: Import = self.do(import_acts.begin, facility=self.facility)
+        self.do(import_acts.receive, row=row, name="IM1", chunks=[b"x"])
+        return Import.objects.get(pk=row.pk)
 
     def item(self) -> ReadingItem:
         return self.world.item()
@@ -198,6 +205,15 @@ ACTS = (
         },
         (ORDER, "C"),
     ),
+    Act(import_acts.begin, "study.store", lambda d: {"facility": d.facility}, (IMPORT, "C")),
+    Act(
+        import_acts.receive,
+        "study.store",
+        lambda d: {"row": d.brought(), "name": "IM2", "chunks": [b"x"]},
+        None,
+    ),
+    Act(import_acts.start, "study.store", lambda d: {"row": d.brought()}, None),
+    Act(import_acts.stop, "study.store", lambda d: {"row": d.brought()}, (IMPORT, "U")),
     Act(
         step_actions.change_step,
         "step.change",

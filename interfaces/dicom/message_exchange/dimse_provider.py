@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from archive.dataset.uid import valid_uid
+from archive.storage.spool import Spool, SpoolFull, file_meta
 from interfaces.dicom.fault_log import log_fault
 from interfaces.dicom.message_exchange import identifier
 from interfaces.dicom.message_exchange.command_set import (
@@ -37,7 +38,6 @@ from interfaces.dicom.message_exchange.dimse_service import (
 )
 from interfaces.dicom.message_exchange.identifier import IdentifierError
 from interfaces.dicom.message_exchange.incoming_message import Incoming
-from interfaces.dicom.spool import Spool, SpoolFull, file_meta
 from interfaces.dicom.upper_layer import pdu
 from interfaces.dicom.upper_layer.acceptor_config import AcceptorConfig, AssociationFacts, Counters
 from interfaces.dicom.upper_layer.pdu import AbortReason, AcceptedContext, Pdv, ProtocolError

@@ -27,9 +27,9 @@ from pydicom.uid import (
 )
 from pynetdicom import AllStoragePresentationContexts
 
+from archive.storage.spool import SpoolFile
 from interfaces.dicom.message_exchange import identifier
 from interfaces.dicom.message_exchange.command_set import CommandField, CommandSet, Element, Status
-from interfaces.dicom.spool import SpoolFile
 
 NATIVE_SYNTAXES = tuple(map(str, (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)))
 """For everything except storage, in our order of preference."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from archive.storage.spool import SpoolFile, SpoolFull
 from interfaces.dicom.message_exchange.command_set import CommandSet, Status
 from interfaces.dicom.message_exchange.dimse_service import Service
-from interfaces.dicom.spool import SpoolFile, SpoolFull
 from interfaces.dicom.upper_layer.pdu import AcceptedContext
 
 

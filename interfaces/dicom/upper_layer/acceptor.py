@@ -20,6 +20,7 @@ import socket
 from threading import Thread
 from time import monotonic
 
+from archive.storage.spool import Spool, SpoolFile
 from interfaces.dicom.message_exchange.dimse_provider import Provider
 from interfaces.dicom.message_exchange.dimse_service import (
     OperationAnswer,
@@ -31,7 +32,6 @@ from interfaces.dicom.message_exchange.dimse_service import (
     StoreOutcome,
     StoreRequest,
 )
-from interfaces.dicom.spool import Spool, SpoolFile
 from interfaces.dicom.upper_layer.acceptor_config import (
     AcceptorConfig,
     AssociationFacts,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from interfaces.dicom import spool as spool_module
+from archive.storage import spool as spool_module
 from interfaces.dicom.message_exchange.dimse_service import Services, StoreRequest
 from interfaces.dicom.upper_layer.acceptor import Acceptor
 from interfaces.dicom.upper_layer.acceptor_config import AcceptorConfig

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from PIL import Image
 
 from archive.index import indexer
-from archive.models import Instance, Study, Verdict
+from archive.models import Import, Instance, Study, Verdict
 from ledger.models import AuditEvent
 from tests.archive.conftest import home, hospital  # noqa: F401
 from tests.archive.hospital import NOW, Hospital
@@ -26,7 +26,7 @@ def run(*arguments: str) -> tuple[str, str]:
 
 
 @needs_dcmmkdir
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("home", "facility")
 def test_a_zipped_disc_is_imported_once(tmp_path: Path) -> None:
     folder = burned(tmp_path / "cd")
     (folder / "README.TXT").write_text("run the viewer")
@@ -35,12 +35,17 @@ def test_a_zipped_disc_is_imported_once(tmp_path: Path) -> None:
             zipped.write(path, f"CD/{path.name}")
     assert run("import", str(tmp_path / "cd.zip")) == ("1 no image, 2 stored", "")
     assert run("import", str(tmp_path / "cd.zip")) == ("2 here already, 1 no image", "")
-    assert not list((tmp_path / "spool").glob("disc.*"))
+    assert not list((tmp_path / "spool").glob("import.*"))
     assert Instance.objects.count() == 2
+    again, first = Import.objects.order_by("-pk")
+    assert (first.state, first.taken, first.files, first.passed_over) == ("done", 2, 3, 1)
+    assert (again.repeated, again.interface, again.studies.count()) == (2, "command line", 1)
+    named = [row.objects_named[-1]["type"] for row in AuditEvent.objects.order_by("pk")]
+    assert named == ["import", "study"] * 2
 
 
 @needs_dcmmkdir
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("home", "facility")
 def test_what_a_disc_lacks_is_named(tmp_path: Path) -> None:
     folder = burned(tmp_path / "cd")
     (folder / "IM2").unlink()
@@ -51,14 +56,23 @@ def test_what_a_disc_lacks_is_named(tmp_path: Path) -> None:
     assert Instance.objects.count() == 1
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("home", "facility")
 def test_scans_are_judged_as_a_study_without_an_order(
     tmp_path: Path,
     hospital: Hospital,  # noqa: F811
 ) -> None:
     Image.new("L", (4, 4), 7).save(tmp_path / "film.tif")
     (tmp_path / "letter.pdf").write_bytes(b"%PDF-1.4\n%%EOF")
-    said = ["--patient-id", "P1", "--name", "Bars^Anna", "--study-date", "2019-05-06"]
+    said = [
+        "--patient-id",
+        "P1",
+        "--name",
+        "Bars^Anna",
+        "--study-date",
+        "2019-05-06",
+        "--description",
+        "Chest",
+    ]
     files = [str(tmp_path / "film.tif"), str(tmp_path / "letter.pdf")]
     assert run("scan", *files, *said)[0] == "2 stored"
     assert run("scan", *reversed(files), *said)[0] == "2 here already"

@@ -222,9 +222,9 @@ def test_files_are_imported_the_same_way(door: DicomDoor, tmp_path: Path) -> Non
     (folder / "DICOMDIR").write_bytes(b"x")
     (folder / "notes.txt").write_text("not DICOM")
     done = door.manage("dicom", "import", str(folder), check=False)
-    assert done.stdout.strip() == "1 refused, 4 stored"
+    assert done.stdout.strip() == "2 refused, 4 stored"
     assert done.returncode == 1
-    assert "notes.txt: C000H not a DICOM file" in done.stderr
+    assert "notes.txt: not a DICOM file" in done.stderr
     assert Instance.objects.count() == len(files_in("volumes")) == 4
     assert all(path.read_bytes()[:132] == bytes(128) + b"DICM" for path in files_in("volumes"))
     assert door.manage("dicom", "import", str(folder / "bare")).stdout.strip() == "1 here already"

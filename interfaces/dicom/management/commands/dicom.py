@@ -1,27 +1,30 @@
 """`manage.py dicom`: the DICOM port; `dicom import`: discs, folders, files; `dicom scan`: film, paper."""
 
-import re
 import sys
-import tempfile
-from argparse import ArgumentParser, ArgumentTypeError
-from collections import Counter
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
-from django.utils.dateparse import parse_date
 
 from accounts.actor import Actor
-from archive.imports import disc, film_scan, zipped_disc
+from accounts.models import Facility
+from archive.imports import import_acts, import_files, scan_claims
 from archive.imports.film_scan import Claims
-from archive.storage.intake import Accepted, NotKept, Outcome
-from interfaces.dicom import file_import, server
-from interfaces.dicom.services.store import STATUSES
-from interfaces.dicom.spool import Spool
-from ledger import audit
-from ledger.errors import Invalid
+from archive.imports.import_files import Entry
+from archive.imports.import_tally import NoRoom, Taking
+from archive.models import Import
+from archive.storage.spool import Spool, spool_folder
+from interfaces.dicom import server
+from ledger.errors import Refused
+
+WRITTEN_EVERY: Final = 5.0
+"""Seconds between two times that it is written down how far an import is."""
 
 
 class Command(BaseCommand):
@@ -34,121 +37,112 @@ class Command(BaseCommand):
             "import", help="take files, discs as ZIP files, or all files below folders, into the archive"
         )
         files.add_argument("paths", nargs="+", type=Path)
+        files.add_argument("--origin", default="", help="the institution that they come from")
         scans = actions.add_parser(
             "scan",
             help="take scanned film or paper (JPEG, PNG, TIFF, PDF) as DICOM objects; it is judged as usual",
         )
         scans.add_argument("paths", nargs="+", type=Path)
-        scans.add_argument("--patient-id", required=True)
+        scans.add_argument("--patient-id", default="", help="the one that the patient has here")
         scans.add_argument("--issuer", default="", help="who gave the patient ID")
         scans.add_argument("--name", required=True, help="as in DICOM: Family^Given")
-        scans.add_argument("--birth-date", type=_date, help="YYYY-MM-DD")
+        scans.add_argument("--birth-date", help="YYYY-MM-DD")
         scans.add_argument("--sex", default="", choices=["F", "M", "O"])
-        scans.add_argument("--study-date", required=True, type=_date, help="day of the exam, YYYY-MM-DD")
-        scans.add_argument("--accession-number", default="", type=_accession_number)
-        scans.add_argument("--description", default="", help="what was examined")
+        scans.add_argument("--study-date", required=True, help="day of the exam, YYYY-MM-DD")
+        scans.add_argument("--accession-number", default="")
+        scans.add_argument("--description", required=True, help="what was examined")
+        scans.add_argument("--scanned-on", help="YYYY-MM-DD, where the files do not say it")
         scans.add_argument("--paper", action="store_true", help="pictures are of paper, not of film")
+        scans.add_argument("--origin", default="", help="the institution that they come from")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.counts: Counter[str] = Counter()
         if not options["action"]:
             server.serve()
             return
-        with closing(Spool(server.spool_folder())) as spool:
-            for path in options["paths"]:
-                if options["action"] == "import":
-                    self._import(path, spool)
-                else:
-                    self._scan(path, _claims(options), spool)
-        said = ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
-        self.stdout.write(said or "no files")
-        if self.counts["refused"]:
+        claims = _claims(options) if options["action"] == "scan" else None
+        row = _begin(options["paths"], options["origin"], claims)
+        try:
+            self._take(row, options["paths"], claims)
+        finally:
+            import_files.remove(row)
+        self.stdout.write(_counts(row))
+        if row.refused:
             sys.exit(1)
 
-    def _import(self, path: Path, spool: Spool) -> None:
-        if path.is_dir():
-            self._import_disc(path, spool)
-        elif path.is_file() and zipped_disc.is_zip(path):
-            with tempfile.TemporaryDirectory(dir=server.spool_folder(), prefix="disc.") as folder:
-                self._import_zip(path, Path(folder), spool)
-        else:
-            self._count(path, file_import.import_file(path, spool))
+    def _take(self, row: Import, paths: list[Path], claims: Claims | None) -> None:
+        """Take all in, and write down every few seconds how far that is."""
+        entries = chain.from_iterable(_entries(path, row, claims) for path in paths)
+        with closing(Spool(spool_folder())) as spool:
+            while True:
+                taking, until = Taking(spool, claims), time.monotonic() + WRITTEN_EVERY
+                is_over = self._take_some(taking, entries, until)
+                for name, reason in taking.tally.refusals:
+                    self.stderr.write(f"{name}: {reason}")
+                with transaction.atomic():
+                    kept = Import.objects.select_for_update().get(pk=row.pk)
+                    import_acts.add(kept, taking.tally)
+                    kept.files = kept.files_done
+                    kept.save()
+                    if is_over:
+                        import_acts.finish(kept)
+                row.refresh_from_db()
+                if is_over:
+                    return
 
-    def _import_zip(self, path: Path, folder: Path, spool: Spool) -> None:
-        try:
-            zipped_disc.unpack(path, folder)
-        except Invalid as error:
-            self._refuse(path, str(error))
-        except OSError as error:
-            self._refuse(path, f"can't be unpacked: {error.strerror}")
-        else:
-            self._import_disc(folder, spool)
+    @staticmethod
+    def _take_some(taking: Taking, entries: Iterator[Entry], until: float) -> bool:
+        """Take files in for some seconds; whether there are no more."""
+        for entry in entries:
+            try:
+                taking.take(entry)
+            except NoRoom as reason:
+                taking.tally.refuse(entry.name, f"{reason}. Give the command again once there is.")
+                taking.tally.files += 1
+            if time.monotonic() > until:
+                return False
+        return True
 
-    def _import_disc(self, folder: Path, spool: Spool) -> None:
-        """What a DICOMDIR lists has to be there and an object; what else lies on its disc may be anything."""
-        found = disc.read(folder)
-        for fault in found.faults:
-            self.stderr.write(fault)
-        for name in found.missing:
-            self._refuse(name, "listed in DICOMDIR, but not on the disc. Copy the disc again.")
-        optional = frozenset(found.others if found.has_directory else ())
-        for path in (*found.listed, *found.others):
-            if path in optional and not file_import.is_object(path):
-                self.counts["no image"] += 1
-            else:
-                self._count(path, file_import.import_file(path, spool))
 
-    def _scan(self, path: Path, claims: Claims, spool: Spool) -> None:
-        try:
-            scans = film_scan.objects_of(path, claims)
-        except Invalid as error:
-            self._refuse(path, str(error))
-            return
-        except OSError as error:
-            self._refuse(path, f"can't be read: {error.strerror}")
-            return
-        for scan in scans:
-            self._count(path, file_import.import_scan(scan, spool))
-        with transaction.atomic():
-            study = ("study", claims.study_instance_uid)
-            audit.note(Actor.at_command_line(), audit.IMPORT, audit.CREATE, study)
+def _begin(paths: list[Path], origin: str, claims: Claims | None) -> Import:
+    facility = Facility.objects.order_by("pk").first()
+    if facility is None:
+        raise CommandError("There is no facility yet; apply the site file.")
+    source = ", ".join(str(path) for path in paths)
+    with transaction.atomic():
+        row = import_acts.begin(
+            by=Actor.at_command_line(), facility=facility, origin=origin, source=source, claims=claims
+        )
+        import_acts.run_here(row)
+    return row
 
-    def _count(self, path: Path, outcome: Outcome) -> None:
-        if isinstance(outcome, NotKept):
-            self._refuse(path, f"{STATUSES[outcome.reason]:04X}H {outcome.comment}")
-        else:
-            self.counts["stored" if isinstance(outcome, Accepted) else "here already"] += 1
 
-    def _refuse(self, path: Path | str, why: str) -> None:
-        self.counts["refused"] += 1
-        self.stderr.write(f"{path}: {why}")
+def _entries(path: Path, row: Import, claims: Claims | None) -> Iterator[Entry]:
+    if claims is not None:
+        return iter([Entry(str(path), path)])
+    return import_files.of_path(path, import_files.folder_of(row))
+
+
+def _counts(row: Import) -> str:
+    found = {
+        "stored": row.taken,
+        "here already": row.repeated,
+        "refused": row.refused,
+        "no image": row.passed_over,
+    }
+    return ", ".join(f"{count} {what}" for what, count in sorted(found.items()) if count) or "no files"
 
 
 def _claims(options: dict[str, Any]) -> Claims:
-    return Claims(
-        patient_id=options["patient_id"],
-        patient_name=options["name"],
-        study_date=options["study_date"],
-        issuer=options["issuer"],
-        birth_date=options["birth_date"] or "",
-        sex=options["sex"],
-        accession_number=options["accession_number"],
-        description=options["description"],
-        is_film=not options["paper"],
-    )
-
-
-def _date(text: str) -> str:
+    names = ("patient_id", "issuer", "birth_date", "sex", "study_date", "accession_number", "description")
+    said = {name: options[name] or "" for name in names}
     try:
-        day = parse_date(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
-    except ValueError:
-        day = None
-    if day is None:
-        raise ArgumentTypeError("no date; write it as 2026-03-02")
-    return f"{day:%Y%m%d}"
-
-
-def _accession_number(text: str) -> str:
-    if len(text) > 16:
-        raise ArgumentTypeError("longer than 16 characters")
-    return text
+        return scan_claims.claims(
+            {
+                **said,
+                "patient_name": options["name"],
+                "scanned_on": options["scanned_on"] or "",
+                "medium": scan_claims.PAPER if options["paper"] else scan_claims.FILM,
+            },
+        )
+    except Refused as error:
+        raise CommandError(f"{(error.field or 'scan').replace('_', ' ')}: {error.text}") from None

@@ -10,11 +10,18 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from django.conf import settings
+
 from archive.dataset.part10 import preamble_and_meta
 from archive.dataset.uid import valid_uid
 
 _SUFFIX = ".part"
 _LOCK_SUFFIX = ".lock"
+
+
+def spool_folder() -> Path:
+    """Where objects lie while they come in; on the file system of the volumes, to which they are linked."""
+    return Path(settings.HOME) / "spool"
 
 
 def file_meta(class_uid: str, instance_uid: str, transfer_syntax: str, source_ae: str) -> bytes:

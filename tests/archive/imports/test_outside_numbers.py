@@ -1,0 +1,79 @@
+"""A disc's patient IDs are another hospital's: ours of the same number are somebody else's."""
+
+from typing import Any
+
+import pytest
+
+from archive.imports import import_sources
+from archive.models import Verdict
+from tests.archive.hospital import Hospital
+
+pytestmark = pytest.mark.django_db
+
+AUTOMATIC = {"matched", "corrected", "late_order"}
+OTHER = {"name": "KURZ^LENA", "birth_date": "19551231", "sex": "F"}
+SAME = {"name": "BARS^ANNA", "birth_date": "19700102", "sex": "F"}
+
+
+def brought(hospital: Hospital, source: str = import_sources.DISC, **values: Any) -> Verdict:
+    study = hospital.study(**{"issuer_of_patient_id": "", **values}, series={"station_ae_title": source})
+    return Verdict.objects.filter(study=study).latest("number")
+
+
+@pytest.mark.parametrize("accession", ["", "A1", "B7"])
+@pytest.mark.parametrize("with_order", [True, False])
+def test_a_number_that_equals_ours_names_nobody_here(
+    hospital: Hospital, accession: str, with_order: bool
+) -> None:
+    ours = hospital.patient("P1")
+    if with_order:
+        hospital.order("A1", ours)
+    verdict = brought(hospital, accession=accession, **OTHER)
+    assert verdict.outcome in {"unscheduled", "mismatch"}
+    assert verdict.study.patient is None and not verdict.study.procedures.exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        OTHER,
+        SAME,
+        {**SAME, "birth_date": ""},
+        {**SAME, "name": ""},
+        {**SAME, "birth_date": "19700103"},
+        {**SAME, "patient_id": ""},
+        {**SAME, "patient_id": "P1^^^"},
+        {"name": "", "birth_date": "", "sex": ""},
+    ],
+)
+@pytest.mark.parametrize("accession", ["", "A1"])
+def test_nothing_of_a_disc_without_an_issuer_is_linked_by_itself(
+    hospital: Hospital, said: dict[str, str], accession: str
+) -> None:
+    hospital.order("A1", hospital.patient("P1"))
+    verdict = brought(hospital, accession=accession, **said)
+    assert verdict.outcome not in AUTOMATIC
+    assert verdict.study.patient is None
+
+
+def test_the_same_person_is_proposed_and_the_origin_is_seen(hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient("P1"))
+    verdict = brought(hospital, accession="A1", **SAME)
+    assert verdict.outcome == "probable"
+    assert verdict.study_evidence["identities"][0]["issuer"] == import_sources.UNKNOWN_ISSUER
+    seen = {one["field"]: one for one in verdict.findings}["patient_id"]
+    assert (seen["seen"], seen["normaliser"]) == ("P1^^^unknown outside", "other issuer")
+
+
+@pytest.mark.parametrize("issuer", ["GENHOSP", "OTHERHOSP"])
+def test_an_issuer_in_the_headers_stands(hospital: Hospital, issuer: str) -> None:
+    hospital.order("A1", hospital.patient("P1"))
+    verdict = brought(hospital, accession="A1", issuer_of_patient_id=issuer, **SAME)
+    assert verdict.outcome == ("matched" if issuer == "GENHOSP" else "probable")
+    assert verdict.study_evidence["identities"][0]["issuer"] == issuer
+
+
+@pytest.mark.parametrize("source", ["CT1", import_sources.SCANNER])
+def test_what_is_made_or_typed_here_needs_no_issuer(hospital: Hospital, source: str) -> None:
+    hospital.order("A1", hospital.patient("P1"))
+    assert brought(hospital, source, accession="A1", **SAME).outcome == "matched"
