@@ -96,7 +96,7 @@ async function follow(editor, item) {
   if (!item.report || autosave.isDirty || autosave.isBusy || autosave.isStopped) return;
   /** @type {Report | null} */
   const theirs = await call("GET", `/reports/${item.report}`, undefined, { isLive: true }).catch(() => null);
-  if (!theirs || theirs.revision === autosave.revision || autosave.isDirty) return;
+  if (!theirs || theirs.revision <= autosave.revision || autosave.isDirty) return; // an answer may be late
   const isSigned = SIGNED.includes(theirs.status);
   editor.report = theirs;
   writeText(editor, theirs.sections);
