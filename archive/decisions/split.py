@@ -88,13 +88,14 @@ class Split(DecisionType):
 
     @property
     def title_of_note(self) -> str:
-        """The title of the note on the old objects: they were made under a wrong worklist entry."""
-        return written_notes.WRONG_ENTRY
+        """None: what moved keeps its SOP Instance UIDs, so a note on the old would hide it too."""
+        return ""
 
     def finish(self, decision: Decision, study: Study, by: Actor) -> None:
         """Judge the part at once; the study itself is, since nothing pins it."""
         part = _part_of(decision)
-        written_notes.write(decision, self.title_of_note)
+        if self.title_of_note:
+            written_notes.write(decision, self.title_of_note)
         events.record(
             archive_events.STUDY_SPLIT,
             about=[("study", part.public_id), ("study", study.public_id)],

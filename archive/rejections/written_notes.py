@@ -26,7 +26,6 @@ from worklist.orders import generated_ids
 logger = logging.getLogger(__name__)
 
 KIND: Final = "archive.rejection_note"
-WRONG_ENTRY: Final = "113038"
 _AGAIN: Final = timedelta(seconds=60)
 
 

@@ -11,7 +11,6 @@ from archive.decisions.decision_type import DecisionType
 from archive.decisions.reject import Reject
 from archive.decisions.reject_images import RejectImages
 from archive.decisions.reject_series import RejectSeries
-from archive.decisions.split import Split
 from archive.decisions.undo import undo
 from archive.models import Decision, Instance, StoredFile, Study, StudyException
 from archive.rejections.received_notes import KEY_OBJECT
@@ -43,7 +42,6 @@ def notes(**shown: Any) -> list[Instance]:
         (Reject("113037", "Positioning"), "113037", ["1.1.1", "1.1.2", "1.1.3"]),
         (RejectImages(["1.1.1"], "113001"), "113001", ["1.1.1"]),
         (RejectSeries(["1.2.3.2"], "113001"), "113001", ["1.1.3"]),
-        (Split(["1.2.3.2"]), "113038", ["1.1.3"]),
     ],
 )
 def test_a_decision_writes_a_note_which_its_undo_takes_back(
