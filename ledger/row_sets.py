@@ -11,13 +11,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from operator import attrgetter
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar
 
 import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
-from django.db.backends.utils import CursorWrapper
 
 Record = TypeVar("Record")
 Condition = tuple[str, list[Any]]
@@ -152,14 +151,11 @@ class Table(Generic[Record]):
         part = self._inserted(with_id=with_id)
         count = 0
         for some in part.portions(rows):
-            cursor = _cursor()
             if _vendor() == "sqlite":
                 sql = f"INSERT INTO {self.name} ({part.listed}) VALUES {part.marks} ON CONFLICT DO NOTHING"
-                cursor.executemany(sql, [part.of(row) for row in some])
+                count += _count_of_many(sql, [part.of(row) for row in some])
             else:
-                sql, values = self.insertion(some, with_id=with_id)
-                cursor.execute(_prepared(sql), values)
-            count += cursor.rowcount
+                count += _count_of(*self.insertion(some, with_id=with_id))
         return count
 
     def insertion(self, rows: Sequence[Record], *, with_id: bool) -> Condition:
@@ -177,6 +173,27 @@ class Table(Generic[Record]):
             found += rows_of(sql, part.parameters(some))
         return found
 
+    def inserting(
+        self, rows: Sequence[Record], computed: Mapping[str, str], ending: str, then: Condition
+    ) -> list[tuple[Any, ...]]:
+        """Insert rows without their keys, some columns as expressions over `v`, which is the rows as given.
+
+        `ending` has the ON CONFLICT and RETURNING. On PostgreSQL what is inserted is `made`, of which `then`
+        says more in the same statement; it ends in a query, whose answer this is.
+        """
+        part = self._inserted(with_id=False)
+        pairs = zip(part.names, part.columns, strict=True)
+        chosen = ", ".join(computed.get(name, f"v.{column}") for name, column in pairs)
+        insert = f"INSERT INTO {self.name} ({part.listed}) SELECT {chosen} FROM v WHERE TRUE {ending}"
+        found: list[tuple[Any, ...]] = []
+        for some in part.portions(rows):
+            v = f"WITH v ({part.listed}) AS ({part.source(len(some))})"
+            if _vendor() == "sqlite":
+                found += rows_of(f"{v} {insert}", part.parameters(some))
+            else:
+                found += rows_of(f"{v}, made AS ({insert}) {then[0]}", [*part.parameters(some), *then[1]])
+        return found
+
     def update(self, rows: Sequence[Record], names: Iterable[str]) -> None:
         """Write the columns `names` of rows that are there."""
         if _vendor() != "sqlite":
@@ -186,7 +203,7 @@ class Table(Generic[Record]):
         sets = ", ".join(f"{column} = %s" for column in part.columns[:-1])
         if rows and sets:
             sql = f"UPDATE {self.name} SET {sets} WHERE id = %s"
-            _cursor().executemany(sql, [part.of(row) for row in rows])
+            _count_of_many(sql, [part.of(row) for row in rows])
 
     def update_where(
         self, condition: str, parameters: Sequence[Any], rows: Sequence[Record], names: Iterable[str]
@@ -288,10 +305,24 @@ def any_of(columns: Sequence[str], types: Sequence[str], keys: Iterable[Sequence
 
 def rows_of(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What a query finds."""
-    cursor = _cursor()
-    cursor.execute(_prepared(sql), parameters)
-    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    with _running() as (cursor, spell):
+        cursor.execute(spell(sql), parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
+
+
+def _count_of(sql: str, parameters: Sequence[Any]) -> int:
+    """How many rows a statement wrote."""
+    with _running() as (cursor, spell):
+        cursor.execute(spell(sql), parameters)
+        return int(cursor.rowcount)
+
+
+def _count_of_many(sql: str, rows: Sequence[Sequence[Any]]) -> int:
+    """How many rows a statement wrote that is executed for each of several sets of parameters."""
+    with _running() as (cursor, spell):
+        cursor.executemany(spell(sql), rows)
+        return int(cursor.rowcount)
 
 
 def _prepared(sql: str) -> str:
@@ -300,10 +331,7 @@ def _prepared(sql: str) -> str:
     It is planned for indexes: of a table that grows, statistics come late, and until then the planner thinks
     that it is small. They come, and it is planned again.
     """
-    if _vendor() == "sqlite":
-        return sql
     database: Any = connections[DEFAULT_DB_ALIAS]
-    database.ensure_connection()
     prepared: dict[str, str]
     raw, prepared = getattr(database, "prepared_for_sets", (None, {}))
     if raw is not database.connection:
@@ -381,14 +409,35 @@ def allocate(counts: Mapping[type[models.Model], int]) -> dict[type[models.Model
     return {model: iter(keys[name]) for name, (model, _) in tables.items()}
 
 
-def _cursor() -> CursorWrapper:
-    """The connection's cursor for sets, one for all statements: making one costs as much as a statement."""
-    database: Any = connections[DEFAULT_DB_ALIAS]
-    raw, cursor = getattr(database, "cursor_for_sets", (None, None))
-    if raw is None or raw is not database.connection or database.queries_logged:
-        cursor = database.cursor()
-        database.cursor_for_sets = None if database.queries_logged else database.connection, cursor
-    return cast(CursorWrapper, cursor)
+class _running:  # noqa: N801
+    """The driver's own cursor, one for all statements, and how it wants a statement to be spelled.
+
+    Django's layers around it cost as much as a short statement. Where somebody looks at the statements that
+    go through these, they do.
+    """
+
+    def __enter__(self) -> tuple[Any, Callable[[str], str]]:
+        database: Any = connections[DEFAULT_DB_ALIAS]
+        if database.connection is None:
+            database.ensure_connection()
+        database.validate_no_broken_transaction()
+        self._errors = database.wrap_database_errors
+        is_sqlite = _vendor() == "sqlite"
+        if database.execute_wrappers or database.queries_logged:
+            return database.cursor(), str if is_sqlite else _prepared
+        raw, cursor = getattr(database, "cursor_for_sets", (None, None))
+        if raw is not database.connection:
+            cursor = database.connection.cursor() if is_sqlite else database.cursor().cursor
+            database.cursor_for_sets = database.connection, cursor
+        return cursor, _with_question_marks if is_sqlite else _prepared
+
+    def __exit__(self, *error: Any) -> None:
+        self._errors.__exit__(*error)
+
+
+@lru_cache(maxsize=1000)
+def _with_question_marks(sql: str) -> str:
+    return sql.replace("%s", "?").replace("%%", "%")
 
 
 @cache

@@ -8,7 +8,7 @@ from interfaces.hl7.models import InboundMessage, MessageKey, OutboundMessage
 from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.message_parts import NULL, Message, Segments
-from ledger.row_sets import Table
+from ledger.row_sets import Condition, Table
 
 PATIENT: Final = "patient"
 ORDER: Final = "order"
@@ -56,12 +56,18 @@ def named_in(raw: bytes) -> list[tuple[str, str]]:
 
 def keep_all(rows: Iterable[tuple[InboundMessage, Message | None]]) -> None:
     """Write down the keys of messages, in the transaction that stores them; some are parsed already."""
-    _KEYS.insert(
-        [
-            _Key(row.pk, None, kind, value)
-            for row, parsed in rows
-            for kind, value in (named_in(bytes(row.raw)) if parsed is None else _named_in(parsed))
-        ]
+    _KEYS.insert([_Key(row.pk, None, kind, value) for row, kind, value in _named_by(rows)])
+
+
+def keeping(rows: Iterable[tuple[InboundMessage, Message | None]]) -> Condition:
+    """What writes down the keys of those messages that a statement of PostgreSQL has `made`, for that one."""
+    named = [(row.public_id, kind, value) for row, kind, value in _named_by(rows)]
+    columns = [[one[place] for one in named] for place in range(3)]
+    keys = "unnest(%s::text[], %s::text[], %s::text[]) AS k (public_id, kind, value)"
+    return (
+        f", kept AS (INSERT INTO {_KEYS.name} (inbound_id, kind, value)"
+        f" SELECT made.id, k.kind, k.value FROM made JOIN {keys} ON k.public_id = made.public_id)",
+        columns,
     )
 
 
@@ -69,6 +75,14 @@ def keep_told(row: OutboundMessage) -> None:
     """Write down what a message tells of, in the transaction that asks for it."""
     about = [(str(type_), str(key)) for type_, key in row.facts.get("about", ())]
     _KEYS.insert([_Key(None, row.pk, kind[:16], value[:199]) for kind, value in about[:MOST]])
+
+
+def _named_by(
+    rows: Iterable[tuple[InboundMessage, Message | None]],
+) -> Iterator[tuple[InboundMessage, str, str]]:
+    for row, parsed in rows:
+        for kind, value in named_in(bytes(row.raw)) if parsed is None else _named_in(parsed):
+            yield row, kind, value
 
 
 def _named_in(message: Segments) -> list[tuple[str, str]]:

@@ -4,9 +4,9 @@ Messages that wait at the same moment are stored by one statement in one commit.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 from django.utils import timezone
@@ -25,12 +25,11 @@ NOT_OUR_DAY: Final = (206, 207)
 """HL7 Table 0357 for what is not the message's fault: the same bytes again are applied anew."""
 
 MESSAGES: Final = Table(InboundMessage, InboundMessage)
-_UNLESS_KNOWN: Final = """ON CONFLICT DO NOTHING RETURNING id, public_id, EXISTS (
-    SELECT 1 FROM hl7_inboundmessage other
-    WHERE other.source = CAST(hl7_inboundmessage.source AS text)
-    AND other.control_id = CAST(hl7_inboundmessage.control_id AS text)
-    AND other.sha256 <> hl7_inboundmessage.sha256), """
-"""Without the casts SQLite uses no index here."""
+_UNLESS_KNOWN: Final = "ON CONFLICT DO NOTHING RETURNING id, public_id, control_id_reused"
+_REUSED: Final = f"""v.control_id_reused OR (v.control_id <> '' AND EXISTS (
+    SELECT 1 FROM {MESSAGES.name} other
+    WHERE other.source = v.source AND other.control_id = v.control_id AND other.sha256 <> v.sha256))"""
+"""Whether a control ID came before with other bytes."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,20 @@ def store(arrivals: Sequence[Arrival]) -> list[tuple[InboundMessage, bool]]:
     A killed process loses nothing of it. It is on disk no later than what becomes of the message.
     """
     rows = [row_of(arrival.raw, arrival.header, arrival.source, arrival.peer) for arrival in arrivals]
-    with durability.with_the_next_commit():
-        _insert(rows)
-        found = [(row, True) if row.pk else (_received_again(row), False) for row in rows]
-        message_index.keep_all(
-            [(row, arrival.parsed) for (row, is_new), arrival in zip(found, arrivals, strict=True) if is_new]
-        )
+    _flag_reused(rows)
+    parsed = [(row, arrival.parsed) for row, arrival in zip(rows, arrivals, strict=True)]
+    if connection.vendor == "postgresql":
         crashpoint("mllp.before_commit")
-    return found
+        _store_at_once(parsed)
+    else:
+        with durability.with_the_next_commit():
+            _note(rows, MESSAGES.inserting(rows, {"control_id_reused": _REUSED}, _UNLESS_KNOWN, ("", [])))
+            message_index.keep_all(pair for pair in parsed if pair[0].pk)
+            crashpoint("mllp.before_commit")
+    if all(row.pk for row in rows):
+        return [(row, True) for row in rows]
+    with durability.with_the_next_commit():
+        return [(row, True) if row.pk else (_received_again(row), False) for row in rows]
 
 
 def row_of(raw: bytes, header: Header, source: str, peer: str) -> InboundMessage:
@@ -89,22 +94,33 @@ def row_of(raw: bytes, header: Header, source: str, peer: str) -> InboundMessage
     )
 
 
-def _insert(rows: Sequence[InboundMessage]) -> None:
-    """Insert those that are not there; mark those whose control ID came before with other bytes."""
+def _store_at_once(parsed: Sequence[tuple[InboundMessage, Message | None]]) -> None:
+    """Insert messages with their keys by one statement, which is a transaction where there is none around."""
+    rows = [row for row, _ in parsed]
+    keys, parameters = message_index.keeping(parsed)
+    told = f"{keys} SELECT id, public_id, control_id_reused, {durability.WITH_THE_NEXT} FROM made"
+    _note(
+        rows,
+        MESSAGES.inserting(rows, {"control_id_reused": _REUSED}, _UNLESS_KNOWN, (told, parameters)),
+    )
+
+
+def _note(rows: Sequence[InboundMessage], inserted: Iterable[tuple[Any, ...]]) -> None:
+    """Set on rows what the database has made of them; those that were there before stay without a key."""
     by_id = {row.public_id: row for row in rows}
-    reused = []
-    seen: set[tuple[str, str]] = set()
-    durable = durability.WITH_THE_NEXT if connection.vendor == "postgresql" else "''"
-    for key, public_id, is_reused, _ in MESSAGES.insert_returning(_UNLESS_KNOWN + durable, rows):
+    for key, public_id, is_reused, *_ in inserted:
         row = by_id[public_id]
-        row.pk = key
+        row.pk, row.control_id_reused = key, bool(is_reused)
         row._state.adding = False
-        name = (row.source, row.control_id)
-        if row.control_id and (is_reused or name in seen):
-            row.control_id_reused = True
-            reused.append(row)
-        seen.add(name)
-    MESSAGES.update(reused, ["control_id_reused"])
+
+
+def _flag_reused(rows: Sequence[InboundMessage]) -> None:
+    """Flag those whose control ID has come with other bytes just before, at the same moment."""
+    seen: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        digests = seen.setdefault((row.source, row.control_id), set())
+        row.control_id_reused = bool(row.control_id and digests - {row.sha256})
+        digests.add(row.sha256)
 
 
 def _received_again(row: InboundMessage) -> InboundMessage:
