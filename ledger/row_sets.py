@@ -303,6 +303,40 @@ def any_of(columns: Sequence[str], types: Sequence[str], keys: Iterable[Sequence
     return f"({', '.join(columns)}) IN (SELECT * FROM unnest({arrays}))", lists
 
 
+Wanted = tuple[Table[Any], Condition]
+"""Rows of a table that a condition finds."""
+
+
+def select_together(wanted: Sequence[Wanted]) -> list[list[Any]]:
+    """The rows of each of several tables, locked in this order; at once on PostgreSQL."""
+    if _vendor() == "sqlite" or len(wanted) < 2:
+        return [table.select(*condition, lock=True) for table, condition in wanted]
+    tables = tuple(table for table, _ in wanted)
+    sql, widths = _union(tables, tuple(condition for _, (condition, _) in wanted))
+    found: list[list[Sequence[Any]]] = [[] for _ in wanted]
+    for place, *row in rows_of(sql, [value for _, (_, values) in wanted for value in values]):
+        start = sum(widths[:place])
+        found[place].append(row[start : start + widths[place]])
+    return [table._records(rows) for table, rows in zip(tables, found, strict=True)]
+
+
+@lru_cache(maxsize=100)
+def _union(tables: tuple[Table[Any], ...], conditions: tuple[str, ...]) -> tuple[str, list[int]]:
+    """Rows of several tables side by side: each has its number, its own columns, and nulls for the others."""
+    parts, columns = [], [table._part(table._names) for table in tables]
+    for place, (table, condition) in enumerate(zip(tables, conditions, strict=True)):
+        shown = [
+            f"found.{column}" if other == place else f"NULL::{type_}"
+            for other, one in enumerate(columns)
+            for column, type_ in zip(one.columns, one.types, strict=True)
+        ]
+        parts.append(
+            f"SELECT {place}, {', '.join(shown)} FROM (SELECT {table._listed} FROM {table.name}"
+            f" WHERE {condition} ORDER BY {table.name}.id FOR NO KEY UPDATE) found"
+        )
+    return " UNION ALL ".join(parts), [len(one.names) for one in columns]
+
+
 def rows_of(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What a query finds."""
     with _running() as (cursor, spell):
@@ -409,7 +443,7 @@ def allocate(counts: Mapping[type[models.Model], int]) -> dict[type[models.Model
     return {model: iter(keys[name]) for name, (model, _) in tables.items()}
 
 
-class _running:  # noqa: N801
+class _running:
     """The driver's own cursor, one for all statements, and how it wants a statement to be spelled.
 
     Django's layers around it cost as much as a short statement. Where somebody looks at the statements that

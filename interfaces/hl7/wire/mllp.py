@@ -166,7 +166,8 @@ class Listener:
                 if answer is None:
                     return False
                 writer.write(framing.frame(answer))
-                await asyncio.wait_for(writer.drain(), self.timing.send)
+                if writer.transport.get_write_buffer_size():  # else the system has taken all of it
+                    await asyncio.wait_for(writer.drain(), self.timing.send)
             finally:
                 self.answering.discard(task)
             crashpoint("mllp.after_ack")
