@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field, field_serializer, field_validator
 
 from accounts.site_sections import Section
+from archive.reconcile.phantom_patterns import NO_PHANTOMS, PhantomPatterns
 from archive.reconcile.reconcile_policy import Policy
 from archive.rejections.rejection_titles import REJECTION_TITLES
 
@@ -72,6 +73,7 @@ class ArchiveSection(Section):
     quiet_seconds: float = Field(60, ge=0)
     min_free_mib: int = Field(200, ge=0)
     reconcile: Policy = Policy()
+    phantoms: PhantomPatterns = NO_PHANTOMS
     reject_reasons: list[RejectReason] = Field(list(REJECT_REASONS), min_length=1, max_length=50)
     amend: CoercionScope = CoercionScope.ALL
     resend: Resend = Resend.NEWEST

@@ -21,6 +21,7 @@ class Outcome(models.TextChoices):
     UNSCHEDULED = "unscheduled", "unscheduled"
     MISMATCH = "mismatch", "mismatch"
     LATE_ORDER = "late_order", "late order"
+    PHANTOM = "phantom", "phantom"
     PENDING = "pending", "pending"
 
 
@@ -77,7 +78,8 @@ def _due() -> datetime:
 
 
 class StudyException(PublicModel):
-    """A study that a person must look at: every verdict but matched, corrected and pending opens one.
+    """A study that a person must look at: every verdict but matched, corrected, phantom and
+    pending opens one.
 
     So does what changes under a match: see `ExceptionKind`.
     """

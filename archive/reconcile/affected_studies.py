@@ -6,17 +6,21 @@ into one union, each part of which is served by an index of its own (an OR of th
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db.models import Q
+
 from archive.archive_section import ArchiveSection
-from archive.models import ReadingStatus, Study
+from archive.models import HAS_SIGNATURE, Outcome, ReadingStatus, Study
 from archive.reconcile import name_agreement
 from archive.reconcile.candidate_search import accession_spellings, among
+from archive.reconcile.phantom_patterns import PhantomPatterns
 from archive.reconcile.reconcile_job import JUDGED, KIND
 from archive.reconcile.reconcile_policy import Policy
 from ledger import clock, jobs
 from ledger.row_sets import Condition, Table, any_of
+from ledger.wildcards import fits
 from worklist.models import RequestedProcedure, StatusEvent
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.patients import people
@@ -26,6 +30,9 @@ from worklist.patients.people import PersonRecord
 MOST: Final = 100
 """Studies that one change has judged again; the newest first."""
 MOST_FOUND: Final = 500
+MOST_BY_PATTERN: Final = 1000
+_SEEN_EVERYWHERE: Final = timedelta(seconds=5)
+"""After what time every process goes by a site file that was applied."""
 MOST_RECORDS: Final = 100
 _FINAL: Final = frozenset({ReadingStatus.FINAL, ReadingStatus.AMENDED, ReadingStatus.WITHDRAWN})
 _LINKS: Final = Study.procedures.through._meta.db_table
@@ -74,6 +81,21 @@ def on_patients_changed(sender: Any, patients: Sequence[PatientRecord], **_: Any
     if not _judge_again(wanted, len(patients), newest_of=newest_of):
         for patient in patients:
             on_patients_changed(sender, [patient])
+
+
+def on_phantoms_changed(before: PhantomPatterns, now: PhantomPatterns) -> None:
+    """Judge again what other patterns could keep apart, or no longer: the newest, and nothing signed."""
+    if before == now:
+        return
+    condition = Q(verdict=Outcome.PHANTOM)
+    for pattern in now.patient_ids:
+        condition |= fits("header_patient_id", pattern, ignore_case=True)
+    for pattern in now.patient_names:
+        condition |= fits("patient_name", f"*{pattern}*", ignore_case=True)
+    rows = Study.objects.filter(condition, first_quiet_at__isnull=False)
+    rows = rows.exclude(reading_status__in=HAS_SIGNATURE).order_by("-last_received_at", "-pk")
+    uids = rows.values_list("study_instance_uid", flat=True)[:MOST_BY_PATTERN]
+    jobs.enqueue_all(KIND, dict.fromkeys(uids, clock.now() + _SEEN_EVERYWHERE))
 
 
 def _of_orders(orders: Iterable[OrderAggregate], policy: Policy) -> Iterable[Condition]:

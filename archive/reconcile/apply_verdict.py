@@ -137,12 +137,24 @@ def _open_for(study: Study, verdict: Verdict, live: Decision | None) -> Sequence
     """Why a study's exception has to be open, the weightiest first."""
     if DecisionRequest.objects.filter(study=study, state=RequestState.WAITING).exists():
         return [ExceptionKind.VERDICT]
-    is_doubted = verdict.outcome not in MATCHES if live is None else _is_news(verdict, live)
+    is_doubted = _is_doubted(study, verdict) if live is None else _is_news(verdict, live)
     resent = [ExceptionKind.RESENT] if object_versions.held(study).exists() else []
     if study.hidden and (live is not None or study.hidden == Hidden.NOTED):
         return resent
     kinds = [ExceptionKind.VERDICT] if is_doubted else []
     return kinds + resent + [one.kind for one in news(study)]
+
+
+def _is_doubted(study: Study, verdict: Verdict) -> bool:
+    """Whether a person has to say whose images these are; of a phantom only where its reading had begun."""
+    if verdict.outcome == Outcome.PHANTOM:
+        return bool(linked(study))
+    return verdict.outcome not in MATCHES
+
+
+def is_kept_apart(study: Study) -> bool:
+    """Whether a study is of a phantom or a test: neither linked nor taken as it is by a person."""
+    return study.verdict == Outcome.PHANTOM and not linked(study) and pinning(study) is None
 
 
 def _at_rest(study: Study, row: StudyException) -> ExceptionStatus:

@@ -23,8 +23,9 @@ def prepare(claim: jobs.Claim) -> Judgement | None:
     study = Study.objects.select_related("facility").filter(study_instance_uid=claim.key).first()
     if study is None or not _waits(study) or not scanned_exams.has_images(study):
         return None
-    rules = ArchiveSection.current().reconcile
-    return reconcile_job.gather(study, study.last_received_at, rules).judge()
+    section = ArchiveSection.current()
+    inputs = reconcile_job.gather(study, study.last_received_at, section.reconcile, section.phantoms)
+    return inputs.judge()
 
 
 def apply(claim: jobs.Claim, judgement: Judgement | None) -> None:

@@ -15,11 +15,11 @@ from archive.models import ExceptionKind, Rejection, RejectionState, Study
 from archive.reconcile.candidates import Person
 from archive.reconcile.finding import Finding
 from archive.reconcile.identity_evidence import demographics
+from archive.reconcile.name_agreement import fits_name
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity
 from archive.rejections.rejection_titles import REJECTION_TITLES
 from ledger import written_dates
-from ledger.wildcards import matches
 from worklist.models import FormerDescription, Patient, ScheduledProcedureStep, StatusEvent
 
 _PAST: Final = {StatusEvent.Kind.CANCEL: "cancelled", StatusEvent.Kind.DISCONTINUE: "discontinued"}
@@ -90,7 +90,7 @@ def _replaced(study: Study, policy: Policy) -> Iterator[LaterChange]:
     """
     patient = study.patient
     former = patient and _when_it_came(study, patient)
-    if not patient or not former or any(_fits(former.name, one) for one in policy.placeholder_names):
+    if not patient or not former or any(fits_name(one, former.name) for one in policy.placeholder_names):
         return
     now = Person(records=(Identity(name=patient.name, birth_date=patient.birth_date, sex=patient.sex),))
     was = Identity(name=former.name, birth_date=former.birth_date, sex=former.sex)
@@ -115,7 +115,3 @@ def _is_another(found: list[Finding]) -> bool:
     """Whether nothing but a sex, which is that of every second patient, is left."""
     by_field = {one.field: one for one in found}
     return by_field["patient_name"].agreement == 0 and by_field["birth_date"].contradicts
-
-
-def _fits(name: str, pattern: str) -> bool:
-    return matches(pattern, name, ignore_case=True) or matches(pattern, name.rstrip("^"), ignore_case=True)

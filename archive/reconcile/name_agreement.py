@@ -7,6 +7,7 @@ from typing import Final
 
 from archive.reconcile.finding import Agreement
 from archive.reconcile.typos import one_slip
+from ledger.wildcards import matches
 
 _LETTERS: Final = str.maketrans(
     dict(zip("äöüßåæøœþ", ["ae", "oe", "ue", "ss", "aa", "ae", "oe", "oe", "th"], strict=True))
@@ -49,6 +50,12 @@ def spellings(name: str) -> tuple[str, ...]:
             every = every.replace(letters, mark)
         found.append(every)
     return tuple(dict.fromkeys(text.rstrip("^ ") for text in found if text.strip("^ ")))
+
+
+def fits_name(pattern: str, name: str) -> bool:
+    """Whether a name fits a pattern with `*` and `?`: as written, or a group, less empty components."""
+    spellings = {name, *(text.rstrip("^ ") for text in (name, *_groups(name)))} - {""}
+    return any(matches(pattern, one, ignore_case=True) for one in spellings)
 
 
 def _groups(name: str) -> list[str]:

@@ -27,6 +27,7 @@ from archive.reconcile import (
     verdict_record,
 )
 from archive.reconcile.candidates import Candidate
+from archive.reconcile.phantom_patterns import NO_PHANTOMS, PhantomPatterns
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.registered_people import RegisteredPeople
 from archive.reconcile.study_evidence import StudyEvidence
@@ -48,20 +49,24 @@ class Inputs:
     candidates: list[Candidate]
     registered: RegisteredPeople
     policy: Policy
+    phantoms: PhantomPatterns
     digest: str
 
     def judge(self) -> Judgement:
         """Compute the verdict."""
-        return verdict.decide(self.study, self.candidates, self.policy, self.registered)
+        return verdict.decide(self.study, self.candidates, self.policy, self.registered, self.phantoms)
 
 
-def gather(study: Study, quiet_at: datetime, rules: Policy) -> Inputs:
+def gather(
+    study: Study, quiet_at: datetime, rules: Policy, phantoms: PhantomPatterns = NO_PHANTOMS
+) -> Inputs:
     """Read the inputs of a study's verdict."""
     seen = study_evidence.gather(study, quiet_at)
     found = candidate_search.gather(seen, study.facility_id, rules)
     others = registered_people.gather(seen, study.facility_id)
-    digest = hashlib.sha256(orjson.dumps([seen, found, others, rules.version])).hexdigest()
-    return Inputs(seen, found, others, rules, digest)
+    inputs = [seen, found, others, rules.version, phantoms.model_dump()]
+    digest = hashlib.sha256(orjson.dumps(inputs)).hexdigest()
+    return Inputs(seen, found, others, rules, phantoms, digest)
 
 
 def prepare(claim: jobs.Claim) -> tuple[Inputs, Judgement] | None:
@@ -70,7 +75,7 @@ def prepare(claim: jobs.Claim) -> tuple[Inputs, Judgement] | None:
     section = ArchiveSection.current()
     if study is None or (quiet_at := _quiet_at(study, section)) > clock.now():
         return None
-    inputs = gather(study, quiet_at, section.reconcile)
+    inputs = gather(study, quiet_at, section.reconcile, section.phantoms)
     return inputs, inputs.judge()
 
 
@@ -92,7 +97,7 @@ def apply(claim: jobs.Claim, prepared: tuple[Inputs, Judgement] | None) -> None:
     if resent_objects.is_waited_for(study):
         return  # as does whoever takes what was sent again
     if prepared is None or not _still_holds(claim):
-        inputs = gather(study, quiet_at, section.reconcile)
+        inputs = gather(study, quiet_at, section.reconcile, section.phantoms)
         prepared = inputs, inputs.judge()
     inputs, judgement = prepared
     study.first_quiet_at = quiet_at
@@ -109,7 +114,7 @@ def judge_now(study: Study) -> None:
     """Judge a locked study at once: a person has changed what it is made of."""
     section = ArchiveSection.current()
     study.first_quiet_at = _quiet_at(study, section)
-    inputs = gather(study, study.first_quiet_at, section.reconcile)
+    inputs = gather(study, study.first_quiet_at, section.reconcile, section.phantoms)
     row = _store(study, inputs, inputs.judge())
     apply_verdict.take_effect(study, row or apply_verdict.newest(study), is_new=row is not None)
 

@@ -15,6 +15,7 @@ from archive.reconcile.claims import Claim, choose, claims_of, these
 from archive.reconcile.finding import Finding
 from archive.reconcile.identity_match import PLAUSIBLE, SURE, IdentityMatch
 from archive.reconcile.order_evidence import NO_WORD_IN_COMMON
+from archive.reconcile.phantom_patterns import NO_PHANTOMS, PhantomPatterns
 from archive.reconcile.reconcile_policy import DEMOGRAPHICS, NEAR_FROM, PLAIN, RIVAL, Policy
 from archive.reconcile.registered_people import NOBODY, RegisteredPeople
 from archive.reconcile.scored_candidate import Scored
@@ -50,6 +51,7 @@ def decide(
     candidates: Iterable[Candidate],
     policy: Policy,
     registered: RegisteredPeople = NOBODY,
+    phantoms: PhantomPatterns = NO_PHANTOMS,
 ) -> Judgement:
     """Judge a study. The order of the candidates does not matter."""
     if not study.quiet_at:
@@ -58,6 +60,9 @@ def decide(
     scored.sort(
         key=lambda one: (-one.score, order_evidence.hours_apart(study, one.candidate), one.candidate.id)
     )
+    pattern = phantoms.pattern_of(study.identities)
+    if pattern and all(phantoms.pattern_of(one.records) for one in _named(study, scored, registered, policy)):
+        return Judgement(Outcome.PHANTOM, f"phantom or test images: {pattern}")
     ruling = _beside_rivals(study, _rule(study, scored, policy), scored, registered, policy)
     first = {one.candidate.id for one in ruling.first}
     ranked = sorted(scored, key=lambda one: one.candidate.id not in first)
@@ -120,6 +125,15 @@ def _is_all(person: Person, study: StudyEvidence, policy: Policy) -> bool:
         if identity_match.of({f.field: f for f in found}, policy) not in SURE:
             return False
     return True
+
+
+def _named(
+    study: StudyEvidence, scored: Sequence[Scored], registered: RegisteredPeople, policy: Policy
+) -> list[Person]:
+    """Who is registered under a number in the headers, and whose orders the headers name."""
+    owners = {key for seen in study.identities for key in registered.owners(seen, policy)}
+    named = [one.candidate.patient for claim in claims_of(study, scored, policy) for one in claim.named]
+    return [one for one in (*registered.people, *named) if one.records and (one in named or one.id in owners)]
 
 
 # Whom else it could be

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from archive.modality import DOCUMENTS, NOT_ACQUIRED
 from archive.models import Instance, ReadingStatus, Series, Study, Verdict
+from archive.reconcile import apply_verdict
 from ledger import clock, events
 from reporting import reporting_events
 from reporting.models import (
@@ -38,6 +39,9 @@ _OTHER_PATIENT: Final = "The study was given to another patient after the signat
 _OTHER_ORDER: Final = "The study was linked otherwise after the signature."
 _BEGUN_FOR_OTHER_PATIENT: Final = "The study was given to another patient after this was begun."
 _BEGUN_FOR_OTHER_ORDER: Final = "The study was linked otherwise after this was begun."
+_PHANTOM: Final = "The images were taken for phantom or test images after the signature."
+_BEGUN_FOR_PHANTOM: Final = "The images were taken for phantom or test images after this was begun."
+_QUESTIONS: Final = (_BEGUN_FOR_OTHER_PATIENT, _BEGUN_FOR_OTHER_ORDER, _BEGUN_FOR_PHANTOM)
 
 
 def follow_study(sender: object, *, study: Study, **others: Any) -> None:
@@ -113,11 +117,11 @@ def _locked(key: int) -> ReadingItem:
 def _keys(study: Study) -> Keys:
     """The items that a study is to have.
 
-    One that is hidden has none: a person rejected it, or its series are back where they came from. What is
-    only written about an exam, such as a dose report, joins what is read of that exam; alone it is nothing to
-    read.
+    One that is hidden has none: a person rejected it, or its series are back where they came from. Nor has
+    one that the site's rule takes for a phantom or a test. What is only written about an exam, such as a dose
+    report, joins what is read of that exam; alone it is nothing to read.
     """
-    if study.hidden:
+    if study.hidden or apply_verdict.is_kept_apart(study):
         return {}
     procedures = list(study.procedures.select_related("order").order_by("pk"))
     keys: Keys = {f"procedure:{one.public_id}": [one] for one in procedures}
@@ -233,9 +237,10 @@ def _forget_question(item: ReadingItem) -> None:
     if not item.begun_key or (item.begun_key, item.begun_for_id) != (item.key, item.patient_id):
         return
     item.begun_key, item.begun_for = "", None
-    if item.patient_question in (_BEGUN_FOR_OTHER_PATIENT, _BEGUN_FOR_OTHER_ORDER):
+    if item.patient_question in _QUESTIONS:
         item.patient_question = ""
-    Recheck.objects.filter(item=item, closed_at=None, cause__in=(_OTHER_PATIENT, _OTHER_ORDER)).update(
+    causes = (_OTHER_PATIENT, _OTHER_ORDER, _PHANTOM)
+    Recheck.objects.filter(item=item, closed_at=None, cause__in=causes).update(
         closed_at=clock.now(), outcome=RecheckOutcome.UNDONE
     )
 
@@ -245,8 +250,9 @@ def _let_go(item: ReadingItem, study: Study, keys: Keys) -> None:
     item = _locked(item.pk)
     _note_asked(item)
     free = [key for key in keys if not ReadingItem.objects.filter(key=key).exists()]
+    is_phantom = apply_verdict.is_kept_apart(study)
     if item.status in reading_status.SIGNED:
-        raise_recheck(item, _OTHER_ORDER)
+        raise_recheck(item, _PHANTOM if is_phantom else _OTHER_ORDER)
         if len(free) == 1:
             _rename(item, free[0], keys)
         item.save()
@@ -256,7 +262,7 @@ def _let_go(item: ReadingItem, study: Study, keys: Keys) -> None:
         _rename(item, free[0], keys)
         return
     if is_begun(item):
-        item.patient_question = _BEGUN_FOR_OTHER_ORDER
+        item.patient_question = _BEGUN_FOR_PHANTOM if is_phantom else _BEGUN_FOR_OTHER_ORDER
         item.revision += 1
         item.save()
         return
@@ -271,6 +277,8 @@ def _let_go(item: ReadingItem, study: Study, keys: Keys) -> None:
 def _why_withdrawn(study: Study, keys: Keys) -> str:
     if keys:
         return "its study was linked to another order"
+    if apply_verdict.is_kept_apart(study):
+        return "its study holds phantom or test images"
     return "its study was rejected" if study.hidden else "its study holds no images any more"
 
 

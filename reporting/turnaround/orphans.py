@@ -86,7 +86,7 @@ def _order(row: Order) -> Orphan:
 
 def _without_order(user: User, now: datetime) -> QuerySet[Any]:
     rows = access.visible(Study.objects.filter(procedures=None, hidden=""), user)
-    return rows.exclude(verdict=Outcome.PENDING).order_by("first_received_at", "pk")
+    return rows.exclude(verdict__in=(Outcome.PENDING, Outcome.PHANTOM)).order_by("first_received_at", "pk")
 
 
 def _study(row: Study) -> Orphan:

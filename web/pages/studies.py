@@ -45,6 +45,7 @@ _BANNERS: Final = {
     Outcome.PROBABLE: ("amber", "These images probably belong to a scheduled exam. Confirm it."),
     Outcome.AMBIGUOUS: ("amber", "Several scheduled exams could match."),
     Outcome.UNSCHEDULED: ("amber", "No scheduled exam matches these images."),
+    Outcome.PHANTOM: ("", "Phantom or test images by the site's rule: nothing to read, linked to nobody."),
     Outcome.MISMATCH: ("magenta", "These images contradict the exam they name: possibly the wrong patient."),
 }
 

@@ -415,7 +415,9 @@ def _item(study: Study, wanted: str) -> ReadingItem:
     rows = rows.exclude(status="withdrawn")
     item = rows.filter(report=None).first() or rows.first()
     if item is None:
-        raise StateConflict("the study is not ready to be read: it has no verdict yet", "not_ready")
+        raise StateConflict(
+            "the study has no reading item: it has no verdict yet, or there is nothing to read", "not_ready"
+        )
     return item
 
 

@@ -18,6 +18,7 @@ VERDICTS: Final = {
     Outcome.PROBABLE.value: "Probable",
     Outcome.UNSCHEDULED.value: "Unscheduled",
     Outcome.LATE_ORDER.value: "Late order",
+    Outcome.PHANTOM.value: "Phantom",
 }
 KINDS: Final = {
     ExceptionKind.CANCELLED_AFTER_IMAGES.value: "Order cancelled",
