@@ -14,6 +14,7 @@ JUDGING = (
     "identity_match",
     "name_agreement",
     "order_evidence",
+    "phantom_patterns",
     "registered_people",
     "scored_candidate",
     "step_comparison",
@@ -21,7 +22,7 @@ JUDGING = (
     "typos",
     "verdict",
 )
-PINNED = {3: "d0519fc3f9c1c573"}
+PINNED = {4: "7becc65b6ea4bf36"}
 """By the number of the rules, the digest of the modules that judge."""
 
 
