@@ -143,5 +143,10 @@ def acquired_at(verdict: Verdict) -> datetime | None:
 
 
 def candidates(verdict: Verdict | None) -> list[CandidateRecord]:
-    """The candidates of a verdict, the best first."""
+    """The candidates of a verdict: those that its rule named, then the others, each the best first."""
     return [CandidateRecord.from_json(kept) for kept in (verdict.candidates if verdict else ())]
+
+
+def by_score(verdict: Verdict | None) -> list[CandidateRecord]:
+    """The same for a person to choose from: whoever fits best comes first, whatever a header named."""
+    return sorted(candidates(verdict), key=lambda one: -one.score)

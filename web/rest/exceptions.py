@@ -138,7 +138,7 @@ def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
         "study_instance_uid": row.study.study_instance_uid,
         "verdict": row.study.verdict,
         "findings": [Finding(**vars(one)) for one in verdict_record.findings(verdict)],
-        "candidates": [_candidate(one) for one in verdict_record.candidates(verdict)],
+        "candidates": [_candidate(one) for one in verdict_record.by_score(verdict)],
         "status": row.status,
         "kind": row.kind,
         "resolution": row.resolution,

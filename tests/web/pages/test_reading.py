@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import transaction
@@ -364,6 +365,9 @@ class TestSignedReport:
         page = article(text_of(signed_in(rada), f"/reading/{item.public_id}"))
         assert page.index("Seen with the films") < page.index("The lungs are clear.")
         assert "new information" in page and "Rada" in page and "RETRACTED" not in page
+        signed_on = timezone.localtime(report.versions.latest("number").signed_at, ZoneInfo("Europe/Berlin"))
+        assert f"{signed_on:%Y-%m-%d %H:%M}" in page, "paper needs the day, even today's"
+        assert "Exam of " in page
 
     def test_a_correction_is_marked_and_the_old_text_gone(self, world: World, rada: User) -> None:
         item = world.item()
@@ -399,10 +403,13 @@ class TestSignedReport:
         world.sign(report, rada)
         assert "REPLACED" not in printed(client, f"{path}/1.pdf")
         world.addendum(report, rada, text="More.")
-        assert "REPLACED" in printed(client, f"{path}/1.pdf") and "More." in printed(client, f"{path}/2.pdf")
+        assert "SEE ADDENDUM" in printed(client, f"{path}/1.pdf")
+        assert "More." in printed(client, f"{path}/2.pdf")
+        world.addendum(report, rada, kind="correction", sections={"impression": "Other."})
+        assert "REPLACED" in printed(client, f"{path}/1.pdf")
         world.addendum(report, rada, kind="retraction", text="Wrong patient.")
-        assert all("RETRACTED" in printed(client, f"{path}/{number}.pdf") for number in (1, 2, 3))
-        assert client.get(f"{path}/4.pdf").status_code == 404
+        assert all("RETRACTED" in printed(client, f"{path}/{number}.pdf") for number in (1, 2, 3, 4))
+        assert client.get(f"{path}/5.pdf").status_code == 404
 
     def test_who_only_reads_gets_the_preliminary_text_marked(
         self, world: World, rada: User, people: Callable[..., User]

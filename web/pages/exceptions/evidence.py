@@ -102,7 +102,7 @@ def strongest(verdict: Verdict | None) -> Line | None:
 
 def candidates(verdict: Verdict | None) -> list[Candidate]:
     """The candidates of a verdict, the best first."""
-    return [candidate(one) for one in verdict_record.candidates(verdict)]
+    return [candidate(one) for one in verdict_record.by_score(verdict)]
 
 
 def _line(finding: Finding) -> Line:

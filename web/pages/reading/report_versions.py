@@ -23,7 +23,12 @@ from web.pages.reading import signed_report
 LONGEST_BY_WORDS: Final = 4000
 """Words up to which texts are compared word by word; longer ones are line by line."""
 _WORDS: Final = re.compile(r"\s+|[^\s]+")
-_STAMPS: Final = {"retracted": "RETRACTED", "replaced": "REPLACED", "undone": "NEVER SENT"}
+_STAMPS: Final = {
+    "retracted": "RETRACTED",
+    "replaced": "REPLACED",
+    "undone": "NEVER SENT",
+    "added_to": "SEE ADDENDUM",
+}
 
 
 @dataclass(frozen=True)

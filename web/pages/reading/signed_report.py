@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from interfaces.hl7.outbound.messages import results
 from interfaces.hl7.outbound.messages.results import Leg
+from ledger import written_dates
 from reporting.models import ReadingItem, Report, ReportHeading, ReportVersion, VersionKind
 from reporting.rendering import rendered_objects
 from reporting.rendering.composition import Addendum, Document, Signature, compose
@@ -29,6 +30,7 @@ class SignedReport:
     addenda: Sequence[Addendum]
     text_signature: Signature
     procedures: Sequence[str]
+    exams: Sequence[str]
     number: int
     title: str
     pdf: str
@@ -102,6 +104,7 @@ def of(item: ReadingItem, rows: Sequence[ReportVersion]) -> SignedReport | None:
         addenda=list(reversed(told.addenda)),
         text_signature=told.text_signature,
         procedures=[_described(one) for one in document.header["procedures"]],
+        exams=[_exam(one) for one in document.header["studies"]],
         number=own.number,
         title=rendered_objects.title(newest.kind, newest.number),
         pdf=_pdf(item, newest),
@@ -133,9 +136,9 @@ def versions(
 
 
 def states(rows: Sequence[ReportVersion]) -> Mapping[int, str]:
-    """By key of a version: `current`, `replaced`, `retracted` or `undone`; `rows` has the newest first.
+    """By key of a version: `current`, `added_to`, `replaced`, `retracted` or `undone`.
 
-    Of what counts, an addendum leaves the text before it standing, and is shown with it.
+    `rows` has the newest first. An addendum leaves the text before it standing, which is to be read with it.
     """
     valid = [row for row in rows if row.undone_at is None]
     newest = valid[0] if valid else None
@@ -146,8 +149,11 @@ def states(rows: Sequence[ReportVersion]) -> Mapping[int, str]:
             found[row.pk] = "undone"
         elif newest is not None and row.pk == newest.pk:
             found[row.pk] = "current"
+        elif is_retracted:
+            found[row.pk] = "retracted"
         else:
-            found[row.pk] = "retracted" if is_retracted else "replaced"
+            later = {one.kind for one in valid if one.number > row.number}
+            found[row.pk] = "added_to" if later <= {VersionKind.ADDENDUM} else "replaced"
     return found
 
 
@@ -159,6 +165,11 @@ def _described(procedure: Mapping[str, str]) -> str:
     words = procedure["description"] or procedure["code"] or procedure["requested_procedure_id"]
     number = procedure["accession_number"]
     return f"{words} ({number})" if number else words
+
+
+def _exam(study: Mapping[str, str]) -> str:
+    words = f"Exam of {written_dates.of_dicom(study['date'])}" if study["date"] else "Exam of an unknown day"
+    return f"{words}, {study['description']}" if study["description"] else words
 
 
 def _successor(item: ReadingItem) -> str:

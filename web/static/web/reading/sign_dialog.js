@@ -309,15 +309,19 @@ async function shownOn({ data, guard }, text) {
  * @param {Problem} problem
  */
 function explain(editor, problem) {
-  showBlocks(blocks, problem.blocks, leadTo(editor));
+  if (problem.blocks.length) showBlocks(blocks, problem.blocks, leadTo(editor));
   error.textContent = wordsFor(problem);
   error.hidden = false;
-  (firstOf(blocks) ?? secretField()).focus();
+  (problem.blocks.length ? (firstOf(blocks) ?? secretField()) : secretField()).focus();
 }
 
 /** @param {Problem} problem */
 function wordsFor(problem) {
-  if (problem.blocks.length) return "Not signed. Fix this, or give a reason to override.";
+  if (problem.blocks.length) {
+    const isAsked = problem.blocks.every((block) => block.asks);
+    return `Not signed. Fix this, or ${isAsked ? "say that it is meant so" : "give a reason to override"}.`;
+  }
+  if (/nothing was signed/i.test(problem.message)) return problem.message;
   if (problem.status) return `Nothing was signed: ${problem.message}`;
   return "The server can't be reached. Asking again signs once only.";
 }

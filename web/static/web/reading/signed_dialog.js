@@ -82,5 +82,6 @@ function countDown() {
 function showRest(rest) {
   const button = first("[data-undo]", HTMLElement, dialog);
   button.hidden = rest <= 0;
+  if (rest <= 0) first("[data-words]", HTMLElement, dialog).textContent = "It is released.";
   labelOf(button).data = `Undo signature (${rest} s) `;
 }
