@@ -52,6 +52,12 @@ def test_patient_order_and_study_lead_to_each_other(user: User, facility: Facili
         assert "BARS, ANNA" in text and "1970-01-02" in text and "Timeline" in text
 
 
+def test_a_study_that_is_kept_apart_says_so(user: User, facility: Facility) -> None:
+    study = make_study(facility, 8, "phantom", patient_name="PHANTOM^HEAD")
+    text = page(user, f"/studies/{study.study_instance_uid}")
+    assert 'class="verdict phantom"' in text and "Phantom or test images" in text
+
+
 @pytest.mark.parametrize("path", ["/patients/{}", "/orders/{}", "/studies/{}"])
 @pytest.mark.parametrize("key", ["x", "%00", "x" * 5000, "%ff", "..%2f..", "1.2.3"])
 def test_what_is_not_there_is_404(user: User, path: str, key: str) -> None:
