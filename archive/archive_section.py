@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field, field_serializer, field_validator
 
 from accounts.site_sections import Section
+from archive.imports import import_sources
 from archive.reconcile.phantom_patterns import NO_PHANTOMS, PhantomPatterns
 from archive.reconcile.reconcile_policy import Policy
 from archive.rejections.rejection_titles import REJECTION_TITLES
@@ -101,7 +102,10 @@ class ArchiveSection(Section):
 
     def resend_of(self, calling_ae: str) -> Resend:
         """What becomes of what this source sends again."""
-        return self.resend_by_source.get(calling_ae, self.resend)
+        usual = self.resend
+        if calling_ae == import_sources.DISC and usual is Resend.NEWEST:
+            usual = Resend.EXCEPTION  # another hospital may have put its own numbers into our images
+        return self.resend_by_source.get(calling_ae, usual)
 
     @field_serializer("reconcile")
     def _overrides(self, policy: Policy) -> dict[str, Any]:

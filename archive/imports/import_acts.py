@@ -4,8 +4,6 @@
 finishes. What came in goes the way of all images: nothing is attached to anybody without a verdict.
 """
 
-import os
-import uuid
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -19,9 +17,9 @@ from accounts.models import Facility
 from archive.imports import import_files
 from archive.imports.film_scan import Claims
 from archive.imports.import_tally import Tally
-from archive.imports.zipped_disc import LARGEST, MOST_FILES, place_of
+from archive.imports.uploaded_file import UploadedFile
+from archive.imports.zipped_disc import LARGEST, MOST_FILES
 from archive.models import Import, ImportedStudy, ImportKind, ImportRefusal, ImportState
-from archive.storage import volumes
 from ledger import audit, clock, jobs
 from ledger.errors import Conflict, Invalid
 
@@ -80,7 +78,13 @@ def receive(*, by: Actor, row: Import, name: str, chunks: Iterable[bytes]) -> No
     """Keep an uploaded file until the import is started; one of the same name takes its place."""
     by.require("study.store", row.facility)
     _check_receiving(row)
-    size = write(import_files.uploads_of(row), name, chunks, LARGEST - row.uploaded_bytes)
+    file = UploadedFile(import_files.uploads_of(row), name, LARGEST - row.uploaded_bytes)
+    try:
+        for chunk in chunks:
+            file.add(chunk)
+        size = file.keep()
+    finally:
+        file.discard()
     rows = Import.objects.filter(pk=row.pk, state=ImportState.RECEIVING, uploaded_files__lt=MOST_FILES)
     with transaction.atomic():
         is_counted = rows.update(
@@ -91,44 +95,7 @@ def receive(*, by: Actor, row: Import, name: str, chunks: Iterable[bytes]) -> No
     if not is_counted:
         row.refresh_from_db()
         _check_receiving(row)
-        raise Invalid(f"an import has {MOST_FILES:,} files at most; bring them in parts", "files")
-
-
-def write(folder: Path, name: str, chunks: Iterable[bytes], most: int) -> int:
-    """Write a file below a folder, whole or not at all; return its size.
-
-    Raises `Invalid` for a name that leads elsewhere, for more than `most` bytes, and for a full disk.
-    """
-    place = place_of(name)
-    if place is None:
-        raise Invalid("a file's name leads outside its folder, or is too long", "name")
-    target, size = folder / place, 0
-    part = folder.parent / f"part.{uuid.uuid4().hex}"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        volume = volumes.open_volume()
-        with part.open("xb") as file:
-            for chunk in chunks:
-                size += len(chunk)
-                if size > most:
-                    raise Invalid(
-                        f"an import has {LARGEST >> 30} GB at most; bring it in parts, or by"
-                        " `manage.py dicom import` on the server",
-                        "files",
-                    )
-                if file.tell() % (64 << 20) < len(chunk):
-                    volumes.check_space(folder, volume.least_free)
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise Invalid("a file and a folder have one name", "name") from error
-    except OSError as error:
-        raise Conflict(f"the file could not be kept here: {os.strerror(error.errno or 0)}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return size
+        raise Invalid(f"an import has {MOST_FILES:,} files at most; bring them in parts", "file")
 
 
 def start(*, by: Actor, row: Import) -> Import:
@@ -137,7 +104,7 @@ def start(*, by: Actor, row: Import) -> Import:
     row = Import.objects.select_for_update().get(pk=row.pk)
     _check_receiving(row)
     if not row.uploaded_files:
-        raise Invalid("there is no file to import", "files")
+        raise Invalid("there is no file to import", "file")
     row.source = row.source or _names(import_files.uploads_of(row))
     row.state, row.changed_at = ImportState.RUNNING, clock.now()
     row.save()

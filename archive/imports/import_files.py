@@ -43,7 +43,12 @@ def nothing() -> None:
 
 def folder_of(row: Import) -> Path:
     """Where the files of an import lie."""
-    return spool_folder() / f"{PREFIX}{row.public_id}"
+    return folder_named(row.public_id)
+
+
+def folder_named(public_id: str) -> Path:
+    """The same of an import that is to be."""
+    return spool_folder() / f"{PREFIX}{public_id}"
 
 
 def uploads_of(row: Import) -> Path:

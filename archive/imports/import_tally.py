@@ -87,7 +87,7 @@ class Taking:
         if isinstance(outcome, NotKept):
             if outcome.reason is Reason.OUT_OF_RESOURCES:
                 raise NoRoom(outcome.comment)
-            self.tally.refuse(entry.name, outcome.comment)
+            self.tally.refuse(entry.name, outcome.comment.partition(" at offset ")[0])
             return
         if isinstance(outcome, Accepted) or self._was_new(uid):
             self.tally.taken += 1

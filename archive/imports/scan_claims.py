@@ -14,8 +14,8 @@ FIELDS: Final[Mapping[str, int]] = {
     "patient_name": 64,
     "patient_id": 64,
     "issuer": 64,
-    "birth_date": 24,
-    "sex": 1,
+    "patient_birth_date": 24,
+    "patient_sex": 1,
     "study_date": 24,
     "accession_number": 16,
     "description": 64,
@@ -35,8 +35,8 @@ def claims(said: Mapping[str, str]) -> Claims:
         raise Missing("the day of the exam is needed", "study_date")
     if not texts["description"]:
         raise Missing("what was examined is needed", "description")
-    if texts["sex"] not in ("", *Sex.values):
-        raise Invalid("the sex is one of " + ", ".join(Sex.values), "sex")
+    if texts["patient_sex"] not in ("", *Sex.values):
+        raise Invalid("the sex is one of " + ", ".join(Sex.values), "patient_sex")
     if texts["medium"] not in ("", FILM, PAPER):
         raise Invalid("the medium is film or paper", "medium")
     return Claims(
@@ -44,8 +44,8 @@ def claims(said: Mapping[str, str]) -> Claims:
         patient_name=_name(texts["patient_name"]),
         study_date=_day(texts["study_date"], "study_date"),
         issuer=texts["issuer"] if texts["patient_id"] else "",
-        birth_date=_day(texts["birth_date"], "birth_date"),
-        sex=texts["sex"],
+        birth_date=_day(texts["patient_birth_date"], "patient_birth_date"),
+        sex=texts["patient_sex"],
         accession_number=texts["accession_number"],
         description=texts["description"],
         is_film=texts["medium"] != PAPER,

@@ -51,6 +51,12 @@ ACTIONS = {
     "post /decisions/{id}/undo": "exception.decide",
     "post /decisions/{id}/confirm": "exception.decide",
     "post /decisions/{id}/decline": "exception.decide",
+    "get /imports": "study.store",
+    "get /imports/{id}": "study.store",
+    "post /imports": "study.store",
+    "put /imports/{id}/files": "study.store",
+    "post /imports/{id}/start": "study.store",
+    "post /imports/{id}/stop": "study.store",
     "get /hl7/messages": "message.view",
     "get /hl7/messages/{id}": "message.view",
     "post /hl7/messages/{id}/replay": "message.replay",
@@ -128,7 +134,7 @@ def call(client: Client, method: str, path: str, body: Any = None, **more: Any) 
 def body_of(operation: Any) -> Any:
     """The example of an operation's body."""
     content = operation.get("requestBody", {}).get("content", {})
-    return content["application/json"]["example"] if content else None
+    return content["application/json"]["example"] if "application/json" in content else None
 
 
 def is_problem(response: Any, status: int) -> bool:

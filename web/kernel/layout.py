@@ -42,6 +42,7 @@ ENTRIES: Final = (
     Entry("worklist", "Worklist", "order.view"),
     Entry("exceptions", "Exceptions", "exception.view"),
     Entry("reading", "Reading", "report.view"),
+    Entry("imports", "Imports", "study.store"),
     Entry("transcription", "Transcription", "transcription.type"),
     Entry("turnaround", "Turnaround", "turnaround.view"),
     Entry("quality", "Quality", "quality.view"),
@@ -50,8 +51,8 @@ ENTRIES: Final = (
 )
 
 _RAILS: Final[Mapping[Role, tuple[str, ...]]] = {
-    Role.TECHNOLOGIST: ("worklist", "exceptions", "reading", "quality"),
-    Role.RADIOLOGIST: ("reading", "exceptions", "worklist", "turnaround", "quality"),
+    Role.TECHNOLOGIST: ("worklist", "exceptions", "imports", "reading", "quality"),
+    Role.RADIOLOGIST: ("reading", "exceptions", "worklist", "imports", "turnaround", "quality"),
     Role.RESIDENT: ("reading", "exceptions", "worklist"),
     Role.TRANSCRIPTIONIST: ("transcription", "reading"),
     Role.MANAGER: ("turnaround", "quality", "exceptions", "worklist", "reading"),

@@ -151,6 +151,7 @@ def patient(request: HttpRequest, public_id: str) -> HttpResponse:
             "identifiers": _identifiers(records),
             "orders": _orders(request, user, records),
             "studies": _studies(request, user, records),
+            "may_import": access.can(user, "study.store"),
             "order_fields": order_fields.fields() if access.can(user, "order.place") else None,
             "timeline": timelines.of_all(things),
         }

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from accounts import access
 from accounts.models import User
 from archive import archive_events
-from archive.models import ExceptionStatus, Outcome, Study, StudyException, Verdict
+from archive.models import ExceptionStatus, Import, Outcome, Study, StudyException, Verdict
 from archive.reconcile import verdict_record
 from archive.reconcile.finding import Finding
 from archive.reconcile.reconcile_policy import FIELDS
@@ -29,6 +29,7 @@ from web.pages.record_columns import ORDERS
 from worklist.models import Order
 
 MOST_SERIES: Final = 200
+MOST_IMPORTS: Final = 5
 REPORTS: Final = "web/reading/study_reports.html"
 
 _BANNERS: Final = {
@@ -92,6 +93,7 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
             "is_open": exception is not None and exception.status == ExceptionStatus.OPEN,
             "order_table": ORDERS.without("patient"),
             "orders": _orders(user, row),
+            "imports": _imports(user, row),
             "series": series[:MOST_SERIES],
             "has_more_series": len(series) > MOST_SERIES,
             "viewer": f"/viewer?{urlencode({'StudyInstanceUIDs': row.study_instance_uid})}",
@@ -101,6 +103,14 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
             "timeline": timelines.of("study", row.public_id),
         }
         return layout.page(request, "web/study.html", context)
+
+
+def _imports(user: User, row: Study) -> list[Import]:
+    """Who brought something of it, the newest first; for those who may see imports."""
+    if not access.can(user, "study.store"):
+        return []
+    rows = Import.objects.filter(studies__study_instance_uid=row.study_instance_uid)
+    return list(access.visible(rows, user).order_by("-begun_at")[:MOST_IMPORTS])
 
 
 def findings(verdict: Verdict) -> list[FindingRow]:

@@ -6,6 +6,7 @@ from web.kernel import layout
 from web.pages import omnisearch, orders, patients, sign_in, studies, viewer
 from web.pages.administration import audit_trail, queues, site, tabs, tokens, users
 from web.pages.exceptions import decision_form, exception, exception_list
+from web.pages.imports import import_list, import_page
 from web.pages.messages import message, message_list, message_repair, outbound_message
 from web.pages.quality import reject_rates
 from web.pages.reading import prior_report, reading_actions, reading_worklist, report_editor, report_versions
@@ -46,6 +47,8 @@ urlpatterns = [
     path("transcription", transcription_queue.queue, name="transcription"),
     path("transcription/next", transcription_queue.next_dictation, name="transcription-next"),
     path("transcription/<str:key>", transcription_editor.dictation, name="dictation"),
+    path("imports", import_list.imports, name="imports"),
+    path("imports/<str:public_id>", import_page.one_import, name="import"),
     path("turnaround", turnaround_page.turnaround, name="turnaround"),
     path("turnaround/wall", wall.wall, name="turnaround-wall"),
     path("turnaround/studies", turnaround_studies.studies, name="turnaround-studies"),

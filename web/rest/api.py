@@ -11,6 +11,7 @@ from web.rest import (
     decisions,
     dictations,
     exceptions,
+    imports,
     messages,
     orders,
     patients,
@@ -62,4 +63,5 @@ api.add_router("/transcription", dictations.transcriptions)
 api.add_router("/exceptions", exceptions.router)
 api.add_router("/decisions", decisions.router)
 api.add_router("/quarantine", quarantine.router)
+api.add_router("/imports", imports.router)
 api.add_router("/hl7/messages", messages.router)

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
@@ -43,6 +44,9 @@ def register(api: NinjaAPI) -> None:
     api.add_exception_handler(Refused, _refused)
     api.add_exception_handler(Er7Error, _er7)
     api.add_exception_handler(RequestDataTooBig, _too_large)
+    api.add_exception_handler(MultiPartParserError, _not_multipart)
+    api.add_exception_handler(TooManyFilesSent, _too_many_files)
+    api.add_exception_handler(UnreadablePostError, _broken_off)
     api.add_exception_handler(OperationalError, _database)
     api.add_exception_handler(Exception, _unexpected)
 
@@ -59,6 +63,18 @@ def _http(request: HttpRequest, error: Any) -> HttpResponse:
 
 def _too_large(request: HttpRequest, error: Any) -> HttpResponse:
     return problem(413, detail="The body is too large.")
+
+
+def _not_multipart(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem(400, detail="The body is not multipart/form-data as its header says.")
+
+
+def _too_many_files(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem(413, detail="The body has too many files. Send a ZIP file, or one file after the other.")
+
+
+def _broken_off(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem(400, detail="The body was broken off.")
 
 
 def _invalid(request: HttpRequest, error: Any) -> HttpResponse:

@@ -45,4 +45,12 @@ def _tabs(request: HttpRequest) -> list[dict[str, str]]:
         for name, title, action in TABS
         if access.can(request.user, action)
     ]
-    return [*found, {"name": "stations", "title": "Stations", "url": reverse("stations")}]
+    others = [
+        {"name": name, "title": title, "url": reverse(name)}
+        for name, title, action in (
+            ("stations", "Stations", "station.view"),
+            ("imports", "Imports", "study.store"),
+        )
+        if access.can(request.user, action)
+    ]
+    return found + others

@@ -133,13 +133,15 @@ def _counts(row: Import) -> str:
 
 
 def _claims(options: dict[str, Any]) -> Claims:
-    names = ("patient_id", "issuer", "birth_date", "sex", "study_date", "accession_number", "description")
-    said = {name: options[name] or "" for name in names}
+    names = ("patient_id", "issuer", "study_date", "accession_number", "description")
+    said = {name: options[name] for name in names}
     try:
         return scan_claims.claims(
             {
                 **said,
                 "patient_name": options["name"],
+                "patient_birth_date": options["birth_date"] or "",
+                "patient_sex": options["sex"],
                 "scanned_on": options["scanned_on"] or "",
                 "medium": scan_claims.PAPER if options["paper"] else scan_claims.FILM,
             },

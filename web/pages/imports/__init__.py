@@ -1,0 +1,1 @@
+"""Quality control: what was rejected and why."""
