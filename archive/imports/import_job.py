@@ -5,14 +5,16 @@ transaction. Whoever is killed between loses nothing: the portion is gone throug
 brought is counted as its own.
 """
 
+import logging
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Event, Thread
 from typing import Final
 
-from django.db import transaction
+from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
 from archive.imports import import_acts, import_files
@@ -22,10 +24,12 @@ from archive.storage.spool import Spool, spool_folder
 from ledger import clock, jobs
 from ledger.crashpoint import crashpoint
 
+logger = logging.getLogger(__name__)
+
 PORTION: Final = 200
 """Files of a portion, at most."""
 PORTION_SECONDS: Final = 3.0
-RENEW_EVERY: Final = 5.0
+RENEW_EVERY: Final = 8.0
 """Seconds between two renewals of the lease, which is longer."""
 NO_ROOM: Final = timedelta(seconds=30)
 
@@ -48,7 +52,11 @@ def prepare(claim: jobs.Claim) -> Portion | None:
     row = Import.objects.filter(public_id=claim.key).first()
     if row is None or row.state != ImportState.RUNNING:
         return None
-    keep_on = _keeper(claim)
+    with _held(claim) as keep_on:
+        return _prepare(row, keep_on)
+
+
+def _prepare(row: Import, keep_on: Callable[[], None]) -> Portion:
     if not import_files.is_listed(row):
         files = import_files.write_list(row, import_files.of_uploads(row, keep_on))
         crashpoint("import.after_list")
@@ -94,15 +102,33 @@ def apply(claim: jobs.Claim, portion: Portion | None) -> None:
     crashpoint("import.before_commit")
 
 
-def _keeper(claim: jobs.Claim) -> Callable[[], None]:
-    """Renew the lease now and then; raise `ClaimLost` where another has the job by now."""
-    last = time.monotonic()
+@contextmanager
+def _held(claim: jobs.Claim) -> Iterator[Callable[[], None]]:
+    """Renew the lease meanwhile, whatever takes long: a large DICOMDIR, a file of gigabytes, a slow disk.
+
+    What it gives raises `ClaimLost` where another has the job by now.
+    """
+    is_over, is_lost = Event(), Event()
+
+    def renew() -> None:
+        try:
+            while not is_over.wait(RENEW_EVERY):
+                if not jobs.renew(claim):
+                    is_lost.set()
+                    return
+        except DatabaseError:
+            logger.warning("the lease of an import could not be renewed")
+        finally:
+            connections.close_all()
 
     def keep_on() -> None:
-        nonlocal last
-        if time.monotonic() - last >= RENEW_EVERY:
-            last = time.monotonic()
-            if not jobs.renew(claim):
-                raise jobs.ClaimLost
+        if is_lost.is_set():
+            raise jobs.ClaimLost
 
-    return keep_on
+    thread = Thread(target=renew, name="import lease", daemon=True)
+    thread.start()
+    try:
+        yield keep_on
+    finally:
+        is_over.set()
+        thread.join()

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -124,6 +125,33 @@ def test_a_kill_changes_nothing_of_the_end(
     assert ImportRefusal.objects.count() == 1 and Instance.objects.count() == 4
     assert AuditEvent.objects.filter(code="110107").count() == 2
     assert not list((tmp_path / "spool").glob("import.*"))
+
+
+def test_long_work_keeps_its_lease_and_ends_where_it_is_lost(
+    bring: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed = Event()
+    answers = iter([True, False])
+
+    def renew(claim: jobs.Claim) -> bool:
+        kept = next(answers)
+        if not kept:
+            renewed.set()
+        return kept
+
+    def listed(row: Import, keep_on: Any) -> Iterator[Any]:
+        assert renewed.wait(30)
+        while True:  # until the thread has told
+            keep_on()
+        yield
+
+    row = bring(objects(1))
+    with monkeypatch.context() as patched:
+        patched.setattr(import_job, "RENEW_EVERY", 0.01)
+        patched.setattr(jobs, "renew", renew)
+        patched.setattr(import_files, "of_uploads", listed)
+        assert not jobs.run(Job.objects.get(kind=import_acts.JOB).pk)
+    assert counts(work(row)) == (1, 0, 0, 0)
 
 
 def test_a_full_disk_is_waited_for(bring: Any, monkeypatch: pytest.MonkeyPatch) -> None:
