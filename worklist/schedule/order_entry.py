@@ -4,20 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
 
 from accounts.actor import Actor
-from accounts.models import Facility
-from ledger import audit
-from ledger.errors import Invalid, Missing
+from accounts.models import Facility, User
+from ledger import audit, written_dates
+from ledger.errors import Conflict, Invalid, Missing
 from ledger.public_id import new_public_id
-from worklist.models import Order, Patient, ProcedureCode, Station
+from worklist.models import Order, OrderNumber, OrderStatus, Patient, ProcedureCode, Station
 from worklist.orders import generated_ids, order_application
 from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.patients import identity
 from worklist.patients.identifiers import Identifier
 from worklist.provenance import Provenance
-from worklist.schedule import temporary_ids
+from worklist.schedule import temporary_ids, wall_clock
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,20 @@ class OrderNumbers:
     study_instance_uid: str | None = None
 
 
+@dataclass(frozen=True)
+class Form:
+    """The form that is placed: once for its `key` and what it says, however often it is sent.
+
+    Unless `is_another`, it is refused for a patient who has an open order of the procedure that day.
+    """
+
+    key: str
+    is_another: bool = False
+
+
+ANOTHER: Final = "another"
+"""The field of the refusal that only somebody's asking for another order gets past."""
+_OPEN: Final = (OrderStatus.SCHEDULED, OrderStatus.HELD, OrderStatus.STARTED)
 _NEW: Final = OrderNumbers()
 
 
@@ -61,17 +78,24 @@ def place(
     patient: Patient | NewPerson,
     request: ExamRequest,
     numbers: OrderNumbers = _NEW,
+    form: Form | None = None,
 ) -> Order:
-    """Place an order; we are its placer.
+    """Place an order; we are its placer. A form that was placed before gives the order of then.
 
     Raises `Missing` without a procedure, `UnknownCode` for one that is not in the catalogue, `Invalid` for a
-    room where it is not done.
+    room where it is not done, `Conflict` where it is to be asked whether another order is wanted.
     """
     by.require("order.place", facility)
     provenance = Provenance.of_person(by, facility)
     check(request)
-    record = patient if isinstance(patient, Patient) else _registered(patient, provenance)
     number = numbers.placer or generated_ids.number("order", new_public_id())
+    if form is not None and form.key:
+        number = _number_of(form, by, patient, request)
+        if (placed := _placed(number, by)) is not None:
+            return placed
+    record = patient if isinstance(patient, Patient) else _registered(patient, provenance)
+    if form is not None and not form.is_another:
+        _ask_for_another(record, request, facility, provenance.received_at)
     label = numbers.accession_number or generated_ids.number("accession", number)
     update = OrderUpdate(
         placer=Number(number, generated_ids.NAMESPACE),
@@ -107,6 +131,43 @@ def check(request: ExamRequest) -> None:
     if code is not None and station.modalities and code.modality not in station.modalities:
         room = station.name or station.ae_title
         raise Invalid(f"{room} does no {code.modality}; choose another room", "station_ae_title")
+
+
+def _number_of(form: Form, by: Actor, patient: Patient | NewPerson, request: ExamRequest) -> str:
+    """The number that follows from a form, by whom it is sent, and all that it says."""
+    if isinstance(patient, Patient):
+        whom = patient.public_id
+    else:
+        whom = repr((patient.identifier, sorted((patient.demographics or {}).items())))
+    return generated_ids.number("form", by.person.public_id, form.key, whom, repr(request))
+
+
+def _placed(number: str, by: Actor) -> Order | None:
+    """The order that a form became; the same person's forms wait for each other."""
+    User.objects.select_for_update(no_key=True).get(pk=by.person.pk)
+    numbers = OrderNumber.objects.select_related("order__facility", "order__patient__survivor")
+    names = {"kind": OrderNumber.Kind.PLACER, "value": number, "namespace": generated_ids.NAMESPACE}
+    found = numbers.filter(**names).first()
+    return found.order if found else None
+
+
+def _ask_for_another(record: Patient, request: ExamRequest, facility: Facility, now: datetime) -> None:
+    zone = ZoneInfo(facility.time_zone)
+    day, _ = wall_clock.of(request.start or now, zone)
+    current = record.current
+    records = Patient.objects.filter(Q(pk=current.pk) | Q(survivor=current))
+    orders = Order.objects.filter(
+        patient__in=records,
+        status__in=_OPEN,
+        procedures__code=request.procedure_code,
+        procedures__steps__local_date=day,
+    )
+    if (there := orders.order_by("pk").first()) is not None:
+        label = f" {there.accession_number}" if there.accession_number else ""
+        raise Conflict(
+            f"the patient has the open order{label} of this procedure on {written_dates.of_dicom(day)}",
+            ANOTHER,
+        )
 
 
 def _step(request: ExamRequest) -> StepContent:

@@ -13,12 +13,13 @@ from accounts.actor import actor_of
 from accounts.models import Facility
 from ledger import audit
 from ledger.errors import Invalid, Missing, Refused
+from ledger.public_id import new_public_id
 from web.kernel import authorization, formats, layout
 from web.pages import order_fields, patients
-from worklist.models import Patient, Sex
+from worklist.models import Order, OrderStatus, Patient, Sex
 from worklist.patients import patient_search, person_names, typed_dates
 from worklist.schedule import order_choices, order_entry
-from worklist.schedule.order_entry import ExamRequest, NewPerson
+from worklist.schedule.order_entry import ExamRequest, Form, NewPerson
 
 UNKNOWN: Final = "unknown"
 _MOST: Final = 20
@@ -43,15 +44,24 @@ def _place(request: HttpRequest) -> HttpResponse:
                 station_ae_title=_line(request, "station_ae_title"),
                 reason=_line(request, "reason"),
             )
-            order = order_entry.place(by=actor_of(request), facility=facility, patient=patient, request=exam)
+            form = Form(_line(request, "key"), is_another=bool(_line(request, order_entry.ANOTHER)))
+            order = order_entry.place(
+                by=actor_of(request), facility=facility, patient=patient, request=exam, form=form
+            )
     except Refused as error:
-        return _panel(request, problem=f"{error.text[:1].upper()}{error.text[1:]}. No order was placed.")
+        problem = f"{error.text[:1].upper()}{error.text[1:]}. No order was placed."
+        return _panel(request, problem, asks=error.field == order_entry.ANOTHER)
     assert order.patient is not None
     shown = order.patient.current
     name = person_names.isolated(formats.shown(shown.name))
-    layout.flash(request, f"{name} ({shown.value}): order {order.accession_number} placed.")
+    layout.flash(request, f"{name} ({shown.value}): order {order.accession_number} {_state(order)}.")
     back = layout.back_to(request, reverse("order", args=[order.public_id]))
     return HttpResponseRedirect(back)
+
+
+def _state(order: Order) -> str:
+    """What became of it: a form that is sent again may name an order that has gone on since."""
+    return "placed" if order.status == OrderStatus.SCHEDULED else f"was placed before and is {order.status}"
 
 
 def _person(request: HttpRequest) -> tuple[Patient | NewPerson, Facility]:
@@ -108,7 +118,7 @@ def _line(request: HttpRequest, name: str) -> str:
 # The panel
 
 
-def _panel(request: HttpRequest, problem: str = "") -> HttpResponse:
+def _panel(request: HttpRequest, problem: str = "", *, asks: bool = False) -> HttpResponse:
     said = {name: str(value) for name, value in request.POST.items()}
     public_id = request.GET.get("patient", "") or said.get("patient", "")
     known = _find(request, public_id).current if public_id and public_id != UNKNOWN else None
@@ -123,6 +133,8 @@ def _panel(request: HttpRequest, problem: str = "") -> HttpResponse:
         "fields": order_fields.fields(said),
         "sexes": Sex.choices,
         "problem": problem,
+        "key": said.get("key") or new_public_id(),
+        "another": order_entry.ANOTHER if asks or order_entry.ANOTHER in said else "",
         "back": layout.back_to(request, reverse("worklist")),
         "unknown": UNKNOWN,
     }
