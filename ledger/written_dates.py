@@ -45,5 +45,10 @@ def of_dicom(text: str) -> str:
     return re.sub(r"^(\d{4})(\d\d)?(\d\d)?$", _dashed, text, flags=re.ASCII)
 
 
+def time_of_dicom(text: str) -> str:
+    """A DICOM time (PS3.5 6.2, TM) to the minute: 10:43; as it came where it does not go that far."""
+    return re.sub(r"^(\d\d):?(\d\d).*$", r"\1:\2", text.strip(), flags=re.ASCII)
+
+
 def _dashed(match: re.Match[str]) -> str:
     return "-".join(part for part in match.groups() if part)

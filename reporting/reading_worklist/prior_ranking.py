@@ -37,20 +37,32 @@ _SIDES: Final = {"LEFT": "L", "LT": "L", "RIGHT": "R", "RT": "R", "BILATERAL": "
 
 @dataclass(frozen=True)
 class Examination:
-    """What is known of a study, or of what is to be read: `date` as DICOM writes it, empty where unknown."""
+    """What is known of a study, or of what is to be read: `date` and `time` as DICOM writes them.
+
+    Both are empty where unknown.
+    """
 
     modalities: frozenset[str]
     regions: frozenset[str]
     sides: frozenset[str]
     date: str = ""
+    time: str = ""
 
     @classmethod
-    def told(cls, modalities: Iterable[str], words: Iterable[str], date: str = "") -> "Examination":
+    def told(
+        cls, modalities: Iterable[str], words: Iterable[str], date: str = "", time: str = ""
+    ) -> "Examination":
         """From its modalities and the words that body parts and descriptions use."""
         parts = {part for text in words for part in re.findall(r"[A-Z]+", text.upper())}
         regions = {region for part in parts for region in _regions(part)}
         sides = {side for part in parts for side in _SIDES.get(part, "")}
-        return cls(frozenset(modalities), frozenset(regions), frozenset(sides), date[:8])
+        return cls(
+            frozenset(modalities),
+            frozenset(regions),
+            frozenset(sides),
+            date[:8],
+            time.replace(":", "").strip(),
+        )
 
 
 def ranked(
@@ -58,22 +70,33 @@ def ranked(
 ) -> list[int]:
     """The places of `others` in the order of their worth beside `current`, the best first.
 
-    Region, then modality (`similar` are groups of like ones), then age; what is newer than `current` is no
-    prior and comes last.
+    Region, then modality (`similar` are groups of like ones), then age; what is not known to be older than
+    `current` is no prior and comes last.
     """
 
     def worth(place: int) -> tuple[bool, int, int, int, int]:
         other = others[place]
         date = int(other.date) if other.date.isdigit() else 0
         kinds = _modality(current, other, similar)
-        return _is_later(current, other), _region(current, other), kinds, -date, place
+        return not is_earlier(current, other), _region(current, other), kinds, -date, place
 
     return sorted(range(len(others)), key=worth)
 
 
 def is_comparable(current: Examination, other: Examination) -> bool:
     """Whether a prior shows what is read now; what nobody can say of it is left to the reader."""
-    return not _is_later(current, other) and _region(current, other) < _UNKNOWN
+    return is_earlier(current, other) and _region(current, other) < _UNKNOWN
+
+
+def is_earlier(current: Examination, other: Examination) -> bool:
+    """Whether `other` was before: of one day, where the times tell it as far as both go (PS3.5 6.2, TM).
+
+    What has no date is taken as an old one.
+    """
+    if not current.date or not other.date or current.date != other.date:
+        return not current.date or other.date < current.date
+    known = min(len(current.time), len(other.time))
+    return other.time[:known] < current.time[:known]
 
 
 _UNKNOWN: Final = 3
@@ -93,10 +116,6 @@ def _modality(one: Examination, other: Examination, similar: Sequence[Collection
     if one.modalities & other.modalities:
         return 0
     return 1 if any(one.modalities & set(kin) and other.modalities & set(kin) for kin in similar) else 2
-
-
-def _is_later(current: Examination, other: Examination) -> bool:
-    return bool(current.date and other.date) and other.date > current.date
 
 
 def _regions(part: str) -> frozenset[str]:

@@ -59,12 +59,6 @@ def studies_of_patient(item: ReadingItem, user: User) -> QuerySet[Study]:
     return rows.order_by("-study_date", "-study_time", "-pk")[:MOST_PRIORS]
 
 
-def count_priors(item: ReadingItem) -> int:
-    """How many other studies of the item's patient there are, as far as anybody could name as priors."""
-    rows = Study.objects.filter(patient__in=records_of(item), hidden="")
-    return rows.exclude(reading_items=item).count()
-
-
 def records_of(item: ReadingItem) -> list[Patient]:
     """All records that are the item's patient."""
     if item.patient is None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from archive.models import ExceptionStatus, Outcome, Study, StudyException
 from reporting.errors import Block
 from reporting.models import SECTIONS, ReadingItem, ReportHeading, ReportTemplate
-from reporting.reading_worklist import reader_inbox, reading_items
+from reporting.reading_worklist import priors, reading_items
 
 _OPEN_FIELD: Final = re.compile(r"\[\s*\]|\[\?|_{3,}|\{[^{}\n]{0,80}\}")
 """`[ ]`, the beginning of a transcription's `[? 01:23]`, `___` and `{choose}` of a template."""
@@ -81,7 +81,7 @@ def of_text(sections: Mapping[str, str], template: ReportTemplate | None = None)
 def of_comparison(item: ReadingItem, sections: Mapping[str, str]) -> list[Block]:
     """A text that says that there is nothing to compare with, while there is."""
     text = sections.get(ReportHeading.COMPARISON, "").strip()
-    if not _NO_COMPARISON.fullmatch(text) or not (number := reader_inbox.count_priors(item)):
+    if not _NO_COMPARISON.fullmatch(text) or not (number := priors.count(item)):
         return []
     there = "is a prior study" if number == 1 else f"are {number} prior studies"
     words = f"the comparison says “{text}”, but there {there}"

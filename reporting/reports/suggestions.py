@@ -5,7 +5,6 @@ They are suggestions: they go where nothing is written, and nothing that somebod
 
 from collections.abc import Mapping
 
-from archive.models import Study
 from ledger import written_dates
 from reporting.models import ReadingItem, ReportHeading
 from reporting.reading_worklist.priors import Prior
@@ -18,12 +17,17 @@ def indication(item: ReadingItem) -> str:
     return "; ".join(dict.fromkeys(filter(None, words)))
 
 
-def comparison(study: Study) -> str:
-    """A prior study as a report names it."""
+def comparison(prior: Prior) -> str:
+    """A prior study as a report names it, with its time where that tells it apart; empty for none."""
+    if not prior.may_be_named:
+        return ""
+    study = prior.study
     kinds = "/".join(study.modalities)
     words = study.description.strip()
     name = words if words.upper().startswith(kinds.upper()) else f"{kinds} {words}".strip()
     taken = written_dates.of_dicom(study.study_date)
+    if prior.is_same_day:
+        taken = f"{taken} {written_dates.time_of_dicom(study.study_time)}".strip()
     return f"{name or 'Prior study'} of {taken}." if taken else f"{name or 'Prior study'}."
 
 
@@ -36,5 +40,5 @@ def suggested(item: ReadingItem, prior: Prior | None, begun: Mapping[str, str]) 
     if (reason := indication(item)) and not begun.get(ReportHeading.INDICATION, "").strip():
         found[ReportHeading.INDICATION.value] = reason
     if prior is not None:
-        found[ReportHeading.COMPARISON.value] = comparison(prior.study)
+        found[ReportHeading.COMPARISON.value] = comparison(prior)
     return found

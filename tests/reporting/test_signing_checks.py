@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import User
+from archive.models import Study
 from reporting.errors import StateConflict
 from reporting.models import ReportTemplate
+from reporting.reports import signing_checks
 from reporting.reports.signing_checks import bracketed, of_text, open_fields, unanswered
 from tests.archive.conftest import home as home
 from tests.reporting.conftest import World
@@ -83,5 +85,9 @@ def test_no_comparison_is_asked_about_where_there_are_priors(world: World, rada:
     (block,) = refused.value.blocks
     assert block.code == "comparison_none" and "is a prior study" in block.text
     assert world.sign(report, rada, overrides={"comparison_none": "confirmed"}).number == 1
+    Study.objects.filter(reading_items=first).update(study_date="20260301", study_time="0930")
+    Study.objects.filter(reading_items=second).update(study_date="20260301", study_time="1015")
+    assert signing_checks.of_comparison(second, text)
+    assert not signing_checks.of_comparison(first, text), "what came later that day is no prior"
     compared = world.draft(first, rada, comparison="With the CT of today.", impression="Normal.")
     assert world.sign(compared, rada).number == 1

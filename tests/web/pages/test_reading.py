@@ -287,6 +287,43 @@ class TestEditor:
         world.draft(item, rada, findings="Typed.")
         assert data_of(text_of(client, path))["suggested"] == {}, "what is begun is its author's"
 
+    def test_of_two_exams_of_one_day_only_the_later_is_compared(self, world: World, rada: User) -> None:
+        first, second = world.item("A1"), world.item("A2")
+        for item, time in ((first, "0930"), (second, "101500.1")):
+            Study.objects.filter(reading_items=item).update(
+                description="CT chest", study_date="20260301", study_time=time, instance_count=2
+            )
+        pages = [text_of(signed_in(rada), f"/reading/{item.public_id}") for item in (first, second)]
+        earlier, later = (data_of(page)["suggested"].get("comparison", "") for page in pages)
+        assert (earlier, later) == ("", "CT chest of 2026-03-01 09:30.")
+        assert "2026-03-01 10:15</td>" in pages[0] and 'data-comparison=""' in pages[0]
+        Study.objects.filter(reading_items=first).update(study_time="")
+        page = text_of(signed_in(rada), f"/reading/{second.public_id}")
+        assert "comparison" not in data_of(page)["suggested"] and 'data-comparison=""' in page
+
+    def test_what_was_reported_of_another_patient_is_not_compared(self, world: World, rada: User) -> None:
+        prior, item = world.item("A1"), world.item("A2")
+        Study.objects.filter(reading_items=prior).update(
+            description="CT chest", study_date="20250304", instance_count=2
+        )
+        Study.objects.filter(reading_items=item).update(description="CT chest", study_date="20260301")
+
+        def compared() -> bool:
+            page = text_of(signed_in(rada), f"/reading/{item.public_id}")
+            named = "comparison" in data_of(page)["suggested"]
+            assert named == ('data-comparison=""' not in page)
+            return bool(named)
+
+        report = world.draft(prior, rada)
+        world.sign(report, rada)
+        assert compared()
+        why = {"text": "Her sister's.", "class_of_change": "wrong patient"}
+        world.addendum(report, rada, kind="retraction", **why)
+        assert not compared()
+        successor = ReadingItem.objects.exclude(pk=prior.pk).get(studies__in=prior.studies.all())
+        world.sign(world.draft(successor, rada), rada)
+        assert compared(), "read anew: somebody has settled whose they are"
+
     def test_the_report_of_a_prior_is_read_beside_the_draft(self, world: World, rada: User) -> None:
         prior, item = world.item("A1"), world.item("A2")
         client, path = signed_in(rada), f"/reading/{item.public_id}/prior/{prior.public_id}"

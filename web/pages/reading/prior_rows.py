@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from archive.models import ExceptionStatus, Outcome, Study
+from ledger import written_dates
 from reporting.models import ReadingItem
 from reporting.reading_worklist import priors
 from reporting.reports import suggestions
@@ -25,6 +26,7 @@ class PriorRow:
     is_best: bool = False
     report: str = ""
     comparison: str = ""
+    time: str = ""
 
     @property
     def doubt(self) -> str:
@@ -55,5 +57,6 @@ def _row(prior: priors.Prior, is_best: bool, own: Sequence[Study], item: Reading
         viewer_path() + ",".join(beside) + (SIDE_BY_SIDE if own else ""),
         is_best=is_best,
         report=reverse("reading-prior", args=keys) if keys else "",
-        comparison=suggestions.comparison(prior.study),
+        time=written_dates.time_of_dicom(prior.study.study_time) if prior.is_same_day else "",
+        comparison=suggestions.comparison(prior),
     )

@@ -19,7 +19,7 @@ export function listenToPriors(editor) {
     if (isPlain && (beside || link)) event.preventDefault();
     if (isPlain && beside) {
       editor.guard.openBeside(beside.dataset.beside ?? "");
-      suggest(editor, "comparison", beside.dataset.comparison ?? "");
+      if (beside.dataset.comparison) suggest(editor, "comparison", beside.dataset.comparison);
     }
     if (isPlain && link) open(link.href);
     if (closest(event, "[data-close-prior]")) drawer.hidden = true;
