@@ -334,6 +334,17 @@ class TestSigningPin:
             rada.wait_for_selector("#signed[open]")
 
 
+def unedited(page: Any) -> int:
+    """The sentences that nobody has written, as the sign box counts them."""
+    page.click("#sign-open")
+    page.wait_for_selector("#sign[open]")
+    words = page.inner_text("#sign [data-facts]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#sign", state="hidden")
+    found = re.search(r"Unedited template or suggested text will be sent: (\d+) sentence", words)
+    return int(found[1]) if found else 0
+
+
 class TestPriorsAndParking:
     def test_a_prior_stands_beside_the_images_and_its_report_beside_the_draft(
         self, department: Department, rada: Any
@@ -364,7 +375,9 @@ class TestPriorsAndParking:
         rada.keyboard.press("Escape")
         assert rada.locator("#prior-drawer").is_hidden() and rada.evaluate(CARET)["id"] == caret["id"]
 
+        untouched = unedited(rada)
         rada.fill("#section-comparison", "Films from outside.")
+        assert unedited(rada) == untouched - 1, "a suggestion counts like a template until it is touched"
         with rada.context.expect_page() as opened:
             rada.click("[data-beside]")
         opened.value.close()

@@ -186,7 +186,10 @@ function factsOfReport(editor) {
   /** @type {Fact[]} */
   const facts = [[lengths.join(", ") || "No text", ""]];
   if (untouched)
-    facts.push([`Unedited template text will be sent: ${counted(untouched, "sentence")}`, "overdue"]);
+    facts.push([
+      `Unedited template or suggested text will be sent: ${counted(untouched, "sentence")}`,
+      "overdue",
+    ]);
   if (find("[data-untyped]")) {
     facts.push(["A dictation is not typed yet; what was said is not in the text", "overdue"]);
   }
@@ -204,15 +207,19 @@ const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 const wordsIn = (text) => text.trim().split(/\s+/).length;
 
 /**
- * The sentences of the template that still stand in the text as they were; a label alone is none.
+ * The sentences of the template, and of what was suggested, that still stand in the text as they were; a label alone is
+ * none.
  * @param {Editor} editor
  * @param {Sections} text
  */
 function countFromTemplate({ data }, text) {
-  return Object.entries(data.template?.sections ?? {}).flatMap(([name, template]) => {
-    const sentences = template.split(/(?<=[.!?])\s+|\n+/).map((part) => part.trim());
-    return sentences.filter((one) => one && !one.endsWith(":") && text[name]?.includes(one));
-  }).length;
+  const given = [data.template?.sections ?? {}, data.suggested].flatMap((one) => Object.entries(one));
+  const standing = given.flatMap(([name, words]) => {
+    const sentences = words.split(/(?<=[.!?])\s+|\n+/).map((part) => part.trim());
+    const still = sentences.filter((one) => one && !one.endsWith(":") && text[name]?.includes(one));
+    return still.map((one) => `${name}: ${one}`);
+  });
+  return new Set(standing).size;
 }
 
 /** @param {Editor} editor */
