@@ -9,17 +9,19 @@ import numpy as np
 
 from accounts.models import User
 from ledger.errors import Invalid
-from reporting.turnaround import breakdown, period_figures
+from reporting.turnaround import breakdown, interval_figures, period_figures
 from reporting.turnaround.cohort import Observations
 from reporting.turnaround.intervals import INTERVALS
 from reporting.turnaround.period_figures import GROUPS, Measured, Question
-from reporting.turnaround.stage_time import Truths
+from reporting.turnaround.stage_time import Floats, Truths
 from reporting.turnaround.turnaround_rows import Rows, moment_of
 
-STATES: Final[Mapping[str, Callable[[Observations], Truths]]] = {
-    "done": lambda seen: seen.done,
-    "waiting": lambda seen: ~seen.done & ~seen.left,
-    "withdrawn": lambda seen: seen.left,
+STATES: Final[Mapping[str, Callable[[Observations, Floats | None], Truths]]] = {
+    "done": lambda seen, target: seen.done,
+    "waiting": lambda seen, target: ~seen.done & ~seen.left,
+    "withdrawn": lambda seen, target: seen.left,
+    "judged": lambda seen, target: interval_figures.judged(seen.time, seen.done, seen.left, target),
+    "late": lambda seen, target: interval_figures.late(seen.time, seen.left, target),
 }
 
 
@@ -36,8 +38,8 @@ class Wanted:
         """Raise `Invalid` for what names nothing."""
         if self.interval not in INTERVALS:
             raise Invalid(f"{self.interval} is none of {', '.join(INTERVALS)}", "interval")
-        if self.state and self.state not in (*STATES, "late"):
-            raise Invalid(f"{self.state} is none of {', '.join(STATES)}, late", "state")
+        if self.state and self.state not in STATES:
+            raise Invalid(f"{self.state} is none of {', '.join(STATES)}", "state")
         for name in self.group:
             if name not in GROUPS:
                 raise Invalid(f"{name} is none of {', '.join(GROUPS)}", name)
@@ -69,10 +71,8 @@ def cases(user: User, question: Question, wanted: Wanted) -> list[Case]:
     rows, seen = measured.seen[wanted.interval]
     target = measured.targets(wanted.interval)
     chosen = np.full(len(seen.row), True)
-    if wanted.state in STATES:
-        chosen &= STATES[wanted.state](seen)
-    elif wanted.state == "late":
-        chosen &= ~seen.left & (seen.time > target) if target is not None else False
+    if wanted.state:
+        chosen &= STATES[wanted.state](seen, target)
     if wanted.least:
         chosen &= seen.time >= wanted.least * 1000
     for name, value in wanted.group.items():

@@ -29,9 +29,10 @@ class Quantile:
 class Figures:
     """One interval of a group. `n` = done + waiting + withdrawn; those that wait are censored.
 
-    `gross` and `net` (the same minus holds) are empty where n < 20. `within` is the share that ends within
-    its target. `zeroed` ended up to 120 s before they began and count as 0; `bad` by more, and don't count.
-    `longest` is the longest time seen, in seconds.
+    `gross` and `net` (the same minus holds) are empty where n < 20. `within` estimates the share that ends
+    within its target; `judged` counts those that ended or are past it, `late` which of these are not in time.
+    `zeroed` ended up to 120 s before they began and count as 0; `bad` by more, and don't count. `longest` is
+    the longest time seen, in seconds.
     """
 
     n: int = 0
@@ -45,6 +46,13 @@ class Figures:
     gross: Mapping[str, Quantile] = field(default_factory=dict)
     net: Mapping[str, Quantile] = field(default_factory=dict)
     within: float | None = None
+    judged: int = 0
+    late: int = 0
+
+    @property
+    def in_time(self) -> float | None:
+        """The share of those judged that ended within their target; None where there is none."""
+        return 1 - self.late / self.judged if self.judged else None
 
 
 NOTHING: Final = Figures()
@@ -63,6 +71,7 @@ def of(
     delayed = entry if (entry >= 0).any() else None
     held = int((hold > 0).sum())
     gross = _quantiles(time, done, delayed)
+    limit = None if target is None else target[part]
     return Figures(
         sum(counts),
         *counts,
@@ -72,8 +81,25 @@ def of(
         longest=float(time.max()) / _SECOND,
         gross=gross,
         net=_quantiles(time - hold, done, delayed) if held else gross,
-        within=_within(time, done, left, target[part] if target is not None else None),
+        within=_within(time, done, left, limit),
+        judged=int(judged(time, done, left, limit).sum()),
+        late=int(late(time, left, limit).sum()),
     )
+
+
+def judged(time: Floats, done: Truths, left: Truths, target: Floats | None) -> Truths:
+    """Those of which it is known whether they are in time: they ended, or their target is past."""
+    if target is None:
+        return np.zeros(len(time), bool)
+    return (done & ~np.isnan(target)) | late(time, left, target)
+
+
+def late(time: Floats, left: Truths, target: Floats | None) -> Truths:
+    """Those that took longer than their target, or have waited so long already."""
+    if target is None:
+        return np.zeros(len(time), bool)
+    found: Truths = ~left & (time > target)
+    return found
 
 
 def median(time: Floats, done: Truths) -> float | None:

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -21,6 +22,7 @@ from worklist.models import AssigningAuthority, Patient
 
 pytestmark = pytest.mark.django_db
 MONTH = "from=2026-03-01&to=2026-03-31&as_of=2026-04-01"
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -81,6 +83,31 @@ def test_the_tiles_tell_of_today(client: Client, facility: Facility) -> None:
     text = page(client, "")
     assert "1 on hold" in text and "40 min</a>" in text
     assert f"/reading/{ReadingItem.objects.get().public_id}" in text
+
+
+def test_in_time_today_is_of_what_is_final_or_past_due(client: Client, facility: Facility) -> None:
+    """What may still be in time counts neither way; both links list what their number counts."""
+    now = timezone.now()
+    ready = now - (now - timezone.localtime(now, ZoneInfo("Europe/Berlin")).replace(hour=0, minute=0)) / 2
+    store(facility, [truth.Study(1, "CT", {"ready": ready, "final": now})], due_at=now)
+    store(facility, [truth.Study(n, "CT", {"ready": ready}) for n in range(2, 9)], due_at=now + DAY)
+
+    def shown() -> list[str]:
+        text, wall = page(client, ""), read(client.get("/turnaround/wall"))
+        share = re.search(r'state=judged"[^>]*>([^<]*)</a>\s*<progress class="bar"', text)
+        big = re.search(r"<b>([^<]*)</b> in time today", wall)
+        row = re.search(r'state=judged"[^>]*title="The (\d+)', text)
+        late = re.search(r'state=late"[^>]*>(\d+)</a>\s+not', text)
+        return [found[1] if found else "" for found in (share, big, row, late)]
+
+    assert shown() == ["100 %", "100 %", "1", ""]
+    store(facility, [truth.Study(9, "CT", {"ready": ready})], due_at=now - timedelta(seconds=1))
+    assert shown() == ["50 %", "50 %", "2", "1"]
+    for state, count in (("judged", 2), ("late", 1)):
+        path = f"/turnaround/studies.csv?period=today&interval=reading&state={state}"
+        assert len(b"".join(client.get(path)).splitlines()) == 1 + count
+    ReadingItem.objects.exclude(due_at__gt=now).delete()
+    assert shown()[1] == "–"
 
 
 def test_too_few_for_a_percentile_is_said(client: Client, facility: Facility) -> None:

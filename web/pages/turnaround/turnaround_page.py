@@ -146,10 +146,10 @@ def _tiles(request: HttpRequest, content: Dashboard) -> list[dict[str, Any]]:
         },
         {
             "title": "Final in time today",
-            "big": figure_formats.percent(in_time.within) or "–",
-            "share": in_time.within,
-            "note": f"of {in_time.n}, by each one's target",
-            "url": _today(request, "reading"),
+            "big": figure_formats.percent(in_time.in_time) or "–",
+            "share": in_time.in_time,
+            "note": f"of {in_time.judged} final or past due",
+            "url": _today(request, "reading", state="judged"),
         },
         {
             "title": "Completed → final today",
@@ -184,7 +184,8 @@ def _priorities(request: HttpRequest, now: Now) -> list[dict[str, Any]]:
             "urls": {
                 "n": _today(request, "reading", priority=one.priority),
                 "done": _today(request, "reading", priority=one.priority, state="done"),
-                "late_done": _today(request, "reading", priority=one.priority, state="late"),
+                "judged": _today(request, "reading", priority=one.priority, state="judged"),
+                "not_in_time": _today(request, "reading", priority=one.priority, state="late"),
                 **{name: _now(request, name, priority=one.priority) for name in backlog.PARTS},
             },
         }
@@ -198,8 +199,8 @@ def priority_row(one: PriorityToday) -> dict[str, Any]:
         "priority": one.priority,
         "target": figure_formats.duration(one.target.total_seconds()),
         "figures": one.figures,
-        "within": figure_formats.percent(one.figures.within),
-        "share": one.figures.within,
+        "in_time": figure_formats.percent(one.figures.in_time),
+        "share": one.figures.in_time,
         "waiting": one.waiting,
     }
 

@@ -35,6 +35,7 @@ NOW: Final = {
     "at_risk": "At risk: due within 30 min",
     "held": "On hold now",
 }
+_STATES: Final = {"judged": "final or past due", "late": "not in time"}
 _GROUPS: Final = ("reader", "facility", "hour", "weekday", "day")
 MOST: Final = 100_000
 """Rows of a CSV."""
@@ -154,7 +155,8 @@ def _seconds(text: str) -> float:
 
 def _title(wanted: Wanted, question: Question) -> str:
     """The figure in words: "RTAT-R, done, CT"."""
-    said = [INTERVALS[wanted.interval].title, wanted.state, question.modality, question.priority]
+    state = _STATES.get(wanted.state, wanted.state)
+    said = [INTERVALS[wanted.interval].title, state, question.modality, question.priority]
     if wanted.least:
         said.append(f"{figure_formats.duration(wanted.least)} or longer")
     if "weekday" in wanted.group:

@@ -25,7 +25,7 @@ def wall(request: HttpRequest) -> HttpResponse:
     context = {
         "title": ", ".join(filter(None, ("Reading now", modality, priority))),
         "now": now,
-        "within": figure_formats.percent(now.today["reading"].within),
+        "in_time": figure_formats.percent(now.today["reading"].in_time),
         "priorities": [priority_row(one) for one in now.priorities],
         "first": [pressing_row(item, now.seen) for item in (*now.late, *now.at_risk)][:_ROWS],
     }
