@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from reporting.turnaround.intervals import WITH_HOLDS, Interval, Moment, Part
+from reporting.turnaround.intervals import BY_REPORT, WITH_HOLDS, Interval, Moment, Part
 from reporting.turnaround.stage_time import CODE, Floats, Log, Spent, Truths, Whole, held, spend
 
 MAY_DIFFER: Final = 120_000.0
@@ -83,6 +83,12 @@ class Watch:
         return np.fmin(ended, self.seen)
 
     @property
+    def taken_back(self) -> Truths:
+        """Those that were withdrawn after their final report: it was retracted."""
+        taken: Truths = self.left >= self.when(Moment.FINAL)
+        return taken
+
+    @property
     def spent(self) -> Spent:
         """Whose the time was until `stop`."""
         if self._spent is None:
@@ -119,6 +125,8 @@ def _between(watch: Watch, interval: Interval) -> Observations:
     row, bad_start = np.flatnonzero(known & ~bad), start[bad]
     start, end, left = start[row], end[row], left[row]
     done = ~np.isnan(end) & ~(left < end)
+    if interval.key in BY_REPORT:
+        done &= ~watch.taken_back[row]
     gone = ~np.isnan(left) & ~done
     stop = np.where(done, end, np.where(gone, left, watch.seen))
     hold = np.zeros(len(row))

@@ -83,3 +83,5 @@ AMEND: Final = "amend"
 
 WITH_HOLDS: Final = frozenset({"reading", "rtat_r", "rtat_p", "rtat_c"})
 """Intervals in which an item may have been held for somebody outside; their net figure leaves that out."""
+BY_REPORT: Final = WITH_HOLDS
+"""Intervals that a report ends: one that is taken back ended nothing."""

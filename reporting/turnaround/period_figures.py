@@ -253,6 +253,8 @@ def _parts(
 
 
 def _signed(rows: Rows, row: Whole, seen: float) -> Whole:
-    """Those of these rows whose report was signed by `seen`."""
-    signed: Whole = row[(rows.table.moments["final"][row] <= seen) & (rows.item[row] > 0)]
+    """Those of these rows whose report was signed, and not retracted, by `seen`."""
+    moments = rows.table.moments
+    stands = (moments["final"][row] <= seen) & ~(moments["withdrawn"][row] <= seen)
+    signed: Whole = row[stands & (rows.item[row] > 0)]
     return signed

@@ -132,6 +132,24 @@ def test_a_group_report_is_a_row_for_each_accession_and_one_reading(facility: Fa
     assert (found.intervals["rtat_r"].n, found.reads, found.groups[0].reads) == (2, 1, 1)
 
 
+def test_a_retracted_report_is_neither_signed_nor_done(facility: Facility, user: User) -> None:
+    """As it was before the retraction it was both."""
+    at = truth.BEGIN + timedelta(hours=9)
+    final, taken_back = at + timedelta(hours=1), at + timedelta(hours=2)
+    times = {"completed": at, "started": at, "ready": at, "final": final, "withdrawn": taken_back}
+    store(facility, [truth.Study(1, "CT", times)])
+
+    def told(seen: datetime) -> list[tuple[int, int]]:
+        question = replace(MONTH, seen=seen, intervals=("reading", "rtat_r", "rtat_p", "exam"))
+        found = period_figures.report(user, replace(question, group_by=("modality",)))
+        assert found.reads == found.groups[0].reads
+        reads = [(found.reads, found.intervals["reading"].judged)]
+        return reads + [(one.done, one.withdrawn) for one in found.intervals.values()]
+
+    assert told(taken_back - timedelta(minutes=1)) == [(1, 1), (1, 0), (1, 0), (1, 0), (1, 0)]
+    assert told(taken_back) == [(0, 0), (0, 1), (0, 1), (0, 1), (1, 0)]
+
+
 def test_under_way_in_the_period_means_delayed_entry(facility: Facility, user: User) -> None:
     """Who was ready before the period is at risk only from its begin."""
     begin = truth.BEGIN + timedelta(days=1)
