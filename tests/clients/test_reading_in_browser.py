@@ -391,6 +391,8 @@ class TestPriorsAndParking:
         number = time.time_ns() // 1000 % 10**8
         stat, _ = department.exam(f"S{number}", f"PS{number}", "S")
         rada.wait_for_selector("#stat-bar:not([hidden])")
+        assert f"MORE, PS{number}, S{number} CT" in rada.inner_text("#stat-bar")
+        whose = department.ask(f"/reading/items/{parked}")["whose"]
         rada.keyboard.press("Alt+s")
         rada.wait_for_url(f"**/reading/{stat}")
         rada.wait_for_selector("html[data-editor-ready=writing]")
@@ -400,6 +402,7 @@ class TestPriorsAndParking:
             rada.evaluate("import('/static/web/live.js').then(({ refresh }) => refresh())")
         assert department.ask(f"/reading/items/{parked}")["lease"]["parked"]
         rada.wait_for_selector("#parked:not([hidden])")
+        assert whose and whose in rada.inner_text("#parked")
         rada.focus(FINDINGS)
         rada.keyboard.press("Alt+p")
         rada.wait_for_url(f"**/reading/{parked}")

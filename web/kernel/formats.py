@@ -1,6 +1,7 @@
 """How names, dates and ages of patients are written on pages."""
 
 import re
+from collections.abc import Iterable
 from datetime import date as Date
 
 from ledger import written_dates
@@ -9,6 +10,11 @@ from worklist.patients import person_names
 shown = person_names.readable
 groups = person_names.readable_groups
 date = written_dates.of_dicom
+
+
+def whose(name: str, accession_numbers: Iterable[str]) -> str:
+    """Whose exam it is, and which: a readable name with the accession numbers."""
+    return ", ".join(dict.fromkeys(filter(None, (name, *accession_numbers))))
 
 
 def age(birth_date: str, on: Date) -> str:

@@ -19,7 +19,7 @@ from reporting.models import ReadingItem as Row
 from reporting.models import ReadingLease
 from reporting.reading_worklist import assignment, reading_items
 from reporting.reading_worklist.assignment import Wanted
-from web.kernel import authorization
+from web.kernel import authorization, formats
 from web.rest import dictations
 from web.rest.limit_offset import Page, page
 from web.rest.patients import note_patients
@@ -181,6 +181,8 @@ def shown(rows: Sequence[Row], user: User) -> list[ReadingItem]:
 def _shown(row: Row, user: User, patients: dict[int, Any]) -> ReadingItem:
     studies = list(row.studies.all())
     report = getattr(row, "report", None)
+    patient = patients[row.patient_id] if row.patient_id else in_header(studies[0] if studies else Study())
+    numbers = [one.accession_number or one.order.accession_number for one in row.procedures.all()]
     return ReadingItem(
         id=row.public_id,
         status=row.status,
@@ -190,7 +192,8 @@ def _shown(row: Row, user: User, patients: dict[int, Any]) -> ReadingItem:
         description=row.description,
         ready_at=row.ready_at,
         due_at=row.due_at,
-        patient=patients[row.patient_id] if row.patient_id else in_header(studies[0] if studies else Study()),
+        patient=patient,
+        whose=formats.whose(formats.shown(patient.name), numbers),
         studies=[study.study_instance_uid for study in studies],
         procedures=[
             ProcedureOfItem(

@@ -25,7 +25,7 @@ from reporting.models import (
 from reporting.reading_worklist import priors, reader_inbox, reading_items, reading_status
 from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts, signatures, suggestions
-from web.kernel import authorization, layout
+from web.kernel import authorization, formats, layout
 from web.pages import patients, timelines
 from web.pages.reading import prior_rows, signed_report
 from web.pages.reading import reading_rows as listing
@@ -146,6 +146,10 @@ def _data(
             "name": listing.who(item.patient, studies)[0],
         },
         "what": item.description or item.modality,
+        "whose": formats.whose(
+            listing.who(item.patient, studies)[0],
+            [one.accession_number or one.order.accession_number for one in item.procedures.all()],
+        ),
         "studies": [study.study_instance_uid for study in studies],
         "patientStudies": sorted({one.study_instance_uid for one in [*studies, *(p.study for p in found)]}),
         "prior": best.study.study_instance_uid if (best := priors.best(found)) else "",

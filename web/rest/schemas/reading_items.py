@@ -59,6 +59,7 @@ class ReadingItem(Schema):
             "ready_at": "2026-03-02T10:00:00+01:00",
             "due_at": "2026-03-02T11:00:00+01:00",
             "patient": PATIENT,
+            "whose": "Bars, Anna, A1001",
             "studies": ["2.25.302113406041958203923184752314786233061"],
             "procedures": [
                 {
@@ -91,6 +92,7 @@ class ReadingItem(Schema):
     ready_at: datetime
     due_at: datetime
     patient: Patient
+    whose: str = Field(description="the patient's name as people read it, with the accession numbers")
     studies: list[str]
     procedures: list[ProcedureOfItem]
     images: int | None = Field(description="null in lists")

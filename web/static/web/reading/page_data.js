@@ -42,6 +42,7 @@ import { timeOfDay } from "../times.js";
  * @property {boolean} under_investigation
  * @property {boolean} has_mismatch
  * @property {string} description
+ * @property {string} whose the patient's name with the accession numbers
  * @property {string} modality
  * @property {{ state: string, segments: number, typist: string }[]} dictations
  */
@@ -66,6 +67,7 @@ import { timeOfDay } from "../times.js";
  * @property {string} lists the path of the reading worklist
  * @property {string} viewer the path of the viewer, up to the Study Instance UIDs
  * @property {string} what is read, in words
+ * @property {string} whose the patient's name with the accession numbers
  * @property {boolean} mayWrite
  * @property {boolean} maySupervise
  * @property {string[]} studies

@@ -1,7 +1,7 @@
 // What is parked in this tab for something more urgent, and the way back to it, which stays however the page changes.
 import { all, closest, find } from "../dom.js";
 
-/** @typedef {{ path: string, what: string, user: string }} Parked */
+/** @typedef {{ path: string, what: string, whose: string, user: string }} Parked */
 
 const KEY = "parked";
 
@@ -35,8 +35,10 @@ export function showParked(user) {
   for (const part of all("[data-parked]")) {
     part.hidden = !newest;
     part.dataset.parked = newest?.path ?? "";
-    const name = find("[data-what]", HTMLElement, part);
-    if (name) name.textContent = newest?.what ?? "";
+    const what = find("[data-what]", HTMLElement, part);
+    if (what) what.textContent = newest?.what ?? "";
+    const whose = find("[data-whose]", HTMLElement, part);
+    if (whose) whose.textContent = newest?.whose ?? "";
   }
 }
 

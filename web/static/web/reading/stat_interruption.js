@@ -18,7 +18,7 @@ export async function park(editor) {
   try {
     const next = await call("POST", "/reading/next", { priority: "STAT" });
     if (fence) await call("POST", `/reading/items/${data.item}/park`, { fence });
-    notePark({ path: data.path, what: data.what, user: data.me.id });
+    notePark({ path: data.path, what: data.what, whose: data.whose, user: data.me.id });
     location.assign(`${data.lists}/${next.id}`);
   } catch (problem) {
     say(wordsOf(problem));
@@ -38,6 +38,7 @@ export async function lookForStat({ data }) {
   const bar = byId("stat-bar");
   bar.hidden = !item;
   if (item) {
+    first("bdi", HTMLElement, bar).textContent = item.whose;
     first("span", HTMLElement, bar).textContent = `${item.description || item.modality} waits to be read.`;
   }
 }
