@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import transaction
@@ -10,14 +11,20 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Facility, Role
-from ledger import audit
+from archive.models import Study
+from ledger import audit, written_dates
 from ledger.models import AuditEvent
+from reporting.models import ReadingItem, Report
+from tests.actors import acting
 from tests.archive.hospital import Hospital
 from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from tests.web.rest.conftest import hospital as hospital
+from web.kernel import formats
+from worklist.models import Patient
 
 pytestmark = pytest.mark.django_db
+NOW = timezone.now()
 
 
 def trail(browser: Client, **query: str) -> list[list[str]]:
@@ -61,6 +68,41 @@ def test_all_about_a_patient_or_a_study_is_found(
         assert trail(admin, patient=nobody) == [] or nobody == "\0"
     page = read(admin.get("/administration/audit", {"patient": "P2"}))
     assert "patient record" in page and "images seen" not in page.partition("<tbody")[2]
+
+
+def test_a_row_says_exactly_when_and_whose(hospital: Hospital, facility: Facility, admin: Client) -> None:
+    """By name and identifier, whichever record of the patient it is; not of another facility's."""
+    patient = hospital.patient()
+    order, study = hospital.order("A1", patient), hospital.study("A1")
+    Study.objects.filter(pk=study.pk).update(patient=patient)
+    item = ReadingItem.objects.create(facility=facility, patient=patient, key="k", ready_at=NOW, due_at=NOW)
+    author = person(facility, Role.RADIOLOGIST)
+    report = Report.objects.create(
+        item=item, author=author, changed_by=author, changed_at=NOW, created_at=NOW
+    )
+    things = (
+        ("patient", patient.public_id),
+        ("order", order.public_id),
+        ("study", study.study_instance_uid),
+        ("reading_item", item.public_id),
+        ("report", report.public_id),
+    )
+    with transaction.atomic():
+        for thing in things:
+            audit.note(acting(author), audit.PATIENT_RECORD, audit.UPDATE, thing)
+        elsewhere = Facility.objects.create(code="ELSE", name="Elsewhere", time_zone="UTC")
+        other = Patient.objects.create(
+            facility=elsewhere, authority=patient.authority, value="P8", name="HIDDEN^HUGO"
+        )
+        audit.note(acting(author), audit.PATIENT_RECORD, audit.UPDATE, ("patient", other.public_id))
+    shown = f"{formats.shown(patient.name)} (P1)"
+    page = read(admin.get("/administration/audit", {"actor": author.username}))
+    assert page.count(f"{shown}</bdi>") == len(things) and "HIDDEN" not in page and "just now" not in page
+    at = AuditEvent.objects.filter(actor=author.username).earliest("at").at
+    assert written_dates.second(timezone.localtime(at, ZoneInfo(facility.time_zone))) in page
+    answer = admin.get("/administration/audit.csv", {"actor": author.username})
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))  # type: ignore[call-overload]
+    assert [row["patients"] for row in rows] == ["", *[shown] * len(things)]
 
 
 def test_of_one_day(hospital: Hospital, facility: Facility, admin: Client) -> None:

@@ -178,7 +178,7 @@ QUARANTINED: Final = Table(
 AUDIT: Final = Table(
     row='id="audit-{{ row.event.public_id }}"',
     columns=(
-        Column("when", "When", "", "{{ row.event.at|moment }}", css="nowrap"),
+        Column("when", "When", "", "{{ row.event.at|second }}", css="nowrap"),
         Column(
             "who",
             "Who",
