@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from archive.archive_section import ArchiveSection, Resend
 from archive.imports import import_sources
 from archive.models import Verdict
 from tests.archive.hospital import Hospital
@@ -77,3 +78,12 @@ def test_an_issuer_in_the_headers_stands(hospital: Hospital, issuer: str) -> Non
 def test_what_is_made_or_typed_here_needs_no_issuer(hospital: Hospital, source: str) -> None:
     hospital.order("A1", hospital.patient("P1"))
     assert brought(hospital, source, accession="A1", **SAME).outcome == "matched"
+
+
+def test_a_disc_changes_no_header_that_is_here_by_itself() -> None:
+    """Another hospital may have put its own numbers into images of ours before it burned them."""
+    newest, refuse = ArchiveSection(), ArchiveSection(resend=Resend.REFUSE)
+    trusting = ArchiveSection(resend_by_source={import_sources.DISC: Resend.NEWEST})
+    found = [section.resend_of(import_sources.DISC) for section in (newest, refuse, trusting)]
+    assert found == [Resend.EXCEPTION, Resend.REFUSE, Resend.NEWEST]
+    assert newest.resend_of("CT1") == newest.resend_of(import_sources.SCANNER) == Resend.NEWEST
