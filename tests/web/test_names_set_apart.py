@@ -25,17 +25,20 @@ OF_THINGS = {
     "destination.name",
     "entry.name",
     "facility.name",
+    "field.name",
     "field.need.name",
     "light.name",
     "one.branch.name",
     "part.named.name",
     "source.name",
     "row.station.name",
+    "said.name",
+    "signed.document.header.facility.name",
     "station.name",
     "token.name",
     "volume.name",
 }
-"""Names that are nobody's."""
+"""Names that are nobody's, and one in a field to write in, which stands alone."""
 _WORDS = re.compile(r"\{\{ ([\w.]+)((?:\|[^}]+)?) \}\}")
 _APART = re.compile(r"\|(bdi|isolated|pn|pn_text)\b")
 

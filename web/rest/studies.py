@@ -28,8 +28,8 @@ from web.rest.schemas.studies import (
     Study,
     StudyFilters,
     StudyWithHistory,
-    Version,
-    Versions,
+    VersionOfObject,
+    VersionsOfObjects,
 )
 
 router = Router(tags=["studies"])
@@ -77,7 +77,7 @@ def read_study(request: HttpRequest, uid: str) -> StudyWithHistory:
     )
 
 
-@router.get("/{uid}/versions", response=Versions, summary="List what was sent again")
+@router.get("/{uid}/versions", response=VersionsOfObjects, summary="List what was sent again")
 def list_versions(request: HttpRequest, uid: str, paging: Page) -> dict[str, Any]:
     """The versions of a study's objects after the first one of each, the newest first, with what differs."""
     user = authorization.allow(request, "study.view")
@@ -146,8 +146,8 @@ def in_header(row: StudyRow) -> Patient:
     )
 
 
-def _version(row: ObjectVersion) -> Version:
-    return Version(
+def _version(row: ObjectVersion) -> VersionOfObject:
+    return VersionOfObject(
         id=row.public_id,
         sop_instance_uid=row.instance.sop_instance_uid,
         number=row.number,

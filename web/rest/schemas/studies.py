@@ -103,7 +103,7 @@ class Difference(Schema):
     after: str
 
 
-class Version(Schema):
+class VersionOfObject(Schema):
     """A version of an object: it was sent again under its SOP Instance UID with another header."""
 
     model_config = with_example(
@@ -135,13 +135,13 @@ class Version(Schema):
     differences: list[Difference] = Field(description="at most 100")
 
 
-class Versions(Schema):
+class VersionsOfObjects(Schema):
     """A part of a list of versions."""
 
-    model_config = with_example(listing(Version))
+    model_config = with_example(listing(VersionOfObject))
 
     count: int
-    results: list[Version]
+    results: list[VersionOfObject]
 
 
 class StudyFilters(Schema):
