@@ -31,16 +31,25 @@ EXCEPTION_OPENED: Final = declare(
 EXCEPTION_OPENED_BY: Final = {
     ExceptionKind.VERDICT: EXCEPTION_OPENED,
     ExceptionKind.CANCELLED_AFTER_IMAGES: declare(
-        "study.exception.cancelled", "Needs review: order cancelled after the images", tone="bad"
+        "study.exception.cancelled",
+        "Needs review: order cancelled after the images",
+        short="needs review: cancelled",
+        tone="bad",
     ),
     ExceptionKind.NOTE_HELD: declare(
         "study.exception.opened.note_held", "Needs review: rejection note", short="needs review", tone="bad"
     ),
     ExceptionKind.IDENTITY_REPLACED: declare(
-        "study.exception.replaced", "Needs review: patient details replaced", tone="bad"
+        "study.exception.replaced",
+        "Needs review: patient details replaced",
+        short="needs review: details replaced",
+        tone="bad",
     ),
     ExceptionKind.RESENT: declare(
-        "study.exception.resent", "Needs review: sent again with another header", tone="bad"
+        "study.exception.resent",
+        "Needs review: sent again with another header",
+        short="needs review: sent again",
+        tone="bad",
     ),
 }
 EXCEPTION_CLOSED: Final = declare(
@@ -71,7 +80,9 @@ NOTE_IGNORED: Final = declare(
 OBJECT_QUARANTINED: Final = declare(
     "object.quarantined", "Object quarantined: {text}", short="object quarantined", tone="bad"
 )
-OBJECT_RELEASED: Final = declare("object.released", "Released from quarantine into a study")
+OBJECT_RELEASED: Final = declare(
+    "object.released", "Released from quarantine into a study", short="released from quarantine"
+)
 OBJECT_DISCARDED: Final = declare("object.discarded", "Discarded from quarantine")
 OBJECT_RESTORED: Final = declare("object.restored", "Back in quarantine")
 FILE_MISSING: Final = declare(

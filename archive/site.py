@@ -2,7 +2,6 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from accounts.models import SiteSection
 from accounts.site_sync import Change, sync_rows, sync_section
 from archive.archive_section import ArchiveSection
 from archive.models import Volume
@@ -27,7 +26,7 @@ class ArchiveInFile(ArchiveSection):
 
 def apply(section: ArchiveInFile, *, dry_run: bool, overwrite: bool) -> list[Change]:
     """Bring the volumes and policies in line with the file."""
-    before = ArchiveSection.kept(SiteSection.read(ArchiveSection.row)).phantoms
+    before = ArchiveSection.current().phantoms
     if not dry_run:
         affected_studies.on_phantoms_changed(before, section.phantoms)
     rows = [entry.model_dump() for entry in section.volumes]

@@ -30,7 +30,7 @@ class Import(PublicModel):
     that runs, so that one that was broken off is counted as if it had not been.
     """
 
-    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="+")
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, db_index=False, related_name="+")
     kind = models.CharField(max_length=6, choices=ImportKind)
     state = models.CharField(max_length=9, choices=ImportState, default=ImportState.RECEIVING)
     origin = models.CharField(max_length=200, blank=True, help_text="the institution that it comes from")

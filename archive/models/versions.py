@@ -31,7 +31,7 @@ class HeldBecause(models.TextChoices):
 class ObjectVersion(PublicModel):
     """A version of an object after the first one, which is its instance itself. Its file never changes."""
 
-    instance = models.ForeignKey(Instance, on_delete=models.PROTECT, related_name="versions")
+    instance = models.ForeignKey(Instance, on_delete=models.PROTECT, db_index=False, related_name="versions")
     number = models.PositiveSmallIntegerField(help_text="from 2 on, in the order in which they came")
     file = models.OneToOneField(StoredFile, on_delete=models.PROTECT, related_name="version")
     state = models.CharField(max_length=10, choices=VersionState, default=VersionState.WAITING)

@@ -115,9 +115,10 @@ def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> N
         row.opened_at = timezone.now() if is_moved else row.opened_at
         row.due_at = row.opened_at + _target(verdict)
     row.save()
-    if is_news:
-        event = archive_events.EXCEPTION_OPENED_BY[ExceptionKind(row.kind)]
-        _tell(study, _ENDS.get(wanted, event), verdict)
+    if is_news and wanted in _ENDS:
+        _tell(study, _ENDS[wanted], verdict)
+    elif is_news:
+        _tell(study, archive_events.EXCEPTION_OPENED_BY[ExceptionKind(row.kind)], verdict)
 
 
 def news(study: Study) -> list[LaterChange]:

@@ -149,4 +149,5 @@ def test_each_reason_not_to_keep_an_object_has_its_status() -> None:
         "NOT_AS_ANNOUNCED": "A900",
         "UNREADABLE": "C000",
         "CONFLICT": "C001",
+        "NOT_TAKEN": "C002",
     }

@@ -23,6 +23,7 @@ def test_a_matched_study_shows_its_patient_and_orders(hospital: Hospital, api: A
     (study,) = api.get("/studies", study_instance_uid=row.study_instance_uid)["results"]
     read = api.get(f"/studies/{row.study_instance_uid}")
     assert [one["what"] for one in read.pop("history")] == ["matched"] and read.pop("revision") == 0
+    assert read.pop("hidden") == ""
     assert study == read
     assert {name: study[name] for name in ("id", "accession_number", "modalities", "verdict")} == {
         "id": row.public_id,
