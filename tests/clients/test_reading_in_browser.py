@@ -21,7 +21,7 @@ from tests.clients.images import make_study
 from tests.clients.system import PASSWORD, System, order_message, wait_for
 
 playwright = pytest.importorskip("playwright.sync_api")
-pytestmark = [pytest.mark.needs("chromium", "storescu"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.needs("chromium", "storescu"), pytest.mark.timeout(300), pytest.mark.once]
 
 PEOPLE = {"rada": "radiologist", "ruben": "radiologist", "trudy": "transcriptionist"}
 MAKE_PEOPLE = """
