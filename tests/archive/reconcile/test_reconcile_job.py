@@ -225,7 +225,7 @@ def test_the_number_of_queries_does_not_grow_with_the_hospital(
         hospital.order(f"A{number}", patient)
     study = hospital.study("A1")
     assert study.procedures.get() == RequestedProcedure.objects.get(requested_procedure_id="RPA1")
-    with django_assert_max_num_queries(75):
+    with django_assert_max_num_queries(85):
         hospital.judged(study)
 
 
