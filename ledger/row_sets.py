@@ -303,40 +303,6 @@ def any_of(columns: Sequence[str], types: Sequence[str], keys: Iterable[Sequence
     return f"({', '.join(columns)}) IN (SELECT * FROM unnest({arrays}))", lists
 
 
-Wanted = tuple[Table[Any], Condition]
-"""Rows of a table that a condition finds."""
-
-
-def select_together(wanted: Sequence[Wanted]) -> list[list[Any]]:
-    """The rows of each of several tables, locked in this order; at once on PostgreSQL."""
-    if _vendor() == "sqlite" or len(wanted) < 2:
-        return [table.select(*condition, lock=True) for table, condition in wanted]
-    tables = tuple(table for table, _ in wanted)
-    sql, widths = _union(tables, tuple(condition for _, (condition, _) in wanted))
-    found: list[list[Sequence[Any]]] = [[] for _ in wanted]
-    for place, *row in rows_of(sql, [value for _, (_, values) in wanted for value in values]):
-        start = sum(widths[:place])
-        found[place].append(row[start : start + widths[place]])
-    return [table._records(rows) for table, rows in zip(tables, found, strict=True)]
-
-
-@lru_cache(maxsize=100)
-def _union(tables: tuple[Table[Any], ...], conditions: tuple[str, ...]) -> tuple[str, list[int]]:
-    """Rows of several tables side by side: each has its number, its own columns, and nulls for the others."""
-    parts, columns = [], [table._part(table._names) for table in tables]
-    for place, (table, condition) in enumerate(zip(tables, conditions, strict=True)):
-        shown = [
-            f"found.{column}" if other == place else f"NULL::{type_}"
-            for other, one in enumerate(columns)
-            for column, type_ in zip(one.columns, one.types, strict=True)
-        ]
-        parts.append(
-            f"SELECT {place}, {', '.join(shown)} FROM (SELECT {table._listed} FROM {table.name}"
-            f" WHERE {condition} ORDER BY {table.name}.id FOR NO KEY UPDATE) found"
-        )
-    return " UNION ALL ".join(parts), [len(one.names) for one in columns]
-
-
 def rows_of(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """What a query finds."""
     with _running() as (cursor, spell):
@@ -359,11 +325,16 @@ def _count_of_many(sql: str, rows: Sequence[Sequence[Any]]) -> int:
         return int(cursor.rowcount)
 
 
+_WALKS: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+"""Ways of PostgreSQL to go through a whole table or index."""
+
+
 def _prepared(sql: str) -> str:
     """On PostgreSQL, the statement that executes `sql` as this session has planned it before.
 
     It is planned for indexes: of a table that grows, statistics come late, and until then the planner thinks
-    that it is small. They come, and it is planned again.
+    that it is small. They come, and it is planned again. A query asks an index for each key, too: joined by a
+    hash or a merge, keys of a small table would have all of its index walked through.
     """
     database: Any = connections[DEFAULT_DB_ALIAS]
     prepared: dict[str, str]
@@ -378,11 +349,12 @@ def _prepared(sql: str) -> str:
         places = itertools.count(1)
         database.sets_prepared = getattr(database, "sets_prepared", 0) + 1
         name = f"sets_{database.sets_prepared}"
+        avoided = _WALKS if sql.startswith("SELECT") else _WALKS[:1]
         _execute_raw(
-            "SET enable_seqscan = off;"
+            f"{''.join(f'SET {one} = off; ' for one in avoided)}"
             f" PREPARE {name} AS {_MARK.sub(lambda _: f'${next(places)}', sql)};"
             f" EXPLAIN EXECUTE {name}{_listed(['NULL'] * len(marks))};"
-            " RESET enable_seqscan"
+            f"{''.join(f' RESET {one};' for one in avoided)}"
         )
         prepared[sql] = f"EXECUTE {name}{_listed(marks)}"
     return prepared[sql]

@@ -9,7 +9,7 @@ from django.utils import timezone
 from ledger import events
 from ledger.events import Entry
 from ledger.models import Event
-from ledger.row_sets import Insertion, Table, Wanted, allocate, insert_all, select_together
+from ledger.row_sets import Insertion, Table, allocate, insert_all
 from worklist.batches.row_tables import (
     FORMER_DESCRIPTIONS,
     IN_ORDER,
@@ -65,12 +65,9 @@ class Snapshot:
     ) -> list[_Record]:
         """Read and lock the rows whose `columns` have one of the `keys`."""
         keys = list(keys)
-        return self.select_together([(table, table.any_of(columns, keys))])[0] if keys else []
-
-    def select_together(self, wanted: Sequence[Wanted]) -> list[list[Any]]:
-        """Read and lock rows of several tables, one table after the other."""
-        found = select_together(wanted)
-        return [self.remember(table, rows) for (table, _), rows in zip(wanted, found, strict=True)]
+        if not keys:
+            return []
+        return self.remember(table, table.select(*table.any_of(columns, keys), lock=True))
 
     def remember(self, table: Table[_Record], rows: list[_Record]) -> list[_Record]:
         """Note what rows are that were just read."""

@@ -1,13 +1,12 @@
 """Read and lock what change sets name: one statement a table."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
 from django.db import transaction
 
 from accounts import site_version
-from ledger.row_sets import Table, Wanted
 from worklist.batches.changed_rows import Snapshot
 from worklist.batches.row_tables import EVENTS, LINKS, NUMBERS, ORDERS, PATIENTS, PROCEDURES, STEPS, VISITS
 from worklist.catalogue import Catalogue
@@ -76,30 +75,12 @@ class Loader:
         groups = [group for changes in change_sets for group in changes.groups]
         self._add_authorities(groups)
         names = Names.of(groups, self.catalogue)
-        if names.linked:  # what is linked to the records is locked before what comes after them
-            patients = self.snapshot.select(PATIENTS, ["authority_id", "value"], names.records)
-            keys = {row.id for row in patients if (row.authority_id, row.value) in names.linked}
-            links = self._links(patients, keys)
-            _, visits, orders = self._named(replace(names, records=set()))
-        else:
-            links = []
-            patients, visits, orders = self._named(names)
+        patients = self.snapshot.select(PATIENTS, ["authority_id", "value"], names.records)
+        keys = {row.id for row in patients if (row.authority_id, row.value) in names.linked}
+        links = self._links(patients, keys)
+        visits = self.snapshot.select(VISITS, ["authority_id", "number"], names.visits)
+        orders = self._orders(names.orders) if names.orders else []
         return self._index(patients, links, visits), self._book(orders)
-
-    def _named(self, names: Names) -> tuple[list[PatientRecord], list[VisitRecord], list[OrderRecord]]:
-        """The records, visits and orders of these names."""
-        wanted: list[Wanted] = []
-        if names.records:
-            wanted.append((PATIENTS, PATIENTS.any_of(["authority_id", "value"], names.records)))
-        if names.visits:
-            wanted.append((VISITS, VISITS.any_of(["authority_id", "number"], names.visits)))
-        if names.orders:
-            condition, keys = NUMBERS.any_of(["kind", "value", "namespace"], sorted(names.orders))
-            numbered = f"SELECT order_id FROM {NUMBERS.name} WHERE {condition}"
-            wanted.append((ORDERS, (f"{ORDERS.name}.id IN ({numbered})", keys)))
-        read = zip((table for table, _ in wanted), self.snapshot.select_together(wanted), strict=True)
-        found: dict[Table[Any], list[Any]] = dict(read)
-        return found.get(PATIENTS, []), found.get(VISITS, []), found.get(ORDERS, [])
 
     def order(self, key: int) -> OrderBook:
         """One order."""
@@ -157,6 +138,11 @@ class Loader:
             patients += self.snapshot.select(PATIENTS, ["id"], [[key] for key in sorted(more)])
             known |= more
         return self.snapshot.remember(LINKS, links)
+
+    def _orders(self, named: set[NumberKey]) -> list[OrderRecord]:
+        condition, parameters = NUMBERS.any_of(["kind", "value", "namespace"], sorted(named))
+        condition = f"{ORDERS.name}.id IN (SELECT order_id FROM {NUMBERS.name} WHERE {condition})"
+        return self.snapshot.remember(ORDERS, ORDERS.select(condition, parameters, lock=True))
 
     def _book(self, orders: Sequence[OrderRecord]) -> OrderBook:
         keys = [[order.id] for order in orders]

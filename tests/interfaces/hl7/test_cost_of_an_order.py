@@ -45,7 +45,9 @@ def counted() -> Iterator[list[int]]:
             connection.connection.set_progress_handler(None, 0)
         return
     names = " OR ".join(["relname LIKE %s"] * len(TABLES))
-    read = f"SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE {names}"
+    read = (
+        f"SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables WHERE {names}"
+    )
     with transaction.atomic():
         before = rows_of(read, TABLES)[0][0]
         yield cost
