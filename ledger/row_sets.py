@@ -5,18 +5,18 @@ can decide on plain records in memory and leave it to this module how they get i
 columns in statements are the models' own; whatever came from outside is a parameter.
 """
 
-import itertools
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import connection, models
+
+from ledger.set_statements import count_of, count_of_many, rows_of, vendor
 
 Record = TypeVar("Record")
 Condition = tuple[str, list[Any]]
@@ -26,10 +26,6 @@ MOST_PARAMETERS: Final = 30_000
 """Values in one statement; SQLite takes 32,766."""
 _MOST_AT_ONCE: Final = 1000
 """Rows of several tables in one statement."""
-_MOST_PREPARED: Final = 100
-"""Statements that a session of PostgreSQL keeps planned."""
-_MARK: Final = re.compile("%s")
-_TYPED_MARK: Final = re.compile(r"(%s)((?:::[a-z]+(?: with time zone| precision)?(?:\[\])?)?)")
 
 _Convert = Callable[[Any], Any]
 _TEXTS: Final = frozenset({"CharField", "TextField"})
@@ -65,13 +61,13 @@ class _Columns:
 
     def source(self, count: int) -> str:
         """What gives `count` rows of `parameters`; on PostgreSQL the same text for however many."""
-        if _vendor() == "sqlite":
+        if vendor() == "sqlite":
             return f"VALUES {', '.join([self.marks] * count)}"
         return f"SELECT * FROM unnest({', '.join(f'%s::{type_}[]' for type_ in self.types)})"
 
     def parameters(self, rows: Sequence[Any]) -> list[Any]:
         """The values of rows: one after the other, on PostgreSQL a list for each column."""
-        if _vendor() == "sqlite":
+        if vendor() == "sqlite":
             return [value for row in rows for value in self.of(row)]
         return [list(column) for column in zip(*(self.of(row) for row in rows), strict=True)]
 
@@ -120,7 +116,7 @@ class Table(Generic[Record]):
     def select(self, condition: str, parameters: Sequence[Any], *, lock: bool = False) -> list[Record]:
         """The rows that a condition finds, the oldest first, locked against other writers if so wanted."""
         sql = f"SELECT {self._listed} FROM {self.name} WHERE {condition} ORDER BY {self.name}.id"
-        if lock and _vendor() == "postgresql":
+        if lock and vendor() == "postgresql":
             sql += " FOR NO KEY UPDATE"
         return self._records(rows_of(sql, parameters))
 
@@ -138,7 +134,7 @@ class Table(Generic[Record]):
 
     def any_of(self, columns: Sequence[str], keys: Iterable[Sequence[Any]]) -> Condition:
         """A condition that finds the rows whose `columns` have one of the `keys`; an index serves it."""
-        if len(columns) == 1 or _vendor() != "sqlite":
+        if len(columns) == 1 or vendor() != "sqlite":
             return any_of(*self._typed(tuple(columns)), keys)
         # Of an index on several columns SQLite may use the first alone, unless the keys are gone through.
         pairs = enumerate(self._column(name) for name in columns)
@@ -151,11 +147,11 @@ class Table(Generic[Record]):
         part = self._inserted(with_id=with_id)
         count = 0
         for some in part.portions(rows):
-            if _vendor() == "sqlite":
+            if vendor() == "sqlite":
                 sql = f"INSERT INTO {self.name} ({part.listed}) VALUES {part.marks} ON CONFLICT DO NOTHING"
-                count += _count_of_many(sql, [part.of(row) for row in some])
+                count += count_of_many(sql, [part.of(row) for row in some])
             else:
-                count += _count_of(*self.insertion(some, with_id=with_id))
+                count += count_of(*self.insertion(some, with_id=with_id))
         return count
 
     def insertion(self, rows: Sequence[Record], *, with_id: bool) -> Condition:
@@ -188,7 +184,7 @@ class Table(Generic[Record]):
         found: list[tuple[Any, ...]] = []
         for some in part.portions(rows):
             v = f"WITH v ({part.listed}) AS ({part.source(len(some))})"
-            if _vendor() == "sqlite":
+            if vendor() == "sqlite":
                 found += rows_of(f"{v} {insert}", part.parameters(some))
             else:
                 found += rows_of(f"{v}, made AS ({insert}) {then[0]}", [*part.parameters(some), *then[1]])
@@ -196,14 +192,14 @@ class Table(Generic[Record]):
 
     def update(self, rows: Sequence[Record], names: Iterable[str]) -> None:
         """Write the columns `names` of rows that are there."""
-        if _vendor() != "sqlite":
+        if vendor() != "sqlite":
             self.update_where("TRUE", [], rows, names)
             return
         part = self._part((*sorted(set(names) - {"id"}), "id"))
         sets = ", ".join(f"{column} = %s" for column in part.columns[:-1])
         if rows and sets:
             sql = f"UPDATE {self.name} SET {sets} WHERE id = %s"
-            _count_of_many(sql, [part.of(row) for row in rows])
+            count_of_many(sql, [part.of(row) for row in rows])
 
     def update_where(
         self, condition: str, parameters: Sequence[Any], rows: Sequence[Record], names: Iterable[str]
@@ -234,7 +230,7 @@ class Table(Generic[Record]):
 
     @cached_property
     def _readers(self) -> list[tuple[int, _Convert]]:
-        readers = _READERS[_vendor()]
+        readers = _READERS[vendor()]
         kinds = enumerate(self._kind(name) for name in self._names)
         return [(place, readers[kind]) for place, kind in kinds if kind in readers]
 
@@ -251,7 +247,7 @@ class Table(Generic[Record]):
     def _part(self, names: tuple[str, ...]) -> _Columns:
         found = self._parts.get(names)
         if found is None:
-            writers = _WRITERS[_vendor()]
+            writers = _WRITERS[vendor()]
             kinds = [self._kind(name) for name in names]
             get = attrgetter(*names)
             found = self._parts[names] = _Columns(
@@ -291,7 +287,7 @@ def any_of(columns: Sequence[str], types: Sequence[str], keys: Iterable[Sequence
     """
     keys = list(keys)
     is_one = len(columns) == 1
-    if _vendor() == "sqlite":
+    if vendor() == "sqlite":
         values = [key[0] for key in keys] if is_one else [list(key) for key in keys]
         wanted = ["value"] if is_one else [f"value ->> {place}" for place in range(len(columns))]
         left = columns[0] if is_one else f"({', '.join(columns)})"
@@ -301,73 +297,6 @@ def any_of(columns: Sequence[str], types: Sequence[str], keys: Iterable[Sequence
         return f"{columns[0]} = ANY(%s::{types[0]}[])", lists
     arrays = ", ".join(f"%s::{type_}[]" for type_ in types)
     return f"({', '.join(columns)}) IN (SELECT * FROM unnest({arrays}))", lists
-
-
-def rows_of(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """What a query finds."""
-    with _running() as (cursor, spell):
-        cursor.execute(spell(sql), parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
-
-
-def _count_of(sql: str, parameters: Sequence[Any]) -> int:
-    """How many rows a statement wrote."""
-    with _running() as (cursor, spell):
-        cursor.execute(spell(sql), parameters)
-        return int(cursor.rowcount)
-
-
-def _count_of_many(sql: str, rows: Sequence[Sequence[Any]]) -> int:
-    """How many rows a statement wrote that is executed for each of several sets of parameters."""
-    with _running() as (cursor, spell):
-        cursor.executemany(spell(sql), rows)
-        return int(cursor.rowcount)
-
-
-_WALKS: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
-"""Ways of PostgreSQL to go through a whole table or index."""
-
-
-def _prepared(sql: str) -> str:
-    """On PostgreSQL, the statement that executes `sql` as this session has planned it before.
-
-    It is planned for indexes: of a table that grows, statistics come late, and until then the planner thinks
-    that it is small. They come, and it is planned again. A query asks an index for each key, too: joined by a
-    hash or a merge, keys of a small table would have all of its index walked through.
-    """
-    database: Any = connections[DEFAULT_DB_ALIAS]
-    prepared: dict[str, str]
-    raw, prepared = getattr(database, "prepared_for_sets", (None, {}))
-    if raw is not database.connection:
-        prepared = {}
-        database.prepared_for_sets = database.connection, prepared
-    if sql not in prepared:
-        if len(prepared) >= _MOST_PREPARED:
-            _execute_raw(f"DEALLOCATE {prepared.pop(next(iter(prepared))).split('(')[0].split()[1]}")
-        marks = [mark + type_ for mark, type_ in _TYPED_MARK.findall(sql)]
-        places = itertools.count(1)
-        database.sets_prepared = getattr(database, "sets_prepared", 0) + 1
-        name = f"sets_{database.sets_prepared}"
-        avoided = _WALKS if sql.startswith("SELECT") else _WALKS[:1]
-        _execute_raw(
-            f"{''.join(f'SET {one} = off; ' for one in avoided)}"
-            f" PREPARE {name} AS {_MARK.sub(lambda _: f'${next(places)}', sql)};"
-            f" EXPLAIN EXECUTE {name}{_listed(['NULL'] * len(marks))};"
-            f"{''.join(f' RESET {one};' for one in avoided)}"
-        )
-        prepared[sql] = f"EXECUTE {name}{_listed(marks)}"
-    return prepared[sql]
-
-
-def _listed(arguments: Sequence[str]) -> str:
-    return f"({', '.join(arguments)})" if arguments else ""
-
-
-def _execute_raw(sql: str) -> None:
-    database: Any = connections[DEFAULT_DB_ALIAS]
-    with database.wrap_database_errors, database.connection.cursor() as cursor:
-        cursor.execute(sql)
 
 
 @dataclass(frozen=True)
@@ -383,7 +312,7 @@ def insert_all(insertions: Iterable[Insertion]) -> bool:
     """Insert rows into several tables; False if a row of one was there by now. At once on PostgreSQL."""
     wanted = [one for one in insertions if one.rows]
     total = sum(len(one.rows) for one in wanted)
-    if _vendor() == "sqlite" or total > _MOST_AT_ONCE:
+    if vendor() == "sqlite" or total > _MOST_AT_ONCE:
         return sum(one.table.insert(one.rows, with_id=one.with_id) for one in wanted) == total
     if not wanted:
         return True
@@ -401,7 +330,7 @@ def allocate(counts: Mapping[type[models.Model], int]) -> dict[type[models.Model
     tables = {model._meta.db_table: (model, count) for model, count in counts.items() if count}
     if not tables:
         return {}
-    if _vendor() == "sqlite":
+    if vendor() == "sqlite":
         marks = ", ".join(["%s"] * len(tables))
         newest = dict(rows_of(f"SELECT name, seq FROM sqlite_sequence WHERE name IN ({marks})", [*tables]))
         firsts = {model: newest.get(name, 0) + 1 for name, (model, _) in tables.items()}
@@ -413,42 +342,6 @@ def allocate(counts: Mapping[type[models.Model], int]) -> dict[type[models.Model
     for name, key in rows_of(asked, [count for _, count in tables.values()]):
         keys[name].append(key)
     return {model: iter(keys[name]) for name, (model, _) in tables.items()}
-
-
-class _running:
-    """The driver's own cursor, one for all statements, and how it wants a statement to be spelled.
-
-    Django's layers around it cost as much as a short statement. Where somebody looks at the statements that
-    go through these, they do.
-    """
-
-    def __enter__(self) -> tuple[Any, Callable[[str], str]]:
-        database: Any = connections[DEFAULT_DB_ALIAS]
-        if database.connection is None:
-            database.ensure_connection()
-        database.validate_no_broken_transaction()
-        self._errors = database.wrap_database_errors
-        is_sqlite = _vendor() == "sqlite"
-        if database.execute_wrappers or database.queries_logged:
-            return database.cursor(), str if is_sqlite else _prepared
-        raw, cursor = getattr(database, "cursor_for_sets", (None, None))
-        if raw is not database.connection:
-            cursor = database.connection.cursor() if is_sqlite else database.cursor().cursor
-            database.cursor_for_sets = database.connection, cursor
-        return cursor, _with_question_marks if is_sqlite else _prepared
-
-    def __exit__(self, *error: Any) -> None:
-        self._errors.__exit__(*error)
-
-
-@lru_cache(maxsize=1000)
-def _with_question_marks(sql: str) -> str:
-    return sql.replace("%s", "?").replace("%%", "%")
-
-
-@cache
-def _vendor() -> str:
-    return connection.vendor
 
 
 def _dumps(value: Any) -> str:

@@ -108,7 +108,7 @@ else:
             "connect_timeout": 5,
             "options": "-c statement_timeout=30000 -c lock_timeout=20000"
             " -c idle_in_transaction_session_timeout=60000"
-            # What is prepared (ledger/row_sets.py) is planned once, not for each value.
+            # What is prepared (ledger/set_statements.py) is planned once, not for each value.
             " -c plan_cache_mode=force_generic_plan",
         },
     }

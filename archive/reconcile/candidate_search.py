@@ -12,7 +12,8 @@ from archive.reconcile import name_agreement
 from archive.reconcile.candidates import Candidate, described, described_since
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import StudyEvidence
-from ledger.row_sets import Condition, any_of, rows_of
+from ledger.row_sets import Condition, any_of
+from ledger.set_statements import rows_of
 from worklist.models import Order, Patient, RequestedProcedure, ScheduledProcedureStep
 from worklist.patients import person_names
 

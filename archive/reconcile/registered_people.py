@@ -12,7 +12,8 @@ from archive.reconcile import name_agreement
 from archive.reconcile.candidates import Person
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity, StudyEvidence
-from ledger.row_sets import any_of, rows_of
+from ledger.row_sets import any_of
+from ledger.set_statements import rows_of
 from worklist.models import AssigningAuthority, Patient
 
 MOST: Final = 500

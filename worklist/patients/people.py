@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.row_sets import Table, any_of, rows_of
+from ledger.row_sets import Table, any_of
+from ledger.set_statements import rows_of
 from worklist.models import Order, Patient
 from worklist.patients.patient_records import PatientRecord
 
