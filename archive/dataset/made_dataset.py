@@ -7,12 +7,13 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control characters but for tab and line ends."""
 
 
 def text(value: str, longest: int | None = None) -> str:
     """A value of SH, LO or PN: neither controls nor a backslash, which would part it in two (PS3.5 6.2)."""
-    kept = _CONTROL.sub(" ", " ".join(value.splitlines()).replace("\t", " ").replace("\\", "/"))
+    kept = CONTROL.sub(" ", " ".join(value.splitlines()).replace("\t", " ").replace("\\", "/"))
     return kept[:longest].strip() if longest else kept.strip()
 
 

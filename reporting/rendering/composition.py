@@ -68,6 +68,16 @@ class Document:
         return self.signature.kind
 
     @property
+    def procedures(self) -> list[str]:
+        """What was asked for, in words, each with its accession number."""
+        found = []
+        for one in self.header["procedures"]:
+            words = one["description"] or one["code"] or one["requested_procedure_id"]
+            accession = one["accession_number"]
+            found.append(f"{words} ({accession})" if accession else words)
+        return found
+
+    @property
     def zone(self) -> ZoneInfo:
         """The facility's time zone."""
         return ZoneInfo(self.header["facility"]["time_zone"])

@@ -6,7 +6,7 @@ The bytes follow from the signed content alone, so that a run after a crash make
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
@@ -91,7 +91,7 @@ def of_document(document: Document, stamp: str = "") -> bytes:
 
 
 def _title(document: Document) -> str:
-    procedures = ", ".join(_described(document.header)) or "imaging"
+    procedures = ", ".join(document.procedures) or "imaging"
     return f"Report: {procedures}"
 
 
@@ -123,7 +123,7 @@ def _facts(document: Document) -> Iterator[tuple[str, str]]:
     yield "Identifier", " ".join(filter(None, (patient["identifier"], patient["authority"])))
     sex = dict(Sex.choices).get(patient["sex"], "")
     yield "Born, sex", ", ".join(filter(None, (_date(patient["birth_date"]), sex))) or "unknown"
-    for described in _described(header):
+    for described in document.procedures:
         yield "Procedure", described
     for study in header["studies"]:
         kinds = "/".join(study["modalities"])
@@ -133,16 +133,6 @@ def _facts(document: Document) -> Iterator[tuple[str, str]]:
         yield "Referred by", person_names.readable(header["referring_physician"])
     if document.author != document.signature.name:
         yield "Written by", document.author
-
-
-def _described(header: Mapping[str, Any]) -> list[str]:
-    """The procedures, each with its accession number."""
-    found = []
-    for procedure in header["procedures"]:
-        words = procedure["description"] or procedure["code"] or procedure["requested_procedure_id"]
-        accession = procedure["accession_number"]
-        found.append(f"{words} ({accession})" if accession else words)
-    return found
 
 
 def _date(value: str) -> str:

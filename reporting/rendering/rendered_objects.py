@@ -31,7 +31,6 @@ _TITLES: Final = {
 }
 _DATE: Final = re.compile(r"\d{8}")
 _TIME: Final = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 text: Final = made_dataset.text
 encode: Final = made_dataset.encode
@@ -142,7 +141,7 @@ def code(concept: Code) -> Dataset:
 def long_text(value: str) -> str:
     """A value of UT: lines end with CR LF, and other controls are spelled out (PS3.5 6.1.3)."""
     lines = value.replace("\r\n", "\n").replace("\r", "\n").strip("\n").replace("\n", "\r\n")
-    return _CONTROL.sub(lambda match: f"[U+{ord(match[0]):04X}]", lines)
+    return made_dataset.CONTROL.sub(lambda match: f"[U+{ord(match[0]):04X}]", lines)
 
 
 def references(

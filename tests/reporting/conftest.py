@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import Facility, Role, User
+from archive.models import Instance, Study
 from reporting.models import ReadingItem, Report, ReportVersion
 from reporting.reports import drafts, signatures
 from tests.actors import acting
@@ -68,6 +70,19 @@ class World:
         self.hospital.order(accession, patient, **order)
         study = self.hospital.study(accession, patient_id, name)
         return ReadingItem.objects.get(studies=study)
+
+    def late_image(self, item: ReadingItem) -> Study:
+        """One more image of the item's study, which nobody has been told of yet."""
+        study = item.studies.get()
+        Instance.objects.create(
+            sop_instance_uid="1.2.9.1",
+            sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+            study_instance_uid=study.study_instance_uid,
+            series_instance_uid="1.2.9",
+            series=study.series.get(),
+            received_at=timezone.now(),
+        )
+        return study
 
     def draft(self, item: ReadingItem, by: User, **sections: str) -> Report:
         with transaction.atomic():

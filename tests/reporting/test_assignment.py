@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Facility, Role, User
-from archive.models import Instance, StudyException
+from archive.models import StudyException
 from ledger import events
 from ledger.errors import Forbidden, Invalid
 from reporting.errors import StateConflict
@@ -234,15 +234,7 @@ class TestPossession:
         item = world.item()
         with transaction.atomic():
             assignment.hold(item=item, by=acting(rada), reason="images missing")
-        study = item.studies.get()
-        Instance.objects.create(
-            sop_instance_uid="1.2.9.1",
-            sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
-            study_instance_uid=study.study_instance_uid,
-            series_instance_uid="1.2.9",
-            series=study.series.get(),
-            received_at=timezone.now(),
-        )
+        study = world.late_image(item)
         with transaction.atomic():
             reading_items.follow_study(None, study=study)
         item.refresh_from_db()

@@ -6,7 +6,6 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Role, User
-from archive.models import Instance
 from ledger import jobs
 from ledger.errors import Forbidden, Invalid
 from ledger.models import Job
@@ -333,15 +332,7 @@ class TestAfterwards:
     def test_an_image_after_the_signature_asks_its_signer(self, world: World, rada: User) -> None:
         item = world.item()
         world.sign(world.draft(item, rada), rada)
-        study = item.studies.get()
-        Instance.objects.create(
-            sop_instance_uid="1.2.9.1",
-            sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
-            study_instance_uid=study.study_instance_uid,
-            series_instance_uid="1.2.9",
-            series=study.series.get(),
-            received_at=timezone.now(),
-        )
+        study = world.late_image(item)
         with transaction.atomic():
             reading_items.follow_study(None, study=study)
             reading_items.follow_study(None, study=study)

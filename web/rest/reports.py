@@ -17,7 +17,7 @@ from accounts import sign_in_throttle, signing_pin
 from accounts.actor import actor_of
 from accounts.models import User
 from archive.models import Study
-from interfaces.hl7.outbound.messages import results
+from interfaces.hl7.outbound import report_ways
 from ledger import audit
 from ledger.errors import Forbidden, Invalid
 from reporting.errors import StateConflict
@@ -171,14 +171,12 @@ def signing_checks(request: HttpRequest, id: str, body: ToBeSigned) -> dict[str,
     kind, blocks = signatures.preview(
         report=report, by=actor_of(request), kind=body.kind, shown=Shown(**body.shown.model_dump())
     )
-    legs = results.recipients(report.item, kind)
-    has_order = report.item.procedures.exists()
-    obstacle = "" if legs else "no system takes reports" if has_order else "no order: cannot be delivered"
+    legs = report_ways.recipients(report.item, kind)
     return {
         "kind": kind,
         "blocks": [vars(block) for block in blocks],
         "recipients": [vars(leg) for leg in legs],
-        "obstacle": obstacle,
+        "obstacle": "" if legs else report_ways.obstacle(report.item),
     }
 
 

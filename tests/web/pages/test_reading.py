@@ -415,6 +415,9 @@ class TestSignedReport:
         page = article(text_of(signed_in(rada), f"/reading/{item.public_id}"))
         assert "Corrected" in page and "wrong side" in page
         assert "The left hip." in page and "The right hip." not in page
+        world.addendum(report, rada, text="Sent twice.", class_of_change="billing")
+        page = article(text_of(signed_in(rada), f"/reading/{item.public_id}"))
+        assert "Corrected (billing)" not in page, "that is why it was added to"
 
     def test_a_retracted_report_says_so_wherever_it_is_shown(
         self, world: World, rada: User, people: Callable[..., User]

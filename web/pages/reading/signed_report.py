@@ -7,12 +7,12 @@ from typing import Final
 
 from django.urls import reverse
 
-from interfaces.hl7.outbound.messages import results
-from interfaces.hl7.outbound.messages.results import Leg
+from interfaces.hl7.outbound import report_ways
+from interfaces.hl7.outbound.report_ways import Leg
 from ledger import written_dates
 from reporting.models import ReadingItem, Report, ReportHeading, ReportVersion, VersionKind
 from reporting.rendering import rendered_objects
-from reporting.rendering.composition import Addendum, Document, Signature, compose
+from reporting.rendering.composition import Addendum, Document, compose
 
 _TITLES: Final = dict(ReportHeading.choices)
 
@@ -21,25 +21,49 @@ _TITLES: Final = dict(ReportHeading.choices)
 class SignedReport:
     """What stands on the page.
 
-    `addenda` are the newest first. Of a retracted report `sections` are those that were taken back; `reason`
-    and `retraction` say why, by whom and when, `successor` is the path of the report that takes its place.
+    `document` is as of the newest version, `shown` as of the one whose text is shown: of a retracted report
+    that which was taken back. `successor` is the path of the report that takes its place.
     """
 
     document: Document
-    sections: Sequence[tuple[str, str]]
-    addenda: Sequence[Addendum]
-    text_signature: Signature
-    procedures: Sequence[str]
-    exams: Sequence[str]
-    number: int
-    title: str
+    shown: Document
     pdf: str
-    is_preliminary: bool
-    is_corrected: bool
-    is_retracted: bool
-    reason: str
-    class_of_change: str
     successor: str
+
+    @property
+    def title(self) -> str:
+        """What its copies in the study are called."""
+        return rendered_objects.title(self.document.kind, self.document.signature.number)
+
+    @property
+    def is_preliminary(self) -> bool:
+        """Whether it may still change."""
+        return self.document.kind == VersionKind.PRELIMINARY
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether its text replaced another that was signed."""
+        return self.shown.text_signature.kind == VersionKind.CORRECTION
+
+    @property
+    def is_retracted(self) -> bool:
+        """Whether it must not be used."""
+        return self.document.kind == VersionKind.RETRACTION
+
+    @property
+    def sections(self) -> Sequence[tuple[str, str]]:
+        """Its text, by the titles of the sections that have one."""
+        return [(_TITLES[name], text) for name, text in self.shown.sections.items() if text.strip()]
+
+    @property
+    def addenda(self) -> Sequence[Addendum]:
+        """What was added, the newest first."""
+        return self.shown.addenda[::-1]
+
+    @property
+    def exams(self) -> Sequence[str]:
+        """Of which exams it is."""
+        return [_exam(one) for one in self.document.header["studies"]]
 
 
 @dataclass(frozen=True)
@@ -82,9 +106,7 @@ class SignedVersion:
     def _unsent(self) -> tuple[str, str]:
         if self.version.kind == VersionKind.RETRACTION:
             return ("nobody had been sent it", "withdrawn")
-        if not self.version.report.item.procedures.exists():
-            return ("no order: cannot be delivered", "failed")
-        return ("no system takes reports of this order", "failed")
+        return (report_ways.obstacle(self.version.report.item), "failed")
 
 
 def of(item: ReadingItem, rows: Sequence[ReportVersion]) -> SignedReport | None:
@@ -93,26 +115,12 @@ def of(item: ReadingItem, rows: Sequence[ReportVersion]) -> SignedReport | None:
     if not valid:
         return None
     newest = valid[0]
-    document = told = compose(newest)
     is_retracted = newest.kind == VersionKind.RETRACTION
-    if is_retracted and len(valid) > 1:
-        told = compose(valid[1])
-    own = document.signature
+    document = compose(newest)
     return SignedReport(
         document=document,
-        sections=[(_TITLES[name], text) for name, text in told.sections.items() if text.strip()],
-        addenda=list(reversed(told.addenda)),
-        text_signature=told.text_signature,
-        procedures=[_described(one) for one in document.header["procedures"]],
-        exams=[_exam(one) for one in document.header["studies"]],
-        number=own.number,
-        title=rendered_objects.title(newest.kind, newest.number),
+        shown=compose(valid[1]) if is_retracted and len(valid) > 1 else document,
         pdf=_pdf(item, newest),
-        is_preliminary=newest.kind == VersionKind.PRELIMINARY,
-        is_corrected=told.text_signature.kind == VersionKind.CORRECTION,
-        is_retracted=is_retracted,
-        reason=document.reason,
-        class_of_change=document.class_of_change,
         successor=_successor(item) if is_retracted else "",
     )
 
@@ -121,7 +129,7 @@ def versions(
     item: ReadingItem, report: Report, rows: Sequence[ReportVersion], undo_until: datetime | None = None
 ) -> list[SignedVersion]:
     """All versions of a report, in the order of `rows`, which has the newest first."""
-    ways = results.ways(report)
+    ways = report_ways.ways(report)
     standing = states(rows)
     return [
         SignedVersion(
@@ -140,31 +148,24 @@ def states(rows: Sequence[ReportVersion]) -> Mapping[int, str]:
 
     `rows` has the newest first. An addendum leaves the text before it standing, which is to be read with it.
     """
-    valid = [row for row in rows if row.undone_at is None]
-    newest = valid[0] if valid else None
-    is_retracted = newest is not None and newest.kind == VersionKind.RETRACTION
-    found = {}
+    found: dict[int, str] = {}
+    later: set[str] = set()
     for row in rows:
         if row.undone_at is not None:
             found[row.pk] = "undone"
-        elif newest is not None and row.pk == newest.pk:
+            continue
+        if not later:
             found[row.pk] = "current"
-        elif is_retracted:
+        elif VersionKind.RETRACTION in later:
             found[row.pk] = "retracted"
         else:
-            later = {one.kind for one in valid if one.number > row.number}
-            found[row.pk] = "added_to" if later <= {VersionKind.ADDENDUM} else "replaced"
+            found[row.pk] = "added_to" if later == {VersionKind.ADDENDUM} else "replaced"
+        later.add(row.kind)
     return found
 
 
 def _pdf(item: ReadingItem, version: ReportVersion) -> str:
     return reverse("reading-pdf", args=[item.public_id, version.number])
-
-
-def _described(procedure: Mapping[str, str]) -> str:
-    words = procedure["description"] or procedure["code"] or procedure["requested_procedure_id"]
-    number = procedure["accession_number"]
-    return f"{words} ({number})" if number else words
 
 
 def _exam(study: Mapping[str, str]) -> str:

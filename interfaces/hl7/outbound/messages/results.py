@@ -14,9 +14,7 @@ A version of which no order is known waits: it goes out when its study is linked
 """
 
 import base64
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from archive.models import Study
@@ -24,10 +22,10 @@ from archive.signals import study_settled
 from interfaces.hl7 import destination_options
 from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
-from interfaces.hl7.outbound import message_types, outbox, segment_data
+from interfaces.hl7.outbound import outbox, segment_data
 from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
 from interfaces.hl7.outbound.message_writer import Components, Fields, Formatted, Segment, Value
-from reporting.models import ReadingItem, Report, ReportVersion, VersionKind
+from reporting.models import Report, ReportVersion, VersionKind
 from reporting.rendering import pdf
 from reporting.rendering.composition import Document, Signature, compose
 from reporting.rendering.sections import ADDENDUM, OF_SECTION, REPORT, Code
@@ -53,7 +51,7 @@ Part = dict[str, str]
 
 def tell_released(sender: object, *, version: ReportVersion, **others: Any) -> None:
     """Enqueue a message for each order that a version is for, and for each that was told of one before it."""
-    told = _told(version.report)
+    told = told_of(version.report)
     document = compose(version)
     sent = 0
     for order, procedures in _orders(version, told).items():
@@ -61,7 +59,7 @@ def tell_released(sender: object, *, version: ReportVersion, **others: Any) -> N
         is_retraction = version.kind == VersionKind.RETRACTION
         if not is_retraction and distribution.is_for(version, order):
             parts = _parts(document, before)
-        elif before and not _is_withdrawn(before):
+        elif before and not is_withdrawn(before):
             parts = _withdrawn(before, document.notices[0] if is_retraction else _NOT_YOURS, document)
         else:
             continue
@@ -76,7 +74,7 @@ def tell_linked(sender: object, *, study: Study, **others: Any) -> None:
         version = distribution.newest_released(report)
         if version is None or version.kind == VersionKind.RETRACTION:
             continue
-        told = _told(report)
+        told = told_of(report)
         orders = distribution.orders_of(version)
         missing = [order for order in orders if order.public_id not in told]
         if not missing:
@@ -93,7 +91,7 @@ def note_delivered(message: OutboundMessage) -> None:
     version = rows.filter(public_id=message.facts["version"]).first()
     if version is None:
         return
-    messages = _messages(version.report).select_related("destination")
+    messages = messages_of(version.report).select_related("destination")
     asked = [row for row in messages if row.facts["version"] == version.public_id]
     needed = [row for row in asked if _is_needed(row.destination)]
     if all(row.status == OutboundStatus.DELIVERED for row in needed or asked):
@@ -104,14 +102,15 @@ def _is_needed(destination: Destination) -> bool:
     return destination.is_active and destination_options.of(destination).required
 
 
-def _messages(report: Report) -> Any:
+def messages_of(report: Report) -> Any:
+    """All messages about a report, as they were asked for."""
     rows = OutboundMessage.objects.filter(keys__kind="report", keys__value=report.public_id)
     return rows.filter(kind=RESULTS.name).order_by("pk")
 
 
-def _told(report: Report) -> dict[str, dict[str, Any]]:
+def told_of(report: Report) -> dict[str, dict[str, Any]]:
     """By order, the facts of the message that told it last."""
-    return {row.facts["order"]: row.facts for row in _messages(report)}
+    return {row.facts["order"]: row.facts for row in messages_of(report)}
 
 
 def _orders(version: ReportVersion, told: Iterable[str]) -> distribution.ByOrder:
@@ -129,42 +128,8 @@ def why_not(version: ReportVersion) -> str:
     return "It was signed for another patient than the order's, or no destination takes reports."
 
 
-# What a person is shown of it
-
-
-@dataclass(frozen=True)
-class Leg:
-    """A receiver of a version, the order it is told of, and how far that is: nothing before it is signed."""
-
-    destination: str
-    accession_number: str
-    status: str = ""
-
-
-def recipients(item: ReadingItem, kind: str) -> list[Leg]:
-    """Who will be told if the item's report is signed as `kind` now; nobody where it can't be delivered."""
-    destinations = message_types.receivers(RESULTS)
-    report = Report.objects.filter(item=item).first()
-    told = _told(report) if report else {}
-    orders = distribution.orders_of_item(item)
-    if kind == VersionKind.RETRACTION:
-        known = distribution.orders_named(key for key, facts in told.items() if not _is_withdrawn(facts))
-        numbers = [_accession(order, rows) for order, rows in known.items()]
-    else:
-        numbers = [_accession(order, rows) for order, rows in orders.items()]
-    return [Leg(destination.name, number) for destination in destinations for number in numbers]
-
-
-def ways(report: Report) -> dict[str, list[Leg]]:
-    """By public id of a version, whom it was sent to and how far each message is."""
-    found: dict[str, list[Leg]] = defaultdict(list)
-    for row in _messages(report).select_related("destination"):
-        number = row.facts["accession_number"]
-        found[row.facts["version"]].append(Leg(row.destination.name, number, row.status))
-    return found
-
-
-def _accession(order: Order, procedures: Sequence[RequestedProcedure]) -> str:
+def accession_of(order: Order, procedures: Sequence[RequestedProcedure]) -> str:
+    """The accession number by which an order is told of a report."""
     return order.accession_number or procedures[0].accession_number
 
 
@@ -222,7 +187,7 @@ def _facts(
         "kind": version.kind,
         "placer": segment_data.number(order, OrderNumber.Kind.PLACER),
         "filler": segment_data.number(order, OrderNumber.Kind.FILLER),
-        "accession_number": _accession(order, procedures),
+        "accession_number": accession_of(order, procedures),
         "requesting_physician": order.requesting_physician,
         "patient": segment_data.of_patient(patient.current) if patient else None,
         "visit": _visit(order.visit),
@@ -300,7 +265,8 @@ def _withdrawn(before: Mapping[str, Any], notice: str, document: Document) -> li
     return [{**part, **changed} for part in before["parts"] if part["status"] != DELETED]
 
 
-def _is_withdrawn(before: Mapping[str, Any]) -> bool:
+def is_withdrawn(before: Mapping[str, Any]) -> bool:
+    """Whether a message left nothing of the text standing."""
     return all(part["status"] in _GONE for part in before["parts"])
 
 
