@@ -22,8 +22,3 @@ def new() -> Identifier:
         value = "T" + "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
         if not Patient.objects.filter(value=value, authority__namespace=authority.namespace).exists():
             return Identifier(value, authority, "PI")
-
-
-def is_temporary(patient: Patient) -> bool:
-    """Whether a record was made here for somebody whom no HIS had named."""
-    return patient.authority.namespace == WorklistPolicy.current().temporary_authority
