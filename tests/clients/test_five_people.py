@@ -114,6 +114,7 @@ def sign(page: Page) -> None:
     page.locator("#sign-password").fill(PASSWORD)
     page.keyboard.press("Control+Enter")
     expect(page.locator("dialog#sign [data-blocks]")).to_contain_text("open")
+    expect(page.locator("dialog#sign [data-error]")).to_contain_text("Not signed")
     page.keyboard.press("Escape")
     page.locator("#section-impression").fill(IMPRESSION)
     page.keyboard.press("Control+s")

@@ -6,6 +6,7 @@ import { say } from "./flash.js";
 import { encoded, putHidden } from "./forms.js";
 import { choose, chooseNone } from "./list.js";
 import { refresh } from "./live.js";
+import { answered } from "./modal.js";
 
 const OTHER = "other";
 
@@ -45,7 +46,7 @@ function offer(dialog, name) {
  * @param {HTMLButtonElement} button
  * @returns {Promise<Answer | null>}
  */
-function ask(button) {
+async function ask(button) {
   const dialog = byId("ask", HTMLDialogElement);
   const input = first("input", HTMLInputElement, dialog);
   const select = first("select", HTMLSelectElement, dialog);
@@ -58,14 +59,8 @@ function ask(button) {
   const hasChoices = offer(dialog, button.dataset.askChoices);
   input.required = wanted === "required" && !hasChoices;
   first("[data-reason]", HTMLElement, dialog).hidden = wanted === "none";
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    const choice = () => (select.value === OTHER ? "" : select.value);
-    const said = () => ({ reason: input.value, choice: choice() });
-    const answer = () => resolve(dialog.returnValue === "yes" ? said() : null);
-    dialog.addEventListener("close", answer, { once: true });
-  });
+  if (!(await answered(dialog))) return null;
+  return { reason: input.value, choice: select.value === OTHER ? "" : select.value };
 }
 
 /**

@@ -1,5 +1,6 @@
 // Dialogs that several pages need: a question for a reason, and what opens and closes those of the page.
 import { byId, closest, first } from "../dom.js";
+import { answered } from "../modal.js";
 
 /**
  * Ask for a reason; nothing is the answer of who cancels.
@@ -8,18 +9,14 @@ import { byId, closest, first } from "../dom.js";
  * @param {string} yes what the button says
  * @returns {Promise<string>}
  */
-export function askWhy(title, words, yes) {
+export async function askWhy(title, words, yes) {
   const dialog = byId("why", HTMLDialogElement);
   const input = first("input", HTMLInputElement, dialog);
   first("h2", HTMLElement, dialog).textContent = title;
   first("[data-words]", HTMLElement, dialog).textContent = words;
   first("[data-yes]", HTMLElement, dialog).textContent = yes;
-  input.value = dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    const answer = () => resolve(dialog.returnValue === "yes" ? input.value.trim() : "");
-    dialog.addEventListener("close", answer, { once: true });
-  });
+  input.value = "";
+  return (await answered(dialog)) ? input.value.trim() : "";
 }
 
 document.addEventListener("click", (event) => {

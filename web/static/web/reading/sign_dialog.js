@@ -35,6 +35,9 @@ export function listenToSign(editor) {
     event.preventDefault();
     sign(editor);
   });
+  dialog.addEventListener("cancel", (event) => {
+    if (editor.signing.isSending) event.preventDefault(); // it may be signed already
+  });
   first("[data-kinds]", HTMLElement, dialog).addEventListener("change", () => check(editor));
   dialog.addEventListener("keydown", (event) => {
     if (!event.ctrlKey || event.key !== "Enter") return;
@@ -74,7 +77,7 @@ async function open(editor) {
   fill(editor, addendum !== null);
   await check(editor);
   await askForSecret();
-  dialog.showModal();
+  if (!dialog.open) dialog.showModal(); // asked for twice
   (firstOf(blocks) ?? secretField()).focus();
 }
 
@@ -117,6 +120,7 @@ function showRecipients(found) {
  * @returns {(section: string) => void}
  */
 const leadTo = (editor) => (section) => {
+  if (editor.signing.isSending) return;
   dialog.close();
   const corrected = find(`#corrected-${section}`, HTMLTextAreaElement);
   const area = addendumOf(editor) && corrected ? corrected : editor.areas[section];
@@ -231,7 +235,8 @@ async function sign(editor) {
   }
   signing.isSending = true;
   const button = first("[data-yes]", HTMLButtonElement, dialog);
-  button.disabled = true;
+  const back = first("[data-dismiss]", HTMLButtonElement, dialog);
+  button.disabled = back.disabled = true;
   error.hidden = true;
   try {
     await signReport(editor, report);
@@ -241,7 +246,7 @@ async function sign(editor) {
     explain(editor, problemOf(problem));
   }
   clearSecret();
-  button.disabled = false;
+  button.disabled = back.disabled = false;
   signing.isSending = false;
 }
 
