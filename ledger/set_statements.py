@@ -5,7 +5,9 @@ A statement has `%s` for each parameter, whichever database it is for.
 
 import itertools
 import re
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, Final
 
@@ -13,6 +15,8 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 _MOST_PREPARED: Final = 100
 """Statements that a session of PostgreSQL keeps planned."""
+PLANNED_FOR: Final = 20.0
+"""Seconds after which they are planned anew."""
 _MARK: Final = re.compile("%s")
 _TYPED_MARK: Final = re.compile(r"(%s)((?:::[a-z]+(?: with time zone| precision)?(?:\[\])?)?)")
 
@@ -43,26 +47,39 @@ _WALKS: Final = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 """Ways of PostgreSQL to go through a whole table or index."""
 
 
+@dataclass
+class _Session:
+    """What a session of PostgreSQL has planned."""
+
+    connection: Any
+    planned_at: float
+    executions: dict[str, str] = field(default_factory=dict)
+    """For each statement, the one that executes it."""
+    count: int = 0
+
+
 def _prepared(sql: str) -> str:
     """On PostgreSQL, the statement that executes `sql` as this session has planned it before.
 
     It is planned for indexes: of a table that grows, statistics come late, and until then the planner thinks
-    that it is small. They come, and it is planned again. A query asks an index for each key, too: joined by a
-    hash or a merge, keys of a small table would have all of its index walked through.
+    that it is small. A query asks an index for each key, too: joined by a hash or a merge, keys of a small
+    table would have all of its index walked through. When statistics come, the server plans by itself again
+    and may walk for as long as they stay as they are; so this plans anew now and then.
     """
     database: Any = connections[DEFAULT_DB_ALIAS]
-    prepared: dict[str, str]
-    raw, prepared = getattr(database, "prepared_for_sets", (None, {}))
-    if raw is not database.connection:
-        prepared = {}
-        database.prepared_for_sets = database.connection, prepared
-    if sql not in prepared:
-        if len(prepared) >= _MOST_PREPARED:
-            _execute_raw(f"DEALLOCATE {prepared.pop(next(iter(prepared))).split('(')[0].split()[1]}")
+    session: _Session | None = getattr(database, "prepared_for_sets", None)
+    now = time.monotonic()
+    if session is None or session.connection is not database.connection:
+        session = database.prepared_for_sets = _Session(database.connection, now)
+    elif now - session.planned_at > PLANNED_FOR or len(session.executions) >= _MOST_PREPARED:
+        _execute_raw("DEALLOCATE ALL")
+        session.executions.clear()
+        session.planned_at = now
+    if sql not in session.executions:
         marks = [mark + type_ for mark, type_ in _TYPED_MARK.findall(sql)]
         places = itertools.count(1)
-        database.sets_prepared = getattr(database, "sets_prepared", 0) + 1
-        name = f"sets_{database.sets_prepared}"
+        session.count += 1
+        name = f"sets_{session.count}"
         avoided = _WALKS if sql.startswith("SELECT") else _WALKS[:1]
         _execute_raw(
             f"{''.join(f'SET {one} = off; ' for one in avoided)}"
@@ -70,8 +87,8 @@ def _prepared(sql: str) -> str:
             f" EXPLAIN EXECUTE {name}{_listed(['NULL'] * len(marks))};"
             f"{''.join(f' RESET {one};' for one in avoided)}"
         )
-        prepared[sql] = f"EXECUTE {name}{_listed(marks)}"
-    return prepared[sql]
+        session.executions[sql] = f"EXECUTE {name}{_listed(marks)}"
+    return session.executions[sql]
 
 
 def _listed(arguments: Sequence[str]) -> str:

@@ -16,6 +16,17 @@ document.getElementById("ask").close();
 document.dispatchEvent(new KeyboardEvent("keydown", {key: "h", bubbles: true}));
 """
 """Before the page is told that the first was closed, as hands are faster than it now and then."""
+TWO_QUESTIONS = """
+async () => {
+  const { answered } = await import("/static/web/modal.js");
+  const dialog = document.body.appendChild(document.createElement("dialog"));
+  const first = answered(dialog);
+  dialog.close();
+  const second = answered(dialog);
+  dialog.close("yes");
+  return [await first, await second];
+}
+"""
 
 
 def row(page: Page, name: str) -> Locator:
@@ -34,6 +45,7 @@ def test_a_key_pressed_twice_takes_nobody_else_and_all_is_taken_back(system: Sys
         assert answer_code(system.send(order_message(accession, name=f"{family}^{given}"))[0]) == "AA"
     with chromium() as browser:
         page = sign_in(browser, system, "tess")
+        assert page.evaluate(TWO_QUESTIONS) == [False, True]
         page.goto(f"/worklist?q={family}&sort=patient")
         page.keyboard.press("j")
         page.keyboard.press("s")

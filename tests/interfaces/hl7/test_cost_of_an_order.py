@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from interfaces.hl7.inbound import inbox
+from ledger import set_statements
 from ledger.set_statements import rows_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
@@ -61,8 +62,34 @@ def cost_of(*messages: bytes) -> int:
     return cost[0]
 
 
+@pytest.fixture
+def tables_without_statistics() -> Iterator[list[str]]:
+    """The tables, of which the server gathers statistics when it is told to only; empty on SQLite."""
+    if connection.vendor == "sqlite":
+        yield []
+        return
+    names = " OR ".join(["relname LIKE %s"] * len(TABLES))
+    tables = [name for (name,) in rows_of(f"SELECT relname FROM pg_stat_user_tables WHERE {names}", TABLES)]
+
+    def gather(value: str) -> None:
+        with connection.cursor() as cursor:
+            for table in tables:
+                cursor.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = {value})")
+
+    gather("off")
+    yield tables
+    gather("on")
+
+
+@pytest.mark.parametrize("statistics", ["none", "of small tables"])
 @pytest.mark.parametrize("what", ["a new order", "the same order again", "eight at once"])
-def test_it_does_not_grow_with_the_patients_orders_and_messages(say: Say, what: str) -> None:
+def test_it_does_not_grow_with_the_patients_orders_and_messages(
+    say: Say,
+    what: str,
+    statistics: str,
+    tables_without_statistics: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def messages(n: int) -> list[bytes]:
         if what == "eight at once":
             return [order(say, n + place) for place in range(8)]
@@ -72,6 +99,13 @@ def test_it_does_not_grow_with_the_patients_orders_and_messages(say: Say, what: 
     receive(*(order(say, n) for n in range(FEW)))
     cost_of(*messages(2000))  # so that all statements are known and planned
     few = cost_of(*messages(3000))
+    if statistics != "none":
+        if not tables_without_statistics:
+            pytest.skip("SQLite plans by none")
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {', '.join(tables_without_statistics)}")
+        cost_of(*messages(2100))  # by the server's own new plans
+        monkeypatch.setattr(set_statements, "PLANNED_FOR", 0.0)
     for start in range(FEW, MANY, 50):
         receive(*(order(say, n) for n in range(start, start + 50)))
     many = cost_of(*messages(4000))
