@@ -62,8 +62,8 @@ def _prepared(sql: str) -> str:
     """On PostgreSQL, the statement that executes `sql` as this session has planned it before.
 
     It is planned for indexes: of a table that grows, statistics come late, and until then the planner thinks
-    that it is small. A query asks an index for each key, too: joined by a hash or a merge, keys of a small
-    table would have all of its index walked through. When statistics come, the server plans by itself again
+    that it is small. Nor are keys joined by a hash or a merge, for which all of an index would be walked
+    through. When statistics come, the server plans by itself again
     and may walk for as long as they stay as they are; so this plans anew now and then.
     """
     database: Any = connections[DEFAULT_DB_ALIAS]
@@ -80,12 +80,11 @@ def _prepared(sql: str) -> str:
         places = itertools.count(1)
         session.count += 1
         name = f"sets_{session.count}"
-        avoided = _WALKS if sql.startswith("SELECT") else _WALKS[:1]
         _execute_raw(
-            f"{''.join(f'SET {one} = off; ' for one in avoided)}"
+            f"{''.join(f'SET {one} = off; ' for one in _WALKS)}"
             f" PREPARE {name} AS {_MARK.sub(lambda _: f'${next(places)}', sql)};"
             f" EXPLAIN EXECUTE {name}{_listed(['NULL'] * len(marks))};"
-            f"{''.join(f' RESET {one};' for one in avoided)}"
+            f"{''.join(f' RESET {one};' for one in _WALKS)}"
         )
         session.executions[sql] = f"EXECUTE {name}{_listed(marks)}"
     return session.executions[sql]

@@ -101,6 +101,11 @@ def provenance(facility: Facility) -> Callable[..., Provenance]:
 TESTS = Path(__file__).parent
 WITH_PROCESSES = (TESTS / "clients", TESTS / "faults")
 """Tests here reach the database from processes that they start."""
+WITH_PAGES = (
+    "test_all_pages", "test_deciding_in_browser", "test_importing_in_browser", "test_technologist_in_browser",
+    "test_viewer",
+)  # fmt: skip
+"""About half of what takes a running system, for one of its own."""
 FIRST = (
     TESTS / "clients",
     TESTS / "faults" / "test_random_kills.py",
@@ -111,11 +116,12 @@ FIRST = (
 """What takes longest, so that nobody waits for it at the end."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark as `pure` what touches no database; pytest-django sees to it that it really doesn't.
 
-    Each test goes to whichever process is free, but those that share something go to the same one.
+    Each test goes to whichever process is free, but those that share something go to the same one. It is
+    said before xdist looks, which does so as early as it can.
     """
     items.sort(key=_turn)
     for item in items:
@@ -123,6 +129,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("pure")
         if shared := _shares(item):
             item.add_marker(pytest.mark.xdist_group(shared))
+    yield
 
 
 def _turn(item: pytest.Item) -> int:
@@ -136,7 +143,7 @@ def _is_below(item: pytest.Item, places: Iterable[Path]) -> bool:
 def _shares(item: pytest.Item) -> str:
     """What a test has in common with others: the running system, or what its module has made."""
     if "system" in getattr(item, "fixturenames", ()):
-        return "system"
+        return "system with pages" if item.path.stem in WITH_PAGES else "system"
     found = item._fixtureinfo.name2fixturedefs.values() if hasattr(item, "_fixtureinfo") else ()
     ours = (fixture for fixtures in found for fixture in fixtures if fixture.baseid.startswith("tests"))
     return item.path.stem if any(fixture.scope in ("class", "module") for fixture in ours) else ""

@@ -10,6 +10,14 @@ from typing import Final, NamedTuple
 
 from pydicom.datadict import dictionary_VR
 
+from archive.dataset.rewriter import References
+from archive.dataset.tags import (
+    REFERENCED_SOP_INSTANCE_UID,
+    SERIES_INSTANCE_UID,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+)
+
 ORIGINAL_ATTRIBUTES: Final = 0x04000561
 MODIFIED_ATTRIBUTES: Final = 0x04000550
 _QUALIFYING: Final = {0x00100024: (0x00100020, 0x00100021), 0x00080051: (0x00080050,)}
@@ -18,6 +26,13 @@ _MODIFIED_AT, _SYSTEM, _SOURCE, _REASON = 0x04000562, 0x04000563, 0x04000564, 0x
 _REQUEST_ATTRIBUTES, _REFERENCED_REQUEST = 0x00400275, 0x0040A370
 _REFERENCED_STUDY, _PROCEDURE_CODE = 0x00081110, 0x00321064
 _DOCUMENTS: Final = "1.2.840.10008.5.1.4.1.1.88."  # SOP classes with the SR Document General Module
+SENT_OTHERWISE: Final = frozenset(
+    {0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040, 0x00080050, _REQUEST_ATTRIBUTES}
+    | {_REFERENCED_REQUEST, ORIGINAL_ATTRIBUTES, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID}
+    | _QUALIFYING.keys()
+)
+"""What of a stored object may be sent otherwise than it came."""
+UIDS_OF_REFERENCES: Final = frozenset((STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, REFERENCED_SOP_INSTANCE_UID))
 CORRECT: Final = "CORRECT"
 COERCE: Final = "COERCE"
 
@@ -49,6 +64,8 @@ class Coercion:
     system: str
     source: str = ""
     requests: tuple[Request, ...] = ()
+    references: References | None = None
+    """What it names otherwise, in sequences."""
 
 
 class Field(NamedTuple):

@@ -36,9 +36,10 @@ from archive.dataset.elements import (
     joined,
     length_of,
 )
-from archive.dataset.part10 import Part10, map_dataset, open_part10
-from archive.dataset.specific_character_set import CHARACTER_SET, LOCALISED, UTF_8, ToUTF8, clean, encode
-from archive.dataset.tags import PIXELS, SOP_CLASS_UID
+from archive.dataset.part10 import Part10, map_dataset, open_part10, preamble_and_meta
+from archive.dataset.rewriter import Rewriter
+from archive.dataset.specific_character_set import CHARACTER_SET, LOCALISED, UTF_8, clean, encode
+from archive.dataset.tags import PIXELS, SOP_CLASS_UID, SOP_INSTANCE_UID
 from archive.dataset.text_value import character_sets, decode_text
 from archive.dataset.transfer_syntax import DEFLATED
 
@@ -50,6 +51,8 @@ class Coerced:
     """An object with its coercion: how long it is, where that is known before, and its bytes."""
 
     part10: Part10
+    head: bytes
+    """What goes before the dataset (PS3.10 7.1); as it is stored where that is empty."""
     pieces: Sequence[Piece]
     length: int | None
     """None of a deflated dataset, where only writing it tells."""
@@ -57,7 +60,7 @@ class Coerced:
     def body(self) -> Iterator[bytes]:
         """The bytes of the Part 10 file; a deflated dataset is inflated and deflated again (PS3.5 A.5)."""
         with self.part10.path.open("rb") as file:
-            yield file.read(self.part10.dataset_offset)
+            yield self.head or file.read(self.part10.dataset_offset)
         with map_dataset(self.part10) as (buffer, _):
             pieces = _chunks(buffer, self.pieces)
             yield from _deflated(pieces) if self.part10.transfer_syntax == DEFLATED else pieces
@@ -73,11 +76,14 @@ def coerced(path: str | PathLike[str], coercion: Coercion) -> Coerced | None:
     """
     part10 = open_part10(path)
     with map_dataset(part10) as (buffer, start):
-        pieces = _Writer(buffer, start, part10, coercion).pieces()
+        writer = _Writer(buffer, start, part10, coercion)
+        pieces = writer.pieces()
+        head = writer.head()
     if pieces is None:
         return None
     is_deflated = part10.transfer_syntax == DEFLATED
-    return Coerced(part10, pieces, None if is_deflated else part10.dataset_offset + length_of(pieces))
+    length = (len(head) or part10.dataset_offset) + length_of(pieces)
+    return Coerced(part10, head, pieces, None if is_deflated else length)
 
 
 def _chunks(buffer: mmap.mmap, pieces: Sequence[Piece]) -> Iterator[bytes]:
@@ -106,7 +112,7 @@ class _Writer:
     def __init__(self, buffer: mmap.mmap, start: int, part10: Part10, coercion: Coercion) -> None:
         self.coding = coding_of(part10.transfer_syntax)
         self.reader = Reader(buffer, self.coding)
-        self.start, self.size = start, len(buffer)
+        self.start, self.size, self.part10 = start, len(buffer), part10
         self.coercion = coercion
         self.elements = self._head()
         self.found = {element.tag: element for element in self.elements}
@@ -126,10 +132,14 @@ class _Writer:
         fields = self._fields()
         if not fields:
             return None
+        references = self.coercion.references
         terms = self.terms
         if not all(_fits(field, terms) for field in [*fields, *who_and_why(self.coercion)]):
             terms = [UTF_8]
-        utf_8 = ToUTF8(self.reader, self.terms) if terms != self.terms else None
+        utf_8 = Rewriter(self.reader, self.terms, to_utf_8=True) if terms != self.terms else None
+        rewriter = utf_8
+        if references:
+            rewriter = Rewriter(self.reader, self.terms, to_utf_8=utf_8 is not None, references=references)
         new = {field.tag: self._field(field, terms) for field in fields}
         changed = [field.tag for field in fields]
         gone = [tag for tag in stale(changed) if tag in self.found]
@@ -139,7 +149,17 @@ class _Writer:
             new[CHARACTER_SET] = self._field(Field(CHARACTER_SET, UTF_8), terms)
             changed.append(CHARACTER_SET)
         item = self._original_attributes(sorted(changed), terms, utf_8)
-        return joined(self._merged(new, item, utf_8))
+        return joined(
+            self._merged(new, joined(self._appended(item, utf_8)), rewriter, to_utf_8=utf_8 is not None)
+        )
+
+    def head(self) -> bytes:
+        """File meta information with the new SOP Instance UID, where it gets one."""
+        uid = dict(self.coercion.values).get(SOP_INSTANCE_UID, "")
+        if uid in ("", self._text(SOP_INSTANCE_UID)):
+            return b""
+        syntax, source = self.part10.transfer_syntax, self.coercion.system
+        return preamble_and_meta(self._text(SOP_CLASS_UID), uid, syntax, source)
 
     # What changes
 
@@ -185,7 +205,7 @@ class _Writer:
         return header(self.coding, tag, b"SQ", len(body)) + body
 
     def _original_attributes(
-        self, changed: Sequence[int], terms: Sequence[str], utf_8: ToUTF8 | None
+        self, changed: Sequence[int], terms: Sequence[str], utf_8: Rewriter | None
     ) -> bytes:
         """The item of Original Attributes Sequence: what was there, with the character set it was written in.
 
@@ -210,9 +230,10 @@ class _Writer:
             for piece in pieces
         )
 
-    def _merged(self, new: dict[int, bytes], item: bytes, utf_8: ToUTF8 | None) -> Iterator[Piece]:
+    def _merged(
+        self, new: dict[int, bytes], sequence: Sequence[Piece], rewriter: Rewriter | None, *, to_utf_8: bool
+    ) -> Iterator[Piece]:
         """The dataset with new elements in the place of old ones, or where their tags belong."""
-        sequence = joined(self._appended(item, utf_8))
         waiting = sorted([*new, ORIGINAL_ATTRIBUTES])
         replaced = frozenset(waiting)
         groups = {tag >> 16 for tag in replaced}
@@ -223,21 +244,21 @@ class _Writer:
                 tag = waiting.pop(0)
                 yield from sequence if tag == ORIGINAL_ATTRIBUTES else [new[tag]]
 
-        for element in self.elements if utf_8 is None else self._all():
+        for element in self._all() if to_utf_8 else self.elements:
             if element.tag >> 16 != 0xFFFE:  # a needless delimiter has no place in the order
                 yield from due(element.tag)
             is_stale = element.tag & 0xFFFF == 0 and element.tag >> 16 in groups
             if element.tag not in replaced and not is_stale:
-                kept = utf_8.element(element, self.coding, creators) if utf_8 else None
+                kept = rewriter.element(element, self.coding, creators) if rewriter else None
                 yield from kept or [(element.start, element.end)]
         yield from due(0xFFFFFFFF)
-        if utf_8 is None:
+        if not to_utf_8:
             yield (self.elements[-1].end if self.elements else self.start, self.size)
 
     def _all(self) -> Iterator[Element]:
         return self.reader.elements(self.start, self.size, self.coding)
 
-    def _appended(self, item: bytes, utf_8: ToUTF8 | None) -> Iterator[Piece]:
+    def _appended(self, item: bytes, utf_8: Rewriter | None) -> Iterator[Piece]:
         """Original Attributes Sequence with one item more than the object has.
 
         One that was written as UN, so in implicit VR whatever the rest is in, is not taken along.

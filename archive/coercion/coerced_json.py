@@ -15,8 +15,9 @@ from archive.coercion.attribute_coercion import (
     written,
 )
 from archive.dataset.attributes import name_of
+from archive.dataset.rewriter import References
 from archive.dataset.specific_character_set import clean
-from archive.dataset.tags import SOP_CLASS_UID
+from archive.dataset.tags import REFERENCED_SERIES, SOP_CLASS_UID, STUDY_INSTANCE_UID
 
 Json = dict[str, Any]
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
@@ -37,6 +38,8 @@ def coerce(model: Json, coercion: Coercion) -> Json:
         fields.append(request_field(tag, coercion.requests))
     if not fields:
         return model
+    if coercion.references:
+        model = {name: _renamed(one, coercion.references) for name, one in model.items()}
     new = {_name(field.tag): _element(field) for field in fields}
     gone = {_name(tag) for tag in stale([field.tag for field in fields])} & model.keys()
     result = {name: one for name, one in model.items() if name not in gone} | new
@@ -46,6 +49,25 @@ def coerce(model: Json, coercion: Coercion) -> Json:
     items = model.get(_name(ORIGINAL_ATTRIBUTES), {}).get("Value", [])
     result[_name(ORIGINAL_ATTRIBUTES)] = {"vr": "SQ", "Value": [*items, dict(sorted(item.items()))]}
     return dict(sorted(result.items()))
+
+
+def _renamed(element: Any, references: References) -> Any:
+    """An element with its references, which stand in sequences, by their new UIDs."""
+    if not isinstance(element, dict) or element.get("vr") != "SQ" or not element.get("Value"):
+        return element
+    return {**element, "Value": [_renamed_item(item, references) for item in element["Value"]]}
+
+
+def _renamed_item(item: Any, references: References) -> Any:
+    new = {}
+    for name, one in item.items():
+        value = one.get("Value") or [None]
+        is_moved = one.get("vr") == "UI" and value[0] in references.uids
+        new[name] = {**one, "Value": [references.uids[value[0]]]} if is_moved else _renamed(one, references)
+    series, study = _name(REFERENCED_SERIES), _name(STUDY_INSTANCE_UID)
+    if study in new and new.get(series) != item.get(series):
+        new[study] = {"vr": "UI", "Value": [references.study_instance_uid]}
+    return new
 
 
 def _name(tag: int) -> str:

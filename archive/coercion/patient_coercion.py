@@ -7,19 +7,21 @@ out as they came: they are the evidence.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from django.conf import settings
 from django.db.models import QuerySet
+from pydicom.datadict import dictionary_VR
 
 from archive.archive_section import ArchiveSection, CoercionScope
-from archive.coercion.attribute_coercion import COERCE, CORRECT, Coercion, Request
+from archive.coercion.attribute_coercion import COERCE, CORRECT, SENT_OTHERWISE, Coercion, Request
+from archive.dataset.rewriter import References
 from archive.dataset.tags import STUDY_INSTANCE_UID
 from archive.decisions import decision_type
 from archive.decisions.decision_type import Links
-from archive.models import Decision, Outcome, Study
+from archive.models import Decision, Instance, Outcome, Series, Study
 from archive.reconcile import identity_evidence, name_agreement
 from archive.reconcile.apply_verdict import MATCHES
 from archive.reconcile.finding import Agreement
@@ -29,9 +31,7 @@ from worklist.models import OrderNumber, Patient, RequestedProcedure
 _NAME, _ID, _ISSUER, _BIRTH_DATE, _SEX, _ACCESSION = (
     0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040, 0x00080050,
 )  # fmt: skip
-IDENTIFYING: Final = frozenset(
-    f"{tag:08X}" for tag in (_NAME, _ID, _ISSUER, _BIRTH_DATE, _SEX, _ACCESSION, STUDY_INSTANCE_UID)
-)
+IDENTIFYING: Final = frozenset(f"{tag:08X}" for tag in SENT_OTHERWISE if dictionary_VR(tag) != "SQ")
 """The tags of what may be sent otherwise than it came."""
 
 
@@ -92,13 +92,23 @@ def coercion_of(study: Study) -> Coercion | None:
 
 
 def moved(study: Study, also: Coercion | None) -> Coercion:
-    """What the objects are sent with that a split has moved to `study`."""
+    """What the objects are sent with that a split has moved to `study`, but for the UIDs of each."""
     split = Decision.objects.filter(parameters__study=study.public_id).order_by("pk").last()
     uid = (STUDY_INSTANCE_UID, study.study_instance_uid)
     own = _coercion([uid], CORRECT, split.at if split else study.first_received_at)
-    if also is None:
-        return own
-    return Coercion((*also.values, uid), CORRECT, max(own.at, also.at), also.system, requests=also.requests)
+    values, at, requests = ((*also.values, uid), max(own.at, also.at), also.requests) if also else (
+        own.values, own.at, (),
+    )  # fmt: skip
+    return replace(own, values=values, at=at, requests=requests, references=_references(study))
+
+
+def _references(study: Study) -> References:
+    """What was moved to a study names what was moved with it by its new UIDs."""
+    series = Series.objects.filter(study=study).exclude(given_uid="")
+    instances = Instance.objects.filter(series__study=study).exclude(given_uid="")
+    uids = dict(series.values_list("series_instance_uid", "given_uid"))
+    uids |= dict(instances.values_list("sop_instance_uid", "given_uid"))
+    return References(study.study_instance_uid, len(uids), uids)
 
 
 def _coercion(

@@ -8,7 +8,7 @@ from accounts.actor import Actor
 from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.needs import ChosenFrom, Need
 from archive.decisions.reject import CAUSE, CODE, REJECTION_CODES, check_code
-from archive.models import Decision, Instance, RejectedObject, Rejection, RejectionState, Study
+from archive.models import Decision, Instance, RejectedObject, Rejection, RejectionState, Study, known_as
 from archive.rejections import rejected_objects, written_notes
 from archive.storage import generated_objects
 from ledger.errors import Invalid, Unknown
@@ -23,7 +23,7 @@ def _images(study: Study) -> Sequence[Choice]:
     rows = generated_objects.instances_of_others(study).filter(rejection=None).select_related("series")
     return [
         Choice(
-            one.sop_instance_uid,
+            one.uid,
             f"Series {one.series.number or '–'}, image {one.number or '–'}" if one.series else "",
             " ".join(filter(None, [one.series.modality, one.header.get("view_position")]))
             if one.series
@@ -48,7 +48,7 @@ IMAGES: Final = Need(
 
 @dataclass(frozen=True)
 class RejectImagesParameters(Parameters):
-    """The images, and why they were rejected."""
+    """The images, as their headers name them, and why they were rejected."""
 
     images: list[str]
     code: str
@@ -86,11 +86,12 @@ class RejectImages(DecisionType):
         """Look that the images are here, and that others stay."""
         uids = sorted(set(self.images))
         shown = generated_objects.instances_of_others(study).filter(rejection=None)
-        there = set(shown.filter(sop_instance_uid__in=uids).values_list("sop_instance_uid", flat=True))
+        there = {row.uid: row.sop_instance_uid for row in shown.filter(known_as("sop_instance_uid", uids))}
         if unknown := [uid for uid in uids if uid not in there]:
             raise Unknown(f"the study shows no image {unknown[0]}", IMAGES.name)
         if len(there) == shown.count():
             raise Invalid("at least one image has to stay; to reject all, reject the study", IMAGES.name)
+        uids = sorted(there.values())
         return RejectImagesParameters(uids, self.code, REJECTION_CODES[self.code], self.cause)
 
     def finish(self, decision: Decision, study: Study, by: Actor) -> None:

@@ -1,9 +1,11 @@
 """Split series off a study, into a study of their own, and take them back.
 
-The series' rows move; what lies on disk does not. The new Study Instance UID follows from the study and the
-series, so the same split makes the same study again. Objects that come later for a series go where it went.
+The series' rows move and get new UIDs, as their instances do; what lies on disk stays. The new Study Instance
+UID follows from the study and the series, so the same split makes the same study again. A note in the study
+says which objects are there no longer; those that come later for a series go where it went.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,11 +19,12 @@ from archive.decisions.decision_frame import by_whom, refuse_if_written_on
 from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.effects import Effect, seen
 from archive.decisions.needs import ChosenFrom, Need
-from archive.index import indexer
-from archive.models import Decision, ExceptionStatus, Hidden, Series, Study
+from archive.index import given_uids, indexer
+from archive.models import Decision, ExceptionStatus, Hidden, Instance, Series, Study
 from archive.models import StudyException as Row
 from archive.reconcile import apply_verdict, reconcile_job
 from archive.rejections import written_notes
+from archive.rejections.rejection_titles import INCORRECT_WORKLIST_ENTRY, REJECTION_TITLES
 from archive.signals import study_settled
 from archive.storage import generated_objects
 from ledger import events, jobs
@@ -42,7 +45,7 @@ SERIES: Final = Need(
 
 @dataclass(frozen=True)
 class SplitParameters(Parameters):
-    """The series, and the study that they became, by its public id and its UID."""
+    """The series, as their headers name them, and the study that they became: its public id and UID."""
 
     series: list[str]
     study: str
@@ -75,27 +78,28 @@ class Split(DecisionType):
     def act(self, study: Study, by: Actor) -> SplitParameters:
         """Move the series."""
         uids = sorted(set(self.series))
-        there = set(Series.objects.filter(study=study).values_list("series_instance_uid", flat=True))
+        there = {row.uid: row for row in Series.objects.filter(study=study)}
         if unknown := [uid for uid in uids if uid not in there]:
             raise Unknown(f"the study has no series {unknown[0]}", SERIES.name)
         if len(uids) == len(there):
             raise Invalid("at least one series has to stay where it is", SERIES.name)
+        uids = sorted(there[uid].series_instance_uid for uid in uids)
         part = _part(study, uids)
         rows = Series.objects.filter(study=study, series_instance_uid__in=uids)
         rows.update(study=part, moved_from=Coalesce(F("moved_from"), Value(study.pk)))
+        given_uids.give(Series.objects.filter(study=part).select_related("study"))
         _recount(study, part)
         return SplitParameters(uids, part.public_id, part.study_instance_uid)
 
     @property
     def title_of_note(self) -> str:
-        """None: what moved keeps its SOP Instance UIDs, so a note on the old would hide it too."""
-        return ""
+        """That the objects lie in the wrong study under their old UIDs."""
+        return INCORRECT_WORKLIST_ENTRY
 
     def finish(self, decision: Decision, study: Study, by: Actor) -> None:
         """Judge the part at once; the study itself is, since nothing pins it."""
         part = _part_of(decision)
-        if self.title_of_note:
-            written_notes.write(decision, self.title_of_note)
+        written_notes.write(decision, self.title_of_note)
         events.record(
             archive_events.STUDY_SPLIT,
             about=[("study", part.public_id), ("study", study.public_id)],
@@ -123,6 +127,8 @@ class Split(DecisionType):
         rows.exclude(moved_from=None).update(
             study=study, moved_from=Case(When(moved_from=study, then=None), default=F("moved_from"))
         )
+        back = Series.objects.filter(study=study, series_instance_uid__in=moved)
+        given_uids.give(back.select_related("study"))
         _recount(study, part)
         written_notes.withdraw(decision)
         if part.series_count == 0:
@@ -136,10 +142,12 @@ class Split(DecisionType):
             text = f"The study {part.study_instance_uid} is gone; its series are back in this one"
             return [Effect("part", text)]
         shown = seen(part)
+        note = REJECTION_TITLES[INCORRECT_WORKLIST_ENTRY]
         text = (
             f"{part.series_count} series with {part.instance_count} images become the study"
             f" {part.study_instance_uid} of {shown.patient}; its verdict is {shown.verdict}, its procedures: "
-            f"{shown.procedures}. Images that come later for these series go there. Files stay as they are"
+            f"{shown.procedures}. They get new UIDs, and a rejection note ({note}) names the old ones. Images"
+            " that come later under these go to the new study. Files stay as they are"
         )
         return [Effect("part", text, "", part.study_instance_uid)]
 
@@ -152,6 +160,11 @@ def _part_of(decision: Decision) -> Study:
 
 def _part(study: Study, uids: Sequence[str]) -> Study:
     uid = generated_ids.study_instance_uid("split", study.study_instance_uid, *uids)
+    for number in itertools.count(2):
+        if not Instance.objects.filter(study_instance_uid=uid).exists():
+            break
+        # What an earlier split sent out came back after its undo, and lies there in its own right.
+        uid = generated_ids.study_instance_uid("split", study.study_instance_uid, *uids, number)
     part = Study.objects.select_for_update().filter(study_instance_uid=uid).first()
     if part is None:
         part = Study(study_instance_uid=uid, facility=study.facility)

@@ -20,7 +20,7 @@ from archive import archive_events
 from archive.archive_section import ArchiveSection
 from archive.dataset.dataset_error import DatasetError
 from archive.dataset.header import Header, read_header
-from archive.index import header_mapping
+from archive.index import given_uids, header_mapping
 from archive.index.header_mapping import InstanceColumns
 from archive.index.header_values import HeaderValues
 from archive.models import Instance, Outcome, Series, StoredFile, Study
@@ -209,14 +209,18 @@ def _lock_series(read: Sequence[Read], studies: dict[str, Study]) -> dict[Series
 
 
 _UPDATE_INSTANCE: Final = (
-    "UPDATE archive_instance SET series_id = %s, number = %s, rows = %s, columns = %s, frames = %s,"
-    " header = %s, index_error = %s, indexed_at = %s WHERE id = %s AND indexed_at IS NULL"
+    "UPDATE archive_instance SET series_id = %s, given_uid = %s, number = %s, rows = %s, columns = %s,"
+    " frames = %s, header = %s, index_error = %s, indexed_at = %s WHERE id = %s AND indexed_at IS NULL"
 )
 
 
 def _save_instances(read: Sequence[Read], series: dict[SeriesKey, Series]) -> None:
     now = connection.ops.adapt_datetimefield_value(clock.now())
-    rows = [(series[one.series_key].pk, *one.columns, one.error[:500], now, one.instance.pk) for one in read]
+    rows = []
+    for one in read:
+        home = series[one.series_key]
+        given = given_uids.of_instance(home, one.instance.sop_instance_uid)
+        rows.append((home.pk, given, *one.columns, one.error[:500], now, one.instance.pk))
     with connection.cursor() as cursor:
         cursor.executemany(_UPDATE_INSTANCE, rows)
 

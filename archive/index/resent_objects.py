@@ -21,7 +21,7 @@ from archive import archive_events
 from archive.dataset.dataset_error import DatasetError
 from archive.dataset.header import Header, read_header
 from archive.dataset.header_differences import Difference, in_words
-from archive.index import header_mapping, indexer
+from archive.index import given_uids, header_mapping, indexer
 from archive.models import (
     HAS_SIGNATURE,
     HeldBecause,
@@ -251,7 +251,9 @@ def _rebuild(study: Study, read: Rebuilt) -> None:
 
 
 def _made(study: Study, uid: str, home: Series, series: dict[str, Series]) -> Series:
-    row = Series.objects.create(study=study, series_instance_uid=uid, moved_from_id=home.moved_from_id)
+    row = Series(study=study, series_instance_uid=uid, moved_from_id=home.moved_from_id)
+    row.given_uid = given_uids.of_series(row)
+    row.save()
     series[uid] = row
     return row
 

@@ -4,7 +4,7 @@ from archive.models.imports import Import, ImportedStudy, ImportKind, ImportRefu
 from archive.models.quarantine import Quarantined, QuarantineState
 from archive.models.rejection import RejectedObject, Rejection, RejectionState
 from archive.models.storage import StoredFile, Volume
-from archive.models.study import HAS_SIGNATURE, Hidden, Instance, ReadingStatus, Series, Study
+from archive.models.study import HAS_SIGNATURE, Hidden, Instance, ReadingStatus, Series, Study, known_as
 from archive.models.verdict import (
     TARGET,
     TARGET_STAT,
@@ -51,4 +51,5 @@ __all__ = [
     "Verdict",
     "VersionState",
     "Volume",
+    "known_as",
 ]

@@ -1,5 +1,6 @@
 """Studies, series and instances as received: nothing in them is corrected."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from django.db import models
@@ -38,6 +39,19 @@ class Hidden(models.TextChoices):
 PATIENT_NAME_KEYS: Final = ("patient_name_key", "patient_ideographic_key", "patient_phonetic_key")
 REFERRER_KEYS: Final = ("referrer_key", "referrer_ideographic_key", "referrer_phonetic_key")
 """What the names in a study's header are found by: their component groups, folded."""
+
+
+_GIVEN: Final = "the UID that a split has given it; empty: that of its header"
+
+
+def known_as(uid_in_header: str, uids: Iterable[str], through: str = "") -> models.Q:
+    """Series or instances by the UIDs under which they are shown and sent.
+
+    `uid_in_header` is the column with the UID of the header, `through` the way to its table.
+    """
+    uids = list(uids)
+    by_header = models.Q((f"{through}{uid_in_header}__in", uids), (f"{through}given_uid", ""))
+    return by_header | models.Q((f"{through}given_uid__in", [uid for uid in uids if uid]))
 
 
 class Study(PublicModel):
@@ -108,6 +122,7 @@ class Series(PublicModel):
         help_text="the study that its headers name, where that is another",
     )
     series_instance_uid = models.CharField(max_length=64, db_index=True)
+    given_uid = models.CharField(max_length=64, blank=True, help_text=_GIVEN)
     modality = models.CharField(max_length=16, blank=True)
     number = models.CharField(max_length=16, blank=True)
     description = models.CharField(max_length=255, blank=True)
@@ -126,13 +141,22 @@ class Series(PublicModel):
         constraints = [
             models.UniqueConstraint(fields=["study", "series_instance_uid"], name="series_natural_key")
         ]
-        indexes = [models.Index(fields=["study", "id"], name="series_of_study")]
+        indexes = [
+            models.Index(fields=["study", "id"], name="series_of_study"),
+            models.Index(fields=["given_uid"], name="series_given_uid", condition=~models.Q(given_uid="")),
+        ]
+
+    @property
+    def uid(self) -> str:
+        """The Series Instance UID under which it is shown and sent."""
+        return self.given_uid or self.series_instance_uid
 
 
 class Instance(PublicModel):
     """A stored object. The row is made when it is received; `indexed_at` says that its header was read."""
 
     sop_instance_uid = models.CharField(max_length=64, unique=True)
+    given_uid = models.CharField(max_length=64, blank=True, db_default="", help_text=_GIVEN)
     sop_class_uid = models.CharField(max_length=64)
     study_instance_uid = models.CharField(max_length=64)
     series_instance_uid = models.CharField(max_length=64)
@@ -160,4 +184,10 @@ class Instance(PublicModel):
         indexes = [
             models.Index(fields=["id"], name="instance_to_index", condition=models.Q(indexed_at=None)),
             models.Index(fields=["study_instance_uid", "series_instance_uid"], name="instance_of_study"),
+            models.Index(fields=["given_uid"], name="instance_given_uid", condition=~models.Q(given_uid="")),
         ]
+
+    @property
+    def uid(self) -> str:
+        """The SOP Instance UID under which it is shown and sent."""
+        return self.given_uid or self.sop_instance_uid

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
+from django.conf import settings
+from django.db.models import QuerySet
 from pydicom.dataset import Dataset
 
 from archive.dataset import made_dataset
 from archive.dataset.made_dataset import text
 from archive.dataset.part10 import IMPLEMENTATION_VERSION_NAME
-from archive.index import indexer
+from archive.index import given_uids, indexer
 from archive.models import Decision, Instance, Rejection, RejectionState, Series, Study
 from archive.rejections.received_notes import KEY_OBJECT
 from archive.rejections.rejection_titles import REJECTION_TITLES
@@ -33,8 +35,8 @@ class Reference(NamedTuple):
     """An object that a note names."""
 
     series: str
-    sop_class: str
     instance: str
+    sop_class: str
     is_image: bool
 
 
@@ -109,15 +111,48 @@ def references(row: Rejection) -> Sequence[Reference]:
     decision = row.decision
     assert decision is not None
     moved = decision.parameters.get("study")
-    of = Study.objects.get(public_id=moved) if moved else decision.study
-    rows = generated_objects.instances_of_others(of)
+    rows = _moved(moved, decision.parameters["series"]) if moved else _of(decision.study)
     if images := decision.parameters.get("images"):
         rows = rows.filter(sop_instance_uid__in=images)
-    columns = ("series__series_instance_uid", "sop_class_uid", "sop_instance_uid", "rows")
+    named = _before if moved else _now
+    rows = rows.select_related("series__study").only(
+        "sop_class_uid", "sop_instance_uid", "given_uid", "rows", "series__series_instance_uid",
+        "series__given_uid", "series__moved_from", "series__study__study_instance_uid",
+    )  # fmt: skip
     return [
-        Reference(series, sop_class, uid, height is not None)
-        for series, sop_class, uid, height in rows.values_list(*columns).iterator(chunk_size=2000)
+        Reference(*named(one, decision.study), one.sop_class_uid, one.rows is not None)
+        for one in rows.iterator(chunk_size=2000)
     ]
+
+
+def _of(study: Study) -> QuerySet[Instance]:
+    return generated_objects.instances_of_others(study)
+
+
+def _moved(part: str, series: Sequence[str]) -> QuerySet[Instance]:
+    """What a split has moved, also where another one has moved it on meanwhile."""
+    found: set[int] = set()
+    parts = set(Study.objects.filter(public_id=part).values_list("pk", flat=True))
+    while parts - found:
+        found |= parts
+        parts = set(Study.objects.filter(split_from__in=parts).values_list("pk", flat=True))
+    rows = Instance.objects.filter(series__study__in=found, series__series_instance_uid__in=series)
+    return rows.exclude(calling_ae_title=settings.AE_TITLE).order_by("series_id", "pk")
+
+
+def _now(one: Instance, study: Study) -> tuple[str, str]:
+    """The UIDs of series and instance."""
+    assert one.series is not None
+    return one.series.uid, one.uid
+
+
+def _before(one: Instance, study: Study) -> tuple[str, str]:
+    """Those that they had in the study that a split has moved them out of."""
+    assert one.series is not None
+    series, uid = one.series.series_instance_uid, one.sop_instance_uid
+    if one.series.moved_from_id == study.pk:
+        return series, uid
+    return given_uids.given(study.study_instance_uid, series), given_uids.given(study.study_instance_uid, uid)
 
 
 # The object

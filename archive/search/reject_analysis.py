@@ -19,6 +19,7 @@ from accounts.models import User
 from archive.decisions.reject import Reject
 from archive.modality import RADIOGRAPHS
 from archive.models import Decision, Hidden, Instance, Study
+from archive.rejections.rejection_titles import INCORRECT_WORKLIST_ENTRY
 from ledger.errors import Invalid
 from worklist.models import Station
 from worklist.patients import person_names
@@ -26,8 +27,7 @@ from worklist.patients import person_names
 LONGEST: Final = 400
 """Days that one analysis covers at most."""
 NOT_SAID: Final = "not said"
-_NO_REJECT: Final = "113038"
-_NO_REJECTS: Final = (_NO_REJECT, "113039")
+_NO_REJECTS: Final = (INCORRECT_WORKLIST_ENTRY, "113039")
 
 
 @dataclass(frozen=True)
@@ -168,10 +168,10 @@ def _views(user: User, question: Question) -> Iterable[View]:
     reasons, rooms = _reasons(studies, question), _rooms()
     for row in counted.order_by().iterator(2000):
         if row["rejected"]:
-            reason = _NO_REJECT if row["rejected"] in _NO_REJECTS else row["cause"] or NOT_SAID
+            reason = INCORRECT_WORKLIST_ENTRY if row["rejected"] in _NO_REJECTS else row["cause"] or NOT_SAID
         else:
             reason = reasons.get(row["of_study"], NOT_SAID) if row["hidden"] else ""
-        if reason == _NO_REJECT:
+        if reason == INCORRECT_WORKLIST_ENTRY:
             continue
         parts = (row["body_part"], row["view"], row["laterality"])
         yield View(
@@ -199,7 +199,9 @@ def _reasons(studies: QuerySet[Study], question: Question) -> dict[int, str]:
 
 
 def _reason(kept: Mapping[str, str]) -> str:
-    return _NO_REJECT if kept.get("code") == _NO_REJECT else kept.get("cause") or NOT_SAID
+    if kept.get("code") == INCORRECT_WORKLIST_ENTRY:
+        return INCORRECT_WORKLIST_ENTRY
+    return kept.get("cause") or NOT_SAID
 
 
 def _rooms() -> dict[str, str]:

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from accounts import access
 from archive.coercion import patient_coercion
 from archive.index.header_values import SeriesValues
-from archive.models import ExceptionStatus, Instance, Series, Study, StudyException
+from archive.models import ExceptionStatus, Instance, Series, Study, StudyException, known_as
 from archive.models.study import PATIENT_NAME_KEYS, REFERRER_KEYS
 from ledger.wildcards import fits, fits_all, fits_any, matches
 from worklist.models import Patient
@@ -128,7 +128,7 @@ def series(
 ) -> QuerySet[Series]:
     """The series of studies that fit every key, in the order of their studies."""
     rows = Series.objects.filter(
-        fits_any("series_instance_uid", series_instance_uids),
+        _known_as("series_instance_uid", series_instance_uids),
         fits_any("modality", modalities),
         fits("number", number),
         fits("description", description, ignore_case=True),
@@ -160,7 +160,7 @@ def instances(
 ) -> QuerySet[Instance]:
     """The instances of series that fit every key, in the order of their studies and series."""
     rows = Instance.objects.filter(
-        fits_any("sop_instance_uid", sop_instance_uids),
+        _known_as("sop_instance_uid", sop_instance_uids),
         fits_any("sop_class_uid", sop_class_uids),
         fits("number", number),
         series__in=of.order_by().values("pk"),
@@ -173,6 +173,10 @@ def instances(
 
 
 # Keys
+
+
+def _known_as(column: str, uids: Sequence[str]) -> Q:
+    return known_as(column, uids) if uids else Q()
 
 
 def _by_patient(patient_id: str, issuer: str, undecided: Q) -> Q:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from archive.archive_section import ArchiveSection, Resend
+from archive.coercion.attribute_coercion import SENT_OTHERWISE, UIDS_OF_REFERENCES
 from archive.dataset.dataset_error import DatasetError
 from archive.dataset.header_differences import Difference, differences
 from archive.dataset.likeness import Likeness, same_content
@@ -40,10 +41,11 @@ def newest(sop_instance_uid: str, sha256: str, transfer_syntax: str) -> StoredFi
     """The file of an object that something of these bytes is to be compared with.
 
     That is the newest version, unless a person has declined it. What was declined stays so when it comes
-    again.
+    again. The object may be named by the UID that a split has given it.
     """
     rows = StoredFile.objects.select_related("instance", "volume")
-    rows = rows.filter(instance__sop_instance_uid=sop_instance_uid).order_by("-id")
+    instances = Instance.objects.filter(Q(sop_instance_uid=sop_instance_uid) | Q(given_uid=sop_instance_uid))
+    rows = rows.filter(instance__in=instances.values("pk")).order_by("-id")
     declined = rows.filter(version__state=VersionState.DECLINED)
     same = declined.filter(sha256=sha256, transfer_syntax_uid=transfer_syntax).first()
     standing = rows.exclude(version__state=VersionState.DECLINED).first()
@@ -65,6 +67,10 @@ def compare(kept: StoredFile, path: Path, walked: Walked, calling_ae: str) -> Ob
         No decoder was free.
     """
     found, is_other_document = _found(kept, path, walked)
+    if kept.instance.given_uid == walked.sop_instance_uid:
+        found = [one for one in found if not _is_given_here(one)]
+        if found:
+            raise NotComparable("SOP Instance UID was given here to a moved object, with another header")
     if not found:
         return None
     if kept.instance.calling_ae_title == settings.AE_TITLE:
@@ -84,6 +90,12 @@ def compare(kept: StoredFile, path: Path, walked: Walked, calling_ae: str) -> Ob
     elif policy is Resend.EXCEPTION:
         version.held_because = HeldBecause.POLICY
     return version
+
+
+def _is_given_here(one: Difference) -> bool:
+    """Whether a difference is what we may have sent out otherwise ourselves."""
+    first, *_ = steps = one.where.split("/")
+    return int(first, 16) in SENT_OTHERWISE or int(steps[-1], 16) in UIDS_OF_REFERENCES
 
 
 def keep(version: ObjectVersion, *, after: StoredFile) -> None:

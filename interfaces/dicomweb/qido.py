@@ -136,7 +136,7 @@ def _study(request: HttpRequest, row: Study, shown: Shown) -> Json:
 
 
 def _series(request: HttpRequest, with_study: bool, row: Series, shown: Shown) -> Json:
-    uids = {"study": row.study.study_instance_uid, "series": row.series_instance_uid}
+    uids = {"study": row.study.study_instance_uid, "series": row.uid}
     url = reverse("dicomweb-series", kwargs=uids)
     study = _of_study(row.study, shown) if with_study else [element("StudyInstanceUID", uids["study"])]
     return _sorted(_common(request, url), study, _of_series(row, shown))
@@ -147,8 +147,8 @@ def _instance(request: HttpRequest, with_study: bool, with_series: bool, row: In
     series = row.series
     uids = {
         "study": series.study.study_instance_uid,
-        "series": series.series_instance_uid,
-        "instance": row.sop_instance_uid,
+        "series": series.uid,
+        "instance": row.uid,
     }
     url = reverse("dicomweb-instance", kwargs=uids)
     study = _of_study(series.study, shown) if with_study else [element("StudyInstanceUID", uids["study"])]
@@ -201,7 +201,7 @@ def _of_series(row: Series, shown: Shown) -> list[tuple[str, Json]]:
         element("StationName", row.station_name),
         element("BodyPartExamined", row.body_part),
         element("Laterality", row.laterality),
-        element("SeriesInstanceUID", row.series_instance_uid),
+        element("SeriesInstanceUID", row.uid),
         element("SeriesNumber", row.number),
         element("NumberOfSeriesRelatedInstances", row.instance_count),
         element("PerformedProcedureStepStartDate", row.header.get("performed_start_date")),
@@ -222,7 +222,7 @@ def _request_item(request: dict[str, Any]) -> Json:
 def _of_instance(row: Instance) -> list[tuple[str, Json]]:
     return [
         element("SOPClassUID", row.sop_class_uid),
-        element("SOPInstanceUID", row.sop_instance_uid),
+        element("SOPInstanceUID", row.uid),
         element("InstanceNumber", row.number),
         element("Rows", row.rows),
         element("Columns", row.columns),

@@ -9,7 +9,7 @@ from typing import Final
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 
-from archive.models import Instance
+from archive.models import Instance, known_as
 from archive.pixels import placeholder, render_pool
 from archive.pixels.picture_request import JPEG, PNG, Wanted
 from archive.pixels.render_pool import Busy, NoPicture
@@ -172,9 +172,9 @@ def _representative(request: HttpRequest, study: str, series: str, instance: str
         rejection=None,
     )
     if series:
-        rows = rows.filter(series__series_instance_uid=series)
+        rows = rows.filter(known_as("series_instance_uid", [series], through="series__"))
     if instance:
-        rows = rows.filter(sop_instance_uid=instance)
+        rows = rows.filter(known_as("sop_instance_uid", [instance]))
     with_pixels = rows.filter(rows__gt=0)
     return _middle(with_pixels) or _middle(rows) or _Chosen(series, instance, "")
 
@@ -189,7 +189,7 @@ def _middle(rows: "QuerySet[Instance]") -> _Chosen | None:
     ordered = sorted(numbered, key=lambda found: (_order(found[1]), found[0]))
     chosen = rows.select_related("series").get(pk=ordered[len(ordered) // 2][0])
     assert chosen.series is not None
-    return _Chosen(chosen.series.series_instance_uid, chosen.sop_instance_uid, chosen.series.modality)
+    return _Chosen(chosen.series.uid, chosen.uid, chosen.series.modality)
 
 
 def _order(number: str) -> float:

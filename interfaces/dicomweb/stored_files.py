@@ -11,7 +11,8 @@ from django.utils.cache import get_conditional_response
 from accounts.actor import actor_of
 from archive.coercion import coerced_bytes, patient_coercion
 from archive.coercion.attribute_coercion import Coercion
-from archive.models import StoredFile, Study
+from archive.dataset.tags import SERIES_INSTANCE_UID, SOP_INSTANCE_UID
+from archive.models import StoredFile, Study, known_as
 from archive.storage import volumes
 from interfaces.dicomweb import multipart
 from interfaces.dicomweb.resource import Problem, visible_studies
@@ -90,15 +91,15 @@ def select(
         instance__rejection=None,
     )
     if series:
-        rows = rows.filter(instance__series__series_instance_uid=series)
+        rows = rows.filter(known_as("series_instance_uid", [series], through="instance__series__"))
     if instance:
-        rows = rows.filter(instance__sop_instance_uid=instance)
+        rows = rows.filter(known_as("sop_instance_uid", [instance], through="instance__"))
     rows = rows.select_related("instance__series", "volume")
     rows = rows.order_by("instance__series_id", "instance_id", "id")
     kept: dict[int, Stored] = {}
     for row in rows.iterator(chunk_size=500):
         if row.instance_id not in kept and row.instance.series is not None:
-            kept[row.instance_id] = _stored(study, row.instance.series.series_instance_uid, row)
+            kept[row.instance_id] = _stored(study, row.instance.series.uid, row)
     files = [file for file in kept.values() if file.path.is_file()]
     if with_coercion and files:
         files = _coerced(study, files)
@@ -114,7 +115,7 @@ def _stored(study: str, series: str, row: StoredFile) -> Stored:
     return Stored(
         study,
         series,
-        row.instance.sop_instance_uid,
+        row.instance.uid,
         row.instance.sop_class_uid,
         volumes.path_of(row),
         row.size,
@@ -131,7 +132,13 @@ def _coerced(study: str, files: list[Stored]) -> list[Stored]:
     moved = patient_coercion.moved(row, found) if any(file.moved for file in files) else None
     if found is None and moved is None:
         return files
-    return [replace(file, coercion=moved if file.moved else found) for file in files]
+    return [replace(file, coercion=_moved(moved, file) if moved and file.moved else found) for file in files]
+
+
+def _moved(coercion: Coercion, file: Stored) -> Coercion:
+    """With the UIDs that the split gave it."""
+    uids = (SERIES_INSTANCE_UID, file.series), (SOP_INSTANCE_UID, file.instance)
+    return replace(coercion, values=(*coercion.values, *uids))
 
 
 def not_modified(request: HttpRequest, etag: str) -> HttpResponseBase | None:

@@ -24,6 +24,10 @@ _OBSERVER_TYPE: Final = Code("121005", "DCM", "Observer Type")
 _PERSON: Final = Code("121006", "DCM", "Person")
 _OBSERVER_NAME: Final = Code("121008", "DCM", "Person Observer Name")
 
+_REFERENCED: Final = (
+    "sop_class_uid", "sop_instance_uid", "given_uid", "series__series_instance_uid", "series__given_uid",
+)  # fmt: skip
+
 
 def build(document: Document, place: Place, version: ReportVersion) -> Dataset:
     """The object, as it lies in the study of `place`."""
@@ -94,10 +98,12 @@ def _evidence(places: Iterable[Place]) -> Iterator[tuple[str, str, str, str]]:
         rows = (
             generated_objects.instances_of_others(place.row)
             .filter(rejection=None)
-            .values_list("series__series_instance_uid", "sop_class_uid", "sop_instance_uid")
+            .select_related("series")
+            .only(*_REFERENCED)
         )
-        for series_uid, class_uid, uid in rows.iterator(chunk_size=2000):
-            yield place.study_instance_uid, series_uid, class_uid, uid
+        for row in rows.iterator(chunk_size=2000):
+            assert row.series is not None
+            yield place.study_instance_uid, row.series.uid, row.sop_class_uid, row.uid
 
 
 def _requests(document: Document, place: Place, version: ReportVersion) -> Iterator[Dataset]:

@@ -149,7 +149,7 @@ def in_header(row: StudyRow) -> Patient:
 def _version(row: ObjectVersion) -> VersionOfObject:
     return VersionOfObject(
         id=row.public_id,
-        sop_instance_uid=row.instance.sop_instance_uid,
+        sop_instance_uid=row.instance.uid,
         number=row.number,
         state=VersionState(row.state),
         held_because=row.held_because,

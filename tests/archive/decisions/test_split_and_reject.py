@@ -152,12 +152,17 @@ def test_where_a_part_does_not_fit_it_is_an_exception_of_its_own(
     hospital.judged(two)
     part = split(two, user, "1.2.3.2", "1.2.3.3")
     assert (part.verdict, part.exception.status) == ("mismatch", "open")
-    inner = split(part, user, "1.2.3.3")
+    before = {row.sop_instance_uid: row.uid for row in Instance.objects.filter(series__study=part)}
+    inner = split(part, user, Series.objects.get(series_instance_uid="1.2.3.3").uid)
+    moved = Instance.objects.filter(series__study=inner)
+    assert moved and all(row.uid not in (row.sop_instance_uid, before[row.sop_instance_uid]) for row in moved)
     assert (inner.split_from, Study.objects.get(pk=part.pk).verdict) == (part, "matched")
     with pytest.raises(Conflict, match="split by Anna"):
         undo(two, user)
     undo(part, user)
+    assert {row.sop_instance_uid: row.uid for row in Instance.objects.filter(series__study=part)} == before
     undo(two, user)
+    assert {row.given_uid for model in (Series, Instance) for row in model.objects.all()} == {""}
     assert {row.moved_from for row in Series.objects.all()} == {None}
     assert {row.study for row in Series.objects.all()} == {two}
 

@@ -11,6 +11,7 @@ from archive.decisions.decision_type import DecisionType
 from archive.decisions.reject import Reject
 from archive.decisions.reject_images import RejectImages
 from archive.decisions.reject_series import RejectSeries
+from archive.decisions.split import Split
 from archive.decisions.undo import undo
 from archive.models import Decision, Instance, StoredFile, Study, StudyException
 from archive.rejections.received_notes import KEY_OBJECT
@@ -42,6 +43,7 @@ def notes(**shown: Any) -> list[Instance]:
         (Reject("113037", "Positioning"), "113037", ["1.1.1", "1.1.2", "1.1.3"]),
         (RejectImages(["1.1.1"], "113001"), "113001", ["1.1.1"]),
         (RejectSeries(["1.2.3.2"], "113001"), "113001", ["1.1.3"]),
+        (Split(["1.2.3.2"]), "113038", ["1.1.3"]),
     ],
 )
 def test_a_decision_writes_a_note_which_its_undo_takes_back(
@@ -80,3 +82,36 @@ def test_a_decision_writes_a_note_which_its_undo_takes_back(
     assert notes(rejection=None) == [], "one that is undone before it is written is not written"
     study.refresh_from_db()
     assert (study.instance_count, study.hidden) == (3, "")
+
+
+def test_a_note_names_what_a_split_moved_by_the_uids_that_peers_know(hospital: Hospital, user: User) -> None:
+    from pydicom import dcmread
+
+    arrive(image(1), image(2, "1.2.3.2"), image(3, "1.2.3.3"))
+    study = hospital.judged(Study.objects.get())
+
+    def do(decision: DecisionType, on: Study) -> Study:
+        with transaction.atomic():
+            made = decide(decision, study=on, reason="why", by=acting(user), expected=revision(on))
+        return Study.objects.get(public_id=made.parameters.get("study", on.public_id))
+
+    part = do(Split(["1.2.3.2", "1.2.3.3"]), study)
+    known = {row.sop_instance_uid: row.uid for row in Instance.objects.filter(series__study=part)}
+    do(Split([Instance.objects.get(sop_instance_uid="1.1.3").series.uid]), part)  # type: ignore[union-attr]
+    do(Reject("113001", "Positioning"), part)
+    work()
+    named = {}
+    for note in notes():
+        assert note.series is not None
+        dataset = dcmread(volumes.path_of(StoredFile.objects.select_related("volume").get(instance=note)))
+        (evidence,) = dataset.CurrentRequestedProcedureEvidenceSequence
+        objects = [
+            one for series in evidence.ReferencedSeriesSequence for one in series.ReferencedSOPSequence
+        ]
+        key = dataset.ConceptNameCodeSequence[0].CodeValue, evidence.StudyInstanceUID
+        named[key] = sorted(one.ReferencedSOPInstanceUID for one in objects)
+    assert named == {
+        ("113038", "1.2.3"): ["1.1.2", "1.1.3"],
+        ("113038", part.study_instance_uid): [known["1.1.3"]],
+        ("113001", part.study_instance_uid): [known["1.1.2"]],
+    }
