@@ -18,7 +18,7 @@ from tests.clients.browser import chromium, make_people, sign_in, speak
 from tests.clients.images import make_study
 from tests.clients.system import PASSWORD, System, answer_code, order_message, wait_for
 
-pytestmark = pytest.mark.needs("chromium", "dsrdump", "espeak-ng", "storescu")
+pytestmark = [pytest.mark.needs("chromium", "dsrdump", "espeak-ng", "storescu"), pytest.mark.once]
 
 FINDINGS = "The lungs are clear. Größe: 3 × 4 cm, <5 mm & no more | ^ ~ \\ end."
 IMPRESSION = "Normal chest."
