@@ -14,6 +14,7 @@ _READERS = frozenset({Role.RADIOLOGIST, Role.RESIDENT})
 
 _MAY: dict[str, frozenset[Role]] = {
     "patient.view": _EVERYONE,
+    "patient.link": _CLINICAL,
     "order.view": _EVERYONE,
     "order.place": _CLINICAL | {Role.INTEGRATOR},
     "order.cancel": _CLINICAL | {Role.INTEGRATOR},

@@ -37,6 +37,7 @@ class Merge:
 
     survivor: Identifier
     retired: Identifier
+    reason: str = ""
 
 
 @dataclass(frozen=True)

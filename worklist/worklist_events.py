@@ -20,8 +20,10 @@ PATIENT_UPDATED: Final = declare(
     short="patient",
     labels={"fields": _FIELDS},
 )
-PATIENT_MERGED: Final = declare("patient.merged", "{retired} was merged into {survivor}", short="merge")
-PATIENT_UNMERGED: Final = declare("patient.unmerged", "Merge undone")
+PATIENT_MERGED: Final = declare(
+    "patient.merged", "{retired} was merged into {survivor}[: {reason}]", short="merge"
+)
+PATIENT_UNMERGED: Final = declare("patient.unmerged", "Merge undone[: {reason}]")
 IDENTITY_CONFLICT: Final = declare(
     "patient.identity_conflict", "Conflicting merge: {text}", short="identity conflict", tone="bad"
 )

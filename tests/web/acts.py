@@ -34,7 +34,8 @@ from tests.archive.dataset.builders import encoded, image
 from tests.archive.objects import take as take_object
 from tests.reporting.conftest import World
 from tests.web.pages.world import make_study, receive
-from worklist.models import Order, ScheduledProcedureStep, StatusEvent
+from worklist.models import Order, Patient, PatientLink, ScheduledProcedureStep, StatusEvent
+from worklist.patients import temporary_records
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.schedule import order_entry, step_actions
 from worklist.schedule.order_entry import ExamRequest, NewPerson
@@ -66,6 +67,22 @@ class Department:
         order = hospital.order("O1", hospital.patient())
         site_version.forget()  # as the commit would, of the authority that is new
         return order
+
+    def unknown(self) -> Patient:
+        """Somebody under a temporary identifier."""
+        place = self.do(
+            order_entry.place,
+            facility=self.facility,
+            patient=NewPerson(demographics={"name": "NEW^NORA"}),
+            request=ExamRequest("71260"),
+        )
+        site_version.forget()
+        return Patient.objects.select_related("authority", "facility").get(pk=place.patient_id)
+
+    def linked(self) -> PatientLink:
+        record, to = self.unknown(), self.order().patient
+        self.do(temporary_records.link, record=record, to=to, reason="card")
+        return PatientLink.objects.select_related("retired__facility", "survivor").get()
 
     def step(self) -> ScheduledProcedureStep:
         order = self.order()
@@ -204,6 +221,18 @@ ACTS = (
             "request": ExamRequest("71260", reason="cough"),
         },
         (ORDER, "C"),
+    ),
+    Act(
+        temporary_records.link,
+        "patient.link",
+        lambda d: {"record": d.unknown(), "to": d.order().patient, "reason": "card"},
+        (PATIENT, "U"),
+    ),
+    Act(
+        temporary_records.unlink,
+        "patient.link",
+        lambda d: {"found": d.linked(), "reason": "no"},
+        (PATIENT, "U"),
     ),
     Act(import_acts.begin, "study.store", lambda d: {"facility": d.facility}, (IMPORT, "C")),
     Act(

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.django_db
 ACTIONS = {
     "get /patients": "patient.view",
     "get /patients/{id}": "patient.view",
+    "post /patients/{id}/link": "patient.link",
+    "post /patients/{id}/unlink": "patient.link",
     "get /orders": "order.view",
     "get /orders/{id}": "order.view",
     "post /orders": "order.place",

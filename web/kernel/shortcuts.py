@@ -49,7 +49,7 @@ SHORTCUTS: Final = (
     Shortcut("back", "b", "Back"),
     Shortcut("undo", "u", "Undo"),
     Shortcut("images", "i", "Open the images"),
-    Shortcut("whose", "e", "Whose images?"),
+    Shortcut("whose", "e", "Who is this?"),
     Shortcut("why", "q", "Why is it not offered?"),
     Shortcut("new", "Insert", "New"),
     Shortcut("discard", "Delete", "Cancel, discard or revoke"),

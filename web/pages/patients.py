@@ -18,10 +18,11 @@ from web.kernel import authorization, formats, layout, paging
 from web.pages import order_fields, timelines
 from web.pages.record_columns import IDENTIFIERS, ORDERS, STUDIES
 from worklist.models import Order, Patient, Sex
-from worklist.patients import identity
+from worklist.patients import identity, patient_search, temporary_records, typed_dates
 
 _PREGNANT: Final = {"1": "not pregnant", "2": "may be pregnant", "3": "pregnant", "4": "pregnancy not known"}
 """DICOM Pregnancy Status (PS3.3 C.2.3) as people say it."""
+_MOST_FOUND: Final = 20
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,18 @@ def of_images(study: Study) -> Header:
     )
 
 
+def found(request: HttpRequest, text: str) -> list[Patient]:
+    """Whom somebody who types a name, an identifier or a birth date may mean, by name; that is audited."""
+    people = patient_search.by_identifier(text) | patient_search.by_name(text)
+    if days := typed_dates.days(text, timezone.localdate()):
+        people |= patient_search.by_birth_date(days)
+    mine = access.visible(people, layout.user_of(request)).select_related("authority", "survivor__authority")
+    rows = list(mine.order_by("name_key", "pk")[:_MOST_FOUND])
+    things = [("patient", row.public_id) for row in rows]
+    authorization.note_reading(request, audit.PATIENT_RECORD, *things)
+    return rows
+
+
 def _merged(patient: Patient, current: Patient) -> str:
     """What to say of a record that shows under another one, or under which others show."""
     if patient.pk != current.pk:
@@ -143,6 +156,7 @@ def patient(request: HttpRequest, public_id: str) -> HttpResponse:
     records = list(access.visible(identity.same_person([record]), user).select_related("authority"))
     things = [("patient", one.public_id) for one in records]
     authorization.note_reading(request, audit.PATIENT_RECORD, *things)
+    may_link = access.can(user, "patient.link")
     with timezone.override(layout.zone_of(request)):
         context = {
             "record": record.current,
@@ -151,6 +165,8 @@ def patient(request: HttpRequest, public_id: str) -> HttpResponse:
             "identifiers": _identifiers(records),
             "orders": _orders(request, user, records),
             "studies": _studies(request, user, records),
+            "is_temporary": may_link and temporary_records.is_temporary(record),
+            "linked_by_hand": temporary_records.links_by_hand(record.current) if may_link else [],
             "may_import": access.can(user, "study.store"),
             "order_fields": order_fields.fields() if access.can(user, "order.place") else None,
             "timeline": timelines.of_all(things),

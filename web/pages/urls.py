@@ -3,7 +3,7 @@
 from django.urls import path
 
 from web.kernel import layout
-from web.pages import omnisearch, orders, patients, sign_in, studies, viewer
+from web.pages import omnisearch, orders, patients, sign_in, studies, temporary_record, viewer
 from web.pages.administration import audit_trail, queues, site, tabs, tokens, users
 from web.pages.exceptions import decision_form, exception, exception_list
 from web.pages.imports import import_list, import_page
@@ -28,6 +28,8 @@ urlpatterns = [
     path("worklist/steps/<str:public_id>/label", technologist_worklist.label, name="worklist-label"),
     path("search", omnisearch.search, name="search"),
     path("patients/<str:public_id>", patients.patient, name="patient"),
+    path("patients/<str:public_id>/link", temporary_record.link, name="patient-link"),
+    path("patients/links/<str:public_id>/undo", temporary_record.unlink, name="patient-unlink"),
     path("orders/<str:public_id>", orders.order, name="order"),
     path("orders/<str:public_id>/cancel", orders.cancel, name="order-cancel"),
     path("studies/<str:uid>", studies.study, name="study"),

@@ -4,19 +4,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from ninja import Query, Router
 
 from accounts import access as policy
+from accounts.actor import actor_of
+from accounts.models import User
 from ledger import audit
+from ledger.errors import Conflict
 from ledger.wildcards import has_wildcard
 from web.kernel import authorization
 from web.rest.limit_offset import Page, page
-from web.rest.schemas.patients import Identifier, Patient, PatientFilters, Patients
+from web.rest.schemas import Reason
+from web.rest.schemas.patients import Identifier, NewLink, Patient, PatientFilters, Patients
 from worklist.models import Patient as PatientRecord
-from worklist.patients import person_names
+from worklist.patients import patient_search, person_names, temporary_records
 from worklist.patients.person_names import PATIENT_KEYS
 
 router = Router(tags=["patients"])
@@ -40,10 +45,44 @@ def find_patients(
 @router.get("/{id}", response=Patient, summary="Read a patient")
 def read_patient(request: HttpRequest, id: str) -> Patient:
     """One record."""
-    user = authorization.allow(request, "patient.view")
-    rows = PatientRecord.objects.select_related("survivor")
-    record = authorization.find(rows, policy.visible(rows, user), request, public_id=id)
-    (patient,) = shown([record], user, as_current=False)
+    return _read(request, authorization.allow(request, "patient.view"), id)
+
+
+@router.post("/{id}/link", response=Patient, summary="Say of whom a temporary record is")
+def link_patient(request: HttpRequest, id: str, body: NewLink) -> Patient:
+    """A record under a temporary identifier shows under another from then on, with its orders and studies.
+
+    409 where birth date or sex differ, unless `although` is said; 422 for a record that is not temporary.
+    """
+    user = authorization.allow(request, "patient.link")
+    record, to = (_find(request, user, key) for key in (id, body.patient))
+    with transaction.atomic():
+        temporary_records.link(
+            record, to=to, reason=body.reason, by=actor_of(request), although=body.although
+        )
+    return _read(request, user, id)
+
+
+@router.post("/{id}/unlink", response=Patient, summary="Take the link of a temporary record back")
+def unlink_patient(request: HttpRequest, id: str, body: Reason) -> Patient:
+    """It shows by itself again, with all that it came with. 409 where no person has linked it here."""
+    user = authorization.allow(request, "patient.link")
+    record = _find(request, user, id)
+    found = [one for one in temporary_records.links_by_hand(record) if one.retired_id == record.pk]
+    if not found:
+        raise Conflict("nobody has linked this record here", "id")
+    with transaction.atomic():
+        temporary_records.unlink(found[0], reason=body.reason, by=actor_of(request))
+    return _read(request, user, id)
+
+
+def _find(request: HttpRequest, user: User, public_id: str) -> PatientRecord:
+    rows = PatientRecord.objects.select_related("facility", "authority", "survivor__authority")
+    return authorization.find(rows, policy.visible(rows, user), request, public_id=public_id)
+
+
+def _read(request: HttpRequest, user: User, public_id: str) -> Patient:
+    (patient,) = shown([_find(request, user, public_id)], user, as_current=False)
     note_patients(request, [patient])
     return patient
 
@@ -88,10 +127,13 @@ def iso_date(text: str) -> str:
 
 
 def _called(name: str) -> Q:
-    """Records whose shown name begins so, in any of its scripts."""
+    """Records whose shown name begins so, in any of its scripts, with accents or without."""
     groups = person_names.keys(name.replace(",", "^"))
     pattern = "=".join(one if has_wildcard(one) else f"{one}*" for one in groups)
-    return person_names.fits(PATIENT_KEYS, pattern)
+    called = person_names.fits(PATIENT_KEYS, pattern)
+    if has_wildcard(name):
+        return called
+    return called | Q(pk__in=patient_search.by_name(name.replace("^", ",")).values("pk"))
 
 
 def _people(records: Iterable[PatientRecord], user: Any) -> dict[int, list[PatientRecord]]:

@@ -27,21 +27,21 @@ def register(
     return _patient(batch.apply_one(ChangeSet(provenance, [group])))
 
 
-def merge(*, provenance: Provenance, survivor: Identifier, retired: Identifier) -> None:
+def merge(*, provenance: Provenance, survivor: Identifier, retired: Identifier, reason: str = "") -> None:
     """Merge the record `retired` into `survivor` (HL7 v2.5.1 3.3.40); an unknown one is made.
 
     Raises `Duplicate` for a merge of a record with itself.
     """
-    batch.apply_one(ChangeSet(provenance, [Group(merges=[Merge(survivor, retired)])]))
+    batch.apply_one(ChangeSet(provenance, [Group(merges=[Merge(survivor, retired, reason)])]))
 
 
-def unmerge(*, provenance: Provenance, link: PatientLink) -> None:
+def unmerge(*, provenance: Provenance, link: PatientLink, reason: str = "") -> None:
     """Close a link: each record shows by itself again, with everything that it came with."""
 
     def work() -> None:
         loader = Loader(catalogue.current())
         people = loader.people([link.retired_id, link.survivor_id])
-        people.unmerge(link.pk, provenance)
+        people.unmerge(link.pk, provenance, reason)
         batch.Batch(loader.snapshot, people, None).save()
 
     batch.undisturbed(work)

@@ -108,19 +108,21 @@ class PatientIndex:
                     [("patient", gone.public_id), ("patient", keep.public_id)],
                     retired=self._text(gone),
                     survivor=self._text(keep),
+                    **({"reason": merge.reason} if merge.reason else {}),
                 )
             )
         self.moved |= {gone.id: gone, keep.id: keep}
         return keep
 
-    def unmerge(self, key: int, provenance: Provenance) -> None:
+    def unmerge(self, key: int, provenance: Provenance, reason: str = "") -> None:
         """Close a link: each record shows by itself again, with everything that it came with."""
         link = next(link for link in self.links.values() if link.id == key)
         retired, survivor = self.patients[link.retired_id], self.patients[link.survivor_id]
         link.closed_by = link.closed_by or provenance.source
         about = [("patient", retired.public_id), ("patient", survivor.public_id)]
+        details = {"reason": reason} if reason else {}
         self.entries.append(
-            Entry(worklist_events.PATIENT_UNMERGED, about, None, provenance.actor, provenance.source)
+            Entry(worklist_events.PATIENT_UNMERGED, about, None, provenance.actor, provenance.source, details)
         )
         self._touched |= {retired.id, survivor.id}
         self.moved |= {retired.id: retired, survivor.id: survivor}

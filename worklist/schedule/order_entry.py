@@ -1,7 +1,7 @@
 """Order entry: an order that is placed here, for a known patient, a new one, or one whom nobody knows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,10 +17,10 @@ from worklist.models import Order, OrderNumber, OrderStatus, Patient, ProcedureC
 from worklist.orders import generated_ids, order_application
 from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
-from worklist.patients import identity
+from worklist.patients import identity, temporary_records
 from worklist.patients.identifiers import Identifier
 from worklist.provenance import Provenance
-from worklist.schedule import temporary_ids, wall_clock
+from worklist.schedule import wall_clock
 
 
 @dataclass(frozen=True)
@@ -178,10 +178,8 @@ def _registered(person: NewPerson, provenance: Provenance) -> Patient:
     said = {name: value for name, value in (person.demographics or {}).items() if value}
     if person.identifier is not None:
         return identity.register(provenance=provenance, identifiers=[person.identifier], demographics=said)
-    # Our own authority is known without the site file's saying so.
-    policy = provenance.policy.model_copy(update={"unknown_authorities": "accept"})
-    given = temporary_ids.new()
+    given = temporary_records.new_identifier()
     demographics = {"name": f"UNKNOWN^{given.value}", **said}
     return identity.register(
-        provenance=replace(provenance, policy=policy), identifiers=[given], demographics=demographics
+        provenance=temporary_records.accepted(provenance), identifiers=[given], demographics=demographics
     )

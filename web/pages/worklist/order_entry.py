@@ -17,12 +17,11 @@ from ledger.public_id import new_public_id
 from web.kernel import authorization, formats, layout
 from web.pages import order_fields, patients
 from worklist.models import Order, OrderStatus, Patient, Sex
-from worklist.patients import patient_search, person_names, typed_dates
+from worklist.patients import person_names, typed_dates
 from worklist.schedule import order_choices, order_entry
 from worklist.schedule.order_entry import ExamRequest, Form, NewPerson
 
 UNKNOWN: Final = "unknown"
-_MOST: Final = 20
 _LONGEST: Final = 200
 
 
@@ -123,7 +122,7 @@ def _panel(request: HttpRequest, problem: str = "", *, asks: bool = False) -> Ht
     public_id = request.GET.get("patient", "") or said.get("patient", "")
     known = _find(request, public_id).current if public_id and public_id != UNKNOWN else None
     text = request.GET.get("q", said.get("q", ""))[:_LONGEST].strip()
-    found = _found(request, text) if text and known is None else []
+    found = patients.found(request, text) if text and known is None else []
     context: dict[str, Any] = {
         "patient": patients.header(known) if known else None,
         "patient_id": known.public_id if known else "",
@@ -141,14 +140,3 @@ def _panel(request: HttpRequest, problem: str = "", *, asks: bool = False) -> Ht
     if known:
         authorization.note_reading(request, audit.PATIENT_RECORD, ("patient", known.public_id))
     return layout.page(request, "web/worklist/order_entry.html", context, 422 if problem else 200)
-
-
-def _found(request: HttpRequest, text: str) -> list[Patient]:
-    people = patient_search.by_identifier(text) | patient_search.by_name(text)
-    if days := typed_dates.days(text, timezone.localdate()):
-        people |= patient_search.by_birth_date(days)
-    mine = access.visible(people, layout.user_of(request)).select_related("authority", "survivor__authority")
-    rows = list(mine.order_by("name_key", "pk")[:_MOST])
-    things = [("patient", row.public_id) for row in rows]
-    authorization.note_reading(request, audit.PATIENT_RECORD, *things)
-    return rows

@@ -36,6 +36,19 @@ class Patient(Schema):
     merged_into: str | None = Field(description="the record under which this one shows now")
 
 
+class NewLink(Schema):
+    """Of whom a temporary record is."""
+
+    model_config = with_example(
+        {"patient": "5b0f4c1de6c64a8e8f5a3d0c9b7e2a11", "reason": "identity card seen", "although": False},
+        extra="forbid",
+    )
+
+    patient: Text = Field(description="the id of the record that the HIS knows")
+    reason: Text
+    although: bool = Field(False, description="it is the same person although birth date or sex differ")
+
+
 class Patients(Schema):
     """A part of a list of patients."""
 

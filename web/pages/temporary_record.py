@@ -1,0 +1,112 @@
+"""The page that names a temporary patient: who of those whom the HIS knows is the same person."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import access
+from accounts.actor import actor_of
+from ledger.errors import Missing, Refused
+from web.kernel import authorization, formats, layout
+from web.pages import patients
+from worklist.models import Patient, PatientLink
+from worklist.patients import person_names, temporary_records
+
+_LONGEST = 200
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@layout.may("patient.link")
+def link(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Find the record, compare, and link; what is temporary no longer leads to its patient's page."""
+    record = _find(request, public_id)
+    with timezone.override(layout.zone_of(request)):
+        if not temporary_records.is_temporary(record):
+            return HttpResponseRedirect(reverse("patient", args=[public_id]))
+        return _link(request, record) if request.method == "POST" else _panel(request, record)
+
+
+@require_POST
+@layout.may("patient.link")
+def unlink(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Take the link of a temporary record back."""
+    rows = PatientLink.objects.select_related("retired__authority", "retired__facility", "survivor")
+    found = get_object_or_404(rows, public_id=public_id)
+    retired, survivor = _find(request, found.retired.public_id), found.survivor
+    try:
+        with transaction.atomic():
+            temporary_records.unlink(found, reason=_line(request, "reason"), by=actor_of(request))
+    except Refused as error:
+        text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
+        layout.flash(request, text, level=messages.WARNING)
+        return HttpResponseRedirect(reverse("patient", args=[survivor.public_id]))
+    layout.flash(request, f"{_shown(retired)} shows by itself again.")
+    return HttpResponseRedirect(reverse("patient", args=[retired.public_id]))
+
+
+def _link(request: HttpRequest, record: Patient) -> HttpResponse:
+    try:
+        with transaction.atomic():
+            chosen = _line(request, "patient")
+            if not chosen:
+                raise Missing("choose a patient", "patient")
+            to = _find(request, chosen)
+            temporary_records.link(
+                record,
+                to=to,
+                reason=_line(request, "reason"),
+                by=actor_of(request),
+                although=bool(_line(request, temporary_records.ALTHOUGH)),
+            )
+    except Refused as error:
+        problem = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was linked."
+        return _panel(request, record, problem, asks=error.field == temporary_records.ALTHOUGH)
+    layout.flash(request, f"{_shown(record)} is now {_shown(to.current)}.")
+    return HttpResponseRedirect(reverse("patient", args=[to.current.public_id]))
+
+
+def _panel(request: HttpRequest, record: Patient, problem: str = "", *, asks: bool = False) -> HttpResponse:
+    said = {name: str(value) for name, value in request.POST.items()}
+    text = request.GET.get("q", said.get("q", ""))[:_LONGEST].strip()
+    found = patients.found(request, text) if text else []
+    rows = [row for row in found if not temporary_records.is_temporary(row) and row.pk != record.pk]
+    context: dict[str, Any] = {
+        "record": record,
+        "patient": patients.header(record),
+        "text": text,
+        "found": [
+            {
+                "id": row.public_id,
+                "header": patients.short(row),
+                "differ": temporary_records.differences(record, row),
+            }
+            for row in rows
+        ],
+        "said": said,
+        "problem": problem,
+        "although": temporary_records.ALTHOUGH if asks or temporary_records.ALTHOUGH in said else "",
+        "back": reverse("patient", args=[record.public_id]),
+    }
+    return layout.page(request, "web/temporary_record.html", context, 422 if problem else 200)
+
+
+def _find(request: HttpRequest, public_id: str) -> Patient:
+    rows = Patient.objects.select_related("facility", "authority", "survivor__authority")
+    return authorization.find(
+        rows, access.visible(rows, layout.user_of(request)), request, public_id=public_id
+    )
+
+
+def _shown(record: Patient) -> str:
+    return f"{person_names.isolated(formats.shown(record.name))} ({record.value})"
+
+
+def _line(request: HttpRequest, name: str) -> str:
+    text = request.POST.get(name, "")[:_LONGEST]
+    return "".join(letter for letter in text if letter.isprintable()).strip()
