@@ -42,7 +42,7 @@ def find(text: str, *, user: Any) -> Found:
     for name, way in _ways(text):
         found.looked_up.append(name)
         way(text, user, found)
-        if found.count and way in (_by_uid, _by_number, _by_birth_date, _by_name):
+        if found.count and way in _ENOUGH:
             break
     return found
 
@@ -57,6 +57,8 @@ def _ways(text: str) -> Iterator[tuple[str, _Way]]:
     yield "accession number", _by_accession
     yield "number of an order or a step", _by_number
     yield "birth date", _by_birth_date
+    if typed_dates.beside(text, timezone.localdate())[0]:
+        yield "name and birth date", _by_name_and_birth_date
     yield "name", _by_name
     yield "other identifier of a patient", _by_other_identifier
     if len(text) >= patient_search.SHORTEST_PART and any(letter.isdigit() for letter in text):
@@ -120,6 +122,12 @@ def _by_birth_date(text: str, user: Any, found: Found) -> None:
         found.patients = _patients(user, patient_search.by_birth_date(days))
 
 
+def _by_name_and_birth_date(text: str, user: Any, found: Found) -> None:
+    if not found.count:
+        rows = patient_search.by_name_and_birth_date(text, timezone.localdate())
+        found.patients = _patients(user, rows)
+
+
 def _by_name(text: str, user: Any, found: Found) -> None:
     found.patients = _patients(user, patient_search.by_name(text))
 
@@ -144,6 +152,10 @@ def _by_part_of_identifier(text: str, user: Any, found: Found) -> None:
         rows = patient_search.newest_with(study_search.studies(user=user), "accession_number", text)
         of_orders = Study.objects.filter(procedures__order__in=[order.pk for order in found.orders])
         found.studies = list(rows.exclude(pk__in=of_orders.values("pk"))[:MOST])
+
+
+_ENOUGH: Final = (_by_uid, _by_number, _by_birth_date, _by_name_and_birth_date, _by_name)
+"""Ways after which nothing more is looked for, where they found something."""
 
 
 def _keys_with(model: type[Model], column: str, key: str, text: str) -> set[int]:

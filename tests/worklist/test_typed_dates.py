@@ -28,6 +28,18 @@ def test_every_form_of_a_day_means_that_day(day: date, form: str) -> None:
     assert f"{day:%Y%m%d}" in found and len(found) <= 4
 
 
+@given(
+    st.dates(date(1927, 1, 1), TODAY),
+    st.sampled_from(FORMS),
+    st.sampled_from(["{name} {day}", "{day} {name}", "{name}, {day}", "{day}, {name}"]),
+    st.sampled_from(["bars", "Bars, Anna", "Anna Bars", "BARS^ANNA"]),
+)
+def test_a_name_may_stand_beside_it(day: date, form: str, order: str, name: str) -> None:
+    found, days = typed_dates.beside(order.format(name=name, day=day.strftime(form)), TODAY)
+    assert found == name and f"{day:%Y%m%d}" in days
+    assert typed_dates.beside(name, TODAY) == typed_dates.beside(day.strftime(form), TODAY) == ("", [])
+
+
 @given(st.text(max_size=40))
 def test_no_text_fails(text: str) -> None:
     assert all(len(day) == 8 and day.isdigit() for day in typed_dates.days(text, TODAY))

@@ -118,9 +118,11 @@ def of_images(study: Study) -> Header:
 
 def found(request: HttpRequest, text: str) -> list[Patient]:
     """Whom somebody who types a name, an identifier or a birth date may mean, by name; that is audited."""
+    today = timezone.localdate()
     people = patient_search.by_identifier(text) | patient_search.by_name(text)
-    if days := typed_dates.days(text, timezone.localdate()):
+    if days := typed_dates.days(text, today):
         people |= patient_search.by_birth_date(days)
+    people |= patient_search.by_name_and_birth_date(text, today)
     mine = access.visible(people, layout.user_of(request)).select_related("authority", "survivor__authority")
     rows = list(mine.order_by("name_key", "pk")[:_MOST_FOUND])
     things = [("patient", row.public_id) for row in rows]

@@ -10,6 +10,7 @@ import itertools
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any, Final
 
 from django.db import connection
@@ -17,7 +18,7 @@ from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast, Coalesce
 
 from worklist.models import Patient
-from worklist.patients import person_names
+from worklist.patients import person_names, typed_dates
 from worklist.patients.person_names import PATIENT_KEYS
 
 _UMLAUTS: Final = (("ae", "ä"), ("oe", "ö"), ("ue", "ü"), ("a", "ä"), ("o", "ö"), ("u", "ü"))
@@ -79,6 +80,12 @@ def by_name(text: str) -> QuerySet[Patient]:
     for key in _bare(spellings(text)):
         condition |= _begins("bare_key", key)
     return Patient.objects.filter(condition, survivor=None)
+
+
+def by_name_and_birth_date(text: str, today: date) -> QuerySet[Patient]:
+    """The records that show of those whose name and birth date `text` gives, in any order; else none."""
+    name, days = typed_dates.beside(text, today)
+    return by_name(name).filter(birth_date__in=days) if name else Patient.objects.none()
 
 
 def by_part_of_name(text: str) -> QuerySet[Patient]:

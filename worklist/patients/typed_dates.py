@@ -7,6 +7,8 @@ from typing import Final
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _LONGEST: Final = 24
+_MOST_WORDS: Final = 5
+"""Of a day, with the comma of "May 14, 1980" and the one before it."""
 _PARTS: Final = re.compile(r"[0-9]+|[a-z]+", re.ASCII)
 _FORM: Final = re.compile(r"[0-9a-z]+(?:\.? |[./-]|, )[0-9a-z]+(?:\.? |[./-]|, )[0-9]{2,4}", re.ASCII)
 _YEAR_FIRST: Final = re.compile(r"([0-9]{4})[./-]([0-9]{1,2})[./-]([0-9]{1,2})", re.ASCII)
@@ -25,6 +27,20 @@ def days(text: str, today: Date) -> list[str]:
         return []
     found = (_day(*numbers) for numbers in _readings(text))
     return sorted({f"{day:%Y%m%d}" for day in found if day and day.year >= 1800 and day <= today})
+
+
+def beside(text: str, today: Date) -> tuple[str, list[str]]:
+    """What stands before or after a day in `text`, and the days that it may mean: a name with a birth date.
+
+    Both are empty where there are no such two.
+    """
+    words = text.replace(", ", " , ").split()
+    for count in range(min(_MOST_WORDS, len(words) - 1), 0, -1):
+        for rest, dated in ((words[:-count], words[-count:]), (words[count:], words[:count])):
+            name = " ".join(rest).replace(" ,", ",").strip(" ,")
+            if name and (found := days(" ".join(dated).replace(" ,", ",").strip(" ,"), today)):
+                return name, found
+    return "", []
 
 
 def day(text: str) -> Date | None:

@@ -135,6 +135,16 @@ def test_a_patient_is_found_by_the_birth_date_as_people_type_it(
     assert leads(user, text) == f"/patients/{patient.public_id}"
 
 
+@pytest.mark.parametrize("text", ["bars 2.1.1970", "1970-01-02 Bars, Anna", "anna bars 02 Jan 1970"])
+def test_a_name_and_a_birth_date_find_whom_both_fit(user: User, provenance: Make, text: str) -> None:
+    for number, name, born in (("1", "BARS^ANNA", "19700102"), ("2", "BARS^ANNA", "19350517")):
+        register(provenance(), number, name, birth_date=born)
+    register(provenance(), "3", "REAL^RITA", birth_date="19700102")
+    answer = signed_in(user).get("/search", {"q": text})
+    wanted = Patient.objects.get(value="1")
+    assert answer.status_code == 302 and answer["Location"] == f"/patients/{wanted.public_id}"
+
+
 def test_a_birth_date_that_can_be_read_in_two_ways_finds_both(user: User, provenance: Make) -> None:
     register(provenance(), "P1", birth_date="19800405")
     register(provenance(), "P2", "CURIE^MARIE", birth_date="19800504")
