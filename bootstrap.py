@@ -45,7 +45,7 @@ TEMPLATES = "web/templates"
 SCRIPTS = ("web/static/web/**/*.js", "web/static/web/**/*.css")
 POSTGRESQL = "postgres://postgres@127.0.0.1:5432/postgres"
 REDIS = "redis://127.0.0.1:6379/0"
-PARALLEL = ("--numprocesses", "3", "--dist", "loadgroup", "--no-loadscope-reorder")
+PARALLEL = ("--numprocesses", "3", "--dist", "loadscope", "--no-loadscope-reorder")
 NO_TESTS_SELECTED = 5  # pytest's exit code
 
 

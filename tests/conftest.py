@@ -101,11 +101,17 @@ def provenance(facility: Facility) -> Callable[..., Provenance]:
 TESTS = Path(__file__).parent
 WITH_PROCESSES = (TESTS / "clients", TESTS / "faults")
 """Tests here reach the database from processes that they start."""
-WITH_PAGES = (
-    "test_all_pages", "test_deciding_in_browser", "test_importing_in_browser", "test_technologist_in_browser",
-    "test_viewer",
-)  # fmt: skip
-"""About half of what takes a running system, for one of its own."""
+SHARING = tuple(
+    TESTS / place
+    for place in (
+        "clients",
+        "interfaces/dicom/test_acceptor_hazards.py",
+        "interfaces/dicom/test_acceptor_interoperability.py",
+        "ris_pacs/test_bootstrap.py",
+        "ris_pacs/test_time_zone.py",
+    )
+)
+"""Modules whose tests share what took long to make."""
 FIRST = (
     TESTS / "clients",
     TESTS / "faults" / "test_random_kills.py",
@@ -116,20 +122,28 @@ FIRST = (
 """What takes longest, so that nobody waits for it at the end."""
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark as `pure` what touches no database; pytest-django sees to it that it really doesn't.
-
-    Each test goes to whichever process is free, but those that share something go to the same one. It is
-    said before xdist looks, which does so as early as it can.
-    """
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `pure` what touches no database; pytest-django sees to it that it really doesn't."""
     items.sort(key=_turn)
     for item in items:
         if not _uses_database(item) and not _is_below(item, WITH_PROCESSES):
             item.add_marker("pure")
-        if shared := _shares(item):
-            item.add_marker(pytest.mark.xdist_group(shared))
-    yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each test goes to whichever process is free, but those of a module that share something go together."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return (
+                module if any((config.rootpath / module).is_relative_to(one) for one in SHARING) else nodeid
+            )
+
+    return Scheduling(config, log)
 
 
 def _turn(item: pytest.Item) -> int:
@@ -138,15 +152,6 @@ def _turn(item: pytest.Item) -> int:
 
 def _is_below(item: pytest.Item, places: Iterable[Path]) -> bool:
     return any(item.path.is_relative_to(place) for place in places)
-
-
-def _shares(item: pytest.Item) -> str:
-    """What a test has in common with others: the running system, or what its module has made."""
-    if "system" in getattr(item, "fixturenames", ()):
-        return "system with pages" if item.path.stem in WITH_PAGES else "system"
-    found = item._fixtureinfo.name2fixturedefs.values() if hasattr(item, "_fixtureinfo") else ()
-    ours = (fixture for fixtures in found for fixture in fixtures if fixture.baseid.startswith("tests"))
-    return item.path.stem if any(fixture.scope in ("class", "module") for fixture in ours) else ""
 
 
 def _uses_database(item: pytest.Item) -> bool:
