@@ -1,7 +1,7 @@
 """Fields of a form in which one chooses: from a few choices that are all seen, or from a list."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -29,5 +29,7 @@ class ChoiceField:
     is_several: bool = False
     """Whether several are chosen, which `several` are then."""
     several: Sequence[str] = ()
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    """The paths of the pictures of choices, by their values."""
     open_text: str = "Choose…"
     """What a list shows while nothing is chosen."""

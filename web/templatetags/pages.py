@@ -1,5 +1,6 @@
 """How times, names and dates are written in templates."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -120,6 +121,12 @@ def thumbnail(
         "modality": modality,
         "word": word,
     }
+
+
+@register.inclusion_tag("web/parts/thumbnail.html")
+def picture(pictures: Mapping[str, str], value: str, text: str) -> dict[str, Any]:
+    """The picture of a choice, where it has one."""
+    return {"src": pictures.get(value, ""), "alt": f"Picture of {text}", "modality": "", "word": "picture"}
 
 
 @register.filter

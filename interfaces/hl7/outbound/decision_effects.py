@@ -22,6 +22,6 @@ def effects_on_preview(sender: object, *, study: Study, **others: Any) -> Callab
 def _effect(row: OutboundMessage) -> str:
     message_type = message_types.of(row)
     if message_type is None:
-        return f"Sends {row.message_type} to {row.destination.name}"
+        return f"{row.destination.name} is sent a message ({row.message_type})"
     codes, words = message_type.in_words(row.facts)
-    return f"Sends {message_type.code} {codes} to {row.destination.name}: {words}"
+    return f"{row.destination.name} is told that {words} ({message_type.code} {codes})"

@@ -18,7 +18,8 @@ from archive.decisions.preview import preview as effects_of
 from archive.decisions.preview import preview_undo
 from archive.decisions.second_person import Confirm, Decline
 from archive.decisions.undo import Undo
-from archive.models import Decision, DecisionRequest, StudyException
+from archive.models import Decision, DecisionRequest, Study, StudyException
+from archive.storage import generated_objects
 from ledger.errors import Conflict, Decided, Missing, Refused
 from web.kernel import layout
 from web.kernel.choice_fields import ChoiceField
@@ -207,11 +208,23 @@ def _fields(request: HttpRequest, row: StudyException, action: type[DecisionType
             is_several=needed.need.most is not None,
             is_list=needed.need.chosen_from is ChosenFrom.MANY,
             is_required=needed.is_required,
+            pictures=_pictures(row.study) if needed.need.chosen_from is ChosenFrom.IMAGES else {},
             open_text="Choose…" if needed.is_required else needed.need.if_open,
         )
         for needed in action.needs()
         if needed.need.chosen_from in _IN_FORM
     ]
+
+
+def _pictures(study: Study) -> dict[str, str]:
+    """The paths of the pictures of a study's images, by SOP Instance UID (PS3.18 10.4.1.1.5)."""
+    rows = generated_objects.instances_of_others(study).select_related("series")[:_MOST_CHOSEN]
+    found = {}
+    for row in rows:
+        assert row.series is not None
+        uids = {"study": study.study_instance_uid, "series": row.series.uid, "instance": row.uid}
+        found[row.uid] = f"{reverse('dicomweb-thumbnail', kwargs=uids)}?viewport=128,128"
+    return found
 
 
 def _explained(error: Any, action: Action) -> str:

@@ -118,7 +118,7 @@ class Effects(Schema):
                 },
                 {
                     "about": "outside",
-                    "text": "Sends ORM SC/IP to HIS: order A1 is in process",
+                    "text": "HIS is told that order A1 is in process (ORM SC/IP)",
                     "before": "",
                     "after": "",
                 },
