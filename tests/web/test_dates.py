@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from accounts.models import User
 from ledger import written_dates
+from tests.web.pages.world import signed_in
 from web.templatetags import pages
 from worklist.patients import typed_dates
 
@@ -66,3 +68,15 @@ def test_a_filter_takes_every_form_that_means_one_day(text: str) -> None:
 )
 def test_a_filter_takes_no_day_that_may_be_another(text: str) -> None:
     assert typed_dates.day(text) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["/worklist?day=", "/messages?since=", "/quality?from=", "/administration/audit?until="]
+)
+def test_a_day_that_is_none_is_said_to_be(user: User, path: str) -> None:
+    client = signed_in(user)
+    said = "is not a valid date"
+    assert said in client.get(f"{path}31.2.2026").content.decode()
+    assert said not in client.get(f"{path}2026-02-28").content.decode()
+    assert said not in client.get(path).content.decode()

@@ -1,11 +1,12 @@
 """What lists have in common: reading filters out of the URL, and the chips that change them there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.http import HttpRequest, QueryDict
 
 from worklist.models import Station
+from worklist.patients import typed_dates
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,17 @@ def texts_of(query: QueryDict, name: str, longest: int) -> tuple[str, ...]:
     """The values of a parameter that may come several times, each once."""
     values = (value[:longest] for value in query.getlist(name)[:20])
     return tuple(dict.fromkeys(value for value in values if value and value.isprintable()))
+
+
+def unreadable_days(
+    query: QueryDict,
+    *names: str,
+    reads: Callable[[str], object] = typed_dates.day,
+    words: Collection[str] = (),
+) -> list[str]:
+    """What was typed in these parameters as a day, and is neither one nor one of the `words` for some."""
+    texts = (text_of(query, name, 32) for name in names)
+    return [text for text in texts if text and text not in words and not reads(text)]
 
 
 def url(request: HttpRequest, **values: str | Sequence[str]) -> str:

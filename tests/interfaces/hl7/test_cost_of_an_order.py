@@ -81,7 +81,7 @@ def tables_without_statistics() -> Iterator[list[str]]:
     gather("on")
 
 
-@pytest.mark.parametrize("statistics", ["none", "none, planned anew", "of small tables"])
+@pytest.mark.parametrize("statistics", ["none", "of small tables"])
 @pytest.mark.parametrize("what", ["a new order", "the same order again", "eight at once"])
 def test_it_does_not_grow_with_the_patients_orders_and_messages(
     say: Say,
@@ -105,7 +105,8 @@ def test_it_does_not_grow_with_the_patients_orders_and_messages(
         with connection.cursor() as cursor:
             cursor.execute(f"ANALYZE {', '.join(tables_without_statistics)}")
         cost_of(*messages(2100))  # by the server's own new plans
-    monkeypatch.setattr(set_statements, "PLANNED_FOR", 1e9 if statistics == "none" else 0.0)
+    # Whatever other tests do beside this may have the server plan by itself.
+    monkeypatch.setattr(set_statements, "PLANNED_FOR", 0.0)
     for start in range(FEW, MANY, 50):
         receive(*(order(say, n) for n in range(start, start + 50)))
     many = cost_of(*messages(4000))

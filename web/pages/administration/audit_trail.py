@@ -21,7 +21,7 @@ from ledger import audit, written_dates
 from ledger.models import AuditEvent
 from reporting.models import ReadingItem, Report
 from web.kernel import authorization, layout, paging
-from web.kernel.list_filters import text_of
+from web.kernel.list_filters import text_of, unreadable_days
 from web.pages.administration import audited_people, tabs
 from web.pages.administration.administration_columns import AUDIT
 from web.pages.timelines import path
@@ -89,6 +89,7 @@ def trail(request: HttpRequest) -> HttpResponse:
     names = _names({row.actor for row in cut.rows})
     whose = _whose(request, cut.rows)
     context = {
+        "unreadable_days": unreadable_days(request.GET, "day", "since", "until"),
         "table": AUDIT,
         "paging": cut.with_rows(_shown(row, names, whose) for row in cut.rows),
         "asked": asked,

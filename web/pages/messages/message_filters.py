@@ -50,7 +50,7 @@ class Asked:
 
     def filters(self) -> message_search.Filters:
         """The same as a search."""
-        since = timezone.now() - _LENGTHS[self.span] if self.span in _LENGTHS else _moment(self.since)
+        since = timezone.now() - _LENGTHS[self.span] if self.span in _LENGTHS else moment(self.since)
         return message_search.Filters(
             direction=self.way,  # type: ignore[arg-type]
             status="" if self.state == "trouble" else self.state,
@@ -60,7 +60,7 @@ class Asked:
             error_code=int(self.error) if self.error else None,
             text=self.text,
             since=since,
-            until=_moment(self.until, is_last=True),
+            until=moment(self.until, is_last=True),
         )
 
 
@@ -103,7 +103,7 @@ def _one_of(known: Mapping[str, str], text: str) -> str:
     return text if text in known else ""
 
 
-def _moment(text: str, is_last: bool = False) -> datetime | None:
+def moment(text: str, is_last: bool = False) -> datetime | None:
     """A time of a form, in the zone that is active; a day alone is its start, or its end."""
     day = typed_dates.day(text)
     if day:

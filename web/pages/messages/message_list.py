@@ -10,6 +10,7 @@ from interfaces.hl7.inspect import message_search
 from interfaces.hl7.outbound import delivery_queues
 from ledger import audit
 from web.kernel import authorization, layout, paging
+from web.kernel.list_filters import unreadable_days
 from web.kernel.paging import Cut
 from web.pages.messages import message_filters
 from web.pages.messages.message_columns import TABLE
@@ -36,6 +37,7 @@ def messages(request: HttpRequest) -> HttpResponse:
         )
     authorization.note_reading(request, audit.QUERY, *(("message", row.public_id) for row in found.rows))
     context = {
+        "unreadable_days": unreadable_days(request.GET, "since", "until", reads=message_filters.moment),
         "asked": asked,
         "chips": message_filters.chips(request, asked),
         "table": TABLE.sorted_by(asked.sort, request),

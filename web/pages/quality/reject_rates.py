@@ -17,7 +17,7 @@ from archive.search.reject_analysis import DIMENSIONS, Analysis, Question, Rate
 from ledger import audit
 from ledger.errors import Invalid
 from web.kernel import authorization, layout
-from web.kernel.list_filters import chip, text_of, url
+from web.kernel.list_filters import chip, text_of, unreadable_days, url
 from web.pages.record_columns import STUDIES
 from web.pages.turnaround.figure_formats import harmless
 from worklist.patients import typed_dates
@@ -92,6 +92,7 @@ def _context(request: HttpRequest, question: Question, found: Analysis) -> dict[
     only = [chip(request, f"{name}: {text}", True, {name: ""}) for name, text in question.only.items()]
     return {
         "question": question,
+        "unreadable_days": unreadable_days(request.GET, "from", "to"),
         "by": question.by,
         "chips": [("By", by), ("Only", only)] if only else [("By", by)],
         "only": question.only.items(),

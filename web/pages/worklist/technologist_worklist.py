@@ -21,6 +21,7 @@ from ledger.errors import Refused
 from reporting.rendering import exam_label
 from reporting.rendering.exam_label import ExamLabel
 from web.kernel import authorization, formats, layout, paging
+from web.kernel.list_filters import unreadable_days
 from web.pages import patients
 from web.pages.worklist import worklist_filters, worklist_rows
 from web.pages.worklist.worklist_columns import TABLE
@@ -55,6 +56,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
             "filters": filters,
             "day": (filters.days()[0] or timezone.localdate()).isoformat(),
             "chips": worklist_filters.chips(request, filters),
+            "unreadable_days": unreadable_days(request.GET, "day", words=worklist_filters.DAYS),
             "stations": _stations(filters.station),
             "paging": cut,
             "rows": shown,

@@ -18,6 +18,9 @@ const OTHER = "other";
 /** @type {WeakMap<HTMLElement, Answer>} */
 const answers = new WeakMap();
 
+/** The acts on single things that are on their way: a key that is pressed twice asks once. @type {Set<string>} */
+const underWay = new Set();
+
 /**
  * Offer the reasons of a list; whether there are any.
  * @param {HTMLElement} dialog
@@ -105,7 +108,10 @@ document.addEventListener("submit", (event) => {
   if (submitter) answers.delete(submitter);
   if (form.matches("[data-act]")) {
     event.preventDefault();
-    send(form, submitter, answer);
+    const act = submitter instanceof HTMLButtonElement && submitter.name === "do" ? submitter.value : "";
+    if (act && underWay.has(act)) return;
+    underWay.add(act);
+    send(form, submitter, answer).finally(() => underWay.delete(act));
   } else if (answer) {
     for (const [name, value] of Object.entries(answer)) if (value) putHidden(form, name, value);
   }
