@@ -1,6 +1,6 @@
 // A dialog that asks: shown until it is answered.
 
-/** How the question that a dialog asks now is ended without an answer. @type {WeakMap<HTMLDialogElement, () => void>} */
+/** How what a dialog asks now ends without an answer. @type {WeakMap<HTMLDialogElement, () => void>} */
 const asked = new WeakMap();
 
 /**

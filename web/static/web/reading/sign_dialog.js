@@ -21,6 +21,8 @@ import { askForSecret, clearSecret, noteTaken, secret, secretField } from "./sig
 const SIGNED = ["final", "amended"];
 /** Between sections, where their digest is taken. */
 const SEPARATOR = "\u001e";
+/** Characters of an addendum that the box shows. */
+const MOST_SHOWN = 400;
 
 const dialog = byId("sign", HTMLDialogElement);
 const form = first("form", HTMLFormElement, dialog);
@@ -164,17 +166,31 @@ function fill(editor, isAddendum) {
   recipients.replaceChildren();
   error.hidden = true;
   clearSecret();
-  const facts = isAddendum ? factsOfAddendum() : factsOfReport(editor);
+  const facts = isAddendum ? factsOfAddendum(editor) : factsOfReport(editor);
   const lines = facts.map(([textContent, className]) => make("li", { textContent, className }));
   first("[data-facts]", HTMLElement, dialog).replaceChildren(...lines);
 }
 
 /** @typedef {[words: string, tone: string]} Fact */
 
-/** @returns {Fact[]} */
-function factsOfAddendum() {
+/**
+ * What is added, word by word as far as it fits; of a correction the sections.
+ * @param {Editor} editor
+ * @returns {Fact[]}
+ */
+function factsOfAddendum({ data }) {
+  const kind = kindOfAddendum();
+  if (kind === "correction") {
+    const sections = data.sections.filter((name) =>
+      find(`#corrected-${name}`, HTMLTextAreaElement)?.value.trim(),
+    );
+    return [[`Replaces the report: ${sections.map((name) => data.titles[name]).join(", ")}`, ""]];
+  }
+  const text = byId("addendum-text", HTMLTextAreaElement).value.trim();
+  /** @type {Fact} */
+  const shown = [`“${text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text}”`, ""];
   const words = "The report is taken back; the images wait for another one.";
-  return kindOfAddendum() === "retraction" ? [[words, "overdue"]] : [];
+  return kind === "retraction" ? [shown, [words, "overdue"]] : [shown];
 }
 
 /**

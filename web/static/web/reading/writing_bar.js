@@ -1,5 +1,5 @@
 // Whether one may write here, and the bar that says who does instead.
-import { byId, first } from "../dom.js";
+import { byId, find, first } from "../dom.js";
 import { clock } from "./page_data.js";
 import { setReadOnly } from "./sections.js";
 
@@ -26,12 +26,25 @@ export function showReadOnly(editor, title, text, { take = false, here = false }
   first("[data-take]", HTMLElement, bar).hidden = !take;
   first("[data-here]", HTMLElement, bar).hidden = !here;
   bar.hidden = false;
+  setWriters(false);
+}
+
+/**
+ * Have the buttons that write do so, or not; some pages have none.
+ * @param {boolean} enabled
+ */
+function setWriters(enabled) {
+  for (const selector of ["#sign-open", "#record"]) {
+    const button = find(selector, HTMLButtonElement);
+    if (button) button.disabled = !enabled;
+  }
 }
 
 /** @param {Editor} editor */
 export function showWritable(editor) {
   editor.isWriting = true;
   setReadOnly(editor.areas, false);
+  setWriters(true);
   byId("read-only").hidden = true;
 }
 
