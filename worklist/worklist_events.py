@@ -23,7 +23,7 @@ PATIENT_UPDATED: Final = declare(
 PATIENT_MERGED: Final = declare(
     "patient.merged", "{retired} was merged into {survivor}[: {reason}]", short="merge"
 )
-PATIENT_UNMERGED: Final = declare("patient.unmerged", "Merge undone[: {reason}]")
+PATIENT_UNMERGED: Final = declare("patient.unmerged", "Merge undone[: {reason}]", short="merge undone")
 IDENTITY_CONFLICT: Final = declare(
     "patient.identity_conflict", "Conflicting merge: {text}", short="identity conflict", tone="bad"
 )

@@ -24,4 +24,4 @@ def _effect(row: OutboundMessage) -> str:
     if message_type is None:
         return f"{row.destination.name} is sent a message ({row.message_type})"
     codes, words = message_type.in_words(row.facts)
-    return f"{row.destination.name} is told that {words} ({message_type.code} {codes})"
+    return f"{row.destination.name} is told: {words} ({message_type.code} {codes})"

@@ -120,8 +120,8 @@ def test_the_words_of_a_preview_come_from_the_type(facility: Facility, user: Use
     both(world)
     number = world.order.accession_number
     assert told() == [
-        f"Sends ORM SC/IP to HIS: order {number} is in process",
-        f"Sends ORU F to HIS: report of order {number}",
+        f"HIS is told: order {number} is in process (ORM SC/IP)",
+        f"HIS is told: report of order {number} (ORU F)",
     ]
 
 

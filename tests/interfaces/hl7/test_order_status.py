@@ -149,12 +149,12 @@ def test_a_preview_names_the_messages_and_sends_none(mismatch: Study, user: User
     with transaction.atomic():
         effects = preview(Link(step), study=mismatch, reason="", by=acting(user))
     said = [effect.text for effect in effects]
-    assert "HIS is told that order A1 is completed (ORM SC/CM)" in said
+    assert "HIS is told: order A1 is completed (ORM SC/CM)" in said
     assert told() == []
     link(mismatch, user)
     row = StudyException.objects.get()
     with transaction.atomic():
         effects = preview_undo(exception=row, reason="", by=acting(user))
     said = [effect.text for effect in effects]
-    assert "HIS is told that order A1 is scheduled again (ORM SC/SC)" in said
+    assert "HIS is told: order A1 is scheduled again (ORM SC/SC)" in said
     assert told() == [("A1", "CM")]

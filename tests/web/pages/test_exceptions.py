@@ -286,7 +286,7 @@ def decided(browser: Client, study: Study, path: str, action: str, **values: Any
 def test_link_from_the_form_to_the_row(browser: Client, mismatch: Study, path: str) -> None:
     Destination.objects.create(name="HIS", host="127.0.0.1", port=1)
     previewed = words(browser.post(f"{path}/preview", form(mismatch, "link", target=target())))
-    assert "HIS is told that" in previewed and "(ORM SC/CM)" in previewed
+    assert "HIS is told: " in previewed and "(ORM SC/CM)" in previewed
     assert not OutboundMessage.objects.exists()
     assert "unlinked: the images' own identity (BARS, ANNA, P1) → REAL, RITA (P2^^^GENHOSP)" in previewed
     decision = decided(browser, mismatch, path, "link", target=target())

@@ -118,7 +118,7 @@ class Effects(Schema):
                 },
                 {
                     "about": "outside",
-                    "text": "HIS is told that order A1 is in process (ORM SC/IP)",
+                    "text": "HIS is told: order A1 is in process (ORM SC/IP)",
                     "before": "",
                     "after": "",
                 },
