@@ -159,7 +159,7 @@ def manage(page: Page) -> None:
     """Opens the studies behind a number."""
     page.goto("/turnaround")
     expect(page.locator("main")).to_contain_text("Completed")
-    tab_to(page, "main a[href*='/turnaround/studies']")
+    tab_to(page, "main a[href*='/turnaround/studies?interval=']")
     page.keyboard.press("Enter")
     page.wait_for_url("**/turnaround/studies?*")
     page.keyboard.press("j")
