@@ -1,7 +1,7 @@
 """`make screenshots`: a picture of each page, in both themes, of a simulated day.
 
     python -m tests.screenshots [FOLDER]        into docs/screenshots by default
-    python -m tests.screenshots --all FOLDER    also at 2560 × 1440, for looking through
+    python -m tests.screenshots --all FOLDER    also at 2560 × 1440 and 390 × 844, for looking through
 
 It starts a system of its own with `manage.py run --demo`, waits until much is read, and signs in as each
 role.
@@ -27,7 +27,7 @@ from playwright.sync_api import Browser, Page
 from tests.clients.browser import chromium
 from tests.clients.system import PASSWORD, ROOT, System, wait_for
 
-SIZES = ((1366, 768), (2560, 1440))
+SIZES = ((1366, 768), (2560, 1440), (390, 844))
 THEMES = ("dark", "light")
 DAY = {"RIS_PACS_DEMO_SPEED": "90", "RIS_PACS_DEMO_SEED": "7"}
 SIGNED = 60
