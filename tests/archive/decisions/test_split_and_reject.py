@@ -1,5 +1,6 @@
 """Splitting and rejecting: what moves, what is hidden, and that an undo brings all rows back."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -15,13 +16,14 @@ from archive.decisions.decision_frame import decide as decide_on
 from archive.decisions.decision_type import DecisionType
 from archive.decisions.preview import preview
 from archive.decisions.reject import Reject
+from archive.decisions.reject_images import RejectImages
 from archive.decisions.reject_series import RejectSeries
 from archive.decisions.split import Split
 from archive.decisions.undo import undo as undo_decision
 from archive.models import Decision, Instance, Series, Study, StudyException, Verdict
 from archive.search import study_search
 from archive.signals import study_settled, study_withdrawn
-from ledger.errors import Conflict, Invalid, Missing, Unknown
+from ledger.errors import Conflict, Invalid, Missing, Refused, Unknown
 from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import files_in, indexed, received
@@ -183,33 +185,41 @@ def test_a_split_names_some_of_the_series(two: Study, user: User, series: list[s
     assert Study.objects.count() == 1
 
 
+DECISIONS: dict[str, DecisionType] = {
+    "split": Split(["1.2.3.2"]),
+    "reject": Reject("113001"),
+    "reject_series": RejectSeries(["1.2.3.2"], "113001"),
+    "reject_images": RejectImages(["1.1.1"], "113001"),
+}
+
+
 @settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
 )
-@given(st.lists(st.sampled_from(["anna", "rita", "new"]), max_size=3), st.sampled_from(["split", "reject"]))
+@given(st.lists(st.sampled_from(["anna", "rita", "new", *DECISIONS]), min_size=1, max_size=5))
 def test_an_undo_ends_as_if_nothing_had_been_decided(
-    hospital: Hospital, two: Study, user: User, arrivals: list[str], kind: str
+    hospital: Hospital, two: Study, user: User, steps: list[str]
 ) -> None:
     headers = {"anna": ANNA, "rita": RITA, "new": {**ANNA, "SeriesInstanceUID": "1.2.3.9"}}
 
-    def arrive(first: int) -> None:
-        for number, whose in enumerate(arrivals):
-            take(first + number, 10, **headers[whose])
-        indexed()
-        hospital.judged(two)
+    def do(number: int, step: str) -> None:
+        if step in headers:
+            take(number, 10, **headers[step])
+            indexed()
+            hospital.judged(two)
+            return
+        with contextlib.suppress(Refused):  # not after what was done before
+            decide(DECISIONS[step], Study.objects.get(pk=two.pk), user, expected=revision(two))
 
     ends = []
     for decided in (False, True):
         with transaction.atomic():
-            if decided:
-                if kind == "split":
-                    split(two, user)
-                else:
-                    decide(Reject("113001"), two, user)
-            arrive(10)
-            if decided:
+            for number, step in enumerate(steps, start=10):
+                if decided or step in headers:
+                    do(number, step)
+            while Decision.objects.filter(study=two, undone_at=None).exists():
                 undo(two, user)
-            ends.append(rows(two))
+            ends.append(rows(hospital.judged(two)))
             transaction.set_rollback(True)
     for end in ends:  # their keys and the moment of indexing are of the run
         for row in [*end["series"], *end["instances"]]:
