@@ -12,7 +12,7 @@ from archive.decisions.decision_type import DecisionType, Links, Parameters, reg
 from archive.decisions.effects import Effect
 from archive.decisions.needs import PATIENT, ChosenFrom, Need
 from archive.models import Decision, Study
-from archive.reconcile import apply_verdict, verdict_record
+from archive.reconcile import apply_verdict, patient_number, verdict_record
 from ledger.errors import Conflict, Invalid
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure
 from worklist.schedule import image_acts, order_choices, order_entry, step_actions
@@ -167,13 +167,10 @@ class CreateOrder(DecisionType):
 
 def _identified(study: Study) -> Patient:
     """The one patient of the facility whom the header's ID and issuer name."""
-    rows = Patient.objects.filter(facility=study.facility, value=study.header_patient_id)
-    if study.issuer_of_patient_id:
-        rows = rows.filter(authority__namespace=study.issuer_of_patient_id)
-    people = {row.current.pk: row for row in rows.select_related("survivor")[:20]}
-    if not study.header_patient_id or len(people) != 1:
+    named = patient_number.holder_of(study)
+    if named is None:
         raise Conflict("the header's patient ID names no single patient here; name one", PATIENT.name)
-    return next(iter(people.values()))
+    return named
 
 
 def _named_in(study: Study) -> NewPerson:

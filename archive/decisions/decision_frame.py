@@ -21,7 +21,7 @@ from archive.models import (
     StudyException,
     Verdict,
 )
-from archive.reconcile import apply_verdict, reconcile_job
+from archive.reconcile import apply_verdict, patient_number, reconcile_job
 from archive.signals import study_reconciled, study_settled
 from archive.storage import object_versions
 from ledger import audit, events
@@ -178,10 +178,7 @@ def refuse_if_written_on(study: Study) -> None:
 
 def _whose(study: Study) -> Patient | None:
     """Of whom the words on a study tell: the linked patient, else the one whom the header's ID names."""
-    if study.patient is not None or not study.header_patient_id:
-        return study.patient
-    rows = Patient.objects.filter(facility=study.facility, value=study.header_patient_id)
-    return rows.select_related("survivor").order_by("pk").first()
+    return study.patient if study.patient is not None else patient_number.holder_of(study)
 
 
 def is_person(one: Patient | None, other: Patient | None) -> bool:

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from archive.imports.import_sources import UNKNOWN_ISSUER
-from archive.reconcile import name_agreement
+from archive.reconcile import name_agreement, patient_number
 from archive.reconcile.candidates import Person
 from archive.reconcile.finding import Agreement, Finding
 from archive.reconcile.reconcile_policy import FORMER, Policy
@@ -86,11 +85,11 @@ def patient_id(seen: Identity, person: Person, policy: Policy) -> tuple[str, Agr
 def _one_id(seen: Identity, record: Identity, person: Person, policy: Policy) -> Agreement:
     ours, theirs = seen.patient_id, record.patient_id
     if ours == theirs:
-        if not seen.issuer or (not record.issuer and seen.issuer != UNKNOWN_ISSUER):
+        known = {record.issuer, dict(person.universal_issuers).get(record.issuer, record.issuer)} - {""}
+        if patient_number.is_unsaid(seen.issuer, known):
             return 1.0, "no issuer"
-        issuer = policy.issuer_aliases.get(seen.issuer, seen.issuer)
-        known = {record.issuer, dict(person.universal_issuers).get(record.issuer, record.issuer)}
-        return (1.0, "") if issuer in known else (0.5, "other issuer")
+        is_ours = patient_number.is_issuer(seen.issuer, known, policy.issuer_aliases)
+        return (1.0, "") if is_ours else (0.5, "other issuer")
     if ours.casefold() == theirs.casefold():
         return 0.6, "case of an identifier"
     if ours.lstrip("0") == theirs.lstrip("0"):

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from archive.imports.import_sources import UNKNOWN_ISSUER
 from archive.reconcile import name_agreement
 from archive.reconcile.candidates import Person
+from archive.reconcile.patient_number import is_issuer
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity, StudyEvidence
 from ledger.row_sets import any_of
@@ -49,10 +49,8 @@ NOBODY: Final = RegisteredPeople()
 
 
 def _is_number(seen: Identity, record: Identity, policy: Policy) -> bool:
-    issuer = policy.issuer_aliases.get(seen.issuer, seen.issuer)
-    unsaid = not issuer or (not record.issuer and issuer != UNKNOWN_ISSUER)
-    same_issuer = unsaid or issuer == record.issuer
-    return seen.patient_id == record.patient_id and same_issuer
+    known = {record.issuer} - {""}
+    return seen.patient_id == record.patient_id and is_issuer(seen.issuer, known, policy.issuer_aliases)
 
 
 def gather(study: StudyEvidence, facility_id: int) -> RegisteredPeople:

@@ -110,6 +110,13 @@ def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
     )
 
 
+def header_identity(study: Study) -> Identity:
+    """The identity in a study's header, as its evidence has it."""
+    rows = Series.objects.filter(study=study)
+    series = [row for row in rows if not is_own(row.station_ae_title, row.modality)]
+    return _from_outside(_identities(study, {}), series)[0]
+
+
 def moment(value: datetime) -> str:
     """A moment as evidence and candidates hold it; it sorts as time does."""
     return value.astimezone(UTC).isoformat(timespec="microseconds")

@@ -28,7 +28,8 @@ from archive.models import (
     Study,
     Verdict,
 )
-from archive.reconcile import apply_verdict, reconcile_job
+from archive.reconcile import apply_verdict, patient_number, reconcile_job
+from archive.reconcile.study_evidence import Identity
 from archive.rejections import received_notes
 from archive.rejections.received_notes import KEY_OBJECT
 from archive.rejections.rejection_titles import REJECTION_TITLES
@@ -170,9 +171,11 @@ def _is_patient(identity: Mapping[str, str], header: HeaderValues, study: Study)
         return is_described is not False
     if not wanted or not known:
         return bool(is_described)
-    people = _people(study, wanted, issuer)
-    theirs = {study.patient.current.pk} if study.patient else _people(study, known, other_issuer)
-    return bool(people & theirs)
+    people = patient_number.holders(Identity(wanted, issuer), study.facility_id).keys()
+    if study.patient:
+        return study.patient.current.pk in people
+    theirs = patient_number.holders(Identity(known, other_issuer), study.facility_id)
+    return bool(people & theirs.keys())
 
 
 def _describes(identity: Mapping[str, str], header: HeaderValues) -> bool | None:
@@ -183,14 +186,6 @@ def _describes(identity: Mapping[str, str], header: HeaderValues) -> bool | None
         return None
     same = (person_names.keys(names[0]) == person_names.keys(names[1]), dates[0] == dates[1])
     return same[0] if same[0] == same[1] else None
-
-
-def _people(study: Study, value: str, issuer: str) -> set[int]:
-    """The records that an ID names, as they are shown now."""
-    rows = Patient.objects.filter(facility=study.facility_id, value=value).select_related("survivor")
-    if issuer:
-        rows = rows.filter(authority__namespace=issuer)
-    return {row.current.pk for row in rows[:20]}
 
 
 # What follows

@@ -3,11 +3,18 @@
 from typing import Any
 
 import pytest
+from django.db import transaction
 
+from accounts.models import SiteSection, User
 from archive.archive_section import ArchiveSection, Resend
+from archive.decisions.create_order import CreateOrder
+from archive.decisions.decision_frame import decide
 from archive.imports import import_sources
-from archive.models import Verdict
+from archive.models import Decision, Verdict
+from ledger.errors import Conflict
+from tests.actors import acting
 from tests.archive.hospital import Hospital
+from worklist.models import Order, ProcedureCode
 
 pytestmark = pytest.mark.django_db
 
@@ -87,3 +94,42 @@ def test_a_disc_changes_no_header_that_is_here_by_itself() -> None:
     found = [section.resend_of(import_sources.DISC) for section in (newest, refuse, trusting)]
     assert found == [Resend.EXCEPTION, Resend.REFUSE, Resend.NEWEST]
     assert newest.resend_of("CT1") == newest.resend_of(import_sources.SCANNER) == Resend.NEWEST
+
+
+@pytest.mark.parametrize(
+    ("source", "header", "names"),
+    [
+        (import_sources.DISC, {}, False),
+        (import_sources.DISC, {"issuer_of_patient_id": "GENHOSP"}, True),
+        ("CT1", {}, True),
+        ("CT1", {"patient_id": "P1^^^GENHOSP"}, True),
+        ("CT1", {"issuer_of_patient_id": "ELSEWHERE"}, False),
+        ("CT1", {"issuer_of_patient_id": "GH"}, True),
+        ("CT1", {"header": {"conflicts": {"header_patient_id": ["P9"]}}}, False),
+        ("CT1", {"patient_id": ""}, False),
+    ],
+)
+def test_an_order_is_placed_for_whom_the_number_names_and_nobody_else(
+    hospital: Hospital, user: User, source: str, header: dict[str, Any], names: bool
+) -> None:
+    SiteSection.objects.filter(name="archive").update(
+        content={"quiet_seconds": 60, "reconcile": {"issuer_aliases": {"GH": "GENHOSP"}}}
+    )
+    ProcedureCode.objects.create(code="71260", scheme="C4", description="CT chest", modality="CT")
+    ours = hospital.patient("P1")
+    study = brought(hospital, source, **header).study
+
+    def place() -> Decision:
+        with transaction.atomic():
+            return decide(CreateOrder("71260"), study=study, reason="found", by=acting(user))
+
+    if study.patient is not None:
+        study.patient = None
+        study.save()
+    if names:
+        place()
+        assert Order.objects.get().patient == ours
+        return
+    with pytest.raises(Conflict, match="names no single patient"):
+        place()
+    assert not Order.objects.exists()
