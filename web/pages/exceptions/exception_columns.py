@@ -30,7 +30,7 @@ TABLE: Final = Table(
             "web/exceptions/cells/verdict.html",
             css="nowrap",
         ),
-        Column("patient", "Patient as seen", "patient", "web/exceptions/cells/seen.html", tip=_SEEN, share=3),
+        Column("patient", "Patient as seen", "patient", "web/exceptions/cells/seen.html", tip=_SEEN, share=4),
         Column("expected", "As expected", "", "web/exceptions/cells/expected.html", tip=_EXPECTED, share=3),
         Column("station", "Station", "", "{{ row.stations }}", css="nowrap"),
         Column(
@@ -39,9 +39,9 @@ TABLE: Final = Table(
             "",
             '{{ row.procedure }} <span class="quiet">{{ row.study.modalities|join:", " }}</span>',
             tip="{{ row.procedure }}",
-            share=2,
+            share=3,
         ),
-        Column("evidence", "Strongest evidence", "", "web/exceptions/cells/evidence.html", share=5),
+        Column("evidence", "Strongest evidence", "", "web/exceptions/cells/evidence.html", share=4),
         Column("status", "Status", "status", "web/exceptions/cells/status.html", css="nowrap"),
     ),
 )

@@ -26,11 +26,11 @@ TABLE: Final = Table(
         ),
         Column("type", "Type", "type", '{{ row.message.message_type|default:"none" }}', css="nowrap"),
         Column("control", "Control ID", "", "web/messages/cells/control.html", share=2),
-        Column("patient", "Patient", "", _PATIENT, share=3),
-        Column("order", "Order", "", _ORDER, share=2),
+        Column("patient", "Patient", "", _PATIENT, share=4),
+        Column("order", "Order", "", _ORDER, share=3),
         Column("status", "Status", "status", _STATUS),
         Column("ack", "ACK", "", "web/messages/cells/ack.html", css="nowrap"),
-        Column("effect", "Effect", "", "web/messages/cells/effect.html", share=5),
+        Column("effect", "Effect", "", "web/messages/cells/effect.html", share=4),
     ),
 )
 WAITING: Final = Table(

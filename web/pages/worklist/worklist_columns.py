@@ -21,7 +21,7 @@ TABLE: Final = Table(
         ),
         Column("time", "Time", "time", "web/worklist/cells/time.html", css="nowrap"),
         Column("station", "Room", "station", "{{ row.place }}", share=1),
-        Column("patient", "Patient", "patient", "web/worklist/cells/patient.html", share=4),
+        Column("patient", "Patient", "patient", "web/worklist/cells/patient.html", share=6),
         Column(
             "age",
             "Age / sex",
@@ -30,7 +30,7 @@ TABLE: Final = Table(
             css="nowrap",
             tip='Born {{ row.patient.birth_date|default:"on a day that is not known" }}',
         ),
-        Column("procedure", "Procedure", "procedure", "web/worklist/cells/procedure.html", share=4),
+        Column("procedure", "Procedure", "procedure", "web/worklist/cells/procedure.html", share=6),
         Column(
             "priority",
             "Priority",
@@ -39,7 +39,7 @@ TABLE: Final = Table(
         ),
         Column("status", "Status", "status", part("web/parts/status.html", status="row.step.status")),
         Column("wait", "Wait", "", "web/worklist/cells/wait.html", css="nowrap"),
-        Column("alerts", "Alerts", "", "web/worklist/cells/alerts.html", share=3),
+        Column("alerts", "Alerts", "", "web/worklist/cells/alerts.html", share=2),
         Column(
             "actions",
             "Actions",
