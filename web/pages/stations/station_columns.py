@@ -43,7 +43,7 @@ QUERIES: Final = Table(
     css="",
     columns=(
         Column("when", "When", "", "{{ row.at|moment }}", css="nowrap"),
-        Column("keys", "Keys", "", "web/stations/cells/keys.html"),
+        Column("keys", "Keys", "", "web/stations/cells/keys.html", css="keys"),
         Column("answers", "Answers", "", "{{ row.details.answers }}", css="number"),
         Column("ms", "ms", "", "{% widthratio row.details.seconds 0.001 1 %}", css="number"),
         Column("end", "End", "", "web/stations/cells/query_end.html", css="nowrap"),
