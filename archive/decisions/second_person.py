@@ -16,7 +16,7 @@ from archive.decisions.decision_frame import SecondPersonNeeded, locked, revisio
 from archive.decisions.decision_type import DecisionType
 from archive.decisions.effects import Effect
 from archive.decisions.snapshot import ExceptionState, restore_exception
-from archive.models import Decision, DecisionRequest, ExceptionStatus, RequestState, Study, StudyException
+from archive.models import Decision, DecisionRequest, RequestState, Study, StudyException
 from archive.reconcile import apply_verdict
 from ledger import audit, events
 from ledger.errors import Conflict
@@ -138,9 +138,7 @@ def _ask(
         by=str(by)[:200],
     )
     row = row or StudyException(study=study)
-    if row.status != ExceptionStatus.OPEN or row.pk is None:
-        row.status, row.opened_at = ExceptionStatus.OPEN, timezone.now()
-        row.due_at = StudyException(study=study).due_at
+    apply_verdict.open_now(row, apply_verdict.newest(study))
     row.save()
     _record(ASKED, request, reason, by)
     return request

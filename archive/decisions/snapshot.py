@@ -24,7 +24,9 @@ class ExceptionState:
     def restore(self, row: StudyException) -> None:
         """Set the row to it; the caller saves it."""
         row.status, row.resolution = self.status, self.resolution
-        row.opened_at = datetime.fromisoformat(self.opened_at)
+        opened_at = datetime.fromisoformat(self.opened_at)
+        row.due_at += opened_at - row.opened_at
+        row.opened_at = opened_at
 
 
 @dataclass(frozen=True)
@@ -74,4 +76,4 @@ def restore_exception(study: Study, before: ExceptionState | None) -> None:
         row.status, row.resolution = ExceptionStatus.NONE, ""
     else:
         before.restore(row)
-    row.save(update_fields=["status", "resolution", "opened_at"])
+    row.save(update_fields=["status", "resolution", "opened_at", "due_at"])

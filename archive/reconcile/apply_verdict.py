@@ -107,18 +107,23 @@ def settle_exception(study: Study, verdict: Verdict, live: Decision | None) -> N
             return
         row = StudyException(study=study, status=ExceptionStatus.NONE)
     wanted = ExceptionStatus.OPEN if kinds else _at_rest(study, row)
-    is_moved = row.status != wanted
-    is_news = is_moved or bool(kinds and kinds[0] != row.kind)
-    row.status = wanted
+    is_news = row.status != wanted or bool(kinds and kinds[0] != row.kind)
     if kinds:
         row.kind = kinds[0]
-        row.opened_at = timezone.now() if is_moved else row.opened_at
-        row.due_at = row.opened_at + _target(verdict)
+        open_now(row, verdict)
+    row.status = wanted
     row.save()
     if is_news and wanted in _ENDS:
         _tell(study, _ENDS[wanted], verdict)
     elif is_news:
         _tell(study, archive_events.EXCEPTION_OPENED_BY[ExceptionKind(row.kind)], verdict)
+
+
+def open_now(row: StudyException, verdict: Verdict) -> None:
+    """Have an exception stand open, from now on unless it does, and due by how urgent it is; not saved."""
+    if row.status != ExceptionStatus.OPEN or row.pk is None:
+        row.status, row.opened_at = ExceptionStatus.OPEN, timezone.now()
+    row.due_at = row.opened_at + _target(verdict)
 
 
 def news(study: Study) -> list[LaterChange]:

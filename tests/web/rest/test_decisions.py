@@ -1,11 +1,12 @@
 """`/studies/{uid}/decisions` and `/decisions/{id}/…`: any study is decided on, undone, confirmed."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from accounts.models import Role, User
-from archive.models import Study
+from archive.models import Study, StudyException
 from ledger.models import AuditEvent, Event
 from tests.archive.hospital import Hospital
 from tests.web.rest.conftest import Api
@@ -148,3 +149,18 @@ def test_a_link_takes_a_list(matched: Study, api: Api, hospital: Hospital) -> No
     assert [one["accession_number"] for one in api.get(path)["orders"]] == ["A1", "A2"]
     api.post(f"/decisions/{key}/undo", {"reason": "was one"})
     assert [one["accession_number"] for one in api.get(path)["orders"]] == ["A1"]
+
+
+@pytest.mark.parametrize(("priority", "minutes"), [("STAT", 15), ("", 240)])
+def test_what_waits_for_a_second_person_is_due_as_the_order_is_urgent(
+    matched: Study, other: Patient, api: Api, priority: str, minutes: int
+) -> None:
+    Order.objects.update(priority=priority)
+    Study.objects.update(reading_status="final")
+    path = f"/studies/{matched.study_instance_uid}"
+    asked = api.post(f"{path}/decisions", reassign(other))
+    row = StudyException.objects.get(study=matched)
+    assert (row.status, row.due_at - row.opened_at) == ("open", timedelta(minutes=minutes))
+    api.post(f"/decisions/{asked['history'][-1]['id']}/decline", {"reason": "no"})
+    row.refresh_from_db()
+    assert (row.status, row.due_at - row.opened_at) == ("none", timedelta(minutes=minutes))
