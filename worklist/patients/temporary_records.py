@@ -12,13 +12,12 @@ from accounts.actor import Actor
 from ledger import audit
 from ledger.errors import Conflict, Invalid, Missing
 from worklist.models import Patient, PatientLink
+from worklist.orders import generated_ids
 from worklist.patients import identity
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 from worklist.worklist_policy import WorklistPolicy
 
-_LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-"""None that is read as another."""
 _LENGTH: Final = 8
 ALTHOUGH: Final = "although"
 """The field of the refusal that only somebody's saying yes to what differs gets past."""
@@ -28,7 +27,7 @@ def new_identifier() -> Identifier:
     """An identifier that nobody has."""
     authority = Authority(WorklistPolicy.current().temporary_authority)
     while True:
-        value = "T" + "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
+        value = "T" + "".join(secrets.choice(generated_ids.LETTERS) for _ in range(_LENGTH))
         if not Patient.objects.filter(value=value, authority__namespace=authority.namespace).exists():
             return Identifier(value, authority, "PI")
 

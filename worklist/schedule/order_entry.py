@@ -96,7 +96,7 @@ def place(
     record = patient if isinstance(patient, Patient) else _registered(patient, provenance)
     if form is not None and not form.is_another:
         _ask_for_another(record, request, facility, provenance.received_at)
-    label = numbers.accession_number or generated_ids.number("accession", number)
+    label = numbers.accession_number or generated_ids.label("accession", number)
     update = OrderUpdate(
         placer=Number(number, generated_ids.NAMESPACE),
         content=OrderContent(

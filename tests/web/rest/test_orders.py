@@ -83,7 +83,11 @@ def test_the_patient_of_an_order_is_the_one_that_replaced_its_own(hospital: Hosp
 
 def test_an_order_is_placed_for_a_new_patient(hospital: Hospital, api: Api) -> None:
     order = api.post("/orders", NEW, 201)
-    assert len(order["accession_number"]) == 16 and order["placer_order_number"]
+    assert (
+        len(order["accession_number"]) == 10
+        and not set("01IO") & set(order["accession_number"])
+        and order["placer_order_number"]
+    )
     assert (order["priority"], order["reason"], order["status"]) == ("STAT", "cough", "scheduled")
     assert order["patient"]["name"] == "BARS^ANNA" and order["patient"]["birth_date"] == "1970-01-02"
     (procedure,) = order["procedures"]
