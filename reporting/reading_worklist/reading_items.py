@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
+from django.db.models import Q
 
 from archive.modality import DOCUMENTS, NOT_ACQUIRED
 from archive.models import Instance, ReadingStatus, Series, Study, Verdict
@@ -27,10 +28,13 @@ from reporting.models import (
 )
 from reporting.reading_worklist import reading_status
 from reporting.reporting_section import ReportingSection
+from reporting.reports import report_versions
+from reporting.signals import version_confirmed
 from reporting.turnaround import milestones
-from worklist.models import Priority, RequestedProcedure
+from worklist.models import Patient, PatientLink, Priority, RequestedProcedure
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.patients.patient_records import PatientRecord
+from worklist.worklist_policy import WorklistPolicy
 
 Keys = dict[str, list[RequestedProcedure]]
 """What a study's items are made for: by the key of each, the procedures that its report answers."""
@@ -39,6 +43,8 @@ _OTHER_PATIENT: Final = "The study was given to another patient after the signat
 _OTHER_ORDER: Final = "The study was linked otherwise after the signature."
 _BEGUN_FOR_OTHER_PATIENT: Final = "The study was given to another patient after this was begun."
 _BEGUN_FOR_OTHER_ORDER: Final = "The study was linked otherwise after this was begun."
+_NAMED: Final = "The patient is another record since the signature, with another name or birth date."
+_UNNAMED: Final = "It was taken back, after the signature, who the patient is."
 _PHANTOM: Final = "The images were taken for phantom or test images after the signature."
 _BEGUN_FOR_PHANTOM: Final = "The images were taken for phantom or test images after this was begun."
 _QUESTIONS: Final = (_BEGUN_FOR_OTHER_PATIENT, _BEGUN_FOR_OTHER_ORDER, _BEGUN_FOR_PHANTOM)
@@ -70,7 +76,7 @@ def follow_orders(sender: object, *, orders: Sequence[OrderAggregate], **others:
 
 
 def follow_patients(sender: object, *, patients: Sequence[PatientRecord], **others: Any) -> None:
-    """Ask the author of what is begun, where a merge has changed whose it is shown as."""
+    """Ask the author of what is begun, and the signer, where a merge has changed whose it is shown as."""
     keys = [patient.id for patient in patients]
     rows = ReadingItem.objects.filter(patient__in=keys, status__in=reading_status.OPEN)
     for key in sorted(set(rows.values_list("pk", flat=True))):
@@ -79,6 +85,41 @@ def follow_patients(sender: object, *, patients: Sequence[PatientRecord], **othe
         if is_begun(item):
             item.patient_question = "The patient's record was merged or changed meanwhile."
         item.save()
+    if PatientLink.objects.filter(Q(retired__in=keys) | Q(survivor__in=keys)).exists():
+        _recheck_whose(keys)
+
+
+def _recheck_whose(keys: Sequence[int]) -> None:
+    """Ask the signers of reports that records of these persons, which were linked, are named in."""
+    temporary = WorklistPolicy.current().temporary_authority
+    people = Patient.objects.filter(pk__in=keys)
+    roots = {record.survivor_id or record.pk for record in people} | set(keys)
+    records = Patient.objects.filter(Q(pk__in=roots) | Q(survivor__in=roots))
+    rows = ReadingItem.objects.filter(patient__in=records.values("pk"), status__in=reading_status.SIGNED)
+    for key in sorted(set(rows.values_list("pk", flat=True))):
+        item = _locked(key)
+        version = _newest(item)
+        named = report_versions.signed_for(version) if version else None
+        if version is None or named is None or item.patient is None:
+            continue
+        asked = Recheck.objects.filter(item=item, cause=_NAMED)
+        confirmed = asked.filter(outcome=RecheckOutcome.STILL_VALID, raised_at__gte=version.signed_at)
+        shown = item.patient.current
+        if named.current.pk != shown.pk:
+            raise_recheck(item, _OTHER_PATIENT)
+        elif named.pk != shown.pk and not report_versions.describes(version, shown):
+            if not confirmed.exists():
+                raise_recheck(item, _NAMED)
+        elif not _undo_rechecks(item, _NAMED, _OTHER_PATIENT) and confirmed.exists():
+            raise_recheck(item, _UNNAMED)
+        elif version.released_at and named.authority.namespace == temporary:
+            version_confirmed.send(sender=None, version=version)  # under a number that those above know
+
+
+def _undo_rechecks(item: ReadingItem, *causes: str) -> int:
+    """Close what was asked for causes that are gone; how many."""
+    rows = Recheck.objects.filter(item=item, closed_at=None, cause__in=causes)
+    return rows.update(closed_at=clock.now(), outcome=RecheckOutcome.UNDONE)
 
 
 def is_begun(item: ReadingItem) -> bool:
@@ -96,7 +137,7 @@ def image_count(item: ReadingItem) -> int:
 
 def raise_recheck(item: ReadingItem, cause: str) -> None:
     """Ask the signer of the newest version whether it still holds, once."""
-    version = ReportVersion.objects.filter(report__item=item, undone_at=None).order_by("-number").first()
+    version = _newest(item)
     if version is None or Recheck.objects.filter(item=item, closed_at=None).exists():
         return
     now = clock.now()
@@ -106,6 +147,10 @@ def raise_recheck(item: ReadingItem, cause: str) -> None:
     events.record(
         reporting_events.RECHECK_RAISED, about=reading_status.things(item), occurred_at=now, reason=cause
     )
+
+
+def _newest(item: ReadingItem) -> ReportVersion | None:
+    return ReportVersion.objects.filter(report__item=item, undone_at=None).order_by("-number").first()
 
 
 def _locked(key: int) -> ReadingItem:
@@ -239,10 +284,7 @@ def _forget_question(item: ReadingItem) -> None:
     item.begun_key, item.begun_for = "", None
     if item.patient_question in _QUESTIONS:
         item.patient_question = ""
-    causes = (_OTHER_PATIENT, _OTHER_ORDER, _PHANTOM)
-    Recheck.objects.filter(item=item, closed_at=None, cause__in=causes).update(
-        closed_at=clock.now(), outcome=RecheckOutcome.UNDONE
-    )
+    _undo_rechecks(item, _OTHER_PATIENT, _OTHER_ORDER, _PHANTOM)
 
 
 def _let_go(item: ReadingItem, study: Study, keys: Keys) -> None:

@@ -11,7 +11,7 @@ from reporting import reporting_events
 from reporting.models import ReadingItem, Report, ReportVersion
 from reporting.reading_worklist import reading_status
 from reporting.reports import report_versions
-from worklist.models import Order, Patient, RequestedProcedure
+from worklist.models import Order, RequestedProcedure
 
 _ORDERS = (
     "order__facility",
@@ -51,12 +51,7 @@ def is_for(version: ReportVersion, order: Order) -> bool:
     One that names no record here was signed on what the images told; then whoever linked the study has said
     that it is the same person.
     """
-    named = report_versions.content_of(version)["header"]["patient"]
-    rows = Patient.objects.filter(value=named["identifier"], authority__namespace=named["authority"])
-    signed_for = rows.select_related("survivor").first()
-    if signed_for is None or order.patient is None:
-        return True
-    return signed_for.current.pk == order.patient.current.pk
+    return report_versions.is_of(version, order.patient)
 
 
 def newest_released(report: Report) -> ReportVersion | None:

@@ -8,7 +8,9 @@ from reporting import reporting_events
 from reporting.errors import StateConflict
 from reporting.models import ReadingItem, Recheck, RecheckOutcome, Report, VersionKind
 from reporting.reading_worklist import reading_items, reading_status
-from reporting.reports import drafts
+from reporting.reports import distribution, drafts, report_versions
+from reporting.signals import version_confirmed
+from worklist.patients import person_names
 
 _OUTCOMES: Final = {
     VersionKind.ADDENDUM: RecheckOutcome.ADDENDUM,
@@ -18,13 +20,24 @@ _OUTCOMES: Final = {
 
 
 def still_valid(*, recheck: Recheck, by: Actor, note: str = "") -> None:
-    """The signer says that the report holds as it is."""
+    """The signer says that the report holds as it is; those above hear of it.
+
+    Raises `StateConflict` for a report that was signed for somebody else than the patient whose it is now:
+    that only a correction or a retraction answers.
+    """
     by.require("report.sign", recheck.item)
     item = reading_status.lock(recheck.item)
     recheck = Recheck.objects.select_for_update().get(pk=recheck.pk)
     if recheck.closed_at is not None:
         raise StateConflict("it is closed already", "status")
+    version = distribution.newest_released(Report.objects.get(item=item))
+    if version is not None and not report_versions.is_of(version, item.patient):
+        whose = report_versions.content_of(version)["header"]["patient"]
+        name = person_names.isolated(person_names.readable(whose["name"]))
+        raise StateConflict(f"it was signed for {name}: correct or retract it", "patient")
     _close(item, recheck, RecheckOutcome.STILL_VALID, by, note)
+    if version is not None:
+        version_confirmed.send(sender=None, version=version)
     item.seen_images = reading_items.image_count(item)
     item.save(update_fields=["seen_images"])
     drafts.note(by, Report.objects.get(item=item))

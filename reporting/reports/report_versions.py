@@ -9,6 +9,7 @@ from typing import Any, Final
 from accounts.models import User
 from reporting.models import Report, ReportVersion
 from worklist.models import Patient
+from worklist.patients import person_names
 
 FORMAT: Final = 1
 
@@ -62,6 +63,26 @@ def header(report: Report) -> dict[str, Any]:
             "time_zone": item.facility.time_zone,
         },
     }
+
+
+def signed_for(version: ReportVersion) -> Patient | None:
+    """The record for which a version was signed; None for one that was signed on what the images told."""
+    named = content_of(version)["header"]["patient"]
+    rows = Patient.objects.filter(value=named["identifier"], authority__namespace=named["authority"])
+    return rows.select_related("authority", "survivor").first()
+
+
+def is_of(version: ReportVersion, patient: Patient | None) -> bool:
+    """Whether a version was signed for this person, as far as both are known."""
+    named = signed_for(version)
+    return named is None or patient is None or named.current.pk == patient.current.pk
+
+
+def describes(version: ReportVersion, patient: Patient) -> bool:
+    """Whether a version names its patient as a record does: by name and birth date."""
+    named, record = content_of(version)["header"]["patient"], patient.current
+    same_day = not named["birth_date"] or not record.birth_date or named["birth_date"] == record.birth_date
+    return same_day and person_names.keys(named["name"])[0] == record.name_key
 
 
 def person(user: User) -> dict[str, str]:

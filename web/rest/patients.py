@@ -52,7 +52,7 @@ def read_patient(request: HttpRequest, id: str) -> Patient:
 def link_patient(request: HttpRequest, id: str, body: NewLink) -> Patient:
     """A record under a temporary identifier shows under another from then on, with its orders and studies.
 
-    409 where birth date or sex differ, unless `although` is said; 422 for a record that is not temporary.
+    409 where name, birth date or sex differ, unless `although`; 422 for a record that is not temporary.
     """
     user = authorization.allow(request, "patient.link")
     record, to = (_find(request, user, key) for key in (id, body.patient))

@@ -49,8 +49,8 @@ def is_temporary(record: Patient) -> bool:
 def link(record: Patient, *, to: Patient, reason: str, by: Actor, although: bool = False) -> None:
     """Have a temporary record show under the one that the HIS knows, with its orders and studies.
 
-    Raises `Invalid` for records that can't be linked, `Missing` without a reason, `Conflict` where birth date
-    or sex differ and nobody said that it is so `although` they do.
+    Raises `Invalid` for records that can't be linked, `Missing` without a reason, `Conflict` where name,
+    birth date or sex differ and nobody said that it is so `although` they do.
     """
     by.require("patient.link", record.facility)
     if not is_temporary(record):
@@ -99,8 +99,13 @@ def unlink(found: PatientLink, *, reason: str, by: Actor) -> None:
 
 
 def differences(record: Patient, to: Patient) -> list[str]:
-    """What two records, as far as both know it, say otherwise of who it is."""
-    compared = (("the birth dates", record.birth_date, to.birth_date), ("the sexes", record.sex, to.sex))
+    """What two records, as far as both know it, say otherwise of who it is; a name that we gave is none."""
+    name = "" if record.value in record.name else record.name_key
+    compared = (
+        ("the names", name, to.name_key),
+        ("the birth dates", record.birth_date, to.birth_date),
+        ("the sexes", record.sex, to.sex),
+    )
     return [name for name, one, other in compared if one and other and one != other]
 
 

@@ -11,6 +11,7 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 
 from accounts.models import Facility, User
+from archive.models import Study
 from archive.signals import study_settled
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound import delivery, outbox
@@ -19,14 +20,16 @@ from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax.message_parts import Message
 from ledger import jobs
 from ledger.models import Event, Job
-from reporting.models import ReportVersion
-from reporting.reports import release_job, signatures
+from reporting.errors import StateConflict
+from reporting.models import Recheck, ReportVersion
+from reporting.reports import rechecks, release_job, signatures
 from reporting.signals import version_released
 from tests.actors import acting, integrator
 from tests.conftest import EIGHT
 from tests.interfaces.hl7.test_delivery import Receiver
 from tests.reporting.rendering.builders import SECTIONS, World
-from worklist.models import AssigningAuthority, Order, Patient, Visit
+from worklist.models import AssigningAuthority, Order, Patient, PatientLink, Visit
+from worklist.patients import person_names, temporary_records
 
 pytestmark = pytest.mark.django_db
 IMPRESSION, ADDENDUM = "19005-8", "55107-7"
@@ -219,6 +222,92 @@ def test_a_version_for_another_patient_is_withdrawn_from_the_first_ones_order(wo
     assert {row[2] for row in observed(said(version, world.order))} == {"W"}
     message = said(version, order)
     assert message.get("PID-3") == "9" and {row[2] for row in observed(message)} == {"F"}
+
+
+@pytest.fixture
+def unknown(world: World) -> Patient:
+    """Somebody under a temporary record, whose report is signed and told."""
+    authority = AssigningAuthority.objects.create(namespace="TEMP")
+    record = Patient.objects.create(
+        facility=world.facility, authority=authority, value="T23", name="NOVAK^JAN", name_key="novak^jan"
+    )
+    Order.objects.update(patient=record)
+    Study.objects.update(patient=record)
+    world.item.patient, world.item.status = record, "final"
+    world.item.save()
+    world.report.refresh_from_db()
+    return Patient.objects.select_related("authority", "facility").get(pk=record.pk)
+
+
+def link(world: World, record: Patient) -> PatientLink:
+    with transaction.atomic():
+        temporary_records.link(record, to=world.patient, reason="card", by=acting(world.user), although=True)
+    return PatientLink.objects.select_related("retired__authority", "retired__facility", "survivor").latest(
+        "pk"
+    )
+
+
+def unlink(world: World, found: PatientLink) -> None:
+    with transaction.atomic():
+        temporary_records.unlink(found, reason="her sister", by=acting(world.user))
+
+
+def holds(world: World) -> None:
+    with transaction.atomic():
+        rechecks.still_valid(recheck=Recheck.objects.get(closed_at=None), by=acting(world.user))
+
+
+def told() -> list[tuple[str, str, set[str]]]:
+    """Of each message the patient, OBR-25 and the statuses of its parts."""
+    rows = OutboundMessage.objects.select_related("destination").order_by("pk")
+    found = [er7.parse(outbox.write(row, row.destination)) for row in rows]
+    return [(one.get("PID-3.1"), one.get("OBR-25"), {row[2] for row in observed(one)}) for one in found]
+
+
+def test_a_report_of_an_unknown_patient_is_asked_about_and_goes_out_under_the_name(
+    world: World, unknown: Patient
+) -> None:
+    released(world)
+    found = link(world, unknown)
+    assert told() == [("T23", "F", {"F"})] and "another record" in Recheck.objects.get().cause
+    unlink(world, found)
+    assert Recheck.objects.get().outcome == "undone"
+    found = link(world, unknown)
+    holds(world)
+    assert told()[1:] == [("4711", "C", {"F"})] and not Recheck.objects.filter(closed_at=None).exists()
+    unlink(world, found)
+    assert "taken back" in Recheck.objects.get(closed_at=None).cause
+    holds(world)
+    assert told()[2:] == [("4711", "C", {"W"}), ("T23", "F", {"F"})]
+
+
+def test_a_report_that_was_signed_for_another_patient_does_not_simply_hold(
+    world: World, unknown: Patient
+) -> None:
+    found = link(world, unknown)
+    world.report.item.refresh_from_db()
+    released(world)
+    unlink(world, found)
+    assert "another patient" in Recheck.objects.get(closed_at=None).cause
+    with pytest.raises(StateConflict, match="correct or retract it"):
+        holds(world)
+    link(world, unknown)
+    assert not Recheck.objects.filter(closed_at=None).exists()
+
+
+def test_of_one_name_nobody_is_asked_and_the_report_goes_out_under_the_number(
+    world: World, unknown: Patient
+) -> None:
+    name = world.patient.name
+    Patient.objects.update(name=name, name_key=person_names.keys(name)[0])
+    world.report = type(world.report).objects.get(pk=world.report.pk)
+    version = released(world)
+    ReportVersion.objects.filter(pk=version.pk).update(released_at=EIGHT)
+    found = link(world, Patient.objects.select_related("authority", "facility").get(pk=unknown.pk))
+    assert not Recheck.objects.exists()
+    assert told() == [("T23", "F", {"F"}), ("4711", "C", {"F"})]
+    unlink(world, found)
+    assert told()[2:] == [("4711", "C", {"W"}), ("T23", "F", {"F"})]
 
 
 def test_without_an_order_nothing_goes_out_until_there_is_one(world: World) -> None:

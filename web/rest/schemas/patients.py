@@ -46,7 +46,7 @@ class NewLink(Schema):
 
     patient: Text = Field(description="the id of the record that the HIS knows")
     reason: Text
-    although: bool = Field(False, description="it is the same person although birth date or sex differ")
+    although: bool = Field(False, description="it is the same person although name, birth date or sex differ")
 
 
 class Patients(Schema):

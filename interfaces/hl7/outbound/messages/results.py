@@ -25,13 +25,14 @@ from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.outbound import outbox, segment_data
 from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
 from interfaces.hl7.outbound.message_writer import Components, Fields, Formatted, Segment, Value
+from ledger import clock
 from reporting.models import Report, ReportVersion, VersionKind
 from reporting.rendering import pdf
 from reporting.rendering.composition import Document, Signature, compose
 from reporting.rendering.sections import ADDENDUM, OF_SECTION, REPORT, Code
 from reporting.reports import distribution
-from reporting.signals import version_released
-from worklist.models import Order, OrderNumber, RequestedProcedure, Visit
+from reporting.signals import version_confirmed, version_released
+from worklist.models import Order, OrderNumber, Patient, RequestedProcedure, Visit
 
 PRELIMINARY: Final = "P"
 FINAL: Final = "F"
@@ -83,6 +84,41 @@ def tell_linked(sender: object, *, study: Study, **others: Any) -> None:
         for order in missing:
             if distribution.is_for(version, order):
                 _enqueue(document, version, order, orders[order], _parts(document, None), None)
+
+
+def tell_confirmed(sender: object, *, version: ReportVersion, **others: Any) -> None:
+    """Send a version anew to orders that were told of it under another identity than their patient's now.
+
+    Where that was another person's, it is withdrawn there first: naming an unknown patient was taken back.
+    """
+    told = told_of(version.report)
+    document = compose(version)
+    for order, procedures in distribution.orders_of(version).items():
+        before = told.get(order.public_id)
+        if before is None or order.patient is None or is_withdrawn(before):
+            continue
+        now = segment_data.of_patient(order.patient.current)
+        was = before["patient"]
+        if not was or _number(was) == _number(now):
+            continue
+        if not _is_of(was, order.patient):
+            parts = _withdrawn(before, _NOT_YOURS, document)
+            _enqueue(document, version, order, procedures, parts, before, patient=was)
+            before = None
+        _enqueue(document, version, order, procedures, _parts(document, before), before, patient=now)
+
+
+def _number(patient: Mapping[str, Any]) -> tuple[str, str]:
+    return patient["identifier"], patient["authority"][0]
+
+
+def _is_of(named: Mapping[str, Any], patient: Patient) -> bool:
+    """Whether a patient as a message named one is this person."""
+    value, authority = _number(named)
+    row = (
+        Patient.objects.filter(value=value, authority__namespace=authority).select_related("survivor").first()
+    )
+    return row is not None and row.current.pk == patient.current.pk
 
 
 def note_delivered(message: OutboundMessage) -> None:
@@ -143,10 +179,14 @@ def _enqueue(
     procedures: Sequence[RequestedProcedure],
     parts: list[Part],
     before: Mapping[str, Any] | None,
+    patient: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Ask for the message; whether there is anybody to send it to."""
+    """Ask for the message, to another `patient` than before if so; whether there is anybody to send it to."""
     key = f"version:{version.public_id}:order:{order.public_id}"
     facts = _facts(document, version, order, procedures, parts, _status(document, before))
+    if patient is not None:
+        facts["patient"] = patient
+        key += f":{clock.now():%Y%m%d%H%M%S%f}"
     outbox.enqueue(message_type=RESULTS, key=key, facts=facts, ordering_key=_ordering_key(version, order))
     return OutboundMessage.objects.filter(key=key, keys__value=version.report.public_id).exists()
 
@@ -371,6 +411,10 @@ RESULTS: Final = OutboundMessageType(
     structure="ORU^R01^ORU_R01",
     segments=segments,
     in_words=in_words,
-    made_by={version_released: tell_released, study_settled: tell_linked},
+    made_by={
+        version_released: tell_released,
+        version_confirmed: tell_confirmed,
+        study_settled: tell_linked,
+    },
     on_delivered=note_delivered,
 )
