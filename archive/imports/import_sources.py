@@ -8,5 +8,7 @@ from typing import Final
 
 DISC: Final = "IMPORT"
 SCANNER: Final = "SCAN"
+IMPORTED: Final = frozenset({DISC, SCANNER})
+"""What comes by these came when somebody brought it, whenever it was made."""
 UNKNOWN_ISSUER: Final = "unknown outside"
 """Who gave the patient IDs of a disc that does not say so: not us, whatever number it is."""

@@ -159,7 +159,11 @@ def _by_accession(spellings: Iterable[str]) -> Condition:
 
 
 def _of_patient(study: StudyEvidence, policy: Policy) -> Iterator[Condition]:
-    """Steps of everybody whom the study's identities name, around its time or still open."""
+    """Steps of everybody whom the study's identities name, around its time or still open.
+
+    What was imported is of no exam that became due only after the images had been made.
+    """
+    still_open = list(_still_open(study))
     for condition, keys in _people_meant(study):
         roots = f"SELECT COALESCE(survivor_id, id) FROM {_PATIENTS} WHERE {condition}"
         everyone = (
@@ -169,7 +173,15 @@ def _of_patient(study: StudyEvidence, policy: Policy) -> Iterator[Condition]:
         for start, end in _windows(study, timedelta(days=policy.shown_days)):
             dates = [_day(start), _day(end + timedelta(days=1))]
             yield f"{everyone} AND s.local_date BETWEEN %s AND %s", [*keys, *keys, *dates]
-        yield f"{everyone} AND s.on_worklist", [*keys, *keys]
+        for is_open, days in still_open:
+            yield f"{everyone} AND {is_open}", [*keys, *keys, *days]
+
+
+def _still_open(study: StudyEvidence) -> Iterator[Condition]:
+    if not study.is_imported:
+        yield "s.on_worklist", []
+    for _, end in study.spans if study.is_imported else ():
+        yield "s.on_worklist AND s.local_date <= %s", [_day(end + timedelta(days=1))]
 
 
 def _people_meant(study: StudyEvidence) -> Iterator[Condition]:
@@ -215,12 +227,12 @@ def _at_station(study: StudyEvidence, policy: Policy) -> Iterator[Q]:
 
 
 def _windows(study: StudyEvidence, reach: timedelta) -> Iterator[tuple[datetime, datetime]]:
-    """The time around the acquisition, and around the receipt, if that is another."""
-    moments = [datetime.fromisoformat(text) for text in (study.acquired_at, study.received_at) if text]
-    if len(moments) == 2 and abs(moments[0] - moments[1]) < reach / 4:
-        moments.pop()
-    for middle in moments:
-        yield middle - reach, middle + reach
+    """The time around the acquisition, and around the receipt, if that is another and counts."""
+    spans = study.spans
+    if len(spans) == 2 and abs(spans[0][0] - spans[1][0]) < reach / 4:
+        spans = spans[:1]
+    for begin, end in spans:
+        yield begin - reach, end + reach
 
 
 def _day(value: datetime) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from archive.reconcile import name_agreement
@@ -107,7 +107,7 @@ def modality(seen: Sequence[str], expected: str, policy: Policy) -> Agreement:
 
 
 def _time(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
-    seen = study.acquired_at or study.received_at
+    seen = study.made_at
     if not seen or not candidate.due:
         return seen, candidate.due, (None, "")
     hours = hours_apart(study, candidate)
@@ -116,10 +116,13 @@ def _time(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compare
 
 
 def hours_apart(study: StudyEvidence, candidate: Candidate) -> float:
-    """The hours between when a step was due and when the images were made, or came: the nearer counts."""
+    """The hours between when a step was due and when the images were made, or came: the nearer counts.
+
+    Of what was imported only when it was made counts.
+    """
     due = datetime.fromisoformat(candidate.due)
-    moments = [datetime.fromisoformat(text) for text in (study.acquired_at, study.received_at) if text]
-    return min((abs((at - due).total_seconds()) / 3600 for at in moments), default=24 * 365.0)
+    apart = [max(begin - due, due - end, timedelta()) for begin, end in study.spans]
+    return min((one.total_seconds() / 3600 for one in apart), default=24 * 365.0)
 
 
 def _laterality(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
@@ -192,9 +195,7 @@ def _physician(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Co
 
 def _status(study: StudyEvidence, candidate: Candidate, policy: Policy) -> Compared:
     """An order that was cancelled before the images came; a later cancel doesn't make them another's."""
-    before = bool(candidate.cancelled_at) and candidate.cancelled_at < (
-        study.acquired_at or study.received_at
-    )
+    before = bool(candidate.cancelled_at) and candidate.cancelled_at < study.made_at
     return "images", candidate.status, (0.0, "cancelled before") if before else (None, "")
 
 

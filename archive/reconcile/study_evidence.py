@@ -50,7 +50,8 @@ class StudyEvidence:
 
     `without_pixels`: nothing but documents, such as a dose report.
 
-    Moments are ISO 8601 in UTC. `quiet_at` is when the study first had become quiet, empty while it is not.
+    Moments are ISO 8601 in UTC. `quiet_at` is when the study first had become quiet, empty while it is not;
+    `acquired_until` ends the day of the acquisition where no more than the day is known.
     """
 
     study_instance_uid: str
@@ -62,6 +63,7 @@ class StudyEvidence:
     station_ae_titles: tuple[str, ...] = ()
     station_names: tuple[str, ...] = ()
     acquired_at: str = ""
+    acquired_until: str = ""
     received_at: str = ""
     quiet_at: str = ""
     performing_physicians: tuple[str, ...] = ()
@@ -76,6 +78,25 @@ class StudyEvidence:
         """The header's identity."""
         return self.identities[0]
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether all of it came from discs or scans: when that was says nothing of the exam."""
+        return bool(self.station_ae_titles) and import_sources.IMPORTED.issuperset(self.station_ae_titles)
+
+    @property
+    def made_at(self) -> str:
+        """When the images were made, as far as is known: when they came, unless they were imported."""
+        return self.acquired_at or ("" if self.is_imported else self.received_at)
+
+    @property
+    def spans(self) -> tuple[tuple[datetime, datetime], ...]:
+        """From when to when the exam may have been: at the acquisition, and at the receipt if that counts."""
+        spans = [(self.acquired_at, self.acquired_until or self.acquired_at)]
+        spans += [] if self.is_imported else [(self.received_at, self.received_at)]
+        return tuple(
+            (datetime.fromisoformat(begin), datetime.fromisoformat(end)) for begin, end in spans if begin
+        )
+
     def to_json(self) -> dict[str, object]:
         """As a verdict keeps it."""
         kept: dict[str, object] = orjson.loads(orjson.dumps(self))
@@ -88,6 +109,7 @@ def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
     series = [row for row in rows if not is_own(row.station_ae_title, row.modality)]
     others = [SeriesValues.from_json(row.header) for row in series]
     conflicts = study.header.get("conflicts", {})
+    acquired_at, acquired_until = _acquired(study)
     accessions = [study.accession_number, *conflicts.get("accession_number", [])]
     return StudyEvidence(
         study_instance_uid=study.study_instance_uid,
@@ -98,7 +120,8 @@ def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
         modalities=_distinct(m for m in study.modalities if m not in UNSPECIFIC),
         station_ae_titles=_distinct(row.station_ae_title for row in series),
         station_names=_distinct(row.station_name for row in series),
-        acquired_at=_acquired_at(study),
+        acquired_at=acquired_at,
+        acquired_until=acquired_until,
         received_at=moment(study.first_received_at),
         quiet_at=moment(quiet_at) if quiet_at else "",
         performing_physicians=_distinct(one.performing_physician for one in others),
@@ -167,15 +190,20 @@ def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({text.strip() for text in texts} - {""}))
 
 
-def _acquired_at(study: Study) -> str:
-    """Study date and time as a moment; empty where they can't be read (PS3.5 6.2 DA, TM)."""
+def _acquired(study: Study) -> tuple[str, str]:
+    """Study date and time as a moment, and the end of the day where there is no time.
+
+    Empty where they can't be read (PS3.5 6.2 DA, TM).
+    """
     date = study.study_date.replace(".", "").strip()
     time = study.study_time.replace(":", "").partition(".")[0].strip()
     try:
         local = datetime.strptime(date + time[:6].ljust(6, "0"), "%Y%m%d%H%M%S")
     except ValueError:
-        return ""
-    return moment(local.replace(tzinfo=_zone(study)))
+        return "", ""
+    zone = _zone(study)
+    end = local.replace(hour=23, minute=59, second=59, microsecond=999999)
+    return moment(local.replace(tzinfo=zone)), "" if time else moment(end.replace(tzinfo=zone))
 
 
 def _zone(study: Study) -> ZoneInfo | timezone:

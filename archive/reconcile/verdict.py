@@ -206,7 +206,7 @@ def _weigh(
     study: StudyEvidence, chosen: tuple[Scored, ...], unresolved: Sequence[Claim], policy: Policy
 ) -> _Ruling:
     """The outcome for orders that are named and whose patient isn't contradicted."""
-    if doubt := _doubt(chosen, unresolved, policy):
+    if doubt := _doubt(chosen, unresolved, policy) or _other_time(study, chosen, policy):
         return _Ruling(Outcome.PROBABLE, doubt, chosen)
     used = {finding.normaliser for one in chosen for finding in _normalised(one)}
     late = _late(study, chosen)
@@ -232,6 +232,16 @@ def _doubt(chosen: Sequence[Scored], unresolved: Sequence[Claim], policy: Policy
         if identity_match.normalised(_normalised(one), policy) not in SURE:
             return "agrees only by more than what the policy allows"
     return ""
+
+
+def _other_time(study: StudyEvidence, chosen: Iterable[Scored], policy: Policy) -> str:
+    """Why imported images were not made for the orders that they name: they end no exam by themselves."""
+    if not study.is_imported or not study.acquired_at:
+        return ""
+    hours = max(order_evidence.hours_apart(study, one.candidate) for one in chosen)
+    if hours <= 24 * policy.shown_days:
+        return ""
+    return f"imported images were made {hours / 24:.0f} days from when the order was due"
 
 
 def _other_exam(chosen: Sequence[Scored], scored: Sequence[Scored]) -> Scored | None:
