@@ -33,7 +33,7 @@ from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from web.pages.reading import reading_rows
 from web.pages.reading.report_versions import pieces
-from worklist.models import Order
+from worklist.models import Order, Patient
 
 pytestmark = pytest.mark.django_db
 SECOND = b"\1\0" * 16000
@@ -107,6 +107,18 @@ class TestWorklist:
     def test_filters_are_in_the_url(self, world: World, rada: User, query: str, is_found: bool) -> None:
         world.item()
         assert ("BARS, ANNA" in text_of(signed_in(rada), f"/reading?{query}")) is is_found
+
+    def test_people_of_one_name_are_told_apart_by_their_birth_dates(self, world: World, rada: User) -> None:
+        item = world.item()
+        Patient.objects.filter(pk=item.patient_id).update(birth_date="19700102", sex="F")
+        world.item("A2", "P2")
+        Patient.objects.filter(value="P2").update(birth_date="", sex="")
+        client = signed_in(rada)
+        assert f'id="item-{item.public_id}"' in text_of(client, "/reading?text=bars 2.1.1970")
+        assert "BARS, ANNA" not in text_of(client, "/reading?text=3.1.1970")
+        page = text_of(client, "/reading")
+        assert re.search(r">\s*1970-01-02\s+\d+ y\s+F\s*<", page)
+        assert re.search(r">\s*birth date not known\s*<", page)
 
     def test_a_name_that_matches_shows_its_item_once(self, world: World, rada: User) -> None:
         item = world.item()

@@ -38,6 +38,7 @@ class Row:
     item: ReadingItem
     name: str
     identifier: str
+    birth_date: str
     age: str
     sex: str
     images: int
@@ -94,31 +95,26 @@ def holder(item: ReadingItem, now: datetime) -> str:
 
 
 def who(patient: Patient | None, studies: Iterable[Any] = ()) -> tuple[str, str, str, str]:
-    """Name, identifier, age and sex of a patient; without one, what the images say."""
-    today = timezone.localdate()
+    """Name, identifier, birth date as YYYYMMDD, sex of a patient; without one, what the images say."""
     if patient is not None:
         one = patient.current
-        return formats.shown(one.name), one.value, formats.age(one.birth_date, today), one.sex
+        return formats.shown(one.name), one.value, one.birth_date, one.sex
     study = next(iter(studies), None)
     if study is None:
         return "(no patient)", "", "", ""
-    return (
-        formats.shown(study.patient_name),
-        study.header_patient_id,
-        formats.age(study.birth_date, today),
-        study.sex,
-    )
+    return formats.shown(study.patient_name), study.header_patient_id, study.birth_date, study.sex
 
 
 def _row(item: ReadingItem, now: datetime) -> Row:
     studies = list(item.studies.all())
-    name, identifier, age, sex = who(item.patient, studies)
+    name, identifier, born, sex = who(item.patient, studies)
     lease = getattr(item, "lease", None)
     return Row(
         item=item,
         name=name,
         identifier=identifier,
-        age=age,
+        birth_date=formats.date(born),
+        age=formats.age(born, timezone.localdate()),
         sex=sex,
         images=sum(study.instance_count for study in studies),
         wait=wait(item, now),

@@ -23,12 +23,16 @@ TABLE: Final = Table(
         Column("station", "Room", "station", "{{ row.place }}", share=1),
         Column("patient", "Patient", "patient", "web/worklist/cells/patient.html", share=6),
         Column(
-            "age",
-            "Age / sex",
+            "born",
+            "Born",
             "",
-            '{{ row.patient.age|default:"?" }} {{ row.patient.sex|default:"?" }}',
+            part(
+                "web/parts/born.html",
+                birth_date="row.patient.birth_date",
+                age="row.patient.age",
+                sex="row.patient.sex",
+            ),
             css="nowrap",
-            tip='Born {{ row.patient.birth_date|default:"on a day that is not known" }}',
         ),
         Column("procedure", "Procedure", "procedure", "web/worklist/cells/procedure.html", share=6),
         Column(
