@@ -6,10 +6,11 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from accounts import access
 from archive.models import ExceptionStatus, Series, Study, StudyException, Verdict
-from worklist.patients import patient_search
+from worklist.patients import patient_search, typed_dates
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,26 @@ def whole(rows: QuerySet[StudyException]) -> QuerySet[StudyException]:
 
 
 def _with_text(text: str) -> Q:
-    people = patient_search.of_persons(patient_search.by_name(text) | patient_search.by_identifier(text))
-    called = Q()
-    for key in patient_search.spellings(text):
-        called |= Q(study__patient_name_key__contains=key.rstrip("^"))
+    today = timezone.localdate()
+    people = patient_search.of_persons(patient_search.meant(text, today))
+    name, days = typed_dates.beside(text, today)
     return (
-        called
+        _called(text)
+        | Q(study__birth_date__in=typed_dates.days(text, today))
+        | (_called(name) & Q(study__birth_date__in=days))
         | Q(study__header_patient_id=text)
         | Q(study__accession_number=text)
         | Q(study__study_instance_uid=text)
         | Q(study__patient__in=people.values("pk"))
     )
+
+
+def _called(name: str) -> Q:
+    """Studies whose images give a name."""
+    called = Q(pk__in=[])
+    for key in patient_search.spellings(name):
+        called |= Q(study__patient_name_key__contains=key.rstrip("^"))
+    return called
 
 
 def _sorted(rows: QuerySet[StudyException], order: str) -> QuerySet[StudyException]:

@@ -61,7 +61,7 @@ def _ways(text: str) -> Iterator[tuple[str, _Way]]:
         yield "name and birth date", _by_name_and_birth_date
     yield "name", _by_name
     yield "other identifier of a patient", _by_other_identifier
-    if len(text) >= patient_search.SHORTEST_PART and any(letter.isdigit() for letter in text):
+    if patient_search.is_part_of_number(text):
         yield "part of an identifier", _by_part_of_identifier
     yield "part of a name", _by_part_of_name
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from accounts import access
 from accounts.actor import Actor
@@ -25,7 +26,8 @@ from reporting import reporting_events
 from reporting.errors import StateConflict
 from reporting.models import HoldReason, ReadingItem, ReadingLease, Skip
 from reporting.reading_worklist import authorship, reading_items, reading_status
-from worklist.patients import person_names
+from worklist.models import Patient
+from worklist.patients import patient_search, person_names, typed_dates
 
 LEASE: Final = timedelta(seconds=120)
 PARKED: Final = timedelta(minutes=30)
@@ -414,10 +416,19 @@ def _held(lease: ReadingLease, now: datetime) -> dict[str, Any]:
     }
 
 
+def _born(text: str) -> QuerySet[Patient]:
+    """All records of those whose birth date a text gives, alone or beside a name."""
+    today = timezone.localdate()
+    days = typed_dates.days(text, today)
+    people = patient_search.by_birth_date(days) | patient_search.by_name_and_birth_date(text, today)
+    return patient_search.of_persons(people)
+
+
 def _matches(text: str) -> Q:
     key = text.casefold().strip()
     return (
-        Q(patient__name_key__contains=key)
+        Q(patient__in=_born(text).values("pk"))
+        | Q(patient__name_key__contains=key)
         | Q(patient__bare_key__contains=person_names.bare(key))
         | Q(patient__value=text.strip())
         | Q(description__icontains=text.strip())

@@ -18,7 +18,7 @@ from web.kernel import authorization, formats, layout, paging
 from web.pages import order_fields, timelines
 from web.pages.record_columns import IDENTIFIERS, ORDERS, STUDIES
 from worklist.models import Order, Patient, Sex
-from worklist.patients import identity, patient_search, temporary_records, typed_dates
+from worklist.patients import identity, patient_search, temporary_records
 
 _PREGNANT: Final = {"1": "not pregnant", "2": "may be pregnant", "3": "pregnant", "4": "pregnancy not known"}
 """DICOM Pregnancy Status (PS3.3 C.2.3) as people say it."""
@@ -118,11 +118,7 @@ def of_images(study: Study) -> Header:
 
 def found(request: HttpRequest, text: str) -> list[Patient]:
     """Whom somebody who types a name, an identifier or a birth date may mean, by name; that is audited."""
-    today = timezone.localdate()
-    people = patient_search.by_identifier(text) | patient_search.by_name(text)
-    if days := typed_dates.days(text, today):
-        people |= patient_search.by_birth_date(days)
-    people |= patient_search.by_name_and_birth_date(text, today)
+    people = patient_search.meant(text, timezone.localdate())
     mine = access.visible(people, layout.user_of(request)).select_related("authority", "survivor__authority")
     rows = list(mine.order_by("name_key", "pk")[:_MOST_FOUND])
     things = [("patient", row.public_id) for row in rows]

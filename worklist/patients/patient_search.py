@@ -88,6 +88,19 @@ def by_name_and_birth_date(text: str, today: date) -> QuerySet[Patient]:
     return by_name(name).filter(birth_date__in=days) if name else Patient.objects.none()
 
 
+def meant(text: str, today: date) -> QuerySet[Patient]:
+    """The records that show of those whose name, number, birth date or name with birth date `text` may be."""
+    people = by_identifier(text) | by_name(text)
+    if days := typed_dates.days(text, today):
+        people |= by_birth_date(days)
+    return people | by_name_and_birth_date(text, today)
+
+
+def is_part_of_number(text: str) -> bool:
+    """Whether a text is looked for inside numbers: it is long enough, and has a digit."""
+    return len(text) >= SHORTEST_PART and any(letter.isdigit() for letter in text)
+
+
 def by_part_of_name(text: str) -> QuerySet[Patient]:
     """The records that show whose name holds `text` anywhere; reads every name."""
     condition = Q(pk__in=[])

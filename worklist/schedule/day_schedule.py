@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, NullIf
+from django.utils import timezone
 
 from accounts import access
-from worklist.models import PRESSING, Order, ScheduledProcedureStep, Station, StepStatus
+from worklist.models import PRESSING, Order, RequestedProcedure, ScheduledProcedureStep, Station, StepStatus
 from worklist.orders import step_status
 from worklist.patients import patient_search
 
@@ -55,7 +56,7 @@ def steps(keys: Keys, *, user: Any, order: str = "time") -> QuerySet[ScheduledPr
     if keys.priorities:
         rows = rows.filter(procedure__order__priority__in=keys.priorities)
     if keys.text:
-        rows = rows.filter(_with_text(keys.text))
+        rows = rows.filter(_with_text(keys.text, is_of_days=bool(keys.from_day and keys.to_day)))
     return _sorted(rows, order)
 
 
@@ -65,11 +66,25 @@ def _of_station(title: str) -> Q:
     return Q(station_ae_title=title) | Q(station_ae_title="", station_group__in=groups)
 
 
-def _with_text(text: str) -> Q:
-    people = patient_search.of_persons(patient_search.by_name(text) | patient_search.by_identifier(text))
+def _with_text(text: str, *, is_of_days: bool) -> Q:
+    people = patient_search.of_persons(patient_search.meant(text, timezone.localdate()))
     condition = Q(procedure__order__patient__in=people.values("pk"))
     condition |= Q(procedure__order__accession_number=text) | Q(procedure__accession_number=text)
+    if patient_search.is_part_of_number(text):
+        condition |= _with_part_of_number(text, is_of_days=is_of_days)
     return condition | Q(procedure__description__icontains=text) | Q(description__icontains=text)
+
+
+def _with_part_of_number(text: str, *, is_of_days: bool) -> Q:
+    """Steps whose accession number holds a text; of any day, those of the newest orders and procedures."""
+    if is_of_days:
+        inside = Q(procedure__order__accession_number__icontains=text)
+        return inside | Q(procedure__accession_number__icontains=text)
+    orders, procedures = (
+        patient_search.newest_with(model._default_manager.all(), "accession_number", text).values("pk")
+        for model in (Order, RequestedProcedure)
+    )
+    return Q(procedure__order__in=orders) | Q(procedure__in=procedures)
 
 
 def _sorted(rows: QuerySet[ScheduledProcedureStep], order: str) -> QuerySet[ScheduledProcedureStep]:

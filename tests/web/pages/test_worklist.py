@@ -17,6 +17,7 @@ from ledger.models import AuditEvent
 from tests.web.markup import read
 from tests.web.pages.world import person, place_order, signed_in, step_of
 from worklist.models import Order, Station, StatusEvent
+from worklist.patients import patient_search
 from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +52,10 @@ def test_a_row_says_who_what_where_and_when(user: User, provenance: Make) -> Non
     for text in ("Yamada, Tarou", "山田, 太郎", "P1", "CT chest", "STAT", "CT 1 · Room 1", "A1", "scheduled"):
         assert text in page
     assert "allergy: Iodine" in page and "danger: MRSA" in page
-    assert re.search(r'title="Born 1970-01-02">\d+ y F<', page)
+    assert re.search(r">\s*1970-01-02\s+\d+ y\s+F\s*<", page)
+    assert re.search(
+        r">\s*1970-01-02\s+\d+ y\s+F\s*</span>\s+· P1<", read(signed_in(user).get("/worklist?view=lanes"))
+    )
 
 
 def test_an_empty_list_says_how_it_fills(user: User, settings: Any) -> None:
@@ -85,6 +89,36 @@ def test_filters_narrow_and_add_up(user: User, provenance: Make) -> None:
     assert names(client, "?q=two") == names(client, "?q=A2") == names(client, "?q=P2") == ["TWO, B"]
     assert names(client, "?q=knee") == ["TWO, B"]
     assert names(client, "?q=knee&modality=CT") == []
+
+
+@pytest.mark.parametrize("day", ["today", "any"])
+def test_the_filter_finds_what_the_search_finds(user: User, provenance: Make, day: str) -> None:
+    place_order(provenance(), "1-2044X", "BARS^ANNA")
+    place_order(provenance(), "7", "BARS^ANNA", demographics={"birth_date": "19810203"})
+    place_order(provenance(), "8", "ELSE^ANNA", demographics={"birth_date": "19810203"})
+    client = signed_in(user)
+
+    def accessions(text: str) -> list[str]:
+        page = read(client.get("/worklist", {"q": text, "day": day}))
+        return sorted(set(re.findall(r'class="quiet nowrap">(A[^<]*)<', page)))
+
+    assert accessions("1970-01-02") == ["A1-2044X"]
+    assert accessions("3.2.1981") == ["A7", "A8"]
+    assert accessions("Bars, 03.02.1981") == accessions("19810203 bars") == ["A7"]
+    assert accessions("2044x") == accessions("-204") == ["A1-2044X"]
+    assert accessions("204") == accessions("1981-02-04") == []
+
+
+def test_a_part_of_a_number_of_any_day_is_looked_for_among_the_newest_only(
+    user: User, provenance: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in (("2044-1", "OLD^A"), ("2044-2", "NEW^A")):
+        place_order(provenance(), number, name)
+    monkeypatch.setattr(patient_search, "MOST_READ", 1)
+    client = signed_in(user)
+    assert names(client, "?q=044-1&day=any") == []
+    assert names(client, "?q=044-2&day=any") == ["NEW, A"]
+    assert names(client, "?q=044-1") == names(client, "?q=A2044-1&day=any") == ["OLD, A"]
 
 
 def test_chips_set_and_take_away_their_filter(user: User, provenance: Make) -> None:

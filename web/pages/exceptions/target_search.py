@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from django.utils import timezone
+
 from accounts import access
 from web.kernel import formats
 from worklist.models import Patient, ScheduledProcedureStep
@@ -57,7 +59,7 @@ def hits(text: str, user: Any, but: Collection[str] = ()) -> Hits:
     steps = steps.exclude(public_id__in=but).select_related(
         "procedure__order__patient__authority", "procedure__order__patient__survivor__authority"
     )
-    people = patients.by_identifier(text) | patients.by_name(text)
+    people = patients.meant(text, timezone.localdate())
     mine = access.visible(people, user).select_related("authority").order_by("name_key", "pk")
     return Hits(text, [_step(row) for row in steps[:MOST]], [_patient(row) for row in mine[:MOST]])
 
