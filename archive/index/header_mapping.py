@@ -110,7 +110,7 @@ def of_instance(header: Header) -> InstanceColumns:
     """The columns of an instance."""
     own = header["instance"]
     others: dict[str, object] = {
-        name: own[name] for name in (*_TIMES, "image_type", "view_position") if own[name]
+        name: own[name] for name in (*_TIMES, "image_type", "view_position", "laterality") if own[name]
     }
     if header["problems"]:
         others["problems"] = header["problems"]

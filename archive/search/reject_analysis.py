@@ -3,7 +3,7 @@
 Rejected are those that a person, or a note of the modality, has rejected for quality or safety, kept are all
 others; an image of a wrong worklist entry (113038), or one whose time is over (113039), is neither. A repeat
 is a kept image beyond the first of its view in a study: it was exposed again, and is presented as well (AAPM
-TG-305).
+TG-305). Of images that do not say which view they are, none is a repeat.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,6 +40,8 @@ class View:
     projection: str
     month: str
     count: int
+    is_known: bool = True
+    """Whether the images say which view they are."""
     reason: str = ""
     """Why they were rejected; empty where they were kept."""
 
@@ -131,6 +133,8 @@ def _rate(title: str, views: Iterable[View]) -> Rate:
             rejected += view.count
         else:
             kept += view.count
+            if not view.is_known:
+                continue
             key = (view.study, view.projection)
             firsts[key] = firsts.get(key, 0) + view.count
     return Rate(title, rejected, kept, sum(count - 1 for count in firsts.values()))
@@ -164,6 +168,7 @@ def _views(user: User, question: Question) -> Iterable[View]:
         body_part=F("series__body_part"),
         laterality=F("series__laterality"),
         view=KeyTextTransform("view_position", "header"),
+        side=KeyTextTransform("laterality", "header"),
     ).annotate(count=Count("pk"))
     reasons, rooms = _reasons(studies, question), _rooms()
     for row in counted.order_by().iterator(2000):
@@ -173,7 +178,7 @@ def _views(user: User, question: Question) -> Iterable[View]:
             reason = reasons.get(row["of_study"], NOT_SAID) if row["hidden"] else ""
         if reason == INCORRECT_WORKLIST_ENTRY:
             continue
-        parts = (row["body_part"], row["view"], row["laterality"])
+        parts = (row["body_part"], row["view"], row["side"] or row["laterality"])
         yield View(
             study=row["of_study"],
             room=rooms.get(row["ae_title"]) or row["station"] or row["ae_title"] or NOT_SAID,
@@ -181,6 +186,7 @@ def _views(user: User, question: Question) -> Iterable[View]:
             projection=" ".join(filter(None, parts)) or NOT_SAID,
             month=f"{row['on'][:4]}-{row['on'][4:6]}",
             count=row["count"],
+            is_known=bool(row["view"]),
             reason=reason,
         )
 

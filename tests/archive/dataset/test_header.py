@@ -1,5 +1,7 @@
 """What indexing gets of an object, and how two objects of one UID are told apart (F43)."""
 
+import inspect
+import re
 import time
 from pathlib import Path
 from random import Random
@@ -8,6 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
+from archive.dataset import header
 from archive.dataset.dataset_error import DatasetError
 from archive.dataset.header import Header, read_header
 from archive.dataset.likeness import Likeness, same_content
@@ -35,6 +38,12 @@ from tests.archive.dataset.builders import (
 from tests.archive.dataset.test_walk import mutated
 
 ALL = (IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN, DEFLATED)
+
+
+def test_all_that_is_asked_for_is_read() -> None:
+    """A tag that isn't listed is stepped over, and what asks for it would find it empty for ever."""
+    asked = re.findall(r"\btop\.\w+\((0x[0-9A-F]{8})|\(top, (0x[0-9A-F]{8})", inspect.getsource(header))
+    assert {int(one or other, 16) for one, other in asked} <= set(header._TAGS)
 
 
 def header_of(tmp_path: Path, data: bytes) -> Header:
