@@ -300,6 +300,12 @@ def _let_go(item: ReadingItem, study: Study, keys: Keys) -> None:
         item.save()
         return
     alone = not item.studies.exclude(pk=study.pk).exists()
+    if study.hidden and not alone:
+        item.studies.remove(study)
+        _describe(item)
+        item.revision += 1
+        item.save()
+        return
     if alone and len(free) == 1 and len(keys) == 1 and item.status != ReadingStatus.WITHDRAWN:
         _rename(item, free[0], keys)
         return

@@ -38,6 +38,24 @@ def accepted(provenance: Provenance) -> Provenance:
     return replace(provenance, policy=policy)
 
 
+def of_label(said: Identifier) -> Identifier:
+    """The identifier that a label of ours names, whichever authority a sender says with it, or none.
+
+    What names a record of that authority is that.
+    """
+    records = Patient.objects.filter(value=said.value)
+    namespace = WorklistPolicy.current().temporary_authority
+    if records.filter(authority__namespace=said.authority.namespace).exists():
+        return said
+    found = records.filter(authority__namespace=namespace).first()
+    return Identifier(found.value, Authority(namespace), found.type) if found else said
+
+
+def is_ours(identifier: Identifier) -> bool:
+    """Whether an identifier is a temporary one."""
+    return identifier.authority.namespace == WorklistPolicy.current().temporary_authority
+
+
 def is_temporary(record: Patient) -> bool:
     """Whether a record is under our own authority and shows by itself."""
     return (

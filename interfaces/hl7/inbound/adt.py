@@ -6,6 +6,7 @@ from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.message_parts import Segments
 from worklist.change_set import ChangeSet, Group, Merge
+from worklist.patients import temporary_records
 from worklist.patients.identifiers import NAMING_TYPES, Identifier
 
 
@@ -17,8 +18,9 @@ def register(context: InboundContext) -> ChangeSet:
 def merge(context: InboundContext) -> ChangeSet:
     """A40: each MRG-1 into the identifier of its PID-3 of the same authority and type (3.3.40).
 
-    What both have alike, such as a national number, and what names no record is passed over, as long as
-    something remains to be merged.
+    A temporary identifier of ours, by what stands on the label, goes into the first of PID-3. What both have
+    alike, such as a national number, and what names no record is passed over, as long as something remains to
+    be merged.
     """
     groups = [group for group in context.message.groups("PID") if group.first("MRG")]
     if not groups:
@@ -33,6 +35,7 @@ def _merge_group(context: InboundContext, group: Segments) -> Group:
     if not retired:
         raise Er7Error(101, mrg.location(1), "the identifier to be retired is missing")
     surviving = patients.identifiers(context, pid)
+    retired = [temporary_records.of_label(one) for one in retired]
     pairs = [(identifier, _counterpart(identifier, surviving)) for identifier in retired]
     found = [(gone, keep) for gone, keep in pairs if keep is not None]
     if not found:
@@ -49,4 +52,6 @@ def _counterpart(retired: Identifier, surviving: list[Identifier]) -> Identifier
         found for found in surviving if found.authority == retired.authority and found.type in NAMING_TYPES
     ]
     same_type = [found for found in same_authority if found.type == retired.type]
+    if not same_authority and temporary_records.is_ours(retired):
+        same_type = [found for found in surviving if found.type in NAMING_TYPES]
     return next(iter(same_type or same_authority), None)

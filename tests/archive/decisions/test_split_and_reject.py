@@ -24,6 +24,7 @@ from archive.models import Decision, Instance, Series, Study, StudyException, Ve
 from archive.search import study_search
 from archive.signals import study_settled, study_withdrawn
 from ledger.errors import Conflict, Invalid, Missing, Refused, Unknown
+from reporting.models import ReadingItem
 from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import files_in, indexed, received
@@ -338,6 +339,27 @@ def test_a_rejected_series_is_hidden_counted_and_comes_back(two: Study, user: Us
     assert rows(two) == before
     part.refresh_from_db()
     assert part.hidden == "joined"
+
+
+def test_what_is_hidden_is_nothing_to_read(hospital: Hospital, user: User) -> None:
+    hospital.order("A1", hospital.patient())
+    take(1, **ANNA)
+    take(2, **{**ANNA, "SeriesInstanceUID": "1.2.3.2"})
+    indexed()
+    study = hospital.judged(Study.objects.get())
+
+    def read() -> set[int]:
+        (item,) = ReadingItem.objects.exclude(status="withdrawn")
+        return set(item.studies.values_list("pk", flat=True))
+
+    part = split(study, user)
+    assert read() == {study.pk, part.pk}
+    undo(study, user)
+    assert read() == {study.pk} and Study.objects.get(pk=part.pk).reading_status == "not_ready"
+    decide(RejectSeries(["1.2.3.2"], "113001"), study, user)
+    assert read() == {study.pk}
+    undo(study, user)
+    assert read() == {study.pk}
 
 
 def test_what_comes_later_for_a_rejected_series_stays_hidden(

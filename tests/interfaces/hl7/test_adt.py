@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from accounts import site_version
+from accounts.models import Facility
 from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import Source
 from worklist.models import AssigningAuthority, Patient, PatientLink, Visit
@@ -158,3 +160,17 @@ def test_a_source_may_prefer_when_it_happened(say: Say, stamp_from: str, name: s
     send(say("ADT^A08", "EVN||20260302075500+0000", PID, at=1))
     send(say("ADT^A08", "EVN||20260302073000+0000", PID.replace("ANNA", "LATER"), at=2))
     assert Patient.objects.get().name == name
+
+
+@pytest.mark.parametrize("label", ["T23^^^TEMP^PI", "T23^^^TEMP", "T23", "T23^^^GENHOSP^MR", "T23^^^^MR"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_temporary_record_is_merged_by_what_stands_on_its_label(say: Say, label: str, known: bool) -> None:
+    facility = Facility.objects.get()
+    authority = AssigningAuthority.objects.create(namespace="TEMP")
+    Patient.objects.create(facility=facility, authority=authority, value="T23", type="PI", name="UNKNOWN^T23")
+    site_version.forget()
+    if known:
+        send(say("ADT^A04", PID))
+    send(say("ADT^A40", PID, f"MRG|{label}", at=1))
+    assert shown() == {"T23": "P1", "P1": "P1"}
+    assert Patient.objects.count() == 2
