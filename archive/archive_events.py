@@ -45,6 +45,12 @@ EXCEPTION_OPENED_BY: Final = {
         short="needs review: details replaced",
         tone="bad",
     ),
+    ExceptionKind.IMAGES_AFTER_REJECTION: declare(
+        "study.exception.images_after_rejection",
+        "Needs review: images came after the study was rejected",
+        short="needs review: late images",
+        tone="bad",
+    ),
     ExceptionKind.RESENT: declare(
         "study.exception.resent",
         "Needs review: sent again with another header",

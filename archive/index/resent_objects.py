@@ -125,7 +125,7 @@ def _choose(study: Study) -> Choice:
             superseded.append(newest)
         elif newest.state == VersionState.HELD:
             held[newest.pk] = newest.held_because
-        elif because := newest.held_because or reason:
+        elif because := newest.held_because or reason or _of_rejected(chosen[instance]):
             held[newest.pk] = because
         else:
             taken.append(newest)
@@ -138,11 +138,16 @@ def _choose(study: Study) -> Choice:
     )
 
 
+def _of_rejected(file: StoredFile) -> str:
+    """Why nothing is taken for an image that is hidden: it would come back as another one."""
+    return HeldBecause.REJECTED if file.instance.rejection_id else ""
+
+
 def _files(study: Study) -> Sequence[StoredFile]:
     """The files of all objects of the series in which an object has versions."""
     resent = object_versions.of_study(study).order_by().values("instance__series")
     rows = StoredFile.objects.filter(instance__series__in=resent)
-    return list(rows.select_related("version__file").order_by("pk"))
+    return list(rows.select_related("instance", "version__file").order_by("pk"))
 
 
 def _version(file: StoredFile) -> ObjectVersion | None:
@@ -230,6 +235,8 @@ def _rebuild(study: Study, read: Rebuilt) -> None:
         for row in Instance.objects.filter(pk__in=part).order_by("pk")
     ]
     touched = {home.pk: home for home in (by_key[instance.series_id] for instance in instances)}
+    shown = {row.series_id for row in instances if row.rejection_id is None}
+    hidden = touched.keys() - shown  # all of these is rejected; headers go on telling what they were of
     for home in touched.values():
         header_mapping.clear(home)
     changed = []
@@ -241,7 +248,8 @@ def _rebuild(study: Study, read: Rebuilt) -> None:
         if uid != home.series_instance_uid:
             home = series.get(uid) or _made(study, uid, home, series)
         touched[home.pk] = home
-        header_mapping.add_to_series(home, header, instance.calling_ae_title)
+        if instance.rejection_id is None or home.pk in hidden:
+            header_mapping.add_to_series(home, header, instance.calling_ae_title)
         if (values := _columns(instance, home, header)) is not None:
             changed.append((*values, instance.pk))
     with connection.cursor() as cursor:
@@ -276,13 +284,15 @@ def _columns(instance: Instance, home: Series, header: Header) -> tuple[Any, ...
 
 
 def _save_series(rows: Sequence[Series]) -> None:
-    """Save series with the number of their objects; those that have none any more are gone."""
-    counts: dict[int | None, int] = dict(
-        Instance.objects.filter(series__in=rows).values_list("series").annotate(Count("id"))
+    """Save series with the number of their objects that are shown; those that hold none any more are gone."""
+    there = Instance.objects.filter(series__in=rows).order_by()
+    filled = set(there.values_list("series", flat=True))
+    shown: dict[int | None, int] = dict(
+        there.filter(rejection=None).values_list("series").annotate(Count("id"))
     )
     for row in rows:
-        row.instance_count = counts.get(row.pk, 0)
-        if row.instance_count:
+        row.instance_count = shown.get(row.pk, 0)
+        if row.pk in filled:
             row.save()
         else:
             row.delete()

@@ -65,6 +65,7 @@ class ExceptionKind(models.TextChoices):
     NOTE_HELD = "note_held", "rejection note needs review"
     IDENTITY_REPLACED = "identity_replaced", "patient details replaced"
     RESENT = "resent", "sent again with another header"
+    IMAGES_AFTER_REJECTION = "images_after_rejection", "images came after the rejection"
 
 
 TARGET: Final = timedelta(hours=4)

@@ -25,7 +25,7 @@ class HeldBecause(models.TextChoices):
     CONTENT = "content", "the document itself is another one, not only its header"
     STUDY = "study", "its header names another study"
     SIGNED = "signed", "a report of the study is signed"
-    REJECTED = "rejected", "the study is rejected"
+    REJECTED = "rejected", "the study or the image is rejected"
 
 
 class ObjectVersion(PublicModel):

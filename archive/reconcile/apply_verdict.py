@@ -146,7 +146,8 @@ def _open_for(study: Study, verdict: Verdict, live: Decision | None) -> Sequence
     is_doubted = _is_doubted(study, verdict) if live is None else _is_news(verdict, live)
     resent = [ExceptionKind.RESENT] if object_versions.held(study).exists() else []
     if study.hidden and (live is not None or study.hidden == Hidden.NOTED):
-        return resent
+        late = ExceptionKind.IMAGES_AFTER_REJECTION
+        return resent + [one.kind for one in news(study) if one.kind == late]
     kinds = [ExceptionKind.VERDICT] if is_doubted else []
     return kinds + resent + [one.kind for one in news(study)]
 

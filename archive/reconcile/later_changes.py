@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
-from archive.models import ExceptionKind, Rejection, RejectionState, Study
+from archive.models import Decision, ExceptionKind, Hidden, Rejection, RejectionState, Study
 from archive.reconcile.candidates import Person
 from archive.reconcile.finding import Finding
 from archive.reconcile.identity_evidence import demographics
@@ -37,7 +37,21 @@ class LaterChange:
 
 def of(study: Study, policy: Policy) -> list[LaterChange]:
     """The changes under a study, those of its patient first."""
-    return [*_held_notes(study), *_replaced(study, policy), *_cancelled(study, policy)]
+    found = [*_held_notes(study), *_replaced(study, policy), *_cancelled(study, policy)]
+    return [*found, *_after_rejection(study)]
+
+
+def _after_rejection(study: Study) -> Iterator[LaterChange]:
+    """Images that came after a person had rejected the study: they are hidden with it, and may be good."""
+    row = Decision.objects.filter(study=study, kind="reject", undone_at=None).order_by("pk").last()
+    if row is not None and study.hidden == Hidden.REJECTED and study.last_received_at > row.at:
+        yield LaterChange(
+            ExceptionKind.IMAGES_AFTER_REJECTION,
+            f"images:{study.last_received_at.isoformat()}",
+            "Images came after the study was rejected, and are hidden with it. If they are good, undo the"
+            " rejection and reject only the others.",
+            (),
+        )
 
 
 def _held_notes(study: Study) -> Iterator[LaterChange]:

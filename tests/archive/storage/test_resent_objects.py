@@ -13,10 +13,12 @@ from archive.decisions.decision_frame import decide as decide_on
 from archive.decisions.decision_frame import revision
 from archive.decisions.decision_type import DecisionType
 from archive.decisions.reject import Reject
+from archive.decisions.reject_images import RejectImages
 from archive.decisions.resent_header import KeepHeader, TakeHeader
 from archive.decisions.undo import undo as undo_decision
 from archive.index import resent_objects
 from archive.models import (
+    Decision,
     Instance,
     ObjectVersion,
     Quarantined,
@@ -314,6 +316,38 @@ def test_a_rejected_study_whose_resent_header_is_set_aside_is_at_rest(wrong: Stu
     decide(study, KeepHeader(), user)
     study = work()
     assert (study.hidden, status(study)) == ("rejected", "resolved")
+
+
+def test_a_rejected_image_that_comes_again_says_nothing_of_its_study(hospital: Hospital, user: User) -> None:
+    hospital.order("A1", hospital.patient())
+    for number in (1, 2, 3):
+        send(number)
+    study = work()
+    assert (study.verdict, study.instance_count) == ("matched", 3)
+    decide(study, RejectImages(["1.1.3"], "113001"), user)
+    send(3, **WRONG)
+    study = work()
+    assert (study.verdict, study.patient_name, study.instance_count) == ("matched", "BARS^ANNA", 2)
+    assert study.procedures.exists() and status(study) == "open"
+    decide(study, KeepHeader(), user)
+    send(2, PatientName="BARS^ANNE")
+    study = work()
+    assert (study.instance_count, Series.objects.get(study=study, modality="CT").instance_count) == (2, 2)
+
+
+def test_images_into_a_rejected_study_are_said_to_be_there(wrong: Study, user: User) -> None:
+    decide(wrong, Reject("113001"), user)
+    assert status(work()) == "resolved"
+    Decision.objects.update(at=AGO - timedelta(minutes=1))
+    send(7)
+    study = work()
+    row = StudyException.objects.get(study=study)
+    assert (study.hidden, row.status, row.kind) == ("rejected", "open", "images_after_rejection")
+    undo(study, user)
+    study = work()
+    assert (study.hidden, StudyException.objects.get(study=study).kind) == ("", "verdict")
+    decide(study, Reject("113001"), user)
+    assert status(work()) == "resolved"
 
 
 def test_another_decision_does_not_hide_what_waits(wrong: Study, user: User) -> None:

@@ -25,6 +25,7 @@ KINDS: Final = {
     ExceptionKind.NOTE_HELD.value: "Rejection note",
     ExceptionKind.IDENTITY_REPLACED.value: "Patient details replaced",
     ExceptionKind.RESENT.value: "Sent again",
+    ExceptionKind.IMAGES_AFTER_REJECTION.value: "Images after rejection",
 }
 _LONGEST: Final = 200
 
