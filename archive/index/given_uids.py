@@ -7,7 +7,7 @@ new ones. They follow from the old UID and the study that the object lies in, so
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from archive.models import Instance, Series
+from archive.models import FormerUid, Instance, Series
 from ledger.row_sets import Table
 from worklist.orders import generated_ids
 
@@ -37,11 +37,20 @@ def of_series(series: Series) -> str:
 
 
 def give(rows: Iterable[Series]) -> None:
-    """Bring series that were moved, and their instances, in line with the study that they lie in."""
+    """Bring series that were moved, and their instances, in line with the study that they lie in.
+
+    UIDs that they had go on naming them to whoever sends these: copies may be anywhere.
+    """
     series = {row.pk: row for row in rows}
     for row in series.values():
         row.given_uid = of_series(row)
         row.save(update_fields=["given_uid"])
-    found = Instance.objects.filter(series__in=series).order_by("pk")
-    uids = found.values_list("pk", "series_id", "sop_instance_uid").iterator(chunk_size=2000)
-    _INSTANCES.update([_Given(key, of_instance(series[of], uid)) for key, of, uid in uids], ["given_uid"])
+    columns = ("pk", "series_id", "sop_instance_uid", "given_uid")
+    found = Instance.objects.filter(series__in=series).order_by("pk").values_list(*columns)
+    new, gone = [], []
+    for key, of, uid, before in found.iterator(chunk_size=2000):
+        new.append(_Given(key, of_instance(series[of], uid)))
+        if before not in ("", new[-1].given_uid):
+            gone.append(FormerUid(uid=before, instance_id=key))
+    FormerUid.objects.bulk_create(gone, batch_size=500, ignore_conflicts=True)
+    _INSTANCES.update(new, ["given_uid"])

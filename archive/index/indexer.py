@@ -23,7 +23,7 @@ from archive.dataset.header import Header, read_header
 from archive.index import given_uids, header_mapping
 from archive.index.header_mapping import InstanceColumns
 from archive.index.header_values import HeaderValues
-from archive.models import Instance, Outcome, Series, StoredFile, Study
+from archive.models import Instance, Outcome, Rejection, Series, StoredFile, Study
 from archive.models.study import PATIENT_NAME_KEYS, REFERRER_KEYS
 from archive.rejections import received_notes
 from archive.rejections.received_notes import ReceivedNote
@@ -263,10 +263,12 @@ def save_indexed(studies: Sequence[Study]) -> None:
     """Set what locked studies show to what their series come to, and count these, but for those made here."""
     rows = Series.objects.filter(study__in=studies).order_by("pk")
     parts: dict[int, list[tuple[str, int, HeaderValues]]] = {study.pk: [] for study in studies}
-    columns = ("study_id", "station_ae_title", "modality", "instance_count", "header_values")
-    for study_id, calling_ae, modality, count, values in rows.values_list(*columns):
-        if not is_own(calling_ae, modality):
-            parts[study_id].append((modality, count, HeaderValues.from_json(values)))
+    columns = ("pk", "study_id", "station_ae_title", "modality", "instance_count", "header_values")
+    found = [row for row in rows.values_list(*columns) if not is_own(row[2], row[3])]
+    notes = _of_notes([key for key, _, _, modality, _, _ in found if modality == _KEY_OBJECTS])
+    for key, study_id, _, modality, count, values in sorted(found, key=lambda row: row[0] in notes):
+        tells = key not in notes or not parts[study_id]
+        parts[study_id].append((modality, count, HeaderValues.from_json(values if tells else {})))
     for study in studies:
         own = [part for part in parts[study.pk] if part[1]]
         # Of a study all of which is rejected its header still tells.
@@ -277,6 +279,16 @@ def save_indexed(studies: Sequence[Study]) -> None:
         study.save(update_fields=_INDEXED_FIELDS)
 
 
+def _of_notes(series: Sequence[int]) -> set[int]:
+    """Those series that hold nothing but rejection notes: these say of whom they are, not of whom others."""
+    if not series:
+        return set()
+    rows = Instance.objects.filter(series__in=series).order_by()
+    others = rows.exclude(pk__in=Rejection.objects.exclude(note=None).values("note"))
+    return set(series) - set(others.values_list("series_id", flat=True))
+
+
+_KEY_OBJECTS: Final = "KO"
 _INDEXED_FIELDS: Final = (
     "patient_name",
     *PATIENT_NAME_KEYS,

@@ -4,7 +4,16 @@ from archive.models.imports import Import, ImportedStudy, ImportKind, ImportRefu
 from archive.models.quarantine import Quarantined, QuarantineState
 from archive.models.rejection import RejectedObject, Rejection, RejectionState
 from archive.models.storage import StoredFile, Volume
-from archive.models.study import HAS_SIGNATURE, Hidden, Instance, ReadingStatus, Series, Study, known_as
+from archive.models.study import (
+    HAS_SIGNATURE,
+    FormerUid,
+    Hidden,
+    Instance,
+    ReadingStatus,
+    Series,
+    Study,
+    known_as,
+)
 from archive.models.verdict import (
     TARGET,
     TARGET_STAT,
@@ -27,6 +36,7 @@ __all__ = [
     "DecisionRequest",
     "ExceptionKind",
     "ExceptionStatus",
+    "FormerUid",
     "HeldBecause",
     "Hidden",
     "Import",

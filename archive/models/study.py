@@ -191,3 +191,10 @@ class Instance(PublicModel):
     def uid(self) -> str:
         """The SOP Instance UID under which it is shown and sent."""
         return self.given_uid or self.sop_instance_uid
+
+
+class FormerUid(models.Model):
+    """A SOP Instance UID that a split had given an instance before another one did, or before its undo."""
+
+    uid = models.CharField(max_length=64, unique=True)
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="former_uids")

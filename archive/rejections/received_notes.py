@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
+from django.db.models import Q
 
 from archive.dataset import dicom_json
 from archive.dataset.dataset_error import DatasetError
@@ -112,7 +113,7 @@ def keep(notes: Sequence[tuple[Instance, ReceivedNote]]) -> None:
     for instance, note in notes:
         if Rejection.objects.filter(note=instance).exists():
             continue
-        for uid, named in note.studies.items():
+        for uid, named in _as_received(note.studies).items():
             row = Rejection.objects.create(
                 study_instance_uid=uid,
                 code=note.code,
@@ -129,6 +130,28 @@ def keep(notes: Sequence[tuple[Instance, ReceivedNote]]) -> None:
                 batch_size=500,
             )
             jobs.enqueue(KIND, uid)
+
+
+def _as_received(studies: Mapping[str, Named]) -> dict[str, Named]:
+    """What a note names by UIDs that a split has given, by those of the headers."""
+    found: dict[str, Named] = {}
+    for uid, named in studies.items():
+        moved = Instance.objects.filter(series__study__study_instance_uid=uid).exclude(given_uid="")
+        if not named.is_whole:
+            whole = {series for series, sop in named.objects if not sop}
+            single = {sop for _, sop in named.objects if sop}
+            moved = moved.filter(Q(given_uid__in=single) | Q(series__given_uid__in=whole))
+        columns = ("study_instance_uid", "series_instance_uid", "sop_instance_uid", "given_uid")
+        rows = list(moved.values_list(*columns)[:MOST_OBJECTS])
+        for study, series, sop, _ in rows:
+            found.setdefault(study, Named()).objects.append((series, sop))
+        known = {given for *_, given in rows}
+        left = [pair for pair in named.objects if pair[1] not in known]
+        if left or not rows:
+            kept = found.setdefault(uid, Named())
+            kept.is_whole |= named.is_whole
+            kept.objects += left
+    return found
 
 
 def hide(instances: Sequence[Instance]) -> None:

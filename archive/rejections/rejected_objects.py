@@ -74,7 +74,12 @@ def _locked(study_instance_uid: str) -> dict[int, Study]:
     """The studies that what headers name this study lies in, locked in the order of their UIDs."""
     moved = Series.objects.filter(moved_from__study_instance_uid=study_instance_uid)
     rows = Study.objects.select_for_update(of=("self",)).select_related("facility", "patient__survivor")
-    rows = rows.filter(Q(study_instance_uid=study_instance_uid) | Q(pk__in=moved.values("study")))
+    named = Instance.objects.filter(study_instance_uid=study_instance_uid).exclude(series=None).order_by()
+    rows = rows.filter(
+        Q(study_instance_uid=study_instance_uid)
+        | Q(pk__in=moved.values("study"))
+        | Q(pk__in=named.values("series__study"))  # a header that a person took though it names another
+    )
     return {row.pk: row for row in rows.order_by("study_instance_uid")}
 
 

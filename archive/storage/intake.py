@@ -212,6 +212,7 @@ _INSERT_INSTANCE = (
     f"INSERT INTO archive_instance ({_COLUMNS})"  # noqa: S608 - no value in it
     " SELECT %s, %s, %s, %s, %s, %s, %s, '', 1, '{}', 1, ''"
     " WHERE NOT EXISTS (SELECT 1 FROM archive_instance WHERE given_uid = %s AND given_uid <> '')"
+    " AND NOT EXISTS (SELECT 1 FROM archive_formeruid WHERE uid = %s)"
     " ON CONFLICT (sop_instance_uid) DO NOTHING RETURNING id"
 )
 _FILE_COLUMNS = "instance_id, volume_id, name, size, dataset_offset, sha256, transfer_syntax_uid"
@@ -290,13 +291,15 @@ def _insert(row: _Row) -> bool:
     if connection.vendor == "postgresql":
         crashpoint("store.before_commit")
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT_BOTH, (*row.instance, row.received_at, row.sop_instance_uid, *row.file))
+            cursor.execute(
+                _INSERT_BOTH, (*row.instance, row.received_at, *[row.sop_instance_uid] * 2, *row.file)
+            )
             is_new = cursor.fetchone() is not None
         _notify(is_new)
         return is_new
     received_at = connection.ops.adapt_datetimefield_value(row.received_at)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_INSERT_INSTANCE, (*row.instance, received_at, row.sop_instance_uid))
+        cursor.execute(_INSERT_INSTANCE, (*row.instance, received_at, *[row.sop_instance_uid] * 2))
         made = cursor.fetchone()
         if made:
             cursor.execute(_INSERT_FILE, (made[0], *row.file))

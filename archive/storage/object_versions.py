@@ -17,7 +17,7 @@ from archive.dataset.dataset_error import DatasetError
 from archive.dataset.header_differences import Difference, differences
 from archive.dataset.likeness import Likeness, same_content
 from archive.dataset.walk import Walked
-from archive.models import HeldBecause, Instance, ObjectVersion, StoredFile, Study, VersionState
+from archive.models import FormerUid, HeldBecause, Instance, ObjectVersion, StoredFile, Study, VersionState
 from archive.pixels.decoded_likeness import decoded_likeness
 from archive.storage import volumes
 from ledger import jobs
@@ -44,7 +44,9 @@ def newest(sop_instance_uid: str, sha256: str, transfer_syntax: str) -> StoredFi
     again. The object may be named by the UID that a split has given it.
     """
     rows = StoredFile.objects.select_related("instance", "volume")
-    instances = Instance.objects.filter(Q(sop_instance_uid=sop_instance_uid) | Q(given_uid=sop_instance_uid))
+    former = FormerUid.objects.filter(uid=sop_instance_uid).values("instance")
+    uid = Q(sop_instance_uid=sop_instance_uid) | Q(given_uid=sop_instance_uid)
+    instances = Instance.objects.filter(uid | Q(pk__in=former))
     rows = rows.filter(instance__in=instances.values("pk")).order_by("-id")
     declined = rows.filter(version__state=VersionState.DECLINED)
     same = declined.filter(sha256=sha256, transfer_syntax_uid=transfer_syntax).first()
@@ -67,7 +69,7 @@ def compare(kept: StoredFile, path: Path, walked: Walked, calling_ae: str) -> Ob
         No decoder was free.
     """
     found, is_other_document = _found(kept, path, walked)
-    if kept.instance.given_uid == walked.sop_instance_uid:
+    if kept.instance.sop_instance_uid != walked.sop_instance_uid:
         found = [one for one in found if not _is_given_here(one)]
         if found:
             raise NotComparable("SOP Instance UID was given here to a moved object, with another header")

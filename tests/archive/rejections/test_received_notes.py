@@ -14,6 +14,7 @@ from archive.dataset import made_dataset
 from archive.decisions.decision_frame import decide, revision
 from archive.decisions.reject_images import RejectImages
 from archive.decisions.restore_images import RestoreImages
+from archive.decisions.split import Split
 from archive.decisions.undo import undo
 from archive.models import Instance, Rejection, Series, Study, StudyException
 from archive.rejections.received_notes import KEY_OBJECT
@@ -243,3 +244,34 @@ def test_images_are_rejected_one_by_one_and_come_back(hospital: Hospital, user: 
         assert shown() == left
     assert list(Series.objects.order_by("pk").values_list("instance_count", flat=True)) == before
     assert hospital.judged(study).verdict == "matched"
+
+
+def test_a_note_names_what_a_split_moved_by_the_new_uids_as_well(hospital: Hospital, user: User) -> None:
+    arrive(image(1), image(2, "1.2.3.2"), image(3, "1.2.3.2"))
+    study = hospital.judged(Study.objects.get())
+    with transaction.atomic():
+        made = decide(Split(["1.2.3.2"]), study=study, reason="why", by=acting(user))
+    part = Study.objects.get(public_id=made.parameters["study"])
+    moved = Instance.objects.select_related("series").get(sop_instance_uid="1.1.2")
+    assert moved.series is not None
+    for named, left in (
+        ((part.study_instance_uid, moved.series.uid, moved.uid), ["1.1.1", "1.1.3"]),
+        ((part.study_instance_uid, moved.series.uid, ""), ["1.1.1"]),
+        ((part.study_instance_uid, "", ""), ["1.1.1"]),
+    ):
+        with world():
+            arrive(noted(named))
+            assert shown() == left, named
+
+
+@pytest.mark.parametrize("whose", [{}, RITA])
+def test_a_note_is_no_evidence_of_whose_the_images_beside_it_are(
+    hospital: Hospital, whose: dict[str, str]
+) -> None:
+    hospital.order("A1", hospital.patient())
+    arrive(image(1), image(2))
+    assert hospital.judged(Study.objects.get()).verdict == "matched"
+    arrive(noted(FIRST, **whose))
+    study = hospital.judged(Study.objects.get())
+    assert (study.verdict, study.patient_name) == ("matched", "BARS^ANNA") and "conflicts" not in study.header
+    assert study.procedures.exists()

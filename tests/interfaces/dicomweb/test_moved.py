@@ -14,7 +14,17 @@ from accounts.models import User
 from archive.decisions.decision_frame import decide, revision
 from archive.decisions.reject import Reject
 from archive.decisions.split import Split
-from archive.models import Instance, ObjectVersion, Quarantined, Series, StoredFile, Study
+from archive.decisions.undo import undo
+from archive.models import (
+    FormerUid,
+    Instance,
+    ObjectVersion,
+    Quarantined,
+    Series,
+    StoredFile,
+    Study,
+    StudyException,
+)
 from archive.reconcile import reconcile_job
 from archive.storage.intake import NotKept, Repeated
 from archive.storage.volumes import path_of
@@ -103,6 +113,21 @@ def test_a_copy_of_what_was_moved_is_known_again(part: Study, get: Get) -> None:
     assert Quarantined.objects.count() == 1 and not ObjectVersion.objects.exists()
     assert take(encoded(image(SOPInstanceUID="1.2.3.4", SeriesInstanceUID="1.2.3.2"))) == Repeated()
     assert Instance.objects.count() == len(SYNTAXES) + 1
+
+
+def test_a_copy_under_any_uid_that_was_ever_given_is_known_again(part: Study, get: Get, user: User) -> None:
+    row = Instance.objects.select_related("series").get(sop_instance_uid="1.2.3.4")
+    assert row.series is not None
+    path = f"studies/{part.study_instance_uid}/series/{row.series.uid}/instances/{row.uid}"
+    sent = Dataset(dcmread(BytesIO(body(get(path, "application/dicom; transfer-syntax=*")))))
+    with transaction.atomic():
+        undo(
+            exception=StudyException.objects.get(study__study_instance_uid="1.2.3"),
+            reason="no",
+            by=acting(user),
+        )
+    assert take(encoded(sent), instance=row.uid) == Repeated()
+    assert Instance.objects.count() == len(SYNTAXES) + 1 and FormerUid.objects.count() == len(SYNTAXES)
 
 
 @pytest.mark.parametrize("name", ["ÄNNE", "ANNE"])
