@@ -55,6 +55,8 @@ OTHER_UID: Final = 0.05
 says little; one that takes the planned one says all."""
 NAMES_FROM: Final = 0.95
 """The agreement from which an accession number names an order by itself."""
+NAMING: Final = frozenset({"accession_number", "study_instance_uid", "request"})
+"""The fields by which headers name an order."""
 NEAR_FROM: Final = 0.5
 """The agreement from which an accession number is near enough to prefer one open step to others."""
 

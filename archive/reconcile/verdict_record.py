@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from archive.models import Verdict
 from archive.reconcile.finding import Finding
+from archive.reconcile.reconcile_policy import NAMES_FROM, NAMING, RIVAL
 from archive.reconcile.scored_candidate import Scored
 from archive.reconcile.verdict import Judgement
 
@@ -115,6 +116,15 @@ class CandidateRecord:
         return vars(self) | written
 
     @property
+    def is_named(self) -> bool:
+        """Whether the headers name it: by accession number, Study Instance UID or request."""
+        found = {finding.field: finding for finding in self.findings}
+        return any(
+            (found[name].agreement or 0) >= NAMES_FROM or found[name].normaliser == "prefix"
+            for name in NAMING & found.keys()
+        )
+
+    @property
     def due_at(self) -> datetime | None:
         """When the step is due, if that is known."""
         return datetime.fromisoformat(self.due) if self.due else None
@@ -145,6 +155,18 @@ def acquired_at(verdict: Verdict) -> datetime | None:
 def candidates(verdict: Verdict | None) -> list[CandidateRecord]:
     """The candidates of a verdict: those that its rule named, then the others, each the best first."""
     return [CandidateRecord.from_json(kept) for kept in (verdict.candidates if verdict else ())]
+
+
+def compared(verdict: Verdict | None) -> CandidateRecord | None:
+    """The candidate that the images are held against: the first that their headers name, else the first."""
+    found = candidates(verdict)
+    return next((one for one in found if one.is_named), next(iter(found), None))
+
+
+def comparison(verdict: Verdict | None) -> list[Finding]:
+    """What speaks for and against that candidate, and who fits as well; without one, all that was found."""
+    one, found = compared(verdict), findings(verdict)
+    return [*one.findings, *(finding for finding in found if finding.field == RIVAL)] if one else found
 
 
 def by_score(verdict: Verdict | None) -> list[CandidateRecord]:

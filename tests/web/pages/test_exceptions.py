@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from accounts.models import Facility, Presence, Role, SiteSection, User
 from archive.decisions import decision_frame
-from archive.models import Decision, Series, Study, StudyException
+from archive.models import Decision, Series, Study, StudyException, Verdict
+from archive.reconcile import verdict_record
 from interfaces.hl7.models import Destination, OutboundMessage
 from ledger.models import AuditEvent
 from tests.archive.hospital import Hospital
@@ -94,6 +95,61 @@ def test_the_list_shows_both_sides_and_the_strongest_evidence(browser: Client, m
     for text in ("BARS, ANNA", "REAL, RITA", "mismatch", "CT1", "1970-01-02", "1935-05-17"):
         assert text in said
     assert AuditEvent.objects.filter(code="110103", action="R").exists()
+
+
+def test_both_sides_and_the_evidence_are_of_the_order_that_the_images_name(
+    browser: Client, hospital: Hospital
+) -> None:
+    """Anna's images under the number of Rita's order, while Anna's own order fits better."""
+    hospital.order("7001", hospital.patient("9001", "BARS^ANNA"))
+    rita = hospital.patient("9002", "REAL^RITA", birth_date="19350517")
+    hospital.order("7002", rita, modality="MR", station_ae_title="MR1")
+    study = hospital.study("7002", "9001")
+    kept = verdict_record.by_score(Verdict.objects.get(study=study))
+    assert [one.accession_number for one in kept] == ["7001", "7002"], "the other fits better"
+    row = words(browser.get("/exceptions")).partition("As expected")[2]
+    assert "REAL, RITA 9002 1935-05-17" in row
+    assert re.search(r"Patient ID 900 1 \^\^\^GENHOSP expected 900 2", row)
+    path = f"/exceptions/{study.exception.public_id}"
+    assert re.search(r"The images beside REAL, RITA\s*, order 7002", words(browser.get(path)))
+    step = ScheduledProcedureStep.objects.get(procedure__order__accession_number="7001")
+    chosen = words(browser.get(path, {"candidate": step.public_id}))
+    assert re.search(r"The images beside BARS, ANNA\s*, order 7001", chosen)
+
+
+def test_where_no_order_is_named_it_is_the_one_that_the_verdict_proposes(
+    browser: Client, hospital: Hospital
+) -> None:
+    """An exam that is over would fit better, but for that it is over."""
+    patient = hospital.patient()
+    hospital.order("A2", patient)
+    hospital.study("A2")
+    hospital.order("A1", patient, station_ae_title="CT9")
+    study = hospital.study("")
+    kept = verdict_record.by_score(Verdict.objects.get(study=study))
+    assert (study.verdict, [one.accession_number for one in kept]) == ("probable", ["A2", "A1"])
+    page = read(browser.get(f"/exceptions/{study.exception.public_id}"))
+    step = ScheduledProcedureStep.objects.get(procedure__order__accession_number="A1")
+    assert re.search(r"The images beside.*order\s+A1", page, re.DOTALL)
+    assert re.search(rf'value="{step.public_id}\|[^>]*\schecked', page)
+
+
+def test_of_images_of_two_patients_the_evidence_is_of_either(browser: Client, hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient())
+    conflicts = {"header_patient_id": ["P9"], "patient_name": ["OTHER^OTTO"], "birth_date": ["19400101"]}
+    study = hospital.study("A1", header={"conflicts": conflicts})
+    assert study.verdict == "mismatch"
+    row = words(browser.get("/exceptions")).partition("As expected")[2]
+    assert "BARS, ANNA P1 1970-01-02 F nobody" in row
+    assert "Patient ID P 9 ^^^GENHOSP in other images P 1 ^^^GENHOSP" in row
+
+
+def test_what_agrees_without_an_issuer_is_not_marked(browser: Client, hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient(), modality="MR")
+    study = hospital.study("A1", issuer_of_patient_id="")
+    page = read(browser.get(f"/exceptions/{study.exception.public_id}"))
+    (said,) = re.findall(r'<th scope="row">Patient ID</th>(.*?)</tr>', page, re.DOTALL)
+    assert "agrees: no issuer" in said and "P1^^^GENHOSP" in said and "<mark" not in said
 
 
 QUERIES = [

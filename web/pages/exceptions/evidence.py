@@ -10,7 +10,7 @@ from django.utils import timezone
 from archive.models import Verdict
 from archive.reconcile import verdict_record
 from archive.reconcile.finding import Concordance, Finding
-from archive.reconcile.reconcile_policy import FIELDS
+from archive.reconcile.reconcile_policy import FIELDS, PLAIN
 from archive.reconcile.verdict_record import CandidateRecord
 from ledger import written_dates
 from web.kernel import formats
@@ -94,8 +94,8 @@ def lines(findings: Iterable[Finding]) -> list[Line]:
 
 
 def strongest(verdict: Verdict | None) -> Line | None:
-    """The finding that speaks the loudest against the best candidate."""
-    found = lines(verdict_record.findings(verdict))
+    """The finding that speaks the loudest against the candidate that the images are held against."""
+    found = lines(verdict_record.comparison(verdict))
     against = [line for line in found if line.concordance in _IN_DOUBT and line.field not in _COMMON]
     return max(against, key=lambda line: line.weight * (1 - (line.agreement or 0)), default=None)
 
@@ -105,10 +105,17 @@ def candidates(verdict: Verdict | None) -> list[Candidate]:
     return [candidate(one) for one in verdict_record.by_score(verdict)]
 
 
+def compared(verdict: Verdict | None) -> Candidate | None:
+    """The candidate that the images are held against, unless a person chooses another."""
+    kept = verdict_record.compared(verdict)
+    return candidate(kept) if kept else None
+
+
 def _line(finding: Finding) -> Line:
     field, concordance = finding.field, finding.concordance
     seen, expected = shown(field, finding.seen), shown(field, finding.expected)
-    is_marked = concordance in _IN_DOUBT or (finding.agrees and field not in _IN_WORDS)
+    is_forgiven = finding.agrees and finding.normaliser not in PLAIN and field not in _IN_WORDS
+    is_marked = concordance in _IN_DOUBT or is_forgiven
     left, right = between(seen, expected) if is_marked else (unmarked(seen), unmarked(expected))
     return Line(
         field=field,

@@ -68,14 +68,15 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
     verdicts = list(Verdict.objects.filter(study=study).order_by("number"))
     newest = verdicts[-1] if verdicts else None
     found = evidence.candidates(newest)
-    compared = _compared(request, study, found)
+    usual = evidence.compared(newest)
+    compared = _compared(request, study, found, usual)
     hits = target_search.hits(
         target_search.text_of(request.GET.get("q", "")), user, but={one.step for one in found}
     )
     _note_hits(request, hits)
     taken = list(Decision.objects.filter(study=study).order_by("pk"))
     in_force = next((one for one in reversed(taken) if one.undone_at is None), None)
-    proposed = found[0].step if found and study.verdict in _PROPOSING else ""
+    proposed = usual.step if usual and study.verdict in _PROPOSING else ""
     waiting = second_person.waiting(study)
     return {
         "exception": row,
@@ -121,18 +122,18 @@ def _of_step() -> str:
 
 
 def _compared(
-    request: HttpRequest, study: Study, found: Sequence[evidence.Candidate]
+    request: HttpRequest, study: Study, found: Sequence[evidence.Candidate], usual: evidence.Candidate | None
 ) -> evidence.Candidate | None:
-    """The candidate that is shown beside the images: the one that the URL names, else the best."""
+    """The candidate that is shown beside the images: the one that the URL names, else the `usual` one."""
     wanted = request.GET.get("candidate", "")
     known = next((one for one in found if one.step == wanted), None)
     if not wanted or known is not None:
-        return known or next(iter(found), None)
+        return known or usual
     mine = access.visible(Order.objects.all(), request.user)
     rows = ScheduledProcedureStep.objects.filter(procedure__order__in=mine)
     step = rows.filter(public_id=wanted).first() if wanted.isascii() and wanted.isalnum() else None
     if step is None:
-        return next(iter(found), None)
+        return usual
     return evidence.candidate(step_comparison.compare(study, step))
 
 

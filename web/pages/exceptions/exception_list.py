@@ -109,7 +109,8 @@ def _rows(rows: Iterable[StudyException], user: Any) -> list[Row]:
 
 def _row(row: StudyException, verdict: Verdict | None, stations: list[str], lookers: list[str]) -> Row:
     study = row.study
-    found, is_changed = evidence.candidates(verdict), row.kind != ExceptionKind.VERDICT
+    expected, count = evidence.compared(verdict), len(verdict.candidates) if verdict else 0
+    is_changed = row.kind != ExceptionKind.VERDICT
     seen = {
         "name": formats.shown(study.patient_name),
         "identifier": study.header_patient_id,
@@ -121,11 +122,11 @@ def _row(row: StudyException, verdict: Verdict | None, stations: list[str], look
         study=study,
         clock=clock_of(row),
         seen=seen,
-        expected=found[0] if found else None,
+        expected=expected,
         stations=", ".join(stations),
-        procedure=study.description or (found[0].description if found else ""),
+        procedure=study.description or (expected.description if expected else ""),
         evidence=None if is_changed else evidence.strongest(verdict),
-        remark=row.get_kind_display() if is_changed else _remark(study, len(found)),
+        remark=row.get_kind_display() if is_changed else _remark(study, count),
         lookers=lookers,
     )
 
