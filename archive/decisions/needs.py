@@ -93,7 +93,7 @@ def _named(rows: "QuerySet[_Row]", public_id: str, field: str) -> _Row:
 STEP: Final = Need(
     name="scheduled_procedure_step",
     meaning="the step's id",
-    prompt="Choose the exam: one of the possible matches, or search.",
+    prompt="No exam is chosen.",
     example="0d9a4f7be1234b6a9d1c2e3f4a5b6c7d",
     chosen_from=ChosenFrom.STEPS,
     find=_step,
@@ -110,7 +110,7 @@ STEPS: Final = Need(
 PATIENT: Final = Need(
     name="patient",
     meaning="the patient's id",
-    prompt="Choose a patient: one of the possible matches, or search.",
+    prompt="No patient is chosen.",
     example="5b6c7d8e9f0a4b1c8d2e3f4a5b6c7d8e",
     chosen_from=ChosenFrom.PATIENTS,
     find=_patient,

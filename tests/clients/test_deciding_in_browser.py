@@ -1,5 +1,6 @@
 """A study that fits and is wrong all the same, given to another patient from its page, by keyboard alone."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,17 @@ def test_a_wrong_entry_was_picked(system: System, tmp_path: Path) -> None:
         expect(page.locator("input[name=target]:checked")).to_have_count(0)
         assert violations(page) == []
         page.keyboard.press("4")
-        expect(page.locator("#decision-dialog button[type=submit]").last).to_be_disabled()
+        dialog = page.locator("#decision-dialog")
+        expect(dialog.locator("button[type=submit]").last).to_be_disabled()
+        expect(dialog).to_contain_text("Go to one of the possible matches with j and press 4")
+        page.keyboard.press("Escape")
+        page.keyboard.press("j")
+        page.locator("#decide button[value=reassign]").click()
+        expect(dialog).to_contain_text("No patient is chosen")
+        page.keyboard.press("Escape")
+        page.keyboard.press("4")
+        expect(dialog.locator("input[name=target]")).to_have_value(re.compile(".+"))
+        expect(page.locator("input[type=radio][name=target]:checked")).to_have_count(0)
         page.keyboard.press("Escape")
         choose(page, "MEANT, MINA")
         decide(page, "4", "the entry above was picked")

@@ -386,11 +386,15 @@ def test_each_other_decision_from_the_form_to_the_row(
 
 
 MISSING: list[tuple[str, dict[str, Any], str]] = [
-    ("link", {}, "Choose the exam"),
-    ("link", {"target": "\0|"}, "Choose the exam"),
+    ("link", {}, "Go to one of the possible matches with j and press 1, or choose one with x."),
+    ("link", {"target": "\0|"}, "No exam is chosen."),
     ("link", {"target": f"{'0' * 32}|"}, "names nothing here"),
-    ("correct", {}, "Choose the exam"),
-    ("reassign", {"target": "|"}, "Choose a patient"),
+    ("correct", {}, "matches with j and press 2, or choose one with x."),
+    (
+        "reassign",
+        {"target": "|"},
+        "No patient is chosen. Go to one of the possible matches with j and press 4,",
+    ),
     ("create_order", {}, "Choose the procedure"),
     ("create_order", {"procedure_code": "nix"}, "not in the catalogue"),
     ("split", {}, "Select the series to move"),
@@ -460,7 +464,7 @@ def test_nothing_is_chosen_before_a_person_chooses(browser: Client, mismatch: St
     assert 'name="target"' in page and not re.search(r'name="target"[^>]*checked', page)
     for action in ("link", "correct", "reassign"):
         previewed = browser.post(f"{path}/preview", form(mismatch, action))
-        assert "Choose" in words(previewed)
+        assert "is chosen. Go to one of the possible matches with j" in words(previewed)
         assert re.search(r'<button type="submit" disabled title="Do it', read(previewed))
 
 

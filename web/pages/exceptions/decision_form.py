@@ -231,8 +231,18 @@ def _explained(error: Any, action: Action) -> str:
     if isinstance(error, Missing) and issubclass(action, DecisionType):
         for needed in action.needs():
             if error.field == needed.need.missing().field:
-                return needed.need.prompt
+                return _prompt(needed.need, action)
     return _sentence(error.text)
+
+
+def _prompt(need: Need, action: type[DecisionType]) -> str:
+    """What to press where it is chosen outside the form; else what the need asks for."""
+    if need.chosen_from not in (ChosenFrom.STEPS, ChosenFrom.PATIENTS):
+        return need.prompt
+    return (
+        f"{need.prompt} Go to one of the possible matches with j and press {action.key},"
+        " or choose one with x. Press / to find others."
+    )
 
 
 def _sentence(text: str) -> str:

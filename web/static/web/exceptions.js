@@ -2,11 +2,19 @@
 import { all, byId, closest, find } from "./dom.js";
 import { say } from "./flash.js";
 import { encoded } from "./forms.js";
-import { current } from "./list.js";
+import { current, wentTo } from "./list.js";
 import { documentOf, isSignIn } from "./live.js";
 
 const dialog = find("dialog#decision-dialog", HTMLDialogElement);
 const box = find("[data-find]");
+const decisions = find("form#decide", HTMLFormElement);
+
+const state = {
+  /** Whether the button of a decision was pressed by a key. */
+  isByKey: false,
+  /** Whether a match was chosen here; the one that the server proposes is not. */
+  isChosen: false,
+};
 
 // Here `/` finds whose images these could be; the search of the whole system is a click away.
 if (box) {
@@ -55,12 +63,32 @@ function refusal(page) {
   return `${title}. ${text}`;
 }
 
-find("form#decide", HTMLFormElement)?.addEventListener("submit", (event) => {
+/**
+ * Whose images they are, where a key decides and nothing was chosen: the match that one went to by keys.
+ * @param {FormData} data
+ */
+function takeCurrent(data) {
+  const row = wentTo();
+  const radio = row && find("input[name=target]", HTMLInputElement, row);
+  const isChosen = state.isChosen && find("input[name=target]:checked");
+  if (state.isByKey && radio && !isChosen) data.set("target", radio.value);
+}
+
+document.addEventListener("click", (event) => {
+  if (closest(event, "input[name=target]")) state.isChosen = true;
+});
+// Keys press buttons without a place of the pointer.
+decisions?.addEventListener("click", (event) => {
+  state.isByKey = event.detail === 0;
+});
+decisions?.addEventListener("submit", (event) => {
   const { submitter } = event;
   const form = /** @type {HTMLFormElement} */ (event.target);
   if (!(submitter instanceof HTMLButtonElement) || !submitter.value) return;
   event.preventDefault();
-  preview(form.getAttribute("action") ?? "", new FormData(form, submitter));
+  const data = new FormData(form, submitter);
+  takeCurrent(data);
+  preview(form.getAttribute("action") ?? "", data);
 });
 
 dialog?.addEventListener("change", (event) => {

@@ -12,12 +12,16 @@ const state = {
   currentId: "",
   /** Where the current row stood, should it go: j and k go on from there. */
   place: -1,
+  /** Whether one went to the current row by j or k since the page was loaded. */
+  isWentTo: false,
 };
 
 const rows = () => all(ROWS);
 
 /** The row that keys are about. */
 export const current = () => (state.currentId ? document.getElementById(state.currentId) : null);
+/** The same where one went there by keys: not what a click or a way back made current. */
+export const wentTo = () => (state.isWentTo ? current() : null);
 export const hasChosen = () => state.chosen.size > 0;
 
 /**
@@ -66,7 +70,9 @@ function move(by) {
   if (row) next = there.indexOf(row) + by;
   else if (state.place >= 0) next = state.place + Math.min(by, 0);
   next = Math.min(last, Math.max(0, next));
-  if (there[next]) choose(there[next]);
+  if (!there[next]) return;
+  choose(there[next]);
+  state.isWentTo = true;
 }
 
 /** @param {HTMLElement} row */
@@ -135,7 +141,9 @@ document.addEventListener("click", (event) => {
   if (!row) return;
   const box = closest(event, "input[data-select]", HTMLInputElement);
   if (box) toggle(row, box.checked);
-  if (!closest(event, "a, button, input, select, textarea, label")) choose(row);
+  if (closest(event, "a, button, input, select, textarea, label")) return;
+  choose(row);
+  state.isWentTo = false;
 });
 document.addEventListener("dblclick", (event) => {
   const href = closest(event, ROWS)?.dataset.href;
