@@ -46,6 +46,7 @@ class WorklistPolicy(Section):
         "Patient could not cooperate",
         "Equipment failure",
         "No longer indicated",
+        "Left without being examined",
     )
     """What is chosen from, before more is typed."""
     label: LabelSize = LabelSize()

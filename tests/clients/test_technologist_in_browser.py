@@ -55,11 +55,14 @@ def test_a_key_pressed_twice_takes_nobody_else_and_all_is_taken_back(system: Sys
         expect(row(page, "ADA").locator(".status.completed")).to_be_visible()
         expect(row(page, "ADA")).to_have_attribute("aria-current", "true")
         page.keyboard.press("c")
+        expect(page.locator("#messages")).to_contain_text("Complete is not possible: the exam is completed.")
         expect(row(page, "ADA")).to_have_count(0, timeout=30_000)  # a moment later
         page.keyboard.press("c")
         page.keyboard.press("s")
         assert status(page, "BEA") == "scheduled" and not page.locator("dialog[open]").count()
         page.keyboard.press("j")
+        page.keyboard.press("Delete")
+        page.locator("dialog#ask").get_by_text("Keep the exam").click()
         page.keyboard.press("c")  # never started: it asks
         expect(page.locator("dialog#ask")).to_contain_text("never started")
         page.evaluate(ANOTHER_QUESTION_AT_ONCE)

@@ -48,6 +48,7 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
             "messages": _messages(row) if access.can(user, "message.view") else None,
             "tables": {"steps": STEPS, "studies": STUDIES.without("patient"), "messages": MESSAGES},
             "reasons": technologist_worklist.reasons(),
+            "actions": worklist_rows.ACTIONS.values(),
             "can_cancel": access.can(user, "order.cancel") and step_actions.can_cancel(row.status),
             "timeline": timelines.of("order", row.public_id),
         }
@@ -91,6 +92,7 @@ class StepRow:
     step: ScheduledProcedureStep
     place: str
     actions: Sequence[worklist_rows.Action]
+    state: str
 
 
 def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedure, list[StepRow]]]:
@@ -106,6 +108,7 @@ def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedur
                     step,
                     worklist_rows.place(step, stations),
                     worklist_rows.actions(step, ends.get(step.pk, ())) if can_change else (),
+                    worklist_rows.state(step, ends.get(step.pk, ())) if can_change else "",
                 )
                 for step in procedure.steps.all()
             ],

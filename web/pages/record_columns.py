@@ -35,7 +35,7 @@ ORDERS: Final = Table(
     ),
 )
 STEPS: Final = Table(
-    row='id="step-{{ row.step.public_id }}"',
+    row='id="step-{{ row.step.public_id }}"{% if row.state %} data-state="{{ row.state }}"{% endif %}',
     empty="No step is scheduled.",
     columns=(
         Column(

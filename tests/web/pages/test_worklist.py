@@ -237,6 +237,24 @@ def test_a_no_show_asks_for_a_reason(user: User, provenance: Make) -> None:
     assert StatusEvent.objects.get(kind="no-show").reason == "did not call"
 
 
+def test_a_patient_who_left_is_cancelled_and_the_key_of_a_no_show_says_so(
+    user: User, provenance: Make
+) -> None:
+    order = place_order(provenance(), "1")
+    client = signed_in(user)
+    do(client, "arrive", order)
+    for path in ("/worklist", "/worklist?view=lanes", f"/orders/{order.public_id}"):
+        page = read(client.get(path))
+        assert 'data-state="the patient has arrived"' in page
+        said = r'data-refused-key="h"\s+data-instead="Cancel the exam instead."\s*>No-show is not possible<'
+        assert re.search(said, page)
+        assert 'data-ask-no="Keep the exam"' in page
+        assert '<option value="Left without being examined">' in page.split('id="reasons-cancel"')[1]
+    assert "Keep the exam</a>" in read(do(client, "cancel", order))
+    do(client, "cancel", order, choice="Left without being examined")
+    assert 'data-state="the exam is cancelled"' in read(client.get("/worklist?status=all"))
+
+
 def test_an_act_can_be_undone_once(user: User, provenance: Make) -> None:
     order = place_order(provenance(), "1")
     client = signed_in(user)

@@ -8,7 +8,8 @@ TABLE: Final = Table(
     usual="time",
     css="list worklist",
     row='id="step-{{ row.step.public_id }}" data-href="{{ row.url }}"'
-    ' class="{{ row.step.status }}{% if row.is_past %} past{% endif %}"',
+    ' class="{{ row.step.status }}{% if row.is_past %} past{% endif %}"'
+    '{% if row.state %} data-state="{{ row.state }}"{% endif %}',
     columns=(
         Column(
             "choose",

@@ -30,6 +30,10 @@ class Action:
     done: str
     says: str
     asks: str = ""
+    keeps: str = ""
+    """What the button says that leaves all as it is, where "Cancel" would be the act itself."""
+    instead: str = ""
+    """What is done where the act is not possible and the exam can be cancelled."""
 
     @property
     def needs_reason(self) -> bool:
@@ -55,6 +59,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
             "marked as a no-show",
             "The patient did not come",
             "The exam leaves the modalities' worklist. The HIS is told why.",
+            instead="Cancel the exam instead.",
         ),
         Action(
             "cancel",
@@ -63,9 +68,15 @@ ACTIONS: Final[Mapping[str, Action]] = {
             "cancelled",
             "The exam is not done",
             "The exam leaves the modalities' worklist, discontinued if it has begun. The HIS is told why.",
+            keeps="Keep the exam",
         ),
         Action("reopen", shortcuts.key("reopen"), "Reopen", "reopened", "Take back that the exam has ended"),
     )
+}
+_STATES: Final[Mapping[StepStatus, str]] = {
+    StepStatus.ARRIVED: "the patient has arrived",
+    StepStatus.STARTED: "the exam has begun",
+    StepStatus.NO_SHOW: "the patient did not come",
 }
 NEVER_STARTED: Final = "The exam was never started. Complete it all the same?"
 
@@ -85,6 +96,8 @@ class Row:
     wait_colour: str
     is_past: bool
     actions: Sequence[Action]
+    state: str
+    """Why other acts are not possible."""
 
     @property
     def url(self) -> str:
@@ -142,6 +155,7 @@ def _row(
         wait_colour=colour,
         is_past=step.status in step_status.ENDED or is_leaving,
         actions=actions(step, ends) if can_change else (),
+        state=state(step, ends) if can_change else "",
     )
 
 
@@ -155,6 +169,14 @@ def actions(step: ScheduledProcedureStep, ends: Sequence[StatusEvent]) -> list[A
         asking = ACTIONS[StatusEvent.Kind.COMPLETE]
         found = [replace(one, asks=NEVER_STARTED) if one is asking else one for one in found]
     return found
+
+
+def state(step: ScheduledProcedureStep, ends: Sequence[StatusEvent]) -> str:
+    """Where a step that has these ends stands, in words."""
+    now = StepStatus(step.status)
+    text = _STATES.get(now, f"the exam is {now.value}")
+    by_others = now in step_status.ENDED and not step_actions.can_reopen(ends)
+    return f"{text}, as another system says" if by_others else text
 
 
 def never_started(step: ScheduledProcedureStep) -> bool:

@@ -1,6 +1,7 @@
 // Actions: `<form method="post" data-act>` is sent without leaving the page; the rows that changed are morphed.
 // A button with `data-ask="What will happen."` asks first, in words, and for a reason unless
-// data-ask-reason="none"; `data-ask-choices` names the `<datalist>` of the reasons that one can choose from.
+// data-ask-reason="none"; `data-ask-choices` names the `<datalist>` of the reasons that one can choose from. Buttons
+// of the question say `data-ask-yes` and `data-ask-no`, or "Cancel", which leaves open what to cancel something means.
 import { all, byId, closest, first, make } from "./dom.js";
 import { say } from "./flash.js";
 import { encoded, putHidden } from "./forms.js";
@@ -58,6 +59,7 @@ async function ask(button) {
   first("h2", HTMLElement, dialog).textContent = button.dataset.askTitle ?? name;
   first("[data-words]", HTMLElement, dialog).textContent = button.dataset.ask ?? "";
   first("button.act", HTMLElement, dialog).textContent = button.dataset.askYes ?? name;
+  first("[data-no]", HTMLElement, dialog).textContent = button.dataset.askNo ?? "Cancel";
   input.value = "";
   const hasChoices = offer(dialog, button.dataset.askChoices);
   input.required = wanted === "required" && !hasChoices;

@@ -2,6 +2,7 @@
 // all pages is said by web/kernel/shortcuts.py. A key of the current row comes before one of the page; with rows
 // chosen, the one of their toolbar first; in an open dialog, its own alone. In a text, Alt+i is what i is outside.
 import { all, byId, closest, find, first, make } from "./dom.js";
+import { say } from "./flash.js";
 import { current, hasChosen, onListKey } from "./list.js";
 
 const TYPING = "input:not([type=checkbox],[type=radio],[type=button]), select, textarea, [contenteditable]";
@@ -64,6 +65,18 @@ function targetInText(key) {
   return letter ? target(letter) : null;
 }
 
+/**
+ * Why the current row, which says in `data-state` where it stands, does not allow the act of a key; empty for others.
+ * @param {string} key
+ */
+function refusal(key) {
+  const row = current();
+  const act = find(`[data-refused-key="${CSS.escape(key)}"]`);
+  if (!row?.dataset.state || !act) return "";
+  const instead = pressable("Delete", row).length ? (act.dataset.instead ?? "") : "";
+  return `${act.textContent}: ${row.dataset.state}. ${instead}`.trim();
+}
+
 /** @param {HTMLElement} element */
 function press(element) {
   if (element.matches(TYPING)) {
@@ -117,9 +130,13 @@ document.addEventListener("keydown", (event) => {
   if (isPlain && !find("dialog[open]", HTMLDialogElement) && onListKey(event, key)) return;
   if (event.repeat) return;
   const element = target(key) ?? (closest(event, "textarea") && targetInText(key));
-  if (!element) return;
-  event.preventDefault();
-  press(element);
+  if (element) {
+    event.preventDefault();
+    press(element);
+  } else if (!find("dialog[open]", HTMLDialogElement)) {
+    const why = refusal(key);
+    if (why) say(why, "warning");
+  }
 });
 
 document.addEventListener("click", (event) => {
