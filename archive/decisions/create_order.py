@@ -144,15 +144,16 @@ class CreateOrder(DecisionType):
         order = Order.objects.filter(public_id=CreateOrderParameters.of(decision).order).first()
         if order is None:
             return
+        origin = f"decision:{decision.public_id}"
         image_acts.withdrawn(
             order=order.pk,
             facility=study.facility,
             study=study.public_id,
-            origin=f"decision:{decision.public_id}",
+            origin=origin,
             at=timezone.now(),
         )
         try:
-            step_actions.cancel(by=by, order=order, reason=reason)
+            step_actions.cancel(by=by, order=order, reason=reason, source=origin)
         except Conflict as error:
             raise Conflict(f"the order that it placed stands in the way: {error.text}", "order") from error
 

@@ -73,7 +73,7 @@ class Department:
         place = self.do(
             order_entry.place,
             facility=self.facility,
-            patient=NewPerson(demographics={"name": "NEW^NORA"}),
+            patient=NewPerson(demographics={"name": "BARS^ANNA"}),
             request=ExamRequest("71260"),
         )
         site_version.forget()

@@ -1,6 +1,7 @@
 """What people do to scheduled procedure steps and to orders, and how they take it back."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -67,13 +68,15 @@ def can_cancel(status: str) -> bool:
     return status not in _ENDED_ORDERS
 
 
-def cancel(*, by: Actor, order: Order, reason: str) -> StatusEvent:
+def cancel(*, by: Actor, order: Order, reason: str, source: str = "") -> StatusEvent:
     """Cancel an order; one whose exam began is discontinued. Raises `Conflict` for one that ended.
 
-    Returns the act.
+    Returns the act. With the `source` of something else that did it, a decision, it is nobody's own act to
+    take back or to reopen.
     """
     by.require("order.cancel", order)
     provenance = Provenance.of_person(by, order.facility)
+    provenance = replace(provenance, source=source) if source else provenance
     if not reason.strip():
         raise Missing("a cancellation needs a reason", "reason")
     before = _Before()

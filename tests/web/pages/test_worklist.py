@@ -13,9 +13,10 @@ from pypdf import PdfReader
 
 from accounts import site_version
 from accounts.models import Facility, Role, SiteSection, User
+from archive.models import Study
 from ledger.models import AuditEvent
 from tests.web.markup import read
-from tests.web.pages.world import person, place_order, signed_in, step_of
+from tests.web.pages.world import make_study, person, place_order, signed_in, step_of
 from worklist.models import Order, Station, StatusEvent
 from worklist.patients import patient_search
 from worklist.provenance import Provenance
@@ -496,3 +497,28 @@ def test_a_reason_is_chosen_said_and_shown(user: User, provenance: Make) -> None
     assert '<option value="No transport">' in read(client.get("/worklist"))
     do(client, "no-show", order, choice="No transport", reason="ambulance late")
     assert "No transport: ambulance late" in read(client.get(f"/orders/{order.public_id}"))
+
+
+@pytest.mark.parametrize(
+    ("status", "asks"), [("ready", {"cancel", "no-show"}), ("final", {"cancel", "no-show", "reopen"})]
+)
+def test_what_undoes_an_exam_of_which_there_is_something_asks(
+    user: User, provenance: Make, facility: Facility, status: str, asks: set[str]
+) -> None:
+    order, client = place_order(provenance(), "1"), signed_in(user)
+    study = make_study(facility, 1)
+    study.procedures.set(order.procedures.all())
+    Study.objects.filter(pk=study.pk).update(reading_status=status)
+    words = "A report of this exam is signed." if status == "final" else "There are images of this exam."
+
+    def asking() -> set[str]:
+        page = read(client.get("/worklist?day=any&status=all"))
+        buttons = re.findall(
+            r'value="([a-z-]+):[^"]+"(?:(?!</button>).)*?data-ask="([^"]*)"', page, re.DOTALL
+        )
+        return {kind for kind, text in buttons if text.startswith(words)}
+
+    found = asking()
+    for kind in ("start", "complete"):
+        do(client, kind, order)
+    assert found | asking() == asks

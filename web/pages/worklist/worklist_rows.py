@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from archive.models import HAS_SIGNATURE, Study
 from web.kernel import shortcuts
 from web.kernel.health import duration
 from web.pages import patients
@@ -78,6 +79,9 @@ _STATES: Final[Mapping[StepStatus, str]] = {
     StepStatus.STARTED: "the exam has begun",
     StepStatus.NO_SHOW: "the patient did not come",
 }
+IMAGES: Final = "There are images of this exam."
+SIGNED: Final = "A report of this exam is signed."
+REOPEN_ALL_THE_SAME: Final = "Reopen it all the same?"
 NEVER_STARTED: Final = "The exam was never started. Complete it all the same?"
 
 
@@ -118,9 +122,34 @@ def shown(
     stations = stations_by_title()
     arrivals = _arrivals(steps)
     ends = ends_of(steps)
-    return [
+    images = _images(steps) if can_change else {}
+    rows = [
         _row(step, stations, arrivals.get(step.pk), ends.get(step.pk, ()), can_change, step.pk in leaving)
         for step in steps
+    ]
+    return [replace(row, actions=_asking(row.actions, images.get(row.step.procedure_id, ""))) for row in rows]
+
+
+def _images(steps: Sequence[ScheduledProcedureStep]) -> dict[int, str]:
+    """What there is of the exams of some steps already, in words, by the keys of their procedures."""
+    wanted = {step.procedure_id for step in steps}
+    through = Study.procedures.through.objects.filter(requestedprocedure__in=wanted, study__hidden="")
+    found: dict[int, str] = {}
+    for procedure, status in through.values_list("requestedprocedure", "study__reading_status"):
+        is_signed = status in HAS_SIGNATURE
+        found[procedure] = SIGNED if is_signed else found.get(procedure, IMAGES)
+    return found
+
+
+def _asking(found: Sequence[Action], there: str) -> Sequence[Action]:
+    """Acts that undo an exam of which there is something ask, and say of what."""
+    if not there:
+        return found
+    asked = {StatusEvent.Kind.CANCEL, StatusEvent.Kind.NO_SHOW}
+    asked |= {StatusEvent.Kind.REOPEN} if there == SIGNED else set()
+    return [
+        replace(one, asks=f"{there} {one.asks or REOPEN_ALL_THE_SAME}") if one.kind in asked else one
+        for one in found
     ]
 
 
