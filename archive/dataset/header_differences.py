@@ -30,6 +30,16 @@ _OF_THE_ENCODING: Final = frozenset({_CHARACTER_SET, PHOTOMETRIC, PLANAR})
 _HEADER: Final = frozenset({0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0032, 0x0038, 0x0040, 0x0400})
 _CONTENT: Final = frozenset({0x0040A040, 0x0040A043, 0x0040A050, 0x0040A504, 0x0040A730})
 """What SR and Key Object documents say, in a group that else holds their headers."""
+_MEASURES: Final = frozenset(
+    {
+        0x00280030, 0x00281052, 0x00281053, 0x00281054,  # Pixel Spacing; Rescale Intercept, Slope, Type
+        0x00181164, 0x00182010, 0x00181114,  # Imager and Nominal Scanned Pixel Spacing; magnification
+        0x00180050, 0x00180088, 0x00200032, 0x00200037,  # slice thickness and distance; position, orientation
+        0x00200020, 0x00200052, 0x00186024, 0x0018602C, 0x0018602E,  # patient orientation; regions, deltas
+        0x00541001, 0x00541102, 0x00541321, 0x00541322,  # PET units, decay and dose corrections
+    }
+)  # fmt: skip
+"""What turns stored pixels into numbers and places."""
 _NO_VALUES: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _NO_PADDING: Final = _NO_VALUES | {"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"}
 
@@ -42,6 +52,11 @@ class Difference:
     name: str
     before: str
     after: str
+
+    @property
+    def is_measure(self) -> bool:
+        """Whether what is measured in the pixels comes out otherwise: values, lengths, angles, positions."""
+        return any(int(step, 16) in _MEASURES for step in self.where.split("/")[::2])
 
     @property
     def is_content(self) -> bool:

@@ -22,7 +22,7 @@ class HeldBecause(models.TextChoices):
     """Why a version isn't taken by itself."""
 
     POLICY = "policy", "the site asks for a decision on what this source sends again"
-    CONTENT = "content", "the document itself is another one, not only its header"
+    CONTENT = "content", "what it says or measures is another, not only whose it is"
     STUDY = "study", "its header names another study"
     SIGNED = "signed", "a report of the study is signed"
     REJECTED = "rejected", "the study or the image is rejected"

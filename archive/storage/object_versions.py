@@ -155,7 +155,8 @@ def _found(kept: StoredFile, path: Path, walked: Walked) -> tuple[list[Differenc
             return [], False
         if likeness is not Likeness.UNDECIDED:
             found = differences(ours, path)
-            return found, likeness is Likeness.NO_PIXELS and any(one.is_content for one in found)
+            is_other_document = likeness is Likeness.NO_PIXELS and any(one.is_content for one in found)
+            return found, is_other_document or any(one.is_measure for one in found)
     except DatasetError:
         pass
     raise NotComparable("SOP Instance UID is here already, otherwise compressed")

@@ -18,7 +18,7 @@ from reporting.dictation import dictations
 from reporting.errors import StateConflict
 from reporting.models import WAITING, Dictation, DictationState, Report, ReportTemplate, ReturnReason
 from reporting.models import ReadingItem as Item
-from reporting.reading_worklist import authorship, priors, reading_status
+from reporting.reading_worklist import authorship, priors, reading_items, reading_status
 from reporting.reports import drafts, suggestions
 
 LEASE: Final = timedelta(seconds=120)
@@ -95,6 +95,9 @@ def renew(*, dictation: Dictation, by: Actor, fence: int) -> Dictation:
     dictation.typing_until = clock.now() + LEASE
     dictation.save(update_fields=["typing_until"])
     return dictation
+
+
+_TYPED_TOO_LATE: Final = "What was dictated was typed after the signature; it is kept beside the report."
 
 
 def save(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, by: Actor) -> Dictation:
@@ -196,6 +199,7 @@ def _add_to_report(dictation: Dictation, item: Item, by: Actor) -> None:
     if report.is_signed:
         reason = "typed after the signature"
         drafts.keep_beside(report, dictation.author, dictation.sections, report.revision, reason)
+        reading_items.raise_recheck(item, _TYPED_TOO_LATE)
         return
     text = dict(report.sections)
     for name, more in dictation.sections.items():

@@ -10,7 +10,7 @@ from accounts.models import User
 from ledger.errors import Forbidden, Invalid
 from reporting.dictation import audio, dictations, transcription
 from reporting.errors import StateConflict
-from reporting.models import Dictation, KeptText, OwnerSpan, ReadingItem, Report
+from reporting.models import Dictation, KeptText, OwnerSpan, ReadingItem, Recheck, Report
 from reporting.reading_worklist import assignment
 from tests.actors import acting
 from tests.reporting.conftest import World
@@ -217,6 +217,8 @@ class TestTranscription:
         report.refresh_from_db()
         assert report.sections["findings"] == "The lungs are clear."
         assert KeptText.objects.get(report=report).sections == {"findings": "Late words."}
+        asked = Recheck.objects.get(item=item, closed_at=None)
+        assert asked.signer == rada and "typed after the signature" in asked.cause
 
     def test_a_text_with_open_marks_is_not_signed(self, world: World, rada: User, trudy: User) -> None:
         item = world.item()

@@ -350,6 +350,16 @@ def test_images_into_a_rejected_study_are_said_to_be_there(wrong: Study, user: U
     assert status(work()) == "resolved"
 
 
+@pytest.mark.parametrize(
+    "measures", [{"RescaleSlope": "2"}, {"PixelSpacing": ["1", "1"]}, {"ImageOrientationPatient": [0] * 6}]
+)
+def test_another_scale_of_the_same_pixels_waits_for_a_person(wrong: Study, measures: dict[str, Any]) -> None:
+    send(1, **measures)
+    study = work()
+    assert ObjectVersion.objects.get().held_because == "content"
+    assert (study.verdict, status(study)) == ("unscheduled", "open")
+
+
 def test_another_decision_does_not_hide_what_waits(wrong: Study, user: User) -> None:
     site(resend="exception")
     send(1)
