@@ -31,13 +31,15 @@ def _told(before: _Item | None, now: _Item, is_new: bool) -> list[str]:
     name, status, patient, question = now
     if before is None:
         return [
-            f"{'A report is to be made' if is_new else 'Joins a report to be made'}: {name}, of {patient}"
+            f"{'A report is to be made' if is_new else 'Joins a report to be made'}: {name},"
+            f" of {patient or 'a patient whom nobody knows yet'}"
         ]
     texts = []
     if before[1] != status:
         texts.append(f"The reading of {name}: {before[1]} → {status}")
     if before[2] != patient and status != ReadingStatus.WITHDRAWN.label:
-        texts.append(f"The reading of {name} goes to {patient}")
+        goes = f"goes to {patient}" if patient else "is of no known patient any more"
+        texts.append(f"The reading of {name} {goes}")
     if question and before[3] != question:
         texts.append(f"What is begun on {name} is held: its author is asked whether it is about this patient")
     return texts
@@ -51,9 +53,7 @@ def _items(study: Study, also: list[int] | None = None) -> dict[int, _Item]:
         row.pk: (
             row.description or "the study",
             ReadingStatus(row.status).label,
-            person_names.isolated(person_names.readable(row.patient.current.name))
-            if row.patient
-            else "nobody known",
+            person_names.called(row.patient.current.name, row.patient.current.value) if row.patient else "",
             row.patient_question,
         )
         for row in rows

@@ -33,7 +33,7 @@ def still_valid(*, recheck: Recheck, by: Actor, note: str = "") -> None:
     version = distribution.newest_released(Report.objects.get(item=item))
     if version is not None and not report_versions.is_of(version, item.patient):
         whose = report_versions.content_of(version)["header"]["patient"]
-        name = person_names.isolated(person_names.readable(whose["name"]))
+        name = person_names.called(whose["name"], whose["identifier"])
         raise StateConflict(f"it was signed for {name}: correct or retract it", "patient")
     _close(item, recheck, RecheckOutcome.STILL_VALID, by, note)
     if version is not None:

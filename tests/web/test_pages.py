@@ -14,6 +14,7 @@ from accounts.models import FailedSignIn, User
 from ledger.models import AuditEvent
 from tests.web.markup import read
 from web.kernel import formats, health
+from worklist.patients import person_names
 
 pytestmark = pytest.mark.django_db
 WRONG = "User name or password is wrong"
@@ -178,6 +179,11 @@ def test_text_has_enough_contrast(theme: int) -> None:
 )
 def test_names_are_written_as_people_write_them(name: str, written: str) -> None:
     assert formats.shown(name) == written
+
+
+def test_who_has_no_name_yet_is_called_by_number() -> None:
+    assert person_names.called("BARS^ANNA", "P1") == "BARS, ANNA"
+    assert person_names.called("", "TXG12") == person_names.called("^^", "TXG12") == "patient TXG12"
 
 
 @pytest.mark.parametrize("name", sorted(health._CLINICAL))

@@ -129,7 +129,7 @@ def found(request: HttpRequest, text: str) -> list[Patient]:
 def _merged(patient: Patient, current: Patient) -> str:
     """What to say of a record that shows under another one, or under which others show."""
     if patient.pk != current.pk:
-        return f"{patient} is merged into this record."
+        return f"{patient.value} was merged into this record."
     others = Patient.objects.filter(survivor=current).select_related("authority")[:5]
     names = ", ".join(str(other) for other in others)
     return f"Also this person: {names}." if names else ""

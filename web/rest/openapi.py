@@ -23,14 +23,15 @@ _PROBLEM: Final = {
         },
     },
 }
+_ENDED: Final = "the exam is completed; a patient can arrive when the exam is scheduled or held"
 _PROBLEMS: Final = {
     401: ("Unauthorized", "Send `Authorization: Bearer TOKEN`, or sign in on the web pages.", None),
     403: ("Forbidden", "Your roles don't allow step.change.", None),
     404: ("Not Found", "There is no such thing here.", None),
     409: (
         "Conflict",
-        "The step is completed; arrive needs one that is held, scheduled",
-        {"field": "status", "detail": "the step is completed; arrive needs one that is held, scheduled"},
+        f"{_ENDED[:1].upper()}{_ENDED[1:]}",
+        {"field": "status", "detail": _ENDED},
     ),
     422: (
         "Unprocessable Entity",

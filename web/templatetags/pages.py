@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from ledger import jobs, written_dates
 from web.kernel import formats
-from worklist.models import Priority
+from worklist.models import Patient, Priority
 from worklist.patients import person_names
 
 register = template.Library()
@@ -39,6 +39,14 @@ def pn(name: str) -> SafeString:
 def pn_text(name: str) -> str:
     """The same where no element can stand: in a title or an attribute."""
     return person_names.isolated(formats.shown(name))
+
+
+@register.filter
+def called(patient: Patient | None) -> str:
+    """Whom a line of text speaks of, by name or else by identifier."""
+    if patient is None:
+        return "(no patient)"
+    return person_names.called(patient.current.name, patient.current.value)
 
 
 @register.filter

@@ -62,6 +62,11 @@ def readable(name: str) -> str:
     return first + "".join(f" ({other})" for other in others)
 
 
+def called(name: str, identifier: str) -> str:
+    """Whom a sentence speaks of: by name, or by the identifier where no name is known yet; set apart."""
+    return isolated(readable(name)) if readable_groups(name) else f"patient {identifier}"
+
+
 def isolated(text: str) -> str:
     """A name for plain text, set apart where any of it runs from right to left (UAX #9, X5c)."""
     return f"\u2068{text}\u2069" if turns(text) else text

@@ -1,6 +1,6 @@
 """What people do to scheduled procedure steps and to orders, and how they take it back."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -9,7 +9,7 @@ from accounts.actor import Actor
 from ledger import audit
 from ledger.errors import Conflict, Missing, Unknown
 from worklist import worklist_events
-from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent
+from worklist.models import Order, OrderStatus, ScheduledProcedureStep, StatusEvent, StepStatus
 from worklist.orders import order_application, step_status
 from worklist.orders.order_aggregate import OrderAggregate, StatusEventRecord, StepRecord
 from worklist.orders.order_book import OrderBook
@@ -18,6 +18,18 @@ from worklist.schedule import act_history, image_acts
 from worklist.signals import order_acted
 
 _ENDED_ORDERS: Final = (OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED)
+_POSSIBLE: Final[Mapping[StatusEvent.Kind, str]] = {
+    StatusEvent.Kind.ARRIVE: "a patient can arrive",
+    StatusEvent.Kind.HOLD: "an exam can be held",
+    StatusEvent.Kind.RELEASE: "an exam can be released",
+    StatusEvent.Kind.START: "an exam can be started",
+    StatusEvent.Kind.COMPLETE: "an exam can be completed",
+    StatusEvent.Kind.CANCEL: "an exam can be cancelled",
+    StatusEvent.Kind.DISCONTINUE: "an exam can be discontinued",
+    StatusEvent.Kind.NO_SHOW: "a patient can be marked as a no-show",
+    StatusEvent.Kind.REOPEN: "an exam can be reopened",
+}
+_OF_PATIENTS: Final = (StatusEvent.Kind.ARRIVE, StatusEvent.Kind.NO_SHOW)
 _OURS: Final = ("user:", "study:")
 """Who ended what a person may reopen: people here, and images."""
 
@@ -140,8 +152,14 @@ def _check(aggregate: OrderAggregate, row: StepRecord, kind: StatusEvent.Kind) -
     allowed = step_status.MAY[kind]
     confirms = kind == StatusEvent.Kind.COMPLETE and image_acts.completed_alone(aggregate, row.id)
     if row.status not in allowed and not confirms:
-        names = ", ".join(sorted(allowed))
-        raise Conflict(f"the step is {row.status}; {kind} needs one that is {names}", "status")
+        raise Conflict(f"the exam is {row.status}; {_when(kind, allowed)}", "status")
+
+
+def _when(kind: StatusEvent.Kind, allowed: Collection[StepStatus]) -> str:
+    """When an act is possible, in words."""
+    *others, last = [status.value for status in StepStatus if status in allowed]
+    states = f"{', '.join(others)} or {last}" if others else last
+    return f"{_POSSIBLE[kind]} when {'the exam' if kind in _OF_PATIENTS else 'it'} is {states}"
 
 
 def _standing_ends(aggregate: OrderAggregate, row: StepRecord) -> list[StatusEventRecord]:

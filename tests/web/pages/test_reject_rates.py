@@ -110,7 +110,7 @@ def test_rates_by_each_dimension(march: Study, user: User) -> None:
 def test_one_gets_from_a_row_to_its_studies(march: Study, user: User) -> None:
     browser = signed_in(user)
     page = read(browser.get(f"/quality?{DAYS}"))
-    assert "2 of 10 radiographs rejected" in page and "20.0 %" in page
+    assert "2 of 10 radiographs rejected" in page and "20.0&nbsp;%" in page
     narrowed = table(browser, "reason", "&room=Room+1")
     assert narrowed["Positioning"][0] == "1" and "not said" not in narrowed
     page = read(browser.get(f"/quality?{DAYS}&by=reason&room=Room+1"))

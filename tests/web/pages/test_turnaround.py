@@ -101,6 +101,7 @@ def test_in_time_today_is_of_what_is_final_or_past_due(client: Client, facility:
         return [found[1] if found else "" for found in (share, big, row, late)]
 
     assert shown() == ["100 %", "100 %", "1", ""]
+    assert "<b>100\xa0%</b> in time" in client.get("/turnaround/wall").content.decode(), "never two lines"
     store(facility, [truth.Study(9, "CT", {"ready": ready})], due_at=now - timedelta(seconds=1))
     assert shown() == ["50 %", "50 %", "2", "1"]
     for state, count in (("judged", 2), ("late", 1)):

@@ -284,7 +284,10 @@ def test_an_act_that_comes_too_late_says_how_things_stand(user: User, provenance
     response = do(client, "arrive", order)
     assert response.status_code == 409
     text = read(response)
-    assert "BARS, ANNA: the step is started" in text and "Nothing was changed" in text
+    assert (
+        "BARS, ANNA: the exam is started; a patient can arrive when the exam is scheduled or held" in text
+        and "Nothing was changed" in text
+    )
     assert 'href="/worklist">Back' in text
 
 
@@ -296,7 +299,7 @@ def test_several_rows_are_done_at_once_and_what_can_not_be_is_named(user: User, 
     ids = [step_of(order).public_id for order in orders]
     assert client.post("/worklist/acts", {"act": "arrive", "step": ids}).status_code == 302
     said = messages(client)
-    assert "2 patients: arrived." in said and "Not done for N2, A: the step is completed" in said
+    assert "2 patients: arrived." in said and "Not done for N2, A: the exam is completed" in said
     undo = re.search(r'action="(/worklist/undo[^"]+)"', said)
     assert undo is not None
     client.post(undo[1].replace("&amp;", "&"))

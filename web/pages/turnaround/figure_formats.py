@@ -56,8 +56,8 @@ def _limit(value: float | None, quantile: Quantile) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage; empty where there is none."""
-    return "" if share is None else f"{share:.0%}".replace("%", " %")
+    """A share as a percentage, never broken before its sign; empty where there is none."""
+    return "" if share is None else f"{share:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def row(title: str, figures: Figures, **more: Any) -> dict[str, Any]:

@@ -205,7 +205,7 @@ def state(step: ScheduledProcedureStep, ends: Sequence[StatusEvent]) -> str:
     now = StepStatus(step.status)
     text = _STATES.get(now, f"the exam is {now.value}")
     by_others = now in step_status.ENDED and not step_actions.can_reopen(ends)
-    return f"{text}, as another system says" if by_others else text
+    return f"{text}, which can't be taken back here" if by_others else text
 
 
 def never_started(step: ScheduledProcedureStep) -> bool:
