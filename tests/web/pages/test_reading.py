@@ -16,9 +16,10 @@ from django.utils import timezone
 
 from accounts.models import Facility, Role, SiteSection, User
 from archive.models import Study, StudyException
+from ledger import clock
 from ledger.models import AuditEvent
 from reporting.dictation import audio, dictations, transcription
-from reporting.models import Dictation, ReadingItem, Report, ReportTemplate, ReportVersion
+from reporting.models import Dictation, ReadingItem, ReadingLease, Report, ReportTemplate, ReportVersion
 from reporting.reading_worklist import assignment
 from reporting.reports import drafts
 from tests.actors import acting
@@ -298,6 +299,19 @@ class TestEditor:
         assert data["suggested"] == wanted and "\nCough; Smoker</textarea>" in page
         world.draft(item, rada, findings="Typed.")
         assert data_of(text_of(client, path))["suggested"] == {}, "what is begun is its author's"
+
+    def test_a_draft_of_somebody_else_is_taken_over_before_it_is_written_on(
+        self, world: World, rada: User, ruben: User
+    ) -> None:
+        item = world.item()
+        world.draft(item, ruben, findings="Typed.")
+        path = f"/reading/{item.public_id}"
+        ReadingLease.objects.update(until=clock.now())
+        assert data_of(text_of(signed_in(rada), path))["draftOf"] == str(ruben)
+        assert data_of(text_of(signed_in(ruben), path))["draftOf"] == ""
+        with transaction.atomic():
+            assignment.take(item=item, by=acting(rada), reason="Ruben went home")
+        assert data_of(text_of(signed_in(rada), path))["draftOf"] == ""
 
     def test_of_two_exams_of_one_day_only_the_later_is_compared(self, world: World, rada: User) -> None:
         first, second = world.item("A1"), world.item("A2")

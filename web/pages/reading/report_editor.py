@@ -20,9 +20,10 @@ from reporting.models import (
     ReadingItem,
     Report,
     ReportHeading,
+    ReportStatus,
     ReportVersion,
 )
-from reporting.reading_worklist import priors, reader_inbox, reading_items, reading_status
+from reporting.reading_worklist import assignment, priors, reader_inbox, reading_items, reading_status
 from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts, signatures, suggestions
 from web.kernel import authorization, formats, layout
@@ -101,6 +102,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "steps": reader_inbox.steps_of(item),
         "order": order,
         "images": reading_items.image_count(item),
+        "draftOf": _draft_of(user, item, report),
         "exceptions": list(exceptions),
         "dictations": list(reader_inbox.spoken(item)),
         "versions": _versions(item, report, rows, user) if report else [],
@@ -117,6 +119,15 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "timeline": timelines.of("reading_item", item.public_id),
         "data": _data(request, user, item, report, studies, found, template, suggested, is_open),
     }
+
+
+def _draft_of(user: User, item: ReadingItem, report: Report | None) -> str:
+    """Whose draft it is, where that is somebody else's: one takes it over before one writes on it."""
+    if report is None or report.status != ReportStatus.DRAFT or report.author_id == user.pk:
+        return ""
+    lease = assignment.lease_of(item)
+    is_held = lease is not None and lease.until > clock.now()
+    return "" if is_held or not reading_items.is_begun(item) else str(report.author)
 
 
 def _data(

@@ -76,6 +76,7 @@ import { timeOfDay } from "../times.js";
  * @property {string} sideBySide what the viewer's path ends in to compare two studies
  * @property {Sections} suggested texts that nobody typed: from the order, and from the prior
  * @property {number} images how many there were when the page was made
+ * @property {string} draftOf whose draft it is, where that is another person's whom nobody has taken it over from
  * @property {Report | null} report
  * @property {object | null} addendum
  * @property {{ name: string, sections: Sections } | null} template

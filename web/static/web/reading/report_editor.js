@@ -112,6 +112,12 @@ async function beginWriting() {
     showReadOnly(editor, "Another tab of this browser writes on it.", words, { here: true });
     return;
   }
+  if (editor.data.draftOf) {
+    showReadOnly(editor, `Draft of ${editor.data.draftOf}.`, "You can read along, or take it over.", {
+      take: true,
+    });
+    return;
+  }
   showWritable(editor);
   await restore(editor);
   await showDictation(editor);

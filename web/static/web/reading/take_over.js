@@ -19,8 +19,11 @@ export async function takeOver(editor) {
   const { autosave, data } = editor;
   const item = await itemNow(editor);
   let reason = "";
-  if (item.lease && !item.lease.mine && !data.maySupervise) {
-    const words = `${item.lease.holder} goes on only by reading. Nothing that was typed or said is lost.`;
+  const isHeld = item.lease && !item.lease.mine;
+  if ((isHeld || data.draftOf) && !data.maySupervise) {
+    const words = isHeld
+      ? `${item.lease?.holder} goes on only by reading. Nothing that was typed or said is lost.`
+      : `It is the draft of ${data.draftOf}. With what you write, or sign, it is yours.`;
     reason = await askWhy("Take over", words, "Take over");
     if (!reason) return;
   }
@@ -30,6 +33,7 @@ export async function takeOver(editor) {
     say(wordsOf(problem));
     return;
   }
+  data.draftOf = "";
   autosave.isDirty = false;
   if (item.report) {
     const report = await call("GET", `/reports/${item.report}`);
