@@ -102,7 +102,6 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "steps": reader_inbox.steps_of(item),
         "order": order,
         "images": reading_items.image_count(item),
-        "draftOf": _draft_of(user, item, report),
         "exceptions": list(exceptions),
         "dictations": list(reader_inbox.spoken(item)),
         "versions": _versions(item, report, rows, user) if report else [],
@@ -165,6 +164,7 @@ def _data(
         "patientStudies": sorted({one.study_instance_uid for one in [*studies, *(p.study for p in found)]}),
         "prior": best.study.study_instance_uid if (best := priors.best(found)) else "",
         "suggested": suggested,
+        "draftOf": _draft_of(user, item, report),
         "images": reading_items.image_count(item),
         "report": {
             "id": report.public_id,
