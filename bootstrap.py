@@ -366,7 +366,9 @@ def prepare_venv(anew: bool) -> None:
     free = shutil.disk_usage(ROOT).free // 10**6
     if free < MIN_FREE_MB:
         raise Trouble(f"the disk of {ROOT} has {free} MB free; setting up takes {MIN_FREE_MB} MB")
-    if version_of(VENV_PYTHON) and not anew and works([VENV_PYTHON, "-m", "pip", "--version"]):
+    # Without its configuration its Python is the one that it was made of, and pip would install there.
+    is_whole = (VENV / "pyvenv.cfg").is_file() and version_of(VENV_PYTHON)
+    if is_whole and not anew and works([VENV_PYTHON, "-m", "pip", "--version"]):
         return
     if VENV.exists():
         say("repairing .venv")

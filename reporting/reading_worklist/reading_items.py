@@ -91,7 +91,6 @@ def follow_patients(sender: object, *, patients: Sequence[PatientRecord], **othe
 
 def _recheck_whose(keys: Sequence[int]) -> None:
     """Ask the signers of reports that records of these persons, which were linked, are named in."""
-    temporary = WorklistPolicy.current().temporary_authority
     people = Patient.objects.filter(pk__in=keys)
     roots = {record.survivor_id or record.pk for record in people} | set(keys)
     records = Patient.objects.filter(Q(pk__in=roots) | Q(survivor__in=roots))
@@ -112,8 +111,12 @@ def _recheck_whose(keys: Sequence[int]) -> None:
                 raise_recheck(item, _NAMED)
         elif not _undo_rechecks(item, _NAMED, _OTHER_PATIENT) and confirmed.exists():
             raise_recheck(item, _UNNAMED)
-        elif version.released_at and named.authority.namespace == temporary:
+        elif version.released_at and _is_temporary(named):
             version_confirmed.send(sender=None, version=version)  # under a number that those above know
+
+
+def _is_temporary(named: Patient) -> bool:
+    return named.authority.namespace == WorklistPolicy.current().temporary_authority
 
 
 def _undo_rechecks(item: ReadingItem, *causes: str) -> int:

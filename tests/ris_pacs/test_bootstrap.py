@@ -196,7 +196,7 @@ def test_a_changed_lock_file_is_installed(ready: Project) -> None:
     assert "ward-1.0.dist-info" not in ready.installed()
 
 
-@pytest.mark.parametrize("damage", ["no python", "no pip", "a Python that was replaced"])
+@pytest.mark.parametrize("damage", ["no python", "no pip", "no configuration", "a Python that was replaced"])
 def test_a_broken_environment_is_repaired(ready: Project, damage: str) -> None:
     venv = ready.folder / ".venv"
     stamp = venv / ".ris-pacs-stamp"
@@ -205,6 +205,9 @@ def test_a_broken_environment_is_repaired(ready: Project, damage: str) -> None:
     elif damage == "no pip":
         stamp.unlink()
         shutil.rmtree(next(venv.glob("lib/*/site-packages/pip")))
+    elif damage == "no configuration":
+        stamp.unlink()
+        (venv / "pyvenv.cfg").unlink()
     else:
         stamp.write_text(json.dumps({**json.loads(stamp.read_text()), "python": "3.10"}))
 
