@@ -35,7 +35,7 @@ _MEASURES: Final = frozenset(
         0x00280030, 0x00281052, 0x00281053, 0x00281054,  # Pixel Spacing; Rescale Intercept, Slope, Type
         0x00181164, 0x00182010, 0x00181114,  # Imager and Nominal Scanned Pixel Spacing; magnification
         0x00180050, 0x00180088, 0x00200032, 0x00200037,  # slice thickness and distance; position, orientation
-        0x00200020, 0x00200052, 0x00186024, 0x0018602C, 0x0018602E,  # patient orientation; regions, deltas
+        0x00200020, 0x00186024, 0x0018602C, 0x0018602E,  # patient orientation; regions, deltas
         0x00541001, 0x00541102, 0x00541321, 0x00541322,  # PET units, decay and dose corrections
     }
 )  # fmt: skip
