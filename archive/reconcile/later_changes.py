@@ -43,8 +43,10 @@ def of(study: Study, policy: Policy) -> list[LaterChange]:
 
 def _after_rejection(study: Study) -> Iterator[LaterChange]:
     """Images that came after a person had rejected the study: they are hidden with it, and may be good."""
+    if study.hidden != Hidden.REJECTED:
+        return
     row = Decision.objects.filter(study=study, kind="reject", undone_at=None).order_by("pk").last()
-    if row is not None and study.hidden == Hidden.REJECTED and study.last_received_at > row.at:
+    if row is not None and study.last_received_at > row.at:
         yield LaterChange(
             ExceptionKind.IMAGES_AFTER_REJECTION,
             f"images:{study.last_received_at.isoformat()}",

@@ -116,6 +116,14 @@ def of_images(study: Study) -> Header:
     )
 
 
+def find(request: HttpRequest, public_id: str) -> Patient:
+    """A record that the user may see; 404 for others."""
+    rows = Patient.objects.select_related("facility", "authority", "survivor__authority")
+    return authorization.find(
+        rows, access.visible(rows, layout.user_of(request)), request, public_id=public_id
+    )
+
+
 def found(request: HttpRequest, text: str) -> list[Patient]:
     """Whom somebody who types a name, an identifier or a birth date may mean, by name; that is audited."""
     people = patient_search.meant(text, timezone.localdate())
@@ -149,8 +157,7 @@ _TABLES: Final = {
 def patient(request: HttpRequest, public_id: str) -> HttpResponse:
     """One person: all records, orders and studies. A merged record leads to the one that it shows under."""
     user = layout.user_of(request)
-    rows = Patient.objects.select_related("authority", "survivor__authority")
-    record = authorization.find(rows, access.visible(rows, user), request, public_id=public_id)
+    record = find(request, public_id)
     records = list(access.visible(identity.same_person([record]), user).select_related("authority"))
     things = [("patient", one.public_id) for one in records]
     authorization.note_reading(request, audit.PATIENT_RECORD, *things)

@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import access
 from accounts.actor import actor_of
 from ledger.errors import Missing, Refused
-from web.kernel import authorization, formats, layout
+from web.kernel import formats, layout
+from web.kernel.list_filters import text_of
 from web.pages import patients
 from worklist.models import Patient, PatientLink
 from worklist.patients import person_names, temporary_records
@@ -25,7 +25,7 @@ _LONGEST = 200
 @layout.may("patient.link")
 def link(request: HttpRequest, public_id: str) -> HttpResponse:
     """Find the record, compare, and link; what is temporary no longer leads to its patient's page."""
-    record = _find(request, public_id)
+    record = patients.find(request, public_id)
     with timezone.override(layout.zone_of(request)):
         if not temporary_records.is_temporary(record):
             return HttpResponseRedirect(reverse("patient", args=[public_id]))
@@ -38,10 +38,12 @@ def unlink(request: HttpRequest, public_id: str) -> HttpResponse:
     """Take the link of a temporary record back."""
     rows = PatientLink.objects.select_related("retired__authority", "retired__facility", "survivor")
     found = get_object_or_404(rows, public_id=public_id)
-    retired, survivor = _find(request, found.retired.public_id), found.survivor
+    retired, survivor = patients.find(request, found.retired.public_id), found.survivor
     try:
         with transaction.atomic():
-            temporary_records.unlink(found, reason=_line(request, "reason"), by=actor_of(request))
+            temporary_records.unlink(
+                found, reason=text_of(request.POST, "reason", _LONGEST), by=actor_of(request)
+            )
     except Refused as error:
         text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
         layout.flash(request, text, level=messages.WARNING)
@@ -53,16 +55,16 @@ def unlink(request: HttpRequest, public_id: str) -> HttpResponse:
 def _link(request: HttpRequest, record: Patient) -> HttpResponse:
     try:
         with transaction.atomic():
-            chosen = _line(request, "patient")
+            chosen = text_of(request.POST, "patient", _LONGEST)
             if not chosen:
                 raise Missing("choose a patient", "patient")
-            to = _find(request, chosen)
+            to = patients.find(request, chosen)
             temporary_records.link(
                 record,
                 to=to,
-                reason=_line(request, "reason"),
+                reason=text_of(request.POST, "reason", _LONGEST),
                 by=actor_of(request),
-                although=bool(_line(request, temporary_records.ALTHOUGH)),
+                although=bool(text_of(request.POST, temporary_records.ALTHOUGH, _LONGEST)),
             )
     except Refused as error:
         problem = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was linked."
@@ -96,17 +98,5 @@ def _panel(request: HttpRequest, record: Patient, problem: str = "", *, asks: bo
     return layout.page(request, "web/temporary_record.html", context, 422 if problem else 200)
 
 
-def _find(request: HttpRequest, public_id: str) -> Patient:
-    rows = Patient.objects.select_related("facility", "authority", "survivor__authority")
-    return authorization.find(
-        rows, access.visible(rows, layout.user_of(request)), request, public_id=public_id
-    )
-
-
 def _shown(record: Patient) -> str:
     return f"{person_names.isolated(formats.shown(record.name))} ({record.value})"
-
-
-def _line(request: HttpRequest, name: str) -> str:
-    text = request.POST.get(name, "")[:_LONGEST]
-    return "".join(letter for letter in text if letter.isprintable()).strip()

@@ -8,13 +8,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from accounts import access
 from accounts.actor import actor_of
 from accounts.models import Facility
 from ledger import audit
 from ledger.errors import Invalid, Missing, Refused
 from ledger.public_id import new_public_id
 from web.kernel import authorization, formats, layout
+from web.kernel.list_filters import text_of
 from web.pages import order_fields, patients
 from worklist.models import Order, OrderStatus, Patient, Sex
 from worklist.patients import person_names, typed_dates
@@ -69,7 +69,7 @@ def _person(request: HttpRequest) -> tuple[Patient | NewPerson, Facility]:
     if not chosen:
         raise Missing("choose a patient, or unknown patient", "patient")
     if chosen != UNKNOWN:
-        patient = _find(request, chosen)
+        patient = patients.find(request, chosen)
         return patient.current, patient.facility
     mine = layout.facilities_of(request)
     if not mine:
@@ -80,13 +80,6 @@ def _person(request: HttpRequest) -> tuple[Patient | NewPerson, Facility]:
         "sex": _line(request, "sex") if _line(request, "sex") in Sex.values else "",
     }
     return NewPerson(demographics=said), mine[0]
-
-
-def _find(request: HttpRequest, public_id: str) -> Patient:
-    rows = Patient.objects.select_related("facility", "authority", "survivor__authority")
-    return authorization.find(
-        rows, access.visible(rows, layout.user_of(request)), request, public_id=public_id
-    )
 
 
 def _name(text: str) -> str:
@@ -110,8 +103,7 @@ def _priority(request: HttpRequest) -> str:
 
 
 def _line(request: HttpRequest, name: str) -> str:
-    text = request.POST.get(name, "")[:_LONGEST]
-    return "".join(letter for letter in text if letter.isprintable()).strip()
+    return text_of(request.POST, name, _LONGEST)
 
 
 # The panel
@@ -120,7 +112,7 @@ def _line(request: HttpRequest, name: str) -> str:
 def _panel(request: HttpRequest, problem: str = "", *, asks: bool = False) -> HttpResponse:
     said = {name: str(value) for name, value in request.POST.items()}
     public_id = request.GET.get("patient", "") or said.get("patient", "")
-    known = _find(request, public_id).current if public_id and public_id != UNKNOWN else None
+    known = patients.find(request, public_id).current if public_id and public_id != UNKNOWN else None
     text = request.GET.get("q", said.get("q", ""))[:_LONGEST].strip()
     found = patients.found(request, text) if text and known is None else []
     context: dict[str, Any] = {
