@@ -104,13 +104,15 @@ def links_by_hand(record: Patient) -> list[PatientLink]:
 def unlink(found: PatientLink, *, reason: str, by: Actor) -> None:
     """Take a link back: the temporary record shows by itself again, with all that it came with.
 
-    Raises `Missing` without a reason, `Conflict` for a link that does not hold any more.
+    Raises `Missing` without a reason, `Conflict` for a link that does not hold any more or that the HIS made.
     """
     by.require("patient.link", found.retired.facility)
     if not reason.strip():
         raise Missing("give a reason", "reason")
     if found.closed_by or found.conflict:
         raise Conflict("the link does not hold any more", "link")
+    if found not in links_by_hand(found.survivor):
+        raise Conflict("the HIS has merged the records; only it takes that back", "link")
     provenance = Provenance.of_person(by, found.retired.facility)
     identity.unmerge(provenance=provenance, link=found, reason=reason.strip())
     _note(by, found.retired, found.survivor)

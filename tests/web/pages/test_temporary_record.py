@@ -13,7 +13,7 @@ from tests.web.markup import read
 from tests.web.pages.test_order_entry import form, send
 from tests.web.pages.world import signed_in
 from tests.web.rest.conftest import Api
-from worklist.models import Order, Patient
+from worklist.models import Order, Patient, PatientLink
 
 pytestmark = pytest.mark.django_db
 
@@ -87,3 +87,14 @@ def test_images_of_a_temporary_record_stay_its_own_by_either_number(
     assert api.post(f"{path}/unlink", {"reason": "her sister"})["merged_into"] is None
     study = hospital.done(Study.objects.get())
     assert (study.verdict, study.patient.current.pk) == ("matched", unknown.pk)
+
+
+def test_what_the_his_has_merged_is_not_taken_back_here(client: Client, hospital: Hospital) -> None:
+    hospital.patient("OLD")
+    new = hospital.patient("NEW")
+    hospital.merge("OLD", "NEW")
+    link = PatientLink.objects.get()
+    answer = client.post(f"/patients/links/{link.public_id}/undo", {"reason": "why not"})
+    assert answer["Location"] == f"/patients/{new.public_id}"
+    assert "only it takes that back" in read(client.get("/worklist"))
+    assert Patient.objects.get(value="OLD").survivor == new
