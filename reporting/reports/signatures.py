@@ -34,6 +34,7 @@ from reporting.reports import (
     release_job,
     report_versions,
     retraction,
+    side_check,
     signing_checks,
 )
 from reporting.reports.signing_checks import NOTHING_TOLD, Shown
@@ -190,7 +191,8 @@ def _blocks(report: Report, draft: AddendumDraft | None, shown: Shown) -> list[B
 
 def _of_text(report: Report, sections: Mapping[str, str]) -> list[Block]:
     of_text = signing_checks.of_text(sections, report.template)
-    return of_text + signing_checks.of_comparison(report.item, sections)
+    of_text += signing_checks.of_comparison(report.item, sections)
+    return of_text + side_check.of_side(report.item, sections)
 
 
 def drafting_text(sections: Mapping[str, str]) -> str:

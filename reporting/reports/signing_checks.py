@@ -9,6 +9,7 @@ from archive.models import ExceptionStatus, Outcome, Study, StudyException
 from reporting.errors import Block
 from reporting.models import SECTIONS, ReadingItem, ReportHeading, ReportTemplate
 from reporting.reading_worklist import priors, reading_items
+from reporting.reports import order_check
 
 _OPEN_FIELD: Final = re.compile(r"\[\s*\]|\[\?|_{3,}|\{[^{}\n]{0,80}\}")
 """`[ ]`, the beginning of a transcription's `[? 01:23]`, `___` and `{choose}` of a template."""
@@ -125,7 +126,7 @@ def of_item(item: ReadingItem, shown: Shown) -> list[Block]:
                 "open_mismatch", "the images may be another patient's: the mismatch is open", overridable=True
             )
         )
-    return found
+    return found + order_check.of_order(item)
 
 
 def of_addendum(text: str) -> list[Block]:

@@ -3,15 +3,19 @@
 import re
 
 import pytest
+from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.models import User
-from archive.models import Study
+from accounts.models import Role, User
+from archive.decisions import decision_frame
+from archive.decisions.accept import Accept
+from archive.models import Series, Study
 from reporting.errors import StateConflict
-from reporting.models import ReportTemplate
-from reporting.reports import signing_checks
+from reporting.models import ReadingItem, ReportTemplate
+from reporting.reports import side_check, signing_checks
 from reporting.reports.signing_checks import bracketed, of_text, open_fields, unanswered
+from tests.actors import acting
 from tests.archive.conftest import home as home
 from tests.reporting.conftest import World
 
@@ -91,3 +95,71 @@ def test_no_comparison_is_asked_about_where_there_are_priors(world: World, rada:
     assert not signing_checks.of_comparison(first, text), "what came later that day is no prior"
     compared = world.draft(first, rada, comparison="With the CT of today.", impression="Normal.")
     assert world.sign(compared, rada).number == 1
+
+
+def accepted(world: World) -> ReadingItem:
+    """The item of images that name another person's order and were accepted as they are."""
+    world.hospital.order("A1", world.hospital.patient("P1", "BARS^ANNA"))
+    study = world.hospital.study("A1", "P9", "OTHER^OLA", birth_date="19900101")
+    assert study.verdict == "mismatch"
+    decider = User.objects.create(username="dora", full_name="Dora", roles=[Role.TECHNOLOGIST.value])
+    decider.facilities.add(study.facility)
+    with transaction.atomic():
+        decision_frame.decide(Accept(), study=study, reason="outside study", by=acting(decider))
+    return ReadingItem.objects.get(studies=study)
+
+
+@pytest.mark.django_db
+def test_a_report_of_accepted_images_that_nobody_gets_needs_a_reason(world: World, rada: User) -> None:
+    report = world.draft(accepted(world), rada)
+    with pytest.raises(StateConflict) as refused:
+        world.sign(report, rada)
+    (block,) = refused.value.blocks
+    assert block.code == "accepted_without_order" and block.overridable and not block.asks
+    assert "no order, so nobody gets this report" in block.text and "order A1 (BARS, ANNA)" in block.text
+    assert world.sign(report, rada, overrides={"accepted_without_order": "phoned to the ward"}).number == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("ordered", "imaged", "text", "asked"),
+    [
+        ("L", "", {"impression": "Fracture of the right wrist."}, ["side_impression"]),
+        ("", "R", {"findings": "Left knee effusion.", "impression": "Effusion."}, ["side_findings"]),
+        ("L", "L", {"findings": "Left and right.", "impression": "Right tear."}, ["side_impression"]),
+        ("L", "", {"impression": "Fracture of the left wrist; right normal."}, []),
+        ("L", "", {"impression": "Normal."}, []),
+        ("L", "", {"impression": "Normal.", "comparison": "Right wrist of 2020."}, []),
+        ("B", "", {"impression": "Right fracture."}, []),
+        ("L", "R", {"impression": "Right fracture."}, []),
+        ("", "", {"impression": "Right fracture."}, []),
+    ],
+)
+def test_the_other_side_than_that_examined_is_asked_about(
+    world: World, rada: User, ordered: str, imaged: str, text: dict[str, str], asked: list[str]
+) -> None:
+    item = world.item()
+    item.procedures.update(laterality=ordered)
+    Series.objects.filter(study__reading_items=item).update(laterality=imaged)
+    found = side_check.of_side(item, text)
+    assert [(one.code, one.asks) for one in found] == [(code, True) for code in asked]
+    if found:
+        assert found[0].section == asked[0].removeprefix("side_")
+        report = world.draft(item, rada, **text)
+        with pytest.raises(StateConflict):
+            world.sign(report, rada)
+        assert world.sign(report, rada, overrides={asked[0]: "confirmed"}).number == 1
+
+
+@pytest.mark.django_db
+def test_a_side_is_found_in_the_description_of_the_order(world: World) -> None:
+    item = world.item()
+    item.procedures.update(description="MR knee left")
+    (block,) = side_check.of_side(item, {"impression": "Tear of the right meniscus."})
+    assert block.text == "Impression names only the right side, but the order says left"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["right " * 200_000, "rightright" * 100_000, "linke" * 200_000])
+def test_sides_are_looked_for_in_one_pass(text: str) -> None:
+    assert side_check.named(text) <= {"L", "R"}
