@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from ledger import written_dates
 from reporting.models import SECTIONS, ReportVersion, VersionKind
+from reporting.rendering import signed_identity
 from reporting.reports import report_versions
 
 _WHOLE: Final = frozenset({VersionKind.PRELIMINARY, VersionKind.FINAL, VersionKind.CORRECTION})
@@ -43,7 +44,8 @@ class Document:
 
     `header` is that of the version's content. `reason` is what the version says of itself: an addendum's
     text, why it corrects or retracts; `class_of_change` is which kind of reason that is. `text_signature` is
-    of the version that the sections are from; it is the newest one's own but for addenda. `predecessors` are
+    of the version that the sections are from; it is the newest one's own but for addenda. `signed_for` is the
+    patient whom that version names: an addendum may be signed under another identity. `predecessors` are
     the versions before, oldest first, without those that were undone. A retraction has neither sections nor
     addenda.
     """
@@ -57,6 +59,7 @@ class Document:
     reason: str
     class_of_change: str
     text_signature: Signature
+    signed_for: Mapping[str, str]
     sections: Mapping[str, str]
     addenda: tuple[Addendum, ...]
     notices: tuple[str, ...]
@@ -112,9 +115,13 @@ def compose(version: ReportVersion) -> Document:
         reason=content["text"],
         class_of_change=content["class_of_change"],
         text_signature=_signature(base),
+        signed_for=base["header"]["patient"],
         sections={} if is_retracted else {name: base["sections"].get(name, "") for name in SECTIONS},
         addenda=() if is_retracted else tuple(_addenda(line)),
-        notices=tuple(_notices(content, line, text_of.number, ZoneInfo(_zone(content)))),
+        notices=(
+            *_notices(content, line, text_of.number, ZoneInfo(_zone(content))),
+            *_renamed(content, base),
+        ),
         predecessors=tuple(before),
     )
 
@@ -166,6 +173,14 @@ def _notices(
         for told in before[-1:]
         if told["kind"] == VersionKind.PRELIMINARY
     ]
+
+
+def _renamed(content: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
+    """That the text was signed under another identity than what was added to it."""
+    named, now = base["header"]["patient"], content["header"]["patient"]
+    if not signed_identity.differ(named, now):
+        return []
+    return [f"The text was signed for {signed_identity.words(named)}."]
 
 
 def _named(content: Mapping[str, Any], zone: ZoneInfo) -> str:

@@ -5,14 +5,14 @@ The bytes follow from the signed content alone, so that a run after a crash make
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from reporting.models import ReportVersion, VersionKind
-from reporting.rendering import typesetting
+from reporting.rendering import signed_identity, typesetting
 from reporting.rendering.composition import Document, Signature, compose
 from reporting.rendering.sections import ADDENDUM, OF_SECTION
 from reporting.rendering.typesetting import BOLD, REGULAR, Line
@@ -65,6 +65,13 @@ class _Set:
 def render(version: ReportVersion, stamp: str = "") -> bytes:
     """The PDF of a version; `stamp` lies across each page, such as `REPLACED` over one that is past."""
     return of_document(compose(version), stamp)
+
+
+def as_of_today(version: ReportVersion, stamp: str = "") -> bytes:
+    """The same for a person who reads it now: it says where the patient is called otherwise by now."""
+    document = compose(version)
+    renamed = signed_identity.notice(document.signed_for, version.report)
+    return of_document(replace(document, notices=(*filter(None, [renamed]), *document.notices)), stamp)
 
 
 def of_document(document: Document, stamp: str = "") -> bytes:

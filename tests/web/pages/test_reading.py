@@ -21,6 +21,7 @@ from ledger.models import AuditEvent
 from reporting.dictation import audio, dictations, transcription
 from reporting.models import Dictation, ReadingItem, ReadingLease, Report, ReportTemplate, ReportVersion
 from reporting.reading_worklist import assignment
+from reporting.rendering.composition import compose
 from reporting.reports import drafts
 from tests.actors import acting
 from tests.archive.conftest import home as home
@@ -431,6 +432,37 @@ class TestSignedReport:
         signed_on = timezone.localtime(report.versions.latest("number").signed_at, ZoneInfo("Europe/Berlin"))
         assert f"{signed_on:%Y-%m-%d %H:%M}" in page, "paper needs the day, even today's"
         assert "Exam of " in page
+
+    def test_it_says_for_whom_it_was_signed_when_the_patient_is_another_now(
+        self, world: World, rada: User
+    ) -> None:
+        item = world.item()
+        report = world.draft(item, rada)
+        world.sign(report, rada)
+        client, path = signed_in(rada), f"/reading/{item.public_id}"
+        same = article(text_of(client, path))
+        assert "Patient: BARS, ANNA, born 1970-01-02, P1 GENHOSP" in same and "Signed for" not in same
+        Patient.objects.filter(value="P1").update(name="REAL^RITA", birth_date="19800304")
+        said = "Signed for BARS, ANNA, born 1970-01-02, P1 GENHOSP; the patient is now REAL, RITA, born 1980"
+        for page in (article(text_of(client, path)), article(text_of(client, f"{path}/versions"))):
+            assert said in page
+        paper = " ".join(printed(client, f"{path}/versions/1.pdf").split())
+        assert said in paper and "Patient BARS, ANNA" in paper
+
+    def test_an_addendum_under_another_name_leaves_the_text_to_whom_it_was_signed_for(
+        self, world: World, rada: User
+    ) -> None:
+        item = world.item()
+        report = world.draft(item, rada)
+        world.sign(report, rada)
+        Patient.objects.filter(value="P1").update(name="REAL^RITA")
+        item.refresh_from_db()
+        version = world.addendum(report, rada, text="Named meanwhile.")
+        document = compose(version)
+        assert document.signed_for["name"] == "BARS^ANNA"
+        assert any("The text was signed for BARS, ANNA" in text for text in document.notices)
+        page = article(text_of(signed_in(rada), f"/reading/{item.public_id}"))
+        assert "Patient: BARS, ANNA" in page and "the patient is now REAL, RITA" in page
 
     def test_a_correction_is_marked_and_the_old_text_gone(self, world: World, rada: User) -> None:
         item = world.item()

@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 
 from reporting.models import ReportHeading, ReportVersion
 from reporting.reading_worklist import reader_inbox
-from reporting.rendering import composition
+from reporting.rendering import composition, signed_identity
 from web.kernel import layout
 from web.pages.reading import report_editor
 
@@ -33,6 +33,7 @@ def prior_report(request: HttpRequest, key: str, prior: str) -> HttpResponse:
             "item": item,
             "document": document,
             "sections": [(titles[name], text) for name, text in document.sections.items() if text.strip()],
+            "renamed": signed_identity.notice(document.signed_for, version.report),
             "is_retracted": version.kind == "retraction",
         }
         return layout.page(request, "web/reading/prior_report.html", context)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from reporting.models import SECTIONS, Report, ReportVersion
 from reporting.reading_worklist import reader_inbox
-from reporting.rendering import pdf
+from reporting.rendering import pdf, signed_identity
 from reporting.rendering.typesetting import FontsMissing
 from reporting.reports import report_versions
 from web.kernel import layout
@@ -45,6 +45,8 @@ class Shown:
 
     version: ReportVersion
     content: Mapping[str, Any]
+    signed_for: str
+    renamed: str
     sections: Sequence[tuple[str, Sequence[Piece]]]
     changes: int
 
@@ -61,7 +63,7 @@ def versions_page(request: HttpRequest, key: str) -> HttpResponse:
     context = {
         "item": item,
         "patient": patients.header(item.patient, study=item.studies.order_by("pk").first()),
-        "versions": list(_shown(rows)),
+        "versions": list(_shown(rows, report)) if report else [],
         "problems": report_versions.verify(report) if report else [],
     }
     return layout.page(request, "web/reading/report_versions.html", context)
@@ -79,7 +81,7 @@ def version_pdf(request: HttpRequest, key: str, number: int) -> HttpResponse:
         raise Http404("The report has no such version.")
     items.note(request, item)
     try:
-        data = pdf.render(version, _STAMPS.get(signed_report.states(rows)[version.pk], ""))
+        data = pdf.as_of_today(version, _STAMPS.get(signed_report.states(rows)[version.pk], ""))
     except FontsMissing as missing:
         return layout.refuse(request, 503, "No PDF now", str(missing), reverse("reading-item", args=[key]))
     response = HttpResponse(data, content_type="application/pdf")
@@ -105,7 +107,7 @@ def pieces(before: str, after: str) -> list[Piece]:
     return found
 
 
-def _shown(rows: Sequence[ReportVersion]) -> Iterator[Shown]:
+def _shown(rows: Sequence[ReportVersion], report: Report) -> Iterator[Shown]:
     """Each version against the newest before it that was not taken back."""
     contents = [report_versions.content_of(row) for row in rows]
     for place, (row, content) in enumerate(zip(rows, contents, strict=True)):
@@ -115,4 +117,6 @@ def _shown(rows: Sequence[ReportVersion]) -> Iterator[Shown]:
         found = [(items.TITLES[name], pieces(old.get(name, ""), new.get(name, ""))) for name in SECTIONS]
         sections = [(title, parts) for title, parts in found if parts]
         changes = sum(piece.kind != "same" for _, parts in sections for piece in parts)
-        yield Shown(row, content, sections, changes)
+        named = content["header"]["patient"]
+        renamed = signed_identity.notice(named, report)
+        yield Shown(row, content, signed_identity.words(named), renamed, sections, changes)

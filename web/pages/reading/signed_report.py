@@ -11,7 +11,7 @@ from interfaces.hl7.outbound import report_ways
 from interfaces.hl7.outbound.report_ways import Leg
 from ledger import written_dates
 from reporting.models import ReadingItem, Report, ReportHeading, ReportVersion, VersionKind
-from reporting.rendering import rendered_objects
+from reporting.rendering import rendered_objects, signed_identity
 from reporting.rendering.composition import Addendum, Document, compose
 
 _TITLES: Final = dict(ReportHeading.choices)
@@ -29,6 +29,13 @@ class SignedReport:
     shown: Document
     pdf: str
     successor: str
+    renamed: str
+    """That the patient is called otherwise by now, where that is so."""
+
+    @property
+    def signed_for(self) -> str:
+        """For whom the text was signed."""
+        return signed_identity.words(self.shown.signed_for)
 
     @property
     def title(self) -> str:
@@ -117,11 +124,13 @@ def of(item: ReadingItem, rows: Sequence[ReportVersion]) -> SignedReport | None:
     newest = valid[0]
     is_retracted = newest.kind == VersionKind.RETRACTION
     document = compose(newest)
+    shown = compose(valid[1]) if is_retracted and len(valid) > 1 else document
     return SignedReport(
         document=document,
-        shown=compose(valid[1]) if is_retracted and len(valid) > 1 else document,
+        shown=shown,
         pdf=_pdf(item, newest),
         successor=_successor(item) if is_retracted else "",
+        renamed=signed_identity.notice(shown.signed_for, newest.report),
     )
 
 
