@@ -9,7 +9,7 @@ class ArchiveConfig(AppConfig):
         """Declare the kinds of events; register the recurring work, the jobs and the decisions."""
         from archive import archive_events, decisions, reconcile, rejections  # noqa: F401
         from archive.imports import import_acts, import_job, import_leftovers
-        from archive.index import indexer, resent_objects
+        from archive.index import indexer, resent_objects, visible_headers
         from ledger import jobs, recurring
 
         recurring.register("archive.index", recurring.Work(batch=indexer.batch, waits=indexer.waits))
@@ -24,5 +24,6 @@ class ArchiveConfig(AppConfig):
         )
         reconcile.jobs_register()
         resent_objects.register()
+        visible_headers.register()
         rejections.jobs_register()
         decisions.load()

@@ -16,7 +16,7 @@ from worklist.patients import person_names
 
 MOST_REQUESTS: Final = 100
 MOST_CONFLICTS: Final = 20
-_IDENTITY: Final = ("header_patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex")
+IDENTITY: Final = ("header_patient_id", "issuer_of_patient_id", "patient_name", "birth_date", "sex")
 _STUDY: Final = (
     "accession_number",
     "study_id",
@@ -25,7 +25,7 @@ _STUDY: Final = (
     "description",
     "referring_physician",
 )
-COLUMNS: Final = (*_IDENTITY, *_STUDY)
+COLUMNS: Final = (*IDENTITY, *_STUDY)
 """Those that are columns of a study; it keeps the others as its `header`."""
 _OTHERS: Final = ("timezone_offset", "accession_issuer", "procedure_codes", "character_set")
 
@@ -96,8 +96,8 @@ class HeaderValues:
 
     def merge(self, more: "HeaderValues") -> None:
         """Add what an object, or a series, says that came later."""
-        if not self._note_conflicts(more, _IDENTITY):
-            self._fill(more, (*_IDENTITY, "other_patient_ids"))
+        if not self._note_conflicts(more, IDENTITY):
+            self._fill(more, (*IDENTITY, "other_patient_ids"))
         self._note_conflicts(more, ("accession_number",))
         self._fill(more, (*_STUDY, *_OTHERS))
         for name, values in more.conflicts.items():

@@ -137,7 +137,8 @@ def _apply(read: Sequence[Read], facility: Facility, quiet: timedelta) -> None:
     crashpoint("index.mid")
     begun = {row.study for row in series.values() if not row.instance_count}
     _save_instances(read, series)
-    received_notes.hide([one.instance for one in read])
+    hidden = received_notes.hide([one.instance for one in read])
+    _follow_hidden({series[one.series_key].pk for one in read if one.instance.pk in hidden}, quiet)
     received_notes.keep([(one.instance, one.note) for one in read if one.note])
     touched = [series[key] for key in sorted({one.series_key for one in read})]
     _save_series(touched)
@@ -244,6 +245,11 @@ def recount(rows: Iterable[Series]) -> None:
 def _counts(rows: Sequence[Series]) -> dict[Any, int]:
     shown = Instance.objects.filter(series__in=rows, rejection=None)
     return dict(shown.order_by().values_list("series").annotate(Count("id")))
+
+
+def _follow_hidden(series: set[int], quiet: timedelta) -> None:
+    """What came and is hidden has been merged into its series: take it out again, once for all that comes."""
+    jobs.enqueue_all("archive.headers", dict.fromkeys(map(str, series), clock.now() + quiet))
 
 
 def _want_verdicts(studies: Iterable[Study], quiet: timedelta) -> None:

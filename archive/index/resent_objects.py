@@ -8,7 +8,7 @@ What a person must decide on is left as it is, and opens the study's exception: 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -18,10 +18,9 @@ from django.db import connection
 from django.db.models import Count, Q
 
 from archive import archive_events
-from archive.dataset.dataset_error import DatasetError
-from archive.dataset.header import Header, read_header
+from archive.dataset.header import Header
 from archive.dataset.header_differences import Difference, in_words
-from archive.index import given_uids, header_mapping, indexer
+from archive.index import given_uids, header_mapping, indexer, visible_headers
 from archive.models import (
     HAS_SIGNATURE,
     HeldBecause,
@@ -33,14 +32,13 @@ from archive.models import (
     Study,
     VersionState,
 )
-from archive.storage import object_versions, volumes
+from archive.storage import object_versions
 from archive.storage.object_versions import KIND
 from ledger import clock, events, jobs
 from ledger.crashpoint import crashpoint
 
 JUDGE: Final = "archive.reconcile"
 _AGAIN: Final = timedelta(seconds=1)
-_AT_ONCE: Final = 500
 _MOST_SHOWN: Final = 1000
 _MOST_TOLD: Final = 5
 """Differences of one source that an event tells; the versions themselves tell all."""
@@ -167,28 +165,12 @@ def _held_because(study: Study) -> str:
 def _read(claim: jobs.Claim, study: Study) -> Rebuilt:
     choice = _choose(study)
     headers = {}
-    for part in _parts(list(choice.files.values())):
+    for part in visible_headers.parts(list(choice.files.values())):
         for file in StoredFile.objects.select_related("volume").filter(pk__in=part):
-            if (header := _header(file)) is not None:
+            if (header := visible_headers.header_of(file)) is not None:
                 headers[file.instance_id] = header
         jobs.renew(claim)
     return Rebuilt(study.pk, choice, headers)
-
-
-def _header(file: StoredFile) -> Header | None:
-    try:
-        return read_header(volumes.path_of(file), file.dataset_offset, file.transfer_syntax_uid)
-    except DatasetError:
-        return None
-    except OSError:
-        if not volumes.root_of(file.volume).is_dir():
-            raise
-        return None
-
-
-def _parts(keys: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(keys), _AT_ONCE):
-        yield keys[start : start + _AT_ONCE]
 
 
 # Taking
@@ -198,10 +180,10 @@ def _take(study: Study, read: Rebuilt) -> None:
     choice = read.choice
     _tell(study, choice)
     for state, keys in ((VersionState.TAKEN, choice.taken), (VersionState.SUPERSEDED, choice.superseded)):
-        for part in _parts(keys):
+        for part in visible_headers.parts(keys):
             ObjectVersion.objects.filter(pk__in=part).update(state=state)
     for because in sorted(set(choice.held.values())):
-        for part in _parts([key for key, one in choice.held.items() if one == because]):
+        for part in visible_headers.parts([key for key, one in choice.held.items() if one == because]):
             ObjectVersion.objects.filter(pk__in=part).update(state=VersionState.HELD, held_because=because)
     if choice.files:
         _switch(choice.files)
@@ -211,7 +193,7 @@ def _take(study: Study, read: Rebuilt) -> None:
 
 def _switch(files: dict[int, int]) -> None:
     """Have each object read from its chosen file."""
-    for part in _parts(list(files)):
+    for part in visible_headers.parts(list(files)):
         keys = [files[instance] for instance in part]
         wrong = StoredFile.objects.filter(instance__in=part)
         wrong.filter(is_current=True).exclude(pk__in=keys).update(is_current=False)
@@ -231,7 +213,7 @@ def _rebuild(study: Study, read: Rebuilt) -> None:
     by_key: dict[int | None, Series] = {row.pk: row for row in series.values()}
     instances = [
         row
-        for part in _parts(list(read.choice.files))
+        for part in visible_headers.parts(list(read.choice.files))
         for row in Instance.objects.filter(pk__in=part).order_by("pk")
     ]
     touched = {home.pk: home for home in (by_key[instance.series_id] for instance in instances)}
@@ -321,7 +303,7 @@ def _tell(study: Study, choice: Choice) -> None:
 def _told(choice: Choice) -> Iterable[list[ObjectVersion]]:
     """The versions of each object that nothing was told of yet, oldest first."""
     found: dict[int, list[ObjectVersion]] = {}
-    for part in _parts([*choice.superseded, *choice.taken, *choice.held]):
+    for part in visible_headers.parts([*choice.superseded, *choice.taken, *choice.held]):
         rows = ObjectVersion.objects.filter(pk__in=part, state=VersionState.WAITING)
         for row in rows:
             found.setdefault(row.instance_id, []).append(row)

@@ -105,8 +105,7 @@ class StudyEvidence:
 
 def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
     """Read what is seen of a study from its rows; what was made here, such as a report, is no evidence."""
-    rows = Series.objects.filter(study=study)
-    series = [row for row in rows if not is_own(row.station_ae_title, row.modality)]
+    series = _series(study)
     others = [SeriesValues.from_json(row.header) for row in series]
     conflicts = study.header.get("conflicts", {})
     acquired_at, acquired_until = _acquired(study)
@@ -135,9 +134,14 @@ def gather(study: Study, quiet_at: datetime | None) -> StudyEvidence:
 
 def header_identity(study: Study) -> Identity:
     """The identity in a study's header, as its evidence has it."""
+    return _from_outside(_identities(study, {}), _series(study))[0]
+
+
+def _series(study: Study) -> list[Series]:
+    """The series that came in and show something; of a study that shows nothing, all of them."""
     rows = Series.objects.filter(study=study)
     series = [row for row in rows if not is_own(row.station_ae_title, row.modality)]
-    return _from_outside(_identities(study, {}), series)[0]
+    return [row for row in series if row.instance_count] or series
 
 
 def moment(value: datetime) -> str:

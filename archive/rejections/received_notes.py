@@ -154,12 +154,16 @@ def _as_received(studies: Mapping[str, Named]) -> dict[str, Named]:
     return found
 
 
-def hide(instances: Sequence[Instance]) -> None:
-    """Hide what earlier notes name of these instances, until the job has looked at whose they are."""
+def hide(instances: Sequence[Instance]) -> set[int]:
+    """Hide what earlier notes name of these instances, until the job has looked at whose they are.
+
+    The keys of those that are hidden.
+    """
     uids = {one.study_instance_uid for one in instances}
     rows = {row.pk: row for row in Rejection.objects.filter(study_instance_uid__in=uids, state__in=_LIVE)}
+    hidden: set[int] = set()
     if not rows:
-        return
+        return hidden
     named = RejectedObject.objects.filter(
         rejection__in=rows, sop_instance_uid__in=["", *(one.sop_instance_uid for one in instances)]
     ).order_by("rejection_id")
@@ -177,8 +181,10 @@ def hide(instances: Sequence[Instance]) -> None:
         hides = next((by_object[key] for key in keys if key in by_object), None)
         if hides is not None and one.sop_class_uid != KEY_OBJECT and not _is_ours(one):
             Instance.objects.filter(pk=one.pk).update(rejection=hides)
+            hidden.add(one.pk)
     for uid in {row.study_instance_uid for row in rows.values()}:
         jobs.enqueue(KIND, uid)
+    return hidden
 
 
 def _is_ours(instance: Instance) -> bool:

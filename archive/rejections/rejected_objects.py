@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from archive import archive_events
 from archive.archive_section import ArchiveSection
 from archive.decisions.snapshot import Snapshot
-from archive.index import indexer
+from archive.index import indexer, visible_headers
 from archive.index.header_values import HeaderValues
 from archive.modality import DOCUMENTS
 from archive.models import (
@@ -165,7 +165,15 @@ def _of_its_patient(row: Rejection, named: Sequence[_Object], studies: Mapping[i
         key: _is_patient(row.identity, HeaderValues.from_json(one.header_values), studies[one.study_id])
         for key, one in series.items()
     }
-    return {one.key for one in named if fits[one.series]}
+    others = Instance.objects.filter(series__in=series, header__has_key=visible_headers.IDENTITY)
+    says = {
+        one.pk: _is_patient(
+            row.identity, HeaderValues(**one.header[visible_headers.IDENTITY]), studies[one.series.study_id]
+        )
+        for one in others.select_related("series")
+        if one.series is not None
+    }
+    return {one.key for one in named if says.get(one.key, fits[one.series])}
 
 
 def _is_patient(identity: Mapping[str, str], header: HeaderValues, study: Study) -> bool:
@@ -205,9 +213,13 @@ def _hide(study_instance_uid: str, hidden: Mapping[int, int]) -> bool:
     for key in sorted(now.keys() | hidden.keys()):
         if now.get(key) != hidden.get(key):
             changed.setdefault(hidden.get(key), []).append(key)
+    touched: set[int] = set()
     for rejection, keys in changed.items():
         for start in range(0, len(keys), _AT_ONCE):
-            Instance.objects.filter(pk__in=keys[start : start + _AT_ONCE]).update(rejection=rejection)
+            part = Instance.objects.filter(pk__in=keys[start : start + _AT_ONCE])
+            part.update(rejection=rejection)
+            touched.update(part.order_by().values_list("series_id", flat=True).distinct())
+    visible_headers.follow(touched)
     return bool(changed)
 
 
