@@ -59,6 +59,8 @@ def newest(sop_instance_uid: str, sha256: str, transfer_syntax: str) -> StoredFi
 def compare(kept: StoredFile, path: Path, walked: Walked, calling_ae: str) -> ObjectVersion | None:
     """What came as a version of ours, not saved; None where it says the same in another encoding.
 
+    Where no other header is taken, a copy of any version that is kept says nothing new either.
+
     Raises
     ------
     NotComparable
@@ -79,6 +81,8 @@ def compare(kept: StoredFile, path: Path, walked: Walked, calling_ae: str) -> Ob
         raise NotComparable("SOP Instance UID is of an object made here, with another header")
     policy = ArchiveSection.current().resend_of(calling_ae)
     if policy is Resend.REFUSE:
+        if _is_held(kept, path, walked):
+            return None
         raise NotTaken("SOP Instance UID is here already; other headers are not taken from this AE")
     version = ObjectVersion(
         instance=kept.instance,
@@ -92,6 +96,20 @@ def compare(kept: StoredFile, path: Path, walked: Walked, calling_ae: str) -> Ob
     elif policy is Resend.EXCEPTION:
         version.held_because = HeldBecause.POLICY
     return version
+
+
+def _is_held(kept: StoredFile, path: Path, walked: Walked) -> bool:
+    """Whether another version of an object says what came: nothing of it would be lost."""
+    is_moved = kept.instance.sop_instance_uid != walked.sop_instance_uid
+    rows = StoredFile.objects.select_related("instance", "volume").filter(instance=kept.instance)
+    for file in rows.exclude(pk=kept.pk).order_by("-id"):
+        try:
+            found, _ = _found(file, path, walked)
+        except (NotComparable, FileNotFoundError):
+            continue
+        if all(is_moved and _is_given_here(one) for one in found):
+            return True
+    return False
 
 
 def _is_given_here(one: Difference) -> bool:

@@ -251,6 +251,19 @@ def test_a_source_may_be_refused(wrong: Study) -> None:
     assert isinstance(send(1, calling_ae="CT2"), Resent)
 
 
+def test_a_refused_source_may_repeat_any_version_that_is_here(wrong: Study) -> None:
+    assert isinstance(send(1), Resent)
+    work()
+    site(resend="refuse")
+    before, versions = files_in("volumes"), list(ObjectVersion.objects.values())
+    assert isinstance(send(1, **WRONG), Repeated), "the first header"
+    assert isinstance(send(1), Repeated), "the one that counts"
+    assert isinstance(send(1, PatientID="P9"), NotKept)
+    assert files_in("volumes") == before and list(ObjectVersion.objects.values()) == versions
+    assert not Quarantined.objects.exists()
+    assert Instance.objects.get(sop_instance_uid="1.1.1").times_received == 4
+
+
 @pytest.mark.parametrize("policy", ["newest", "exception"])
 def test_another_document_under_one_uid_waits_for_a_person(hospital: Hospital, policy: str) -> None:
     site(resend=policy)
