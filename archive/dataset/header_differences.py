@@ -9,7 +9,7 @@ from os import PathLike
 from struct import error as StructError
 from typing import Any, Final, Self
 
-from pydicom.datadict import dictionary_description
+from pydicom.datadict import dictionary_description, keyword_for_tag
 from pydicom.dataelem import RawDataElement
 
 from archive.dataset.attributes import Attributes, parse
@@ -52,6 +52,12 @@ class Difference:
     name: str
     before: str
     after: str
+
+    @property
+    def keyword(self) -> str:
+        """The keyword of the attribute (PS3.6); its tag where it has none."""
+        tag = self.where.rpartition("/")[2]
+        return keyword_for_tag(tag) or tag
 
     @property
     def is_measure(self) -> bool:

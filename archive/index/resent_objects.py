@@ -40,6 +40,7 @@ from ledger.crashpoint import crashpoint
 JUDGE: Final = "archive.reconcile"
 _AGAIN: Final = timedelta(seconds=1)
 _MOST_SHOWN: Final = 1000
+_MOST_DIFFERENCES: Final = 500
 _MOST_TOLD: Final = 5
 """Differences of one source that an event tells; the versions themselves tell all."""
 
@@ -336,6 +337,8 @@ class Held:
     sender: str
     why: str
     text: str
+    differences: tuple[Difference, ...]
+    """All that differ in any of its objects, each once, by their tags."""
 
 
 def held(study: Study) -> list[Held]:
@@ -345,7 +348,14 @@ def held(study: Study) -> list[Held]:
         found = tuple(Difference(**one) for one in version.differences)
         key = version.calling_ae_title, version.get_held_because_display()
         told.setdefault(key, Counter())[found] += 1
-    return [Held(sender, why, _text(groups)) for (sender, why), groups in sorted(told.items())]
+    return [
+        Held(sender, why, _text(groups), _each_once(groups)) for (sender, why), groups in sorted(told.items())
+    ]
+
+
+def _each_once(groups: "Counter[tuple[Difference, ...]]") -> tuple[Difference, ...]:
+    each = dict.fromkeys(one for found in groups for one in found)
+    return tuple(sorted(each, key=lambda one: (one.where, one.before, one.after))[:_MOST_DIFFERENCES])
 
 
 def register() -> None:

@@ -10,10 +10,12 @@ from ninja import Body, Query, Router
 
 from accounts.actor import actor_of
 from accounts.models import User
+from archive.dataset.header_differences import Difference as HeaderDifference
 from archive.decisions import decision_history, decision_type, second_person
 from archive.decisions.decision_frame import revision
 from archive.decisions.preview import preview
-from archive.models import ExceptionStatus, Study, Verdict
+from archive.index import resent_objects
+from archive.models import ExceptionKind, ExceptionStatus, Study, Verdict
 from archive.models import StudyException as Row
 from archive.reconcile import apply_verdict, exception_list, verdict_record
 from archive.reconcile.later_changes import LaterChange
@@ -26,6 +28,7 @@ from web.rest.schemas.decisions import Effects, Resolution, Undoing
 from web.rest.schemas.exceptions import (
     Candidate,
     Change,
+    Difference,
     ExceptionFilters,
     Exceptions,
     ExceptionWithHistory,
@@ -174,13 +177,29 @@ def _candidate(kept: CandidateRecord) -> Candidate:
 
 def _with_history(row: Row) -> ExceptionWithHistory:
     verdict = Verdict.objects.filter(study=row.study).order_by("-number").first()
-    changes = [_change(one) for one in apply_verdict.changes(row.study)]
+    changes = [_resent(one) for one in resent_objects.held(row.study)]
+    changes += [_change(one) for one in apply_verdict.changes(row.study)]
     return ExceptionWithHistory(**_members(row, verdict), changes=changes, history=happenings(row.study))
 
 
 def _change(one: LaterChange) -> Change:
     findings = [Finding(**vars(finding)) for finding in one.findings]
-    return Change(kind=one.kind, text=one.text, findings=findings)
+    return Change(kind=one.kind, text=one.text, findings=findings, differences=[])
+
+
+def _resent(one: resent_objects.Held) -> Change:
+    """What one source has sent again and a person decides on."""
+    return Change(
+        kind=ExceptionKind.RESENT,
+        text=f"Sent again by {one.sender or 'an import'} ({one.why}): {one.text}",
+        findings=[],
+        differences=[difference(found) for found in one.differences],
+    )
+
+
+def difference(one: HeaderDifference) -> Difference:
+    """What an attribute said, and what it says now."""
+    return Difference(where=one.where, name=one.name, keyword=one.keyword, before=one.before, after=one.after)
 
 
 def _note(request: HttpRequest, exceptions: Sequence[StudyException]) -> None:

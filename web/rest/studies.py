@@ -8,9 +8,11 @@ from ninja import Body, Query, Router
 
 from accounts import access
 from accounts.models import User
+from archive.dataset.header_differences import Difference as HeaderDifference
 from archive.decisions.decision_frame import revision
 from archive.models import ObjectVersion, VersionState
 from archive.models import Study as StudyRow
+from archive.rejections import study_rejections
 from archive.search import study_search
 from archive.storage import object_versions
 from ledger import audit
@@ -22,8 +24,8 @@ from web.rest.schemas.decisions import Effects, Resolution
 from web.rest.schemas.exceptions import ExceptionWithHistory
 from web.rest.schemas.patients import Identifier, Patient
 from web.rest.schemas.studies import (
-    Difference,
     OrderOfStudy,
+    RejectionOfStudy,
     Studies,
     Study,
     StudyFilters,
@@ -67,13 +69,19 @@ def read_study(request: HttpRequest, uid: str) -> StudyWithHistory:
         "procedures__order"
     )
     everything = access.visible(StudyRow.objects.order_by(), user)
-    seen = everything if access.can(user, "exception.view") else study_search.shown(user)
+    sees_rejected = access.can(user, "exception.view")
+    seen = everything if sees_rejected else study_search.shown(user)
     mine = rows.filter(pk__in=seen.values("pk"))
     row = authorization.find(rows, mine, request, study_instance_uid=uid)
     (study,) = shown_studies([row], user)
     _note(request, [study])
+    rejections = study_rejections.of(row) if sees_rejected else []
     return StudyWithHistory(
-        **study.dict(), hidden=row.hidden, revision=revision(row), history=exceptions.happenings(row)
+        **study.dict(),
+        hidden=row.hidden,
+        revision=revision(row),
+        rejections=[RejectionOfStudy(**vars(one)) for one in rejections],
+        history=exceptions.happenings(row),
     )
 
 
@@ -157,7 +165,7 @@ def _version(row: ObjectVersion) -> VersionOfObject:
         received_at=row.received_at,
         calling_ae_title=row.calling_ae_title,
         address=row.address,
-        differences=[Difference(**one) for one in row.differences],
+        differences=[exceptions.difference(HeaderDifference(**one)) for one in row.differences],
     )
 
 

@@ -4,12 +4,17 @@ from typing import Any
 
 import pytest
 
+from accounts.models import SiteSection
+from archive.models import Study
 from archive.storage.intake import Resent
-from ledger.models import AuditEvent
+from ledger import jobs
+from ledger.models import AuditEvent, Job
 from tests.archive.conftest import home
 from tests.archive.dataset.builders import encoded, image
 from tests.archive.hospital import Hospital
 from tests.archive.objects import indexed, received, take
+from tests.archive.rejections.test_received_notes import ANNA, FIRST, arrive, noted
+from tests.archive.rejections.test_received_notes import image as image_of
 from tests.web.rest.conftest import Api
 
 __all__ = ["home"]
@@ -23,7 +28,7 @@ def test_a_matched_study_shows_its_patient_and_orders(hospital: Hospital, api: A
     (study,) = api.get("/studies", study_instance_uid=row.study_instance_uid)["results"]
     read = api.get(f"/studies/{row.study_instance_uid}")
     assert [one["what"] for one in read.pop("history")] == ["matched"] and read.pop("revision") == 0
-    assert read.pop("hidden") == ""
+    assert (read.pop("hidden"), read.pop("rejections")) == ("", [])
     assert study == read
     assert {name: study[name] for name in ("id", "accession_number", "modalities", "verdict")} == {
         "id": row.public_id,
@@ -115,3 +120,50 @@ def test_what_was_sent_again_is_listed_with_what_differs(hospital: Hospital, api
         ("Patient's Name", "Müller^Jörg=山田^太郎=やまだ^たろう", "<b>x"),
         ("Patient ID", "P1", "P2"),
     ]
+
+
+@pytest.mark.usefixtures("home")
+def test_a_study_says_what_is_rejected_of_it_and_by_which_id_that_comes_back(
+    hospital: Hospital, api: Api
+) -> None:
+    arrive(image_of(1), image_of(2), image_of(3))
+    study = hospital.judged(Study.objects.get())
+    arrive(noted(FIRST))
+    path = f"/studies/{study.study_instance_uid}"
+    api.post(
+        f"{path}/decisions",
+        {
+            "action": "reject_images",
+            "images": ["1.1.2"],
+            "code": "113001",
+            "reason": "blurred",
+            "revision": 0,
+        },
+    )
+    note, decision = api.get(path)["rejections"]
+    assert (note["state"], note["source"], note["count"], note["images"]) == ("in_force", "CT1", 1, ["1.1.1"])
+    assert (note["decision"], decision["note"], decision["images"]) == (None, None, ["1.1.2"])
+    body = {"action": "restore_images", "note": note["note"], "reason": "the wrong one", "revision": 1}
+    restored = api.post(f"{path}/decisions", body)
+    assert [one["images"] for one in api.get(path)["rejections"]] == [["1.1.2"]]
+    newest = restored["history"][-1]["id"]
+    api.post(f"/decisions/{newest}/undo", {"reason": "no", "revision": 2})
+    assert api.get(path)["rejections"] == [note, decision]
+
+
+@pytest.mark.usefixtures("home")
+def test_an_exception_of_what_was_sent_again_says_what_differs(hospital: Hospital, api: Api) -> None:
+    SiteSection.objects.update(content={"resend": "exception"})
+    hospital.order("A1", hospital.patient())
+    arrive(image_of(1), image_of(2))
+    study = hospital.judged(Study.objects.get())
+    for number in (1, 2):
+        again = image(**{**ANNA, "SOPInstanceUID": f"1.1.{number}", "PatientID": "P7"})
+        assert take(encoded(again), instance=f"1.1.{number}") == Resent()
+    assert jobs.run(Job.objects.get(kind="archive.resent").pk)
+    hospital.done(study)
+    exception = api.get("/exceptions", kind="resent")["results"][0]
+    (change,) = api.get(f"/exceptions/{exception['id']}")["changes"]
+    assert change["kind"] == "resent" and "2 objects" in change["text"] and "CT1" in change["text"]
+    found = {one["keyword"]: (one["before"], one["after"]) for one in change["differences"]}
+    assert found["PatientID"] == ("P1", "P7")

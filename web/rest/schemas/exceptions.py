@@ -106,12 +106,27 @@ class Happening(Schema):
     parameters: dict[str, Any] = {}
 
 
+class Difference(Schema):
+    """An attribute that a version says otherwise than the one before it, or than what is here."""
+
+    where: str = Field(
+        description="its tag, behind those of the sequences and the numbers of the items above it"
+    )
+    name: str
+    keyword: str = Field(description="of PS3.6; a private attribute's tag")
+    before: str
+    after: str
+
+
 class Change(Schema):
-    """What changed under a study's links: an order that was cancelled, a patient who was replaced."""
+    """What changed: an order that was cancelled, a patient who was replaced, a header that was sent again."""
 
     kind: ExceptionKind
     text: str
     findings: list[Finding]
+    differences: list[Difference] = Field(
+        [], description="with `resent`: what the headers that wait say otherwise, each attribute once"
+    )
 
 
 class ExceptionWithHistory(StudyException):
@@ -147,7 +162,9 @@ class ExceptionWithHistory(StudyException):
         }
     )
 
-    changes: list[Change] = Field([], description="what changed under its links since the images came")
+    changes: list[Change] = Field(
+        [], description="what changed since the images came, under its links or in them"
+    )
     history: list[Happening]
 
 

@@ -6,9 +6,9 @@ from typing import Literal
 from ninja import Schema
 from pydantic import Field
 
-from archive.models import Outcome, ReadingStatus, VersionState
+from archive.models import Outcome, ReadingStatus, RejectionState, VersionState
 from web.rest.schemas import Text, example_of, listing, with_example
-from web.rest.schemas.exceptions import ExceptionWithHistory, Happening
+from web.rest.schemas.exceptions import Difference, ExceptionWithHistory, Happening
 from web.rest.schemas.patients import EXAMPLE as PATIENT
 from web.rest.schemas.patients import Patient
 
@@ -63,6 +63,22 @@ class Study(Schema):
     availability: Literal["ONLINE"]
 
 
+class RejectionOfStudy(Schema):
+    """What a note or a decision rejects of a study, and by which id that is taken back."""
+
+    note: str | None = Field(description="of a note that came: what `restore_images` names as `note`")
+    decision: str | None = Field(description="of a decision made here: `/decisions/{id}/undo`")
+    code: str
+    meaning: str
+    cause: str
+    source: str = Field(description="the AE title that sent the note")
+    state: RejectionState
+    why_held: str
+    made_at: datetime
+    count: int = Field(description="of the study's objects that it hides")
+    images: list[str] = Field(description="their SOP Instance UIDs, the first thousand")
+
+
 class StudyWithHistory(Study):
     """A study with what was thought and decided of it, oldest first."""
 
@@ -71,6 +87,21 @@ class StudyWithHistory(Study):
             **example_of(Study),
             "hidden": "",
             "revision": 1,
+            "rejections": [
+                {
+                    "note": "7c1f0a9be1234b6a9d1c2e3f4a5b6c7d",
+                    "decision": None,
+                    "code": "113001",
+                    "meaning": "Rejected for Quality Reasons",
+                    "cause": "",
+                    "source": "CT1",
+                    "state": "in_force",
+                    "why_held": "",
+                    "made_at": "2026-03-02T09:58:40+00:00",
+                    "count": 1,
+                    "images": ["2.25.182113406041958203923184752314786233061"],
+                }
+            ],
             "history": example_of(ExceptionWithHistory)["history"],
         }
     )
@@ -80,6 +111,9 @@ class StudyWithHistory(Study):
         description="why it is in no list: `rejected`, or `joined` with what it was split from",
     )
     revision: int = Field(description="how often it was decided on; name it to decide once more")
+    rejections: list[RejectionOfStudy] = Field(
+        [], description="what is rejected of it, oldest first; for those who see exceptions"
+    )
     history: list[Happening]
 
 
@@ -90,17 +124,6 @@ class Studies(Schema):
 
     count: int
     results: list[Study]
-
-
-class Difference(Schema):
-    """An attribute that a version says otherwise than the one before it."""
-
-    where: str = Field(
-        description="its tag, behind those of the sequences and the numbers of the items above it"
-    )
-    name: str
-    before: str
-    after: str
 
 
 class VersionOfObject(Schema):
@@ -117,7 +140,15 @@ class VersionOfObject(Schema):
             "received_at": "2026-03-02T09:52:11+00:00",
             "calling_ae_title": "CT1",
             "address": "192.0.2.17",
-            "differences": [{"where": "00100020", "name": "Patient ID", "before": "P100", "after": "P1001"}],
+            "differences": [
+                {
+                    "where": "00100020",
+                    "name": "Patient ID",
+                    "keyword": "PatientID",
+                    "before": "P100",
+                    "after": "P1001",
+                }
+            ],
         }
     )
 
