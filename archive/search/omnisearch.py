@@ -79,7 +79,7 @@ def _by_identifier(text: str, user: Any, found: Found) -> None:
 
 def _by_accession(text: str, user: Any, found: Found) -> None:
     """An order by its accession number; a study by that in its header, unless it belongs to that order."""
-    numbers = _with_zeros(text)
+    numbers = with_zeros(text)
     keys = Order.objects.filter(accession_number__in=numbers).values_list("pk", flat=True)[:MOST]
     named = {*keys, *_of_procedures(accession_number__in=numbers)}
     found.orders = _orders(user, named)
@@ -91,7 +91,7 @@ def _by_accession(text: str, user: Any, found: Found) -> None:
         found.studies = list(rows.exclude(pk__in=Study.objects.filter(of_orders).values("pk"))[:MOST])
 
 
-def _with_zeros(text: str) -> list[str]:
+def with_zeros(text: str) -> list[str]:
     """A number with any leading zeros, as long as SH can be (PS3.5 6.2), since nobody types them.
 
     All of them count, also where the one that was typed exists: it may be somebody else's.

@@ -19,6 +19,7 @@ from accounts import access
 from accounts.actor import Actor
 from accounts.models import User
 from archive.models import ExceptionKind, ExceptionStatus, Outcome, ReadingStatus, StudyException
+from archive.search import omnisearch
 from ledger import audit, clock, events, written_dates
 from ledger.errors import Invalid
 from ledger.event_types import EventType
@@ -426,16 +427,28 @@ def _born(text: str) -> QuerySet[Patient]:
 
 def _matches(text: str) -> Q:
     key = text.casefold().strip()
-    return (
+    return _numbered(text.strip()) | (
         Q(patient__in=_born(text).values("pk"))
         | Q(patient__name_key__contains=key)
         | Q(patient__bare_key__contains=person_names.bare(key))
         | Q(patient__value=text.strip())
         | Q(description__icontains=text.strip())
-        | Q(studies__accession_number=text.strip())
-        | Q(procedures__accession_number=text.strip())
-        | Q(procedures__order__accession_number=text.strip())
     )
+
+
+def _numbered(text: str) -> Q:
+    """By accession number as the search box finds it: without leading zeros, or by a part of it."""
+    columns = (
+        "studies__accession_number",
+        "procedures__accession_number",
+        "procedures__order__accession_number",
+    )
+    condition = Q()
+    for column in columns:
+        condition |= Q(**{f"{column}__in": omnisearch.with_zeros(text)})
+        if patient_search.is_part_of_number(text):
+            condition |= Q(**{f"{column}__icontains": text})
+    return condition
 
 
 def _note(by: Actor, item: ReadingItem) -> None:

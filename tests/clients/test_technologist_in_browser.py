@@ -59,6 +59,7 @@ def test_a_key_pressed_twice_takes_nobody_else_and_all_is_taken_back(system: Sys
         expect(row(page, "ADA")).to_have_count(0, timeout=30_000)  # a moment later
         page.keyboard.press("c")
         page.keyboard.press("s")
+        expect(page.locator("#messages")).to_contain_text("Choose a row first")
         assert status(page, "BEA") == "scheduled" and not page.locator("dialog[open]").count()
         page.keyboard.press("j")
         page.keyboard.press("Delete")

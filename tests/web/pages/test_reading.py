@@ -110,6 +110,23 @@ class TestWorklist:
         world.item()
         assert ("BARS, ANNA" in text_of(signed_in(rada), f"/reading?{query}")) is is_found
 
+    @pytest.mark.parametrize(
+        ("text", "is_found"),
+        [
+            ("000482", True),
+            ("482", True),
+            ("A-00048215", False),
+            ("4821", True),
+            ("821", False),
+            ("9999", False),
+        ],
+    )
+    def test_the_filter_finds_numbers_as_the_search_box_does(
+        self, world: World, rada: User, text: str, is_found: bool
+    ) -> None:
+        world.item("00048215" if text == "4821" or not is_found else "000482")
+        assert ("BARS, ANNA" in text_of(signed_in(rada), f"/reading?text={text}")) is is_found
+
     def test_people_of_one_name_are_told_apart_by_their_birth_dates(self, world: World, rada: User) -> None:
         item = world.item()
         Patient.objects.filter(pk=item.patient_id).update(birth_date="19700102", sex="F")

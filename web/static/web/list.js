@@ -23,6 +23,9 @@ export const current = () => (state.currentId ? document.getElementById(state.cu
 /** The same where one went there by keys: not what a click or a way back made current. */
 export const wentTo = () => (state.isWentTo ? current() : null);
 export const hasChosen = () => state.chosen.size > 0;
+/** What keys do to a row whatever the list is of. */
+export const ROW_KEYS = ["x", "Enter"];
+export const hasRows = () => rows().length > 0;
 
 /**
  * Make a row the current one.

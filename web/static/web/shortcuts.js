@@ -3,7 +3,7 @@
 // chosen, the one of their toolbar first; in an open dialog, its own alone. In a text, Alt+i is what i is outside.
 import { all, byId, closest, find, first, make } from "./dom.js";
 import { say } from "./flash.js";
-import { current, hasChosen, onListKey } from "./list.js";
+import { current, hasChosen, hasRows, onListKey, ROW_KEYS } from "./list.js";
 
 const TYPING = "input:not([type=checkbox],[type=radio],[type=button]), select, textarea, [contenteditable]";
 const OF_A_ROW = "[data-list] tbody, [data-list] article";
@@ -77,6 +77,19 @@ function refusal(key) {
   return `${act.textContent}: ${row.dataset.state}. ${instead}`.trim();
 }
 
+/**
+ * That a key is about a row while none is current; empty for keys of the page.
+ * @param {KeyboardEvent} event
+ * @param {string} key
+ */
+function lackOfRow(event, key) {
+  if (current() || hasChosen() || !hasRows()) return "";
+  const isPressed = key === "Enter" && closest(event, "a, button, summary, input, select, textarea");
+  const ofRows = `:is(${OF_A_ROW}, [data-batch]) [data-key="${CSS.escape(key)}"]`;
+  const isOfRow = ROW_KEYS.includes(key) || find(`${ofRows}, [data-refused-key="${CSS.escape(key)}"]`);
+  return isOfRow && !isPressed ? "Choose a row first: j and k move through the list." : "";
+}
+
 /** @param {HTMLElement} element */
 function press(element) {
   if (element.matches(TYPING)) {
@@ -134,7 +147,7 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     press(element);
   } else if (!find("dialog[open]", HTMLDialogElement)) {
-    const why = refusal(key);
+    const why = refusal(key) || lackOfRow(event, key);
     if (why) say(why, "warning");
   }
 });
