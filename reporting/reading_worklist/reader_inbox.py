@@ -1,5 +1,6 @@
 """What lies on a person's desk, and what belongs to the patient of an item: selectors for pages."""
 
+from datetime import timedelta
 from typing import Final
 
 from django.db.models import QuerySet
@@ -7,6 +8,7 @@ from django.db.models import QuerySet
 from accounts import access
 from accounts.models import User
 from archive.models import Study
+from ledger import clock
 from reporting.models import (
     AddendumDraft,
     Dictation,
@@ -21,6 +23,8 @@ from reporting.reading_worklist import authorship, reading_status
 from worklist.models import Patient, ScheduledProcedureStep
 
 MOST_PRIORS: Final = 200
+JUST_SIGNED: Final = timedelta(minutes=10)
+"""How long the way back to a report that was signed is shown."""
 
 
 def rechecks(user: User) -> QuerySet[Recheck]:
@@ -35,6 +39,12 @@ def questions(user: User) -> QuerySet[ReadingItem]:
     rows = rows.filter(status__in=reading_status.OPEN).exclude(patient_question="")
     mine = rows.filter(pk__in=authorship.items_of(user).values("pk"))
     return mine.select_related("patient__survivor").order_by("due_at", "pk")
+
+
+def last_signed(user: User) -> ReportVersion | None:
+    """What `user` signed last, a moment ago, also where the signature was undone."""
+    rows = ReportVersion.objects.filter(signed_by=user, signed_at__gt=clock.now() - JUST_SIGNED)
+    return rows.select_related("report__item__patient__survivor").order_by("-signed_at", "-pk").first()
 
 
 def unfinished(user: User) -> QuerySet[Dictation]:

@@ -400,6 +400,35 @@ class TestEditor:
             data_of(page)["isOpen"] is False and "Add to the signed report" in page and "Add addendum" in page
         )
 
+    def test_it_is_taken_back_from_the_page_of_the_next_exam(
+        self, world: World, rada: User, ruben: User
+    ) -> None:
+        item, following = world.item(), world.item("A2", "P2", "NEXT^NORA")
+        version = world.sign(world.draft(item, rada), rada)
+        client = signed_in(rada)
+        client.post("/reading/next")
+        path = f"/reading/{following.public_id}"
+        undo = f"/reading/{item.public_id}/undo-signature"
+        for page in (text_of(client, path), text_of(client, "/reading")):
+            assert f'action="{undo}"' in page and "BARS, ANNA" in page and "Undo signature" in page
+        assert undo not in text_of(client, f"/reading/{item.public_id}"), "its own page has its own bar"
+        assert undo not in text_of(signed_in(ruben), path)
+        assert signed_in(ruben).post(undo).status_code == 403
+        assert client.post(undo, {"next": path})["Location"] == path
+        page = text_of(client, path)
+        assert "Signature undone:" in page and f'href="/reading/{item.public_id}"' in page
+        version.refresh_from_db()
+        assert version.undone_at is not None and undo not in page
+        assert client.post(undo, {"next": path}).status_code == 422
+
+    def test_one_that_went_out_leaves_the_way_back_to_its_report(self, world: World, rada: User) -> None:
+        item, following = world.item(), world.item("A2", "P2", "NEXT^NORA")
+        version = world.sign(world.draft(item, rada), rada, kind="preliminary")
+        page = text_of(signed_in(rada), f"/reading/{following.public_id}")
+        assert f'href="/reading/{item.public_id}"' in page and "undo-signature" not in page
+        ReportVersion.objects.filter(pk=version.pk).update(signed_at=timezone.now() - timedelta(minutes=11))
+        assert 'class="banner green">' not in text_of(signed_in(rada), "/reading")
+
     def test_a_patient_in_doubt_is_asked_for(self, world: World, rada: User) -> None:
         item = world.item()
         world.draft(item, rada)

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_POST
 from accounts import access as policy
 from accounts.actor import Actor, actor_of
 from ledger.errors import Invalid, Refused
-from reporting.models import ReadingItem, Recheck
+from reporting.models import ReadingItem, Recheck, ReportVersion
 from reporting.reading_worklist import assignment
-from reporting.reports import rechecks
+from reporting.reports import rechecks, signatures
 from web.kernel import authorization, layout
 from web.kernel.refusal import STATUSES
 from web.pages.reading.reading_worklist import wanted_of
@@ -123,6 +123,15 @@ def _confirm(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
     return "Confirmed: the text is about the patient shown."
 
 
+def _undo_signature(request: HttpRequest, item: ReadingItem, by: Actor) -> str:
+    rows = ReportVersion.objects.filter(report__item=item, undone_at=None)
+    version = rows.select_related("report__item").order_by("-number").first()
+    if version is None:
+        raise Invalid("nothing is signed here", "item")
+    signatures.undo(version=version, by=by)
+    return "Signature undone. The report is a draft again, and was not sent."
+
+
 ACTS: Final[Mapping[str, Callable[[HttpRequest, ReadingItem, Actor], str]]] = {
     "skip": _skip,
     "hold": _hold,
@@ -131,6 +140,7 @@ ACTS: Final[Mapping[str, Callable[[HttpRequest, ReadingItem, Actor], str]]] = {
     "withdraw": _withdraw,
     "reopen": _reopen,
     "confirm-patient": _confirm,
+    "undo-signature": _undo_signature,
 }
 _UNDONE_BY: Final = {"withdraw": "reopen", "hold": "resume"}
 

@@ -17,6 +17,7 @@ from reporting.reading_worklist import assignment, reader_inbox
 from reporting.reading_worklist.assignment import Wanted
 from web.kernel import authorization, layout, paging
 from web.kernel.list_filters import Chip, on_or_off
+from web.pages.reading import last_signature
 from web.pages.reading import reading_rows as listing
 from web.pages.reading.reading_columns import TABLE
 from worklist.models import Priority
@@ -84,6 +85,7 @@ def _context(request: HttpRequest, user: User, wanted: Wanted, shown: paging.Cut
         "returned": transcription.returned(user=user)[:20],
         "rechecks": reader_inbox.rechecks(user)[:20],
         "questions": reader_inbox.questions(user)[:20],
+        "last": last_signature.of(user),
         "unfinished": reader_inbox.unfinished(user)[:20],
         "may_write": access.can(user, "report.write"),
         "user_key": user.public_id,

@@ -28,7 +28,7 @@ from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts, signatures, suggestions
 from web.kernel import authorization, formats, layout
 from web.pages import patients, timelines
-from web.pages.reading import prior_rows, signed_report
+from web.pages.reading import last_signature, prior_rows, signed_report
 from web.pages.reading import reading_rows as listing
 
 TITLES: Final = dict(ReportHeading.choices)
@@ -87,6 +87,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
     return {
         "item": item,
         "report": report,
+        "last": last_signature.of(user, item),
         "patient": patients.header(item.patient, order=order, study=studies[0] if studies else None),
         "wait": listing.wait(item, now),
         "holder": listing.holder(item, now),

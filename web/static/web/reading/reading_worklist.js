@@ -4,6 +4,7 @@ import { current } from "../list.js";
 import { documentOf, isSignIn, refresh } from "../live.js";
 import * as device from "./device_store.js";
 import "./dialogs.js";
+import "./last_signature.js";
 import { showParked } from "./parked.js";
 
 const LOOK_EVERY = 5000;

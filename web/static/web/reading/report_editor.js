@@ -7,6 +7,7 @@ import { restore } from "./device_copy.js";
 import "./dialogs.js";
 import { newEditor } from "./editor_state.js";
 import { look } from "./item_watch.js";
+import "./last_signature.js";
 import { release, renew, take } from "./lease.js";
 import { offerMacros } from "./macros.js";
 import { listOpenFields } from "./open_field_marks.js";
