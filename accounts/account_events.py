@@ -18,4 +18,4 @@ def note(by: audit.AuditedActor, event: EventType, *things: audit.Thing, **detai
     Changes of who may do what are Security Alerts (PS3.15 A.5.3.11).
     """
     events.record(event, about=things, actor=by, **details)
-    audit.note(by, audit.SECURITY_ALERT, audit.UPDATE, *things, ("act", event.kind))
+    audit.note(by, audit.SECURITY_ALERT, audit.UPDATE, *things, ("act", event.kind), act=event.say(details))

@@ -59,8 +59,10 @@ class AuditedActor(Protocol):
         """Raise `Forbidden` where the actor's roles don't allow `action`."""
 
 
-def note(actor: AuditedActor, code: str, action: str, *things: Thing, outcome: int = SUCCESS) -> None:
-    """Write down an act, in its own transaction."""
+def note(
+    actor: AuditedActor, code: str, action: str, *things: Thing, outcome: int = SUCCESS, act: str = ""
+) -> None:
+    """Write down an act, in its own transaction; `act` says in words what was done."""
     assert connection.in_atomic_block, "an audit event is part of the act's own transaction"
     event = AuditEvent.objects.create(
         code=code,
@@ -69,6 +71,7 @@ def note(actor: AuditedActor, code: str, action: str, *things: Thing, outcome: i
         actor=actor.name[:200],
         address=actor.address[:64],
         interface=actor.interface,
+        act=act[:300],
         objects_named=[{"type": type_, "id": id_} for type_, id_ in things],
     )
     if found := {id_[:200] for type_, id_ in things if type_ in FOUND_BY and id_}:

@@ -45,6 +45,7 @@ class AuditEvent(PublicModel):
     address = models.CharField(max_length=64, blank=True)
     interface = models.CharField(max_length=16, blank=True)
     objects_named = models.JSONField(default=list)
+    act = models.CharField(max_length=300, blank=True, help_text="what was done, in words")
 
     class Meta:
         indexes = [

@@ -104,7 +104,14 @@ def apply(path: Path, *, by: Actor, overwrite: bool = False) -> list[Change]:
         defaults = {"content": AppliedFile(sha256=digest).model_dump()}
         SiteSection.objects.update_or_create(name=AppliedFile.row, defaults=defaults)
         if changes:
-            audit.note(by, audit.SECURITY_ALERT, audit.UPDATE, ("site file", digest), ("act", "site.applied"))
+            audit.note(
+                by,
+                audit.SECURITY_ALERT,
+                audit.UPDATE,
+                ("site file", digest),
+                ("act", "site.applied"),
+                act="Site file applied",
+            )
     return changes
 
 

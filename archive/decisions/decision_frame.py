@@ -204,4 +204,12 @@ def record(study: Study, event: EventType, reason: str, by: Actor, decision: Dec
     source = f"decision:{decision.public_id}"
     events.record(event, about=about, actor=by, source=source, reason=reason)
     things = [("study", study.study_instance_uid), *about[1:]]
-    audit.note(by, audit.INSTANCES_ACCESSED, audit.UPDATE, *things)
+    audit.note(by, audit.INSTANCES_ACCESSED, audit.UPDATE, *things, act=_in_words(study, event, decision))
+
+
+def _in_words(study: Study, event: EventType, decision: Decision) -> str:
+    """What was decided or undone, on which study, and to which orders it is linked now."""
+    numbers = [one.accession_number or one.order.accession_number for one in procedures_of(study)]
+    named = study.accession_number or study.study_instance_uid
+    linked = f", linked to order {', '.join(sorted(set(filter(None, numbers))))}" if any(numbers) else ""
+    return f"{event.say({})}: study {named}{linked}"

@@ -169,4 +169,5 @@ def _record(event: EventType, request: DecisionRequest, reason: str, by: Actor) 
     events.record(
         event, about=about, actor=by, source=f"decision:{request.public_id}", reason=reason, what=what
     )
-    audit.note(by, audit.INSTANCES_ACCESSED, audit.UPDATE, ("study", study.study_instance_uid))
+    act = event.say({"what": what, "reason": reason})
+    audit.note(by, audit.INSTANCES_ACCESSED, audit.UPDATE, ("study", study.study_instance_uid), act=act)

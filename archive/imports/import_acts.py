@@ -62,7 +62,7 @@ def begin(
         interface=by.interface,
         **({"public_id": public_id} if public_id else {}),
     )
-    audit.note(by, audit.IMPORT, audit.CREATE, ("import", row.public_id))
+    audit.note(by, audit.IMPORT, audit.CREATE, ("import", row.public_id), act="Import begun")
     return row
 
 
@@ -186,7 +186,15 @@ def _note(row: Import, actor: Actor, action: str) -> None:
     for start in range(0, max(len(uids), 1), MOST_NAMED):
         things = [("study", uid) for uid in uids[start : start + MOST_NAMED]]
         outcome = audit.MINOR_FAILURE if failed else audit.SUCCESS
-        audit.note(actor, audit.IMPORT, action, ("import", row.public_id), *things, outcome=outcome)
+        audit.note(
+            actor,
+            audit.IMPORT,
+            action,
+            ("import", row.public_id),
+            *things,
+            outcome=outcome,
+            act=f"Import {row.get_state_display()}",
+        )
 
 
 def _shown(text: str) -> str:

@@ -128,7 +128,7 @@ def _end(
         about = [*things, ("study_instance_uid", study_uid)] if study_uid else things
         events.record(event, about=about, actor=by, reason=reason)
         seen = [*things, ("study", study_uid)] if study_uid else things
-        audit.note(by, audit.INSTANCES_ACCESSED, audit.UPDATE, *seen)
+        audit.note(by, audit.INSTANCES_ACCESSED, audit.UPDATE, *seen, act=event.words)
 
 
 # Releasing

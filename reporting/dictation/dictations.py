@@ -58,7 +58,7 @@ def begin(
         uuid=uuid, item=item, author=author, sample_rate=sample_rate, patient_public_id=current
     )
     tell(dictation, reporting_events.DICTATION_BEGUN, by)
-    note(by, dictation, audit.CREATE)
+    note(by, dictation, reporting_events.DICTATION_BEGUN.words, audit.CREATE)
     return dictation
 
 
@@ -110,7 +110,7 @@ def finish(*, dictation: Dictation, segments: int, sha256: str, by: Actor) -> Di
         reading_status.change(item, ReadingStatus.DICTATED, at=now, actor=by, event=reporting_events.DICTATED)
     else:
         tell(dictation, reporting_events.DICTATED, by)
-    note(by, dictation)
+    note(by, dictation, reporting_events.DICTATED.words)
     return dictation
 
 
@@ -128,7 +128,7 @@ def discard(*, dictation: Dictation, by: Actor, reason: str) -> Dictation:
     waiting = Dictation.objects.filter(item=item, state__in=WAITING).exists()
     if item.status == ReadingStatus.DICTATED and not waiting:
         reading_status.change(item, ReadingStatus.READING, actor=by, event=reporting_events.OPENED)
-    note(by, dictation)
+    note(by, dictation, reporting_events.DICTATION_DISCARDED.words)
     return dictation
 
 
@@ -149,7 +149,7 @@ def reclaim(*, dictation: Dictation, by: Actor) -> Dictation:
     item = reading_status.lock(dictation.item)
     if item.status == ReadingStatus.DICTATED:
         reading_status.change(item, ReadingStatus.READING, actor=by, event=reporting_events.OPENED)
-    note(by, dictation)
+    note(by, dictation, reporting_events.DICTATION_RECLAIMED.words)
     return dictation
 
 
@@ -197,6 +197,7 @@ def tell(dictation: Dictation, event: EventType, by: Actor, **details: Any) -> N
     events.record(event, about=things(dictation), occurred_at=clock.now(), actor=by, **details)
 
 
-def note(by: Actor, dictation: Dictation, action: str = audit.UPDATE) -> None:
-    """Write an act on a dictation to the audit trail."""
-    audit.note(by, audit.PATIENT_RECORD, action, ("dictation", dictation.public_id))
+def note(by: Actor, dictation: Dictation, act: str, action: str = audit.UPDATE) -> None:
+    """Write an act on a dictation, in words, to the audit trail."""
+    things = (("dictation", dictation.public_id), ("reading_item", dictation.item.public_id))
+    audit.note(by, audit.PATIENT_RECORD, action, *things, act=act)

@@ -59,7 +59,7 @@ def next_dictation(*, by: Actor) -> Dictation | None:
 def take(*, dictation: Dictation, by: Actor) -> Dictation:
     """Take the right to type a dictation, for two minutes at a stretch."""
     dictation = _taken(dictation, by)
-    dictations.note(by, dictation)
+    dictations.note(by, dictation, reporting_events.TYPING.words)
     return dictation
 
 
@@ -133,7 +133,7 @@ def finish(*, dictation: Dictation, sections: Mapping[str, Any], revision: int, 
         reading_status.change(item, ReadingStatus.TRANSCRIBED, at=now, actor=by, event=reporting_events.TYPED)
     else:
         dictations.tell(dictation, reporting_events.TYPED, by)
-    dictations.note(by, dictation)
+    dictations.note(by, dictation, reporting_events.TYPED.words)
     return dictation
 
 
@@ -166,7 +166,7 @@ def give_back(*, dictation: Dictation, reason: str, note: str, by: Actor) -> Dic
         )
     else:
         dictations.tell(dictation, event, by, reason=reason, note=note[:500])
-    dictations.note(by, dictation)
+    dictations.note(by, dictation, event.in_short.capitalize())
     return dictation
 
 

@@ -166,7 +166,7 @@ def take(*, item: ReadingItem, by: Actor, reason: str = "") -> ReadingLease:
     if lease.parked:
         lease.parked, lease.until = False, clock.now() + LEASE
         lease.save()
-    _note(by, item)
+    _note(by, item, "Exam taken for reading")
     return lease
 
 
@@ -217,7 +217,7 @@ def park(*, item: ReadingItem, by: Actor, fence: int) -> ReadingLease:
     lease = renew(item=item, by=by, fence=fence)
     lease.parked, lease.until = True, clock.now() + PARKED
     lease.save()
-    _note(by, item)
+    _note(by, item, "Exam parked")
     return lease
 
 
@@ -239,7 +239,7 @@ def let_go(*, item: ReadingItem, by: Actor, fence: int) -> None:
     if not passed.filter(until=None).exists():
         defaults = {"reason": "released", "at": now, "until": now + RELEASED}
         Skip.objects.update_or_create(item=item, user=by.person, defaults=defaults)
-    _note(by, item)
+    _note(by, item, reporting_events.RELEASED_BY_READER.words)
 
 
 def skip(*, item: ReadingItem, by: Actor, reason: str, note: str = "") -> HoldReason | None:
@@ -258,7 +258,7 @@ def skip(*, item: ReadingItem, by: Actor, reason: str, note: str = "") -> HoldRe
     Skip.objects.update_or_create(item=item, user=by.person, defaults=defaults)
     _tell(item, reporting_events.SKIPPED, by, reason=text)
     _give_back(item, by)
-    _note(by, item)
+    _note(by, item, reporting_events.SKIPPED.words)
     held_for = _HOLDS.get(reason)
     if held_for is not None:
         hold(item=item, by=by, reason=held_for, note=note)
@@ -284,7 +284,7 @@ def reserve(*, item: ReadingItem, by: Actor) -> None:
     item.reserved_for, item.reserved_until = reader, now + RESERVED
     item.save()
     _tell(item, reporting_events.RESERVED, by)
-    _note(by, item)
+    _note(by, item, reporting_events.RESERVED.words)
 
 
 def hold(*, item: ReadingItem, by: Actor, reason: str, note: str = "") -> None:
@@ -298,7 +298,7 @@ def hold(*, item: ReadingItem, by: Actor, reason: str, note: str = "") -> None:
     item.hold_reason, item.hold_note = reason, note[:500]
     item.seen_images = reading_items.image_count(item)
     _turned(item, reporting_events.HELD, by, reason=reason, note=note[:500])
-    _note(by, item)
+    _note(by, item, "Reading put on hold")
 
 
 def resume(*, item: ReadingItem, by: Actor) -> None:
@@ -309,7 +309,7 @@ def resume(*, item: ReadingItem, by: Actor) -> None:
         raise StateConflict("it is not on hold", "status")
     item.hold_reason = item.hold_note = ""
     _turned(item, reporting_events.RESUMED, by)
-    _note(by, item)
+    _note(by, item, reporting_events.RESUMED.words)
 
 
 def withdraw(*, item: ReadingItem, by: Actor, reason: str) -> None:
@@ -322,7 +322,7 @@ def withdraw(*, item: ReadingItem, by: Actor, reason: str) -> None:
     reading_status.change(
         item, ReadingStatus.WITHDRAWN, actor=by, event=reporting_events.WITHDRAWN, reason=reason[:200]
     )
-    _note(by, item)
+    _note(by, item, reporting_events.WITHDRAWN.words)
 
 
 def reopen(*, item: ReadingItem, by: Actor) -> None:
@@ -332,7 +332,7 @@ def reopen(*, item: ReadingItem, by: Actor) -> None:
     if item.retracted:
         raise StateConflict("its report was retracted; another item took its place", "status")
     reading_status.change(item, ReadingStatus.READY, actor=by, event=reporting_events.READY)
-    _note(by, item)
+    _note(by, item, "Withdrawal undone: back in the reading list")
 
 
 def confirm_patient(*, item: ReadingItem, by: Actor, revision: int) -> None:
@@ -346,7 +346,7 @@ def confirm_patient(*, item: ReadingItem, by: Actor, revision: int) -> None:
     item.save()
     if question:
         _tell(item, reporting_events.PATIENT_CONFIRMED, by, question=question)
-    _note(by, item)
+    _note(by, item, "Patient confirmed")
 
 
 # Leases that ended by themselves
@@ -451,5 +451,5 @@ def _numbered(text: str) -> Q:
     return condition
 
 
-def _note(by: Actor, item: ReadingItem) -> None:
-    audit.note(by, audit.PROCEDURE_RECORD, audit.UPDATE, ("reading_item", item.public_id))
+def _note(by: Actor, item: ReadingItem, act: str) -> None:
+    audit.note(by, audit.PROCEDURE_RECORD, audit.UPDATE, ("reading_item", item.public_id), act=act)

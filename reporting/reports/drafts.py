@@ -85,7 +85,7 @@ def begin(
         actor=by,
         template=str(template) if template else "",
     )
-    note(by, report, audit.CREATE)
+    note(by, report, "Report begun", audit.CREATE)
     return report
 
 
@@ -135,7 +135,7 @@ def keep(*, report: Report, sections: Mapping[str, Any], revision: int, by: Acto
     """Keep text that could not be saved, beside the report, for its author and whoever writes on."""
     by.require("report.write", report.item)
     kept = keep_beside(report, by.person, checked(sections), revision, reason)
-    note(by, report)
+    note(by, report, "Text kept beside the report")
     return kept
 
 
@@ -173,7 +173,7 @@ def draft_addendum(
         "class_of_change": class_of_change,
         "changes_care": changes_care,
     }
-    note(by, report)
+    note(by, report, f"{VersionKind(kind).label} drafted")
     draft = AddendumDraft.objects.filter(report=report, author=author, is_open=True).first()
     if draft is None:
         return AddendumDraft.objects.create(report=report, author=author, **values)
@@ -184,11 +184,12 @@ def draft_addendum(
     return draft
 
 
-def note(by: Actor, report: Report, action: str = audit.UPDATE) -> None:
-    """Write an act on a report to the audit trail."""
+def note(by: Actor, report: Report, act: str, action: str = audit.UPDATE) -> None:
+    """Write an act on a report, in words, to the audit trail."""
     patient = report.item.patient
-    things = [("report", report.public_id), *([("patient", patient.public_id)] if patient else [])]
-    audit.note(by, audit.PATIENT_RECORD, action, *things)
+    things = [("report", report.public_id), ("reading_item", report.item.public_id)]
+    things += [("patient", patient.public_id)] if patient else []
+    audit.note(by, audit.PATIENT_RECORD, action, *things, act=act)
 
 
 def locked(report: Report) -> Report:

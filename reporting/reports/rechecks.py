@@ -40,7 +40,7 @@ def still_valid(*, recheck: Recheck, by: Actor, note: str = "") -> None:
         version_confirmed.send(sender=None, version=version)
     item.seen_images = reading_items.image_count(item)
     item.save(update_fields=["seen_images"])
-    drafts.note(by, Report.objects.get(item=item))
+    drafts.note(by, Report.objects.get(item=item), "Recheck closed: the report still stands")
 
 
 def _close(item: ReadingItem, recheck: Recheck, outcome: str, by: Actor, note: str = "") -> None:

@@ -87,7 +87,8 @@ def sign(
     used = {block.code: overrides[block.code] for block in found if block.code in overrides}
     version = _make(report, draft, kind, by, idempotency_key, used)
     _apply(report, draft, version, by)
-    drafts.note(by, report)
+    words = reporting_events.SIGNED[VersionKind(version.kind)].say({"version": version.number})
+    drafts.note(by, report, words)
     return version
 
 
@@ -138,7 +139,7 @@ def undo(*, version: ReportVersion, by: Actor) -> Report:
     reading_status.restore(
         item, before["item"], actor=by, event=reporting_events.SIGNATURE_UNDONE, version=version.number
     )
-    drafts.note(by, report)
+    drafts.note(by, report, reporting_events.SIGNATURE_UNDONE.say({"version": version.number}))
     return report
 
 

@@ -55,7 +55,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     with transaction.atomic():
-        audit.note(actor_of(request), audit.USER_AUTHENTICATION, audit.EXECUTE)
+        audit.note(actor_of(request), audit.USER_AUTHENTICATION, audit.EXECUTE, act="Signed out")
     logout(request)
     return HttpResponseRedirect(resolve_url(settings.LOGOUT_REDIRECT_URL))
 
@@ -70,7 +70,7 @@ def _note(request: HttpRequest, username: str, user: Any) -> None:
         else:
             sign_in_throttle.note_failure(username=username, address=address)
         outcome = audit.SUCCESS if user else audit.MINOR_FAILURE
-        audit.note(actor, audit.USER_AUTHENTICATION, audit.EXECUTE, outcome=outcome)
+        audit.note(actor, audit.USER_AUTHENTICATION, audit.EXECUTE, outcome=outcome, act="Sign-in")
 
 
 def _wait(request: HttpRequest, seconds: float) -> HttpResponse:

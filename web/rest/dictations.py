@@ -96,7 +96,7 @@ def hear(request: HttpRequest, uuid: str) -> HttpResponseBase:
         return refused
     if start == 0:
         with transaction.atomic():
-            dictations.note(actor_of(request), row, audit.READ)
+            dictations.note(actor_of(request), row, "Dictation heard", audit.READ)
     names, sizes = [name for name, _ in segments], [size for _, size in segments]
     answer = StreamingHttpResponse(
         audio.wav(names, sizes, row.sample_rate, start, end),

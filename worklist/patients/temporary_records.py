@@ -85,7 +85,7 @@ def link(record: Patient, *, to: Patient, reason: str, by: Actor, although: bool
     survivor, retired = _identifier(to), _identifier(record)
     provenance = accepted(Provenance.of_person(by, record.facility))
     identity.merge(provenance=provenance, survivor=survivor, retired=retired, reason=reason.strip())
-    _note(by, record, to)
+    _note(by, "Temporary record linked to the patient", record, to)
 
 
 def links_by_hand(record: Patient) -> list[PatientLink]:
@@ -115,7 +115,7 @@ def unlink(found: PatientLink, *, reason: str, by: Actor) -> None:
         raise Conflict("the HIS has merged the records; only it takes that back", "link")
     provenance = Provenance.of_person(by, found.retired.facility)
     identity.unmerge(provenance=provenance, link=found, reason=reason.strip())
-    _note(by, found.retired, found.survivor)
+    _note(by, "Link of the temporary record undone", found.retired, found.survivor)
 
 
 def differences(record: Patient, to: Patient) -> list[str]:
@@ -133,6 +133,6 @@ def _identifier(record: Patient) -> Identifier:
     return Identifier(record.value, Authority(record.authority.namespace), record.type)
 
 
-def _note(by: Actor, *records: Patient) -> None:
+def _note(by: Actor, act: str, *records: Patient) -> None:
     things = [("patient", record.public_id) for record in records]
-    audit.note(by, audit.PATIENT_RECORD, audit.UPDATE, *things)
+    audit.note(by, audit.PATIENT_RECORD, audit.UPDATE, *things, act=act)

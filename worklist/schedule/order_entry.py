@@ -114,7 +114,7 @@ def place(
     )
     order = order_application.apply(update=update, provenance=provenance)
     things = [("order", order.public_id), ("patient", record.public_id)]
-    audit.note(by, audit.ORDER_RECORD, audit.CREATE, *things)
+    audit.note(by, audit.ORDER_RECORD, audit.CREATE, *things, act=f"Order placed: {label}")
     return order
 
 

@@ -69,7 +69,8 @@ def change_step(
 
     order_application.on_order(order.pk, act)
     things = [("step", step.public_id), ("order", order.public_id)]
-    audit.note(by, audit.PROCEDURE_RECORD, audit.UPDATE, *things)
+    words = worklist_events.STEP_CHANGED[kind].words
+    audit.note(by, audit.PROCEDURE_RECORD, audit.UPDATE, *things, act=words)
     done = _act(provenance, order, kind, step)
     _tell(done, before)
     return done
@@ -104,7 +105,7 @@ def cancel(*, by: Actor, order: Order, reason: str, source: str = "") -> StatusE
         orders.note(cancelled, [("order", row.public_id)], provenance, reason)
 
     order_application.on_order(order.pk, act)
-    audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id))
+    audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", order.public_id), act="Order cancelled")
     done = _act(provenance, order, StatusEvent.Kind.CANCEL, None)
     _tell(done, before)
     return done
@@ -137,7 +138,8 @@ def undo(*, by: Actor, act: StatusEvent) -> Order:
         orders.note(undone, [*steps, ("order", aggregate.order.public_id)], provenance)
 
     order_application.on_order(act.order_id, take_back)
-    audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", act.order.public_id))
+    words = worklist_events.UNDONE[StatusEvent.Kind(act.kind)].words
+    audit.note(by, audit.ORDER_RECORD, audit.UPDATE, ("order", act.order.public_id), act=words)
     _tell(act, before, is_undone=True)
     return Order.objects.select_related("facility").get(pk=act.order_id)
 

@@ -101,7 +101,7 @@ def replay(
     with transaction.atomic():
         about = dict.fromkeys([("message", original.public_id), ("message", root.public_id)])
         events.record(hl7_events.REPLAYED, about=about, actor=by, reason=reason, changed=changed)
-        audit.note(by, audit.IMPORT, audit.EXECUTE, ("message", original.public_id))
+        audit.note(by, audit.IMPORT, audit.EXECUTE, ("message", original.public_id), act="Message replayed")
     return inbox.replay(original, raw)
 
 

@@ -94,7 +94,13 @@ def try_now(destination: Destination, *, by: Actor) -> None:
     waiting = OutboundMessage.objects.filter(destination=destination, status=OutboundStatus.WAITING)
     with transaction.atomic():
         waiting.filter(not_before__gt=clock.now()).update(not_before=clock.now())
-        audit.note(by, audit.EXPORT, audit.EXECUTE, ("destination", destination.name))
+        audit.note(
+            by,
+            audit.EXPORT,
+            audit.EXECUTE,
+            ("destination", destination.name),
+            act="Sending tried again at once",
+        )
         jobs.enqueue(JOB, destination.name)
 
 
@@ -107,7 +113,8 @@ def _step(name: str, message: OutboundMessage, by: Actor, reason: str) -> None:
         message.refresh_from_db()
         if not is_done:
             raise Conflict(f"can't {name} a message that is {message.status}")
-        audit.note(by, audit.EXPORT, audit.EXECUTE, ("message", message.public_id))
+        words = message_status.TRANSITIONS[name].event.say({})
+        audit.note(by, audit.EXPORT, audit.EXECUTE, ("message", message.public_id), act=words)
         jobs.enqueue(JOB, message.destination.name)
 
 

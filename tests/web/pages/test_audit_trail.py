@@ -10,13 +10,21 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Facility, Role
+from accounts.models import Facility, Role, User
+from archive.decisions import decision_frame
+from archive.decisions.accept import Accept
 from archive.models import Study
 from ledger import audit, written_dates
 from ledger.models import AuditEvent
 from reporting.models import ReadingItem, Report
+from reporting.reports import signatures
 from tests.actors import acting
+from tests.archive.conftest import home as home
 from tests.archive.hospital import Hospital
+from tests.reporting.conftest import World
+from tests.reporting.conftest import people as people
+from tests.reporting.conftest import rada as rada
+from tests.reporting.conftest import world as world
 from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from tests.web.rest.conftest import hospital as hospital
@@ -103,6 +111,32 @@ def test_a_row_says_exactly_when_and_whose(hospital: Hospital, facility: Facilit
     answer = admin.get("/administration/audit.csv", {"actor": author.username})
     rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))  # type: ignore[call-overload]
     assert [row["patients"] for row in rows] == ["", *[shown] * len(things)]
+
+
+def test_a_row_says_in_words_what_was_done(world: World, rada: User, admin: Client) -> None:
+    item = world.item()
+    version = world.sign(world.draft(item, rada), rada)
+    with transaction.atomic():
+        signatures.undo(version=version, by=acting(rada))
+    study = item.studies.get()
+    technologist = User.objects.create(username="tess", full_name="Tess", roles=[Role.TECHNOLOGIST.value])
+    technologist.facilities.add(item.facility)
+    with transaction.atomic():
+        decision_frame.decide(Accept(), study=study, reason="as it is", by=acting(technologist))
+    page = read(admin.get("/administration/audit"))
+    for said in (
+        "Report begun",
+        "Signed as final (version 1)",
+        "Signature of version 1 undone",
+        "Decided: accept: study A1, linked to order A1",
+    ):
+        assert said in page
+    assert (
+        f'href="/reading/{item.public_id}"' in page and f'href="/studies/{study.study_instance_uid}"' in page
+    )
+    answer = b"".join(admin.get("/administration/audit.csv"))  # type: ignore[call-overload]
+    acts = [row["act"] for row in csv.DictReader(io.StringIO(answer.decode()))]
+    assert "Signed as final (version 1)" in acts
 
 
 def test_of_one_day(hospital: Hospital, facility: Facility, admin: Client) -> None:

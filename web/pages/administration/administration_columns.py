@@ -190,7 +190,7 @@ AUDIT: Final = Table(
         ),
         Column("from", "From", "", "{{ row.event.address }} {{ row.event.interface }}", css="nowrap quiet"),
         Column("kind", "Kind", "", "{{ row.kind }}", css="nowrap", tip="DICOM {{ row.event.code }}"),
-        Column("action", "Action", "", "{{ row.action }}", css="nowrap"),
+        Column("action", "Action", "", "{{ row.event.act|default:row.action }}", share=3),
         Column("outcome", "Outcome", "", "web/administration/cells/audit_outcome.html", css="nowrap"),
         Column("what", "What", "", "web/administration/cells/audit_things.html", share=4),
     ),

@@ -39,6 +39,7 @@ _COLUMNS: Final = (
     "name",
     "kind",
     "action",
+    "act",
     "outcome",
     "address",
     "interface",
@@ -47,7 +48,17 @@ _COLUMNS: Final = (
 )
 OBJECTS: Final = 8
 """Things that a row names; it says how many more there are."""
-_PAGES: Final = frozenset({"patient", "order", "message", "study", "exception"})
+_PAGES: Final = {
+    "patient": "patient",
+    "order": "order",
+    "message": "message",
+    "study": "study",
+    "exception": "exception",
+    "reading_item": "reading-item",
+    "import": "import",
+    "user": "administration-user",
+}
+"""The pages of things, by their types."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,7 @@ def _lines(request: HttpRequest, rows: QuerySet[AuditEvent]) -> Iterator[str]:
         for row in part:
             shown = _shown(row, names, whose)
             things = " ".join(f"{one.get('type', '')}:{one.get('id', '')}" for one in row.objects_named)
-            said = (shown["full_name"], shown["kind"], shown["action"], shown["outcome"])
+            said = (shown["full_name"], shown["kind"], shown["action"], row.act, shown["outcome"])
             people = "; ".join(dict.fromkeys(whose[one] for one in _named(row) if one in whose))
             values = (row.at.isoformat(), row.actor, *said, row.address, row.interface, things, people)
             yield writer.writerow([harmless(value) for value in values])
@@ -227,7 +238,7 @@ def _shown(row: AuditEvent, names: Mapping[str, str], whose: Mapping[audit.Thing
             {
                 "type": type_,
                 "id": id_,
-                "url": path(type_, id_) if type_ in _PAGES and id_ else "",
+                "url": path(_PAGES[type_], id_) if type_ in _PAGES and id_ else "",
                 "whose": whose.get((type_, id_), ""),
             }
             for type_, id_ in things[:OBJECTS]
