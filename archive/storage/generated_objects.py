@@ -50,6 +50,34 @@ def instances_of_others(study: Study) -> QuerySet[Instance]:
     return rows.order_by("series_id", "id")
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How much of a study is served, and the modalities of its series."""
+
+    series: int
+    instances: int
+    modalities: tuple[str, ...]
+
+
+def served(studies: Iterable[Study]) -> dict[int, Served]:
+    """How much of each study is served, by key: the one rule for what interfaces count.
+
+    That is all that a search for its instances finds: what came and is not rejected, and what was made here,
+    reports and rejection notes. `Study.instance_count` is what came alone: the images that people see.
+    """
+    studies = list(studies)
+    made_here = counts(studies)
+    found = {}
+    for study in studies:
+        ours = made_here.get(study.pk, Counts())
+        found[study.pk] = Served(
+            study.series_count + ours.series,
+            study.instance_count + ours.instances,
+            tuple(sorted({*study.modalities, *ours.modalities})),
+        )
+    return found
+
+
 def counts(studies: Iterable[Study]) -> dict[int, Counts]:
     """What these studies hold of our own, by key; those that hold nothing are left out."""
     rows = Series.objects.filter(

@@ -94,11 +94,8 @@ def _answer(
     response = HttpResponse(status=204)
     if page:
         of = {_study_of(row) for row in page}
-        made_here, identities = generated_objects.counts(of), patient_coercion.identities(of)
-        shown = {
-            study.pk: Shown(identities[study.pk], made_here.get(study.pk, generated_objects.Counts()))
-            for study in of
-        }
+        served, identities = generated_objects.served(of), patient_coercion.identities(of)
+        shown = {study.pk: Shown(identities[study.pk], served[study.pk]) for study in of}
         content = orjson.dumps([write(row, shown[_study_of(row).pk]) for row in page])
         response = HttpResponse(content, content_type=f"{multipart.DICOM_JSON}; charset=utf-8")
     warnings = [_NOT_FUZZY] * query.fuzzy
@@ -119,7 +116,7 @@ class Shown:
     """What is shown of a study beside its own row."""
 
     identity: patient_coercion.Identity
-    made_here: generated_objects.Counts
+    served: generated_objects.Served
 
 
 def _study_of(row: Study | Series | Instance) -> Study:
@@ -171,12 +168,12 @@ def _of_study(row: Study, shown: Shown) -> list[tuple[str, Json]]:
 
     Its counts are those of all that it holds, with the reports that were made here.
     """
-    identity, made_here = shown.identity, shown.made_here
+    identity, served = shown.identity, shown.served
     return [
         element("StudyDate", row.study_date),
         element("StudyTime", row.study_time),
         element("AccessionNumber", identity.accession_number),
-        element("ModalitiesInStudy", *sorted({*row.modalities, *made_here.modalities})),
+        element("ModalitiesInStudy", *served.modalities),
         element("ReferringPhysicianName", row.referring_physician),
         element("TimezoneOffsetFromUTC", row.header.get("timezone_offset")),
         element("StudyDescription", row.description),
@@ -187,8 +184,8 @@ def _of_study(row: Study, shown: Shown) -> list[tuple[str, Json]]:
         element("PatientSex", identity.sex),
         element("StudyInstanceUID", row.study_instance_uid),
         element("StudyID", row.study_id),
-        element("NumberOfStudyRelatedSeries", row.series_count + made_here.series),
-        element("NumberOfStudyRelatedInstances", row.instance_count + made_here.instances),
+        element("NumberOfStudyRelatedSeries", served.series),
+        element("NumberOfStudyRelatedInstances", served.instances),
     ]
 
 

@@ -14,7 +14,7 @@ from archive.models import ObjectVersion, VersionState
 from archive.models import Study as StudyRow
 from archive.rejections import study_rejections
 from archive.search import study_search
-from archive.storage import object_versions
+from archive.storage import generated_objects, object_versions
 from ledger import audit
 from web.kernel import authorization
 from web.rest import exceptions
@@ -122,6 +122,7 @@ def shown_studies(rows: Sequence[StudyRow], user: Any) -> list[Study]:
     """Studies as JSON; `rows` come with their patients, and their procedures with their orders."""
     records = [row.patient for row in rows if row.patient is not None]
     patients = dict(zip((record.pk for record in records), shown(records, user), strict=True))
+    served = generated_objects.served(rows)
     return [
         Study(
             id=row.public_id,
@@ -130,8 +131,8 @@ def shown_studies(rows: Sequence[StudyRow], user: Any) -> list[Study]:
             patient=patients[row.patient_id] if row.patient_id else in_header(row),
             patient_source="record" if row.patient_id else "header",
             modalities=row.modalities,
-            series_count=row.series_count,
-            instance_count=row.instance_count,
+            series_count=served[row.pk].series,
+            instance_count=served[row.pk].instances,
             verdict=row.verdict,
             reading_status=row.reading_status,
             orders=_orders(row),

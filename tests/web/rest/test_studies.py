@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from accounts.models import SiteSection
 from archive.models import Study
@@ -97,7 +98,7 @@ def test_a_list_of_fifty_takes_as_many_queries_as_one_of_two(
         hospital.order(f"A{number}", hospital.patient(f"P{number}"))
         hospital.study(f"A{number}", f"P{number}")
     api.get("/studies")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         found = api.get("/studies")
     assert (found["count"], len(found["results"])) == (50, 50)
     assert all(study["orders"] and study["patient"]["id"] for study in found["results"])
@@ -167,3 +168,33 @@ def test_an_exception_of_what_was_sent_again_says_what_differs(hospital: Hospita
     assert change["kind"] == "resent" and "2 objects" in change["text"] and "CT1" in change["text"]
     found = {one["keyword"]: (one["before"], one["after"]) for one in change["differences"]}
     assert found["PatientID"] == ("P1", "P7")
+
+
+@pytest.mark.usefixtures("home")
+def test_rest_and_qido_count_what_is_served_by_one_rule(hospital: Hospital, api: Api) -> None:
+    """NumberOfStudyRelatedInstances is as many as a search for them finds (PS3.4 C.3.4)."""
+    arrive(image_of(1), image_of(2), image_of(3, "1.2.3.2"))
+    study = hospital.judged(Study.objects.get())
+    path = f"/studies/{study.study_instance_uid}"
+    browser = Client()
+    browser.force_login(api.user)
+
+    def counted() -> list[tuple[int, int]]:
+        shown, (listed,) = api.get(path), api.get("/studies")["results"]
+        (found,) = browser.get(f"/dicom-web/studies?StudyInstanceUID={study.study_instance_uid}").json()
+        parts = [browser.get(f"/dicom-web{path}/{one}").json() for one in ("series", "instances")]
+        return [
+            (shown["series_count"], shown["instance_count"]),
+            (listed["series_count"], listed["instance_count"]),
+            (found["00201206"]["Value"][0], found["00201208"]["Value"][0]),
+            (len(parts[0]), len(parts[1])),
+        ]
+
+    assert set(counted()) == {(2, 3)}
+    body = {"action": "reject_images", "images": ["1.1.2"], "code": "113001", "reason": "blurred"}
+    decided = api.post(f"{path}/decisions", body)
+    assert jobs.run(Job.objects.get(kind="archive.rejection_note").pk)
+    indexed()
+    assert set(counted()) == {(3, 3)}, "one image less, and the note on it"
+    api.post(f"/decisions/{decided['history'][-1]['id']}/undo", {"reason": "no", "revision": 1})
+    assert set(counted()) == {(2, 3)}

@@ -56,7 +56,9 @@ class Study(Schema):
     )
     modalities: list[str]
     series_count: int
-    instance_count: int
+    instance_count: int = Field(
+        description="of all that is served, as QIDO-RS counts: reports and rejection notes made here included"
+    )
     verdict: str
     reading_status: str
     orders: list[OrderOfStudy]
