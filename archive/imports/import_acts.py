@@ -19,7 +19,8 @@ from archive.imports.film_scan import Claims
 from archive.imports.import_tally import Tally
 from archive.imports.uploaded_file import UploadedFile
 from archive.imports.zipped_disc import LARGEST, MOST_FILES
-from archive.models import Import, ImportedStudy, ImportKind, ImportRefusal, ImportState
+from archive.models import Import, ImportedStudy, ImportKind, ImportRefusal, ImportState, Study
+from archive.signals import study_settled
 from ledger import audit, clock, jobs
 from ledger.errors import Conflict, Invalid
 
@@ -30,6 +31,7 @@ MOST_REFUSALS: Final = 500
 """Refused files of an import whose reasons are kept; all are counted."""
 MOST_NAMED: Final = 500
 """Studies that one row of the audit trail names."""
+_BEGUN: Final = {False: "Import begun", True: "Import begun, for comparison only"}
 OPEN: Final = (ImportState.RECEIVING, ImportState.RUNNING)
 
 
@@ -41,8 +43,12 @@ def begin(
     source: str = "",
     claims: Claims | None = None,
     public_id: str = "",
+    comparison_only: bool = False,
 ) -> Import:
-    """Say that something is brought: with `claims` scans, else images; `public_id` where a folder has it."""
+    """Say that something is brought: with `claims` scans, else images; `public_id` where a folder has it.
+
+    What is brought as `comparison_only` is not to be read, but where it is linked to an order.
+    """
     by.require("study.store", facility)
     if len(origin) > 200 or not origin.isprintable():
         raise Invalid("it is longer than 200 characters, or holds signs that can't be shown", "origin")
@@ -55,6 +61,7 @@ def begin(
         origin=origin,
         source=source[:500],
         claims=asdict(claims) if claims else {},
+        comparison_only=comparison_only,
         user=by.user,
         by=str(by)[:200],
         actor=by.name[:200],
@@ -62,7 +69,7 @@ def begin(
         interface=by.interface,
         **({"public_id": public_id} if public_id else {}),
     )
-    audit.note(by, audit.IMPORT, audit.CREATE, ("import", row.public_id), act="Import begun")
+    audit.note(by, audit.IMPORT, audit.CREATE, ("import", row.public_id), act=_BEGUN[comparison_only])
     return row
 
 
@@ -120,6 +127,28 @@ def stop(*, by: Actor, row: Import) -> Import:
         raise Conflict(f"the import is {row.get_state_display()} by now")
     end(row, ImportState.STOPPED, f"stopped by {by}")
     _note(row, by, audit.UPDATE)
+    return row
+
+
+def is_for_comparison(study: Study) -> bool:
+    """Whether a study was brought for comparison only, by each import that brought it."""
+    rows = ImportedStudy.objects.filter(study_instance_uid=study.study_instance_uid)
+    return set(rows.values_list("of__comparison_only", flat=True)) == {True}
+
+
+def read_after_all(*, by: Actor, row: Import) -> Import:
+    """What was brought for comparison only is to be read: its studies get their reading items."""
+    by.require("study.store", row.facility)
+    row = Import.objects.select_for_update().get(pk=row.pk)
+    if not row.comparison_only:
+        raise Conflict("it is to be read already")
+    row.comparison_only = False
+    row.save(update_fields=["comparison_only"])
+    uids = row.studies.values("study_instance_uid")
+    studies = Study.objects.select_for_update(of=("self",)).select_related("facility", "patient")
+    for study in studies.filter(study_instance_uid__in=uids).order_by("pk"):
+        study_settled.send(sender=None, study=study)
+    audit.note(by, audit.IMPORT, audit.UPDATE, ("import", row.public_id), act="Import to be read after all")
     return row
 
 

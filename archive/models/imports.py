@@ -35,6 +35,7 @@ class Import(PublicModel):
     state = models.CharField(max_length=9, choices=ImportState, default=ImportState.RECEIVING)
     origin = models.CharField(max_length=200, blank=True, help_text="the institution that it comes from")
     source = models.CharField(max_length=500, blank=True, help_text="the names of what was brought")
+    comparison_only = models.BooleanField(default=False, help_text="its studies are priors, not to be read")
     claims = models.JSONField(default=dict, blank=True, help_text="what was typed of scans")
     user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     by = models.CharField(max_length=200)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import Q
 
+from archive.imports import import_acts
 from archive.modality import DOCUMENTS, NOT_ACQUIRED
 from archive.models import Instance, ReadingStatus, Series, Study, Verdict
 from archive.reconcile import apply_verdict
@@ -167,7 +168,8 @@ def _keys(study: Study) -> Keys:
 
     One that is hidden has none: a person rejected it, or its series are back where they came from. Nor has
     one that the site's rule takes for a phantom or a test. What is only written about an exam, such as a dose
-    report, joins what is read of that exam; alone it is nothing to read.
+    report, joins what is read of that exam; alone it is nothing to read. What was brought for comparison only
+    is read where it is linked to an order, and where it was in the list before.
     """
     if study.hidden or apply_verdict.is_kept_apart(study):
         return {}
@@ -175,6 +177,8 @@ def _keys(study: Study) -> Keys:
     keys: Keys = {f"procedure:{one.public_id}": [one] for one in procedures}
     if len(keys) and ReportingSection.current().reports == "one":
         keys = {_joint_key(study, keys): procedures}
+    if not keys and _is_prior_only(study):
+        return {}
     keys = keys or {f"study:{study.study_instance_uid}": []}
     if Series.objects.filter(study=study).exclude(modality__in=NOT_ACQUIRED).exists():
         return keys
@@ -182,6 +186,13 @@ def _keys(study: Study) -> Keys:
         ReadingItem.objects.filter(key__in=keys, procedures__isnull=False).values_list("key", flat=True)
     )
     return {key: some for key, some in keys.items() if key in there}
+
+
+def _is_prior_only(study: Study) -> bool:
+    """Whether a study without an order was brought to be compared with, and nothing else was ever wanted."""
+    there = ReadingItem.objects.filter(key=f"study:{study.study_instance_uid}")
+    is_in_list = there.exclude(status=ReadingStatus.WITHDRAWN).exists()
+    return not is_in_list and import_acts.is_for_comparison(study)
 
 
 def _joint_key(study: Study, keys: Keys) -> str:
@@ -330,6 +341,8 @@ def _why_withdrawn(study: Study, keys: Keys) -> str:
         return "its study was linked to another order"
     if apply_verdict.is_kept_apart(study):
         return "its study holds phantom or test images"
+    if not study.hidden and import_acts.is_for_comparison(study):
+        return "its study was imported for comparison only"
     return "its study was rejected" if study.hidden else "its study holds no images any more"
 
 

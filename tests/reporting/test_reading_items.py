@@ -8,7 +8,9 @@ from archive.decisions.decision_frame import decide
 from archive.decisions.link import Link
 from archive.decisions.reassign import Reassign
 from archive.decisions.undo import undo
-from archive.models import Study
+from archive.imports import import_acts
+from archive.models import Import, ImportedStudy, Study
+from ledger.errors import Conflict
 from reporting.models import OwnerSpan, ReadingItem
 from tests.actors import acting
 from tests.reporting.conftest import World
@@ -37,6 +39,45 @@ def test_a_study_without_an_order_is_read_as_well(world: World) -> None:
     study = world.hospital.study("", "P9", "NOBODY^KNOWS")
     item = ReadingItem.objects.get(studies=study)
     assert item.key == f"study:{study.study_instance_uid}" and item.patient is None
+
+
+def brought(world: World, user: User, *uids: str) -> Import:
+    with transaction.atomic():
+        row = import_acts.begin(by=acting(user), facility=world.hospital.facility, comparison_only=True)
+    for uid in uids:
+        ImportedStudy.objects.create(of=row, study_instance_uid=uid)
+    return row
+
+
+def test_what_was_brought_for_comparison_is_read_only_when_somebody_says_so(world: World, user: User) -> None:
+    row = brought(world, user, "1.2.77")
+    study = world.hospital.study("", "P9", "NOBODY^KNOWS", study_instance_uid="1.2.77")
+    assert not ReadingItem.objects.exists()
+    with transaction.atomic():
+        import_acts.read_after_all(by=acting(user), row=row)
+    assert ReadingItem.objects.get(studies=study).status == "ready"
+    with pytest.raises(Conflict), transaction.atomic():
+        import_acts.read_after_all(by=acting(user), row=row)
+
+
+def test_what_is_in_the_list_or_linked_is_read_though_it_comes_for_comparison(
+    world: World, user: User
+) -> None:
+    there = world.hospital.study("", "P9", "NOBODY^KNOWS", study_instance_uid="1.2.77")
+    brought(world, user, "1.2.77", "1.2.78")
+    world.hospital.judged(there)
+    assert ReadingItem.objects.get(studies=there).status == "ready"
+    world.hospital.order("A7", world.hospital.patient("P7", "LINK^LEA"))
+    study = world.hospital.study("", "P8", "OTHER^OLA", study_instance_uid="1.2.78")
+    with transaction.atomic():
+        linked = decide(
+            Link(ScheduledProcedureStep.objects.get()), study=study, reason="it is hers", by=acting(user)
+        )
+    assert ReadingItem.objects.get(studies=study).status == "ready"
+    with transaction.atomic():
+        undo(exception=study.exception, reason="it is not", by=acting(user), decision=linked)
+    item = ReadingItem.objects.get(studies=study)
+    assert (item.status, item.withdrawn_reason) == ("withdrawn", "its study was imported for comparison only")
 
 
 @pytest.mark.parametrize("accession", ["A1", ""])

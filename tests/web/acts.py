@@ -118,6 +118,11 @@ class Department:
         self.do(import_acts.receive, row=row, name="IM1", chunks=[b"x"])
         return Import.objects.get(pk=row.pk)
 
+    def prior(self) -> Import:
+        """An import for comparison only."""
+        row: Import = self.do(import_acts.begin, facility=self.facility, comparison_only=True)
+        return row
+
     def item(self) -> ReadingItem:
         return self.world.item()
 
@@ -243,6 +248,7 @@ ACTS = (
     ),
     Act(import_acts.start, "study.store", lambda d: {"row": d.brought()}, None),
     Act(import_acts.stop, "study.store", lambda d: {"row": d.brought()}, (IMPORT, "U")),
+    Act(import_acts.read_after_all, "study.store", lambda d: {"row": d.prior()}, (IMPORT, "U")),
     Act(
         step_actions.change_step,
         "step.change",

@@ -34,6 +34,11 @@ _BODY: Final = {
                 "properties": {
                     "kind": {"type": "string", "enum": [*ImportKind.values], "default": "images"},
                     "origin": {**_TEXT, "maxLength": 200, "description": "the institution it comes from"},
+                    "comparison_only": {
+                        **_TEXT,
+                        "enum": ["yes"],
+                        "description": "they are priors: no report is to be made of them",
+                    },
                     "to_follow": {
                         **_TEXT,
                         "enum": ["yes"],
@@ -120,6 +125,7 @@ def make_import(request: HttpRequest) -> Any:
                 origin=" ".join(said.get("origin", "").split()),
                 claims=claims,
                 public_id=upload.public_id,
+                comparison_only=said.get("comparison_only") == "yes",
             )
             row.uploaded_files, row.uploaded_bytes = len(upload.sizes), sum(upload.sizes)
             row.save()
@@ -164,6 +170,15 @@ def stop(request: HttpRequest, id: str) -> Import:
     return _shown(row)
 
 
+@router.post("/{id}/read", response=Import, summary="Read after all what came for comparison")
+def read_after_all(request: HttpRequest, id: str) -> Import:
+    """Its studies get their reading items; 409 for an import that is to be read anyway."""
+    row = _find(request, id)
+    with transaction.atomic():
+        row = import_acts.read_after_all(by=actor_of(request), row=row)
+    return _shown(row)
+
+
 def _find(request: HttpRequest, id: str) -> Row:
     user = authorization.allow(request, "study.store")
     rows = Row.objects.select_related("facility").order_by()
@@ -196,6 +211,7 @@ def _shown(row: Row) -> Import:
         state=ImportState(row.state),
         origin=row.origin,
         source=row.source,
+        comparison_only=row.comparison_only,
         by=row.by,
         begun_at=row.begun_at,
         finished_at=row.finished_at,

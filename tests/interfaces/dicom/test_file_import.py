@@ -13,6 +13,7 @@ from archive.index import indexer
 from archive.models import Import, Instance, Study, Verdict
 from ledger.models import AuditEvent
 from tests.archive.conftest import home, hospital  # noqa: F401
+from tests.archive.dataset.builders import encoded, image
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.imports.test_disc import burned, needs_dcmmkdir
 
@@ -42,6 +43,15 @@ def test_a_zipped_disc_is_imported_once(tmp_path: Path) -> None:
     assert (again.repeated, again.interface, again.studies.count()) == (2, "command line", 1)
     named = [row.objects_named[-1]["type"] for row in AuditEvent.objects.order_by("pk")]
     assert named == ["import", "study"] * 2
+
+
+@pytest.mark.usefixtures("home", "facility")
+def test_priors_are_imported_for_comparison_only(tmp_path: Path) -> None:
+    (tmp_path / "IM1").write_bytes(encoded(image()))
+    assert run("import", "--comparison-only", str(tmp_path / "IM1")) == ("1 stored", "")
+    assert Import.objects.get().comparison_only
+    assert run("import", str(tmp_path / "IM1")) == ("1 here already", "")
+    assert not Import.objects.latest("pk").comparison_only
 
 
 @needs_dcmmkdir

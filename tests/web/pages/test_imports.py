@@ -61,6 +61,19 @@ def test_an_import_is_stopped_once(tess: Client, brought: Callable[..., Import])
     assert answer.status_code == 409 and b"stopped by now" in answer.content
 
 
+def test_what_came_for_comparison_is_read_after_all(tess: Client, brought: Callable[..., Import]) -> None:
+    assert 'name="comparison_only"' in read(tess.get("/imports"))
+    row = brought()
+    path = f"/imports/{row.public_id}"
+    assert "For comparison only" not in read(tess.get(path))
+    Import.objects.filter(pk=row.pk).update(comparison_only=True)
+    assert "For comparison only" in read(tess.get(path))
+    assert tess.post(path, {"act": "read"}).status_code == 302
+    page = read(tess.get(path))
+    assert "are in the reading list" in page and "For comparison only" not in page
+    assert tess.post(path, {"act": "read"}).status_code == 409
+
+
 def test_the_form_knows_the_patient_that_scans_are_of(tess: Client, facility: Facility) -> None:
     authority = AssigningAuthority.objects.create(namespace="GENHOSP")
     patient = Patient.objects.create(

@@ -100,6 +100,14 @@ def test_files_follow_one_by_one(caller: Caller, home: Path) -> None:
     assert not list((home / "spool").glob("import.*"))
 
 
+def test_priors_are_brought_for_comparison_only(caller: Caller, home: Path) -> None:
+    row = caller.bring(to_follow="yes", comparison_only="yes")
+    assert row["comparison_only"] is True
+    assert caller.post(f"/{row['id']}/read")["comparison_only"] is False
+    caller.post(f"/{row['id']}/read", expect=409)
+    assert caller.bring(to_follow="yes")["comparison_only"] is False
+
+
 def test_a_stopped_import_leaves_no_file(caller: Caller, home: Path) -> None:
     id_ = caller.bring(to_follow="yes", files={"a": b"x"})["id"]
     assert caller.post(f"/{id_}/stop")["state"] == "stopped"

@@ -22,12 +22,12 @@ _MOST = 200
 @require_http_methods(["GET", "HEAD", "POST"])
 @layout.may("study.store")
 def one_import(request: HttpRequest, public_id: str) -> HttpResponse:
-    """The page; a POST stops it."""
+    """The page; a POST stops it, or has it read after all."""
     rows = Import.objects.select_related("facility").order_by()
     mine = access.visible(rows, layout.user_of(request))
     row = authorization.find(rows, mine, request, public_id=public_id)
     if request.method == "POST":
-        return _stop(request, row)
+        return _read(request, row) if request.POST.get("act") == "read" else _stop(request, row)
     uids = list(row.studies.order_by("pk").values_list("study_instance_uid", flat=True))
     studies = access.visible(Study.objects.order_by("pk"), layout.user_of(request))
     found = list(studies.filter(study_instance_uid__in=uids[:_MOST]).select_related("exception"))
@@ -56,6 +56,18 @@ def _stop(request: HttpRequest, row: Import) -> HttpResponse:
         text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
         return layout.refuse(request, 409, "It can't be stopped", text, here)
     layout.flash(request, "Stopped. What came in until now stays.")
+    return HttpResponseRedirect(here)
+
+
+def _read(request: HttpRequest, row: Import) -> HttpResponse:
+    here = reverse("import", args=[row.public_id])
+    try:
+        with transaction.atomic():
+            import_acts.read_after_all(by=actor_of(request), row=row)
+    except Conflict as error:
+        text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
+        return layout.refuse(request, 409, "Already changed by someone else", text, here)
+    layout.flash(request, "The studies of this import are in the reading list.")
     return HttpResponseRedirect(here)
 
 

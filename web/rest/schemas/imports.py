@@ -21,6 +21,7 @@ class Import(Schema):
             "state": "done",
             "origin": "City Hospital",
             "source": "disc.zip",
+            "comparison_only": False,
             "by": "Tess Taylor",
             "begun_at": "2026-03-02T08:15:00Z",
             "finished_at": "2026-03-02T08:15:20Z",
@@ -39,6 +40,7 @@ class Import(Schema):
     state: ImportState
     origin: str = Field(description="the institution that it comes from, as it was typed")
     source: str = Field(description="the names of what was brought")
+    comparison_only: bool = Field(description="its studies are priors, of which no report is to be made")
     by: str
     begun_at: datetime
     finished_at: datetime | None

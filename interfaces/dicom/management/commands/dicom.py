@@ -38,6 +38,9 @@ class Command(BaseCommand):
         )
         files.add_argument("paths", nargs="+", type=Path)
         files.add_argument("--origin", default="", help="the institution that they come from")
+        files.add_argument(
+            "--comparison-only", action="store_true", help="they are priors: no report is to be made of them"
+        )
         scans = actions.add_parser(
             "scan",
             help="take scanned film or paper (JPEG, PNG, TIFF, PDF) as DICOM objects; it is judged as usual",
@@ -60,7 +63,7 @@ class Command(BaseCommand):
             server.serve()
             return
         claims = _claims(options) if options["action"] == "scan" else None
-        row = _begin(options["paths"], options["origin"], claims)
+        row = _begin(options["paths"], options["origin"], claims, options.get("comparison_only", False))
         try:
             self._take(row, options["paths"], claims)
         finally:
@@ -103,14 +106,19 @@ class Command(BaseCommand):
         return True
 
 
-def _begin(paths: list[Path], origin: str, claims: Claims | None) -> Import:
+def _begin(paths: list[Path], origin: str, claims: Claims | None, comparison_only: bool) -> Import:
     facility = Facility.objects.order_by("pk").first()
     if facility is None:
         raise CommandError("There is no facility yet; apply the site file.")
     source = ", ".join(str(path) for path in paths)
     with transaction.atomic():
         row = import_acts.begin(
-            by=Actor.at_command_line(), facility=facility, origin=origin, source=source, claims=claims
+            by=Actor.at_command_line(),
+            facility=facility,
+            origin=origin,
+            source=source,
+            claims=claims,
+            comparison_only=comparison_only,
         )
         import_acts.run_here(row)
     return row
