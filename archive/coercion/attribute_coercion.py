@@ -55,7 +55,8 @@ class Coercion:
     """The values that an object gets, and who says so.
 
     `values` are texts by tag, one value each, of top-level attributes that are no sequences; '' empties one.
-    `requests` are said only where the object names none. `at` is a DT.
+    `requests` are said where the object names none, and, `without_requests` of its own, instead of those that
+    it names: these are another patient's. `at` is a DT.
     """
 
     values: tuple[tuple[int, str], ...]
@@ -64,6 +65,7 @@ class Coercion:
     system: str
     source: str = ""
     requests: tuple[Request, ...] = ()
+    without_requests: bool = False
     references: References | None = None
     """What it names otherwise, in sequences."""
 
@@ -119,6 +121,12 @@ def request_tag(sop_class: str) -> int:
 def request_field(tag: int, requests: Sequence[Request]) -> Field:
     """The sequence that names the requests (PS3.3 table 10-9; for documents table C.17-2)."""
     return Field(tag, items=tuple(_request(tag, one) for one in requests))
+
+
+def request_fields(tag: int, coercion: Coercion, *, names_none: bool) -> list[Field]:
+    """How an object is to name its requests otherwise, as it names some or none."""
+    is_said = bool(coercion.requests) if names_none else coercion.without_requests
+    return [request_field(tag, coercion.requests)] if is_said else []
 
 
 def _request(tag: int, request: Request) -> tuple[Field, ...]:

@@ -19,7 +19,7 @@ from archive.coercion.attribute_coercion import (
     Coercion,
     Field,
     is_same,
-    request_field,
+    request_fields,
     request_tag,
     stale,
     who_and_why,
@@ -170,9 +170,7 @@ class _Writer:
             if not is_same(tag, self._text(tag), clean(text))
         ]
         tag = request_tag(self._text(SOP_CLASS_UID))
-        if self.coercion.requests and self._is_empty(tag):
-            fields.append(request_field(tag, self.coercion.requests))
-        return fields
+        return fields + request_fields(tag, self.coercion, names_none=self._is_empty(tag))
 
     def _raw(self, tag: int) -> bytes:
         element = self.found.get(tag)

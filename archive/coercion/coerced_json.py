@@ -8,7 +8,7 @@ from archive.coercion.attribute_coercion import (
     Coercion,
     Field,
     is_same,
-    request_field,
+    request_fields,
     request_tag,
     stale,
     who_and_why,
@@ -34,8 +34,7 @@ def coerce(model: Json, coercion: Coercion) -> Json:
         if not is_same(tag, _text(model, tag), clean(text))
     ]
     tag = request_tag(_text(model, SOP_CLASS_UID))
-    if coercion.requests and not model.get(_name(tag), {}).get("Value"):
-        fields.append(request_field(tag, coercion.requests))
+    fields += request_fields(tag, coercion, names_none=not model.get(_name(tag), {}).get("Value"))
     if not fields:
         return model
     if coercion.references:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from pydicom.datadict import dictionary_VR
 
 from archive.archive_section import ArchiveSection, CoercionScope
@@ -47,13 +47,19 @@ class Identity:
     accession_number: str
     requests: tuple[Request, ...] = ()
     """Of the order that a person linked it to."""
+    is_of_others: bool = False
+    """Whether its header names the order of another patient than the one whom a person gave it to."""
 
 
 def identities(studies: Iterable[Study]) -> dict[int, Identity]:
     """What each study is shown under, by key; its patient should be selected with it."""
     studies = list({study.pk: study for study in studies}.values())
     deciding = _deciding(studies)
-    return {study.pk: _identity(study, deciding.get(study.pk)) for study in studies}
+    others = _naming_others([study for study in studies if study.pk in deciding])
+    return {
+        study.pk: _identity(study, deciding.get(study.pk), is_of_others=study.pk in others)
+        for study in studies
+    }
 
 
 def given() -> QuerySet[Decision]:
@@ -72,7 +78,8 @@ def coercion_of(study: Study) -> Coercion | None:
     decision = _deciding([study]).get(study.pk)
     if decision is None and not _changes(study, scope):
         return None
-    shown = _identity(study, decision)
+    is_of_others = decision is not None and bool(_naming_others([study]))
+    shown = _identity(study, decision, is_of_others=is_of_others)
     values = [
         (_NAME, shown.name),
         (_ID, shown.patient_id),
@@ -86,9 +93,10 @@ def coercion_of(study: Study) -> Coercion | None:
         values = [(tag, text) for tag, text in values if known.get(tag, text)]
         verdict = study.verdicts.order_by("-number").first()
         return _coercion(values, COERCE, verdict.made_at if verdict else study.last_received_at)
-    if _links_order(decision) and shown.accession_number:
+    if is_of_others or (_links_order(decision) and shown.accession_number):
         values.append((_ACCESSION, shown.accession_number))
-    return _coercion(values, CORRECT, decision.at, shown.requests)
+    coercion = _coercion(values, CORRECT, decision.at, shown.requests)
+    return replace(coercion, without_requests=is_of_others)
 
 
 def moved(study: Study, also: Coercion | None) -> Coercion:
@@ -96,10 +104,9 @@ def moved(study: Study, also: Coercion | None) -> Coercion:
     split = Decision.objects.filter(parameters__study=study.public_id).order_by("pk").last()
     uid = (STUDY_INSTANCE_UID, study.study_instance_uid)
     own = _coercion([uid], CORRECT, split.at if split else study.first_received_at)
-    values, at, requests = ((*also.values, uid), max(own.at, also.at), also.requests) if also else (
-        own.values, own.at, (),
-    )  # fmt: skip
-    return replace(own, values=values, at=at, requests=requests, references=_references(study))
+    if also:
+        own = replace(also, values=(*also.values, uid), at=max(own.at, also.at), reason=CORRECT)
+    return replace(own, references=_references(study))
 
 
 def _references(study: Study) -> References:
@@ -127,7 +134,29 @@ def _deciding(studies: Iterable[Study]) -> dict[int, Decision]:
     return {row.study_id: row for row in rows}
 
 
-def _identity(study: Study, decision: Decision | None) -> Identity:
+def _naming_others(studies: Iterable[Study]) -> set[int]:
+    """The keys of linked studies whose header names, as its accession number, an order of somebody else."""
+    studies = [study for study in studies if study.patient is not None and study.accession_number]
+    numbers = {study.accession_number for study in studies}
+    if not numbers:
+        return set()
+    rows = RequestedProcedure.objects.filter(
+        Q(accession_number__in=numbers) | Q(order__accession_number__in=numbers), order__patient__isnull=False
+    )
+    holders: dict[tuple[int, str], set[int]] = {}
+    for row in rows.select_related("order__patient__survivor"):
+        assert row.order.patient is not None
+        for number in {row.accession_number, row.order.accession_number} & numbers:
+            holders.setdefault((row.order.facility_id, number), set()).add(row.order.patient.current.pk)
+    named = {study.pk: holders.get((study.facility_id, study.accession_number), set()) for study in studies}
+    return {
+        study.pk
+        for study in studies
+        if study.patient and named[study.pk] and study.patient.current.pk not in named[study.pk]
+    }
+
+
+def _identity(study: Study, decision: Decision | None, *, is_of_others: bool = False) -> Identity:
     header = Identity(
         study.patient_name,
         study.header_patient_id,
@@ -150,19 +179,27 @@ def _identity(study: Study, decision: Decision | None) -> Identity:
         )
     requests = _requests(study, decision) if _links_order(decision) else ()
     labels = {request.accession_number for request in requests} - {""}
+    if is_of_others and not labels:  # a patient's own order, if the study keeps one, has the right number
+        labels = {one.accession_number or one.order.accession_number for one in _procedures(study)} - {""}
+    left = "" if is_of_others else header.accession_number
     return Identity(
         record.name,
         record.value,
         record.authority.namespace,
         record.birth_date,
         record.sex,
-        labels.pop() if len(labels) == 1 else header.accession_number,
+        labels.pop() if len(labels) == 1 else left,
         requests,
+        is_of_others,
     )
 
 
 def _links_order(decision: Decision) -> bool:
     return decision_type.of(decision).links is Links.ORDER
+
+
+def _procedures(study: Study) -> list[RequestedProcedure]:
+    return list(study.procedures.select_related("order"))
 
 
 def _requests(study: Study, decision: Decision) -> tuple[Request, ...]:

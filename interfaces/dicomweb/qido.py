@@ -192,6 +192,7 @@ def _of_study(row: Study, shown: Shown) -> list[tuple[str, Json]]:
 def _of_series(row: Series, shown: Shown) -> list[tuple[str, Json]]:
     """A series names the requests that its objects name, else those that a person linked the study to."""
     linked = [asdict(request) for request in shown.identity.requests]
+    own = None if shown.identity.is_of_others else row.header.get("requests")
     return [
         element("Modality", row.modality),
         element("SeriesDescription", row.description),
@@ -203,7 +204,7 @@ def _of_series(row: Series, shown: Shown) -> list[tuple[str, Json]]:
         element("NumberOfSeriesRelatedInstances", row.instance_count),
         element("PerformedProcedureStepStartDate", row.header.get("performed_start_date")),
         element("PerformedProcedureStepStartTime", row.header.get("performed_start_time")),
-        sequence("RequestAttributesSequence", map(_request_item, row.header.get("requests") or linked)),
+        sequence("RequestAttributesSequence", map(_request_item, own or linked)),
     ]
 
 

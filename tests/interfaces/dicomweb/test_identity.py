@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from accounts.models import Facility, SiteSection, User
 from archive.decisions.decision_frame import decide as decide_on
@@ -116,6 +117,43 @@ def test_a_record_that_knows_less_hides_what_is_another_patients(
     decide(Reassign(other), study_of(hospital), user)
     for door in doors(get):
         assert "00100030" not in door and "00100040" not in door
+
+
+def test_the_number_of_another_patients_order_does_not_go_along(
+    hospital: Hospital, get: Get, user: User
+) -> None:
+    other = hospital.patient("P2", "DOE^JANE")
+    request = Dataset()
+    request.RequestedProcedureID, request.ScheduledProcedureStepID = "RPA17", "SPA17"
+    study = matched(hospital, RequestAttributesSequence=[request])
+    assert [door["00080050"] for door in doors(get)] == ["A17"] * 3
+    decide(Reassign(other), study, user)
+    assert all(door["00100020"] == "P2" and "00080050" not in door for door in doors(get))
+    (model,) = json.loads(body(get(f"{INSTANCE}/metadata")))
+    sent = dcmread(BytesIO(body(get(INSTANCE, ONE))))
+    assert not model["00400275"].get("Value") and not sent.RequestAttributesSequence
+    (series,) = json.loads(body(get("studies/1.2.3/series")))
+    assert not series.get("00400275", {}).get("Value")
+    kept = sent.OriginalAttributesSequence[0].ModifiedAttributesSequence[0]
+    assert (kept.AccessionNumber, kept.RequestAttributesSequence[0].RequestedProcedureID) == ("A17", "RPA17")
+    with transaction.atomic():
+        undo(exception=study.exception, reason="no", by=acting(user))
+    assert body(get(INSTANCE, ONE)) == stored()
+
+
+def test_a_link_to_another_patients_order_replaces_the_requests(
+    hospital: Hospital, get: Get, user: User
+) -> None:
+    hospital.order("B99", hospital.patient("P2", "DOE^JANE"))
+    step = ScheduledProcedureStep.objects.get()
+    request = Dataset()
+    request.RequestedProcedureID, request.ScheduledProcedureStepID = "RPA17", "SPA17"
+    decide(Link(step), matched(hospital, RequestAttributesSequence=[request]), user)
+    assert [(door["00100020"], door["00080050"]) for door in doors(get)] == [("P2", "B99")] * 3
+    (model,) = json.loads(body(get(f"{INSTANCE}/metadata")))
+    (sent,) = dcmread(BytesIO(body(get(INSTANCE, ONE)))).RequestAttributesSequence
+    assert sent.RequestedProcedureID == "RPB99"
+    assert model["00400275"]["Value"][0]["00401001"]["Value"] == ["RPB99"]
 
 
 def test_a_link_says_the_order_too(hospital: Hospital, get: Get, user: User) -> None:
