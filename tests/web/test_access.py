@@ -59,6 +59,7 @@ ACTIONS = {
     "put /imports/{id}/files": "study.store",
     "post /imports/{id}/start": "study.store",
     "post /imports/{id}/stop": "study.store",
+    "post /imports/{id}/read": "study.store",
     "get /hl7/messages": "message.view",
     "get /hl7/messages/{id}": "message.view",
     "post /hl7/messages/{id}/replay": "message.replay",
