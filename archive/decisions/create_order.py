@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.actor import Actor
@@ -14,7 +15,7 @@ from archive.decisions.needs import PATIENT, ChosenFrom, Need
 from archive.models import Decision, Study
 from archive.reconcile import apply_verdict, patient_number, verdict_record
 from ledger.errors import Conflict, Invalid
-from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure
+from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure, StatusEvent
 from worklist.schedule import image_acts, order_choices, order_entry, step_actions
 from worklist.schedule.order_choices import Choice
 from worklist.schedule.order_entry import ExamRequest, NewPerson, OrderNumbers
@@ -164,6 +165,37 @@ class CreateOrder(DecisionType):
             return [Effect("order", "The order that the decision placed is cancelled")]
         code = CreateOrderParameters.of(decision).procedure_code
         return [Effect("order", f"An order for {code} is placed here, planned under this study's UID")]
+
+
+def cancel_unused(study: Study, decision: Decision, by: Actor) -> None:
+    """Cancel what was created for a study that a decision has linked to others, and no study is of any more.
+
+    What has ended otherwise, by a person or by the HIS, stays as it is.
+    """
+    origin = f"decision:{decision.public_id}"
+    made = apply_verdict.live_decisions(study).filter(kind=CreateOrder.kind, pk__lt=decision.pk)
+    for one in made:
+        order = Order.objects.filter(public_id=CreateOrderParameters.of(one).order).first()
+        if order is None or Study.objects.filter(procedures__order=order).exists():
+            continue
+        image_acts.withdrawn(
+            order=order.pk, facility=study.facility, study=study.public_id, origin=origin, at=timezone.now()
+        )
+        order.refresh_from_db()
+        if step_actions.can_cancel(order.status):
+            step_actions.cancel(by=by, order=order, reason=decision.reason, source=origin)
+
+
+def cancelled_by(decision: Decision) -> QuerySet[StatusEvent]:
+    """The cancels of orders that a decision has made needless."""
+    rows = StatusEvent.objects.filter(source=f"decision:{decision.public_id}", kind=StatusEvent.Kind.CANCEL)
+    return rows.select_related("order", "step").order_by("pk")
+
+
+def give_back(decision: Decision, by: Actor) -> None:
+    """Take back what `cancel_unused` did; raises `Conflict` where somebody has acted on the order since."""
+    for act in cancelled_by(decision).filter(undone_by=""):
+        step_actions.undo(by=by, act=act)
 
 
 def _identified(study: Study) -> Patient:

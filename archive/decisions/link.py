@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 
 from accounts.actor import Actor
+from archive.decisions import create_order
 from archive.decisions.decision_frame import is_person, link_to
 from archive.decisions.decision_type import DecisionType, Links, Parameters, register
+from archive.decisions.effects import Effect
 from archive.decisions.needs import STEP, STEPS
-from archive.models import Study
+from archive.models import Decision, Study
 from ledger.errors import Conflict, Unknown
 from worklist.models import ScheduledProcedureStep
 
@@ -71,3 +73,21 @@ class Link(DecisionType):
         link_to(study, patient, [step.procedure for step in steps])
         several = [step.public_id for step in steps] if len(steps) > 1 else None
         return LinkParameters(steps[0].public_id, several)
+
+    def finish(self, decision: Decision, study: Study, by: Actor) -> None:
+        """Cancel the order that was created for it, if nothing is of that any more."""
+        create_order.cancel_unused(study, decision, by)
+
+    @classmethod
+    def take_back(cls, decision: Decision, study: Study, *, reason: str, by: Actor) -> None:
+        """Give that order back."""
+        create_order.give_back(decision, by)
+
+    @classmethod
+    def effects(cls, decision: Decision) -> list[Effect]:
+        """The order that goes, or comes back."""
+        what = "stands again" if decision.undone_at is not None else "is cancelled"
+        return [
+            Effect("order", f"Order {act.order.accession_number}, created for these images, {what}")
+            for act in create_order.cancelled_by(decision)
+        ]

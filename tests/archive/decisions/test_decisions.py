@@ -15,6 +15,7 @@ from archive.decisions.decision_frame import SecondPersonNeeded, revision
 from archive.decisions.decision_frame import decide as decide_on
 from archive.decisions.decision_type import DecisionType
 from archive.decisions.link import Link
+from archive.decisions.preview import preview
 from archive.decisions.reassign import Reassign
 from archive.decisions.undo import undo as undo_decision
 from archive.models import Decision, Study, StudyException
@@ -27,6 +28,7 @@ from tests.archive.hospital import NOW, Hospital
 from worklist.models import Order, Patient, ProcedureCode, ScheduledProcedureStep
 from worklist.patients import identity
 from worklist.patients.identifiers import Authority, Identifier
+from worklist.signals import order_acted
 
 pytestmark = pytest.mark.django_db
 
@@ -220,6 +222,56 @@ def test_an_order_can_be_created_and_is_cancelled_by_the_undo(hospital: Hospital
     assert Order.objects.get().status == "cancelled"
     assert rows(study)["exception"]["status"] == "open"
     assert {**rows(study), "verdict": None} == {**before, "verdict": None}
+
+
+def test_a_link_cancels_the_order_that_was_created_before_and_its_undo_gives_that_back(
+    hospital: Hospital, user: User
+) -> None:
+    ProcedureCode.objects.create(code="71260", scheme="C4", description="CT chest", modality="CT")
+    patient = hospital.patient()
+    study = hospital.study("N5")
+    decide(CreateOrder("71260"), study, user)
+    study = hospital.done(study)
+    made, before = study.procedures.get().order, rows(study)
+    status = made.status
+    assert status in ("scheduled", "completed", "in_progress")
+    real = hospital.order("A9", patient)
+    told: list[tuple[str, bool]] = []
+
+    def heard(sender: Any, order: Order, is_undone: bool, **_: Any) -> None:
+        told.append((order.accession_number, is_undone))
+
+    order_acted.connect(heard)
+    try:
+        link = Link(step_of(real))
+        with transaction.atomic():
+            found = preview(link, study=study, reason="", by=acting(user), expected=revision(study))
+        assert "Order N5, created for these images, is cancelled" in {one.text for one in found}
+        told.clear()
+        decide(link, study, user, expected=revision(study))
+        made.refresh_from_db()
+        assert made.status == "cancelled" and told == [("N5", False)]
+        assert study.procedures.get().order == real
+        undo(study, user)
+    finally:
+        order_acted.disconnect(heard)
+    made.refresh_from_db()
+    assert (made.status, rows(study)) == (status, before) and ("N5", True) in told
+    undo(study, user)
+    made.refresh_from_db()
+    assert made.status == "cancelled"
+
+
+def test_a_created_order_that_is_still_of_a_study_stays(hospital: Hospital, user: User) -> None:
+    ProcedureCode.objects.create(code="71260", scheme="C4", description="CT chest", modality="CT")
+    patient = hospital.patient()
+    study, other = hospital.study("N5"), hospital.study("N6")
+    decide(CreateOrder("71260"), study, user)
+    made = Order.objects.get()
+    decide(Link(step_of(made)), other, user)
+    decide(Link(step_of(hospital.order("A9", patient))), study, user, expected=revision(study))
+    made.refresh_from_db()
+    assert made.status != "cancelled"
 
 
 def test_an_order_is_created_for_a_patient_whom_nobody_knows_as_the_images_name_them(
