@@ -1,9 +1,11 @@
 """What is rejected after it was indexed says nothing more of its series and study, until it comes back."""
 
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import transaction
 
 from accounts.models import User
@@ -111,3 +113,14 @@ def test_a_rejected_series_is_no_evidence(hospital: Hospital, user: User) -> Non
     study = hospital.judged(Study.objects.get())
     reject(study, user, "1.1.2")
     assert study_evidence.gather(study, None).body_parts == ("CHEST",)
+
+
+def test_the_upgrade_asks_for_what_was_rejected_before_it(hospital: Hospital, user: User) -> None:
+    arrive(image(1), image(2), image(3, "1.2.3.2"))
+    study = hospital.judged(Study.objects.get())
+    reject(study, user, "1.1.1")
+    reject(study, user, "1.1.3")
+    Job.objects.filter(kind=visible_headers.KIND).delete()
+    import_module("archive.migrations.0015_headers_of_rejected").ask(apps, None)
+    mixed = Instance.objects.get(sop_instance_uid="1.1.1").series_id
+    assert list(Job.objects.filter(kind=visible_headers.KIND).values_list("key", flat=True)) == [str(mixed)]
