@@ -312,6 +312,26 @@ class TestSigning:
             rada.keyboard.press("u")
         assert department.ask(f"/reports/{report}")["status"] == "draft"
 
+    def test_it_is_taken_back_from_the_next_exam_without_losing_a_word(
+        self, department: Department, rada: Any
+    ) -> None:
+        item, following = department.take(), department.take()
+        department.open(rada, item)
+        rada.fill(FINDINGS, "Clear.")
+        rada.fill("#section-impression", "Normal.")
+        sign(rada)
+        rada.wait_for_selector("#signed[open]")
+        department.open(rada, following)
+        rada.fill(FINDINGS, "Words of the next exam.")
+        assert violations(rada) == []
+        rada.focus(FINDINGS)
+        rada.keyboard.press("Alt+u")
+        rada.wait_for_selector("#messages >> text=Signature undone")
+        rada.wait_for_selector("#last-signature >> text=Signature undone:")
+        assert rada.input_value(FINDINGS) == "Words of the next exam."
+        report = department.ask(f"/reading/items/{item}")["report"]
+        assert department.ask(f"/reports/{report}")["status"] == "draft"
+
 
 class TestSigningPin:
     def test_it_signs_after_the_first_password_of_the_session(
