@@ -5,6 +5,7 @@ from typing import Any
 
 from archive.models import ReadingStatus, Study
 from reporting.models import ReadingItem, Recheck
+from reporting.reports import order_check
 from worklist.patients import person_names
 
 _Item = tuple[str, str, str, str]
@@ -22,9 +23,16 @@ def effects_on_preview(sender: object, *, study: Study, **others: Any) -> Callab
         texts = [text for key, now in after.items() for text in _told(before.get(key), now, key > newest)]
         raised = Recheck.objects.filter(closed_at=None, item__in=list(after)).exclude(pk__in=rechecks)
         texts += [f"Asks {row.signer} whether the signed report still holds" for row in raised]
-        return texts
+        return texts + _undeliverable(study)
 
     return told
+
+
+def _undeliverable(study: Study) -> list[str]:
+    """That reports of the study would go to nobody, as their signer will be told."""
+    items = ReadingItem.objects.filter(studies=study).exclude(status=ReadingStatus.WITHDRAWN)
+    found = {block.text for item in items for block in order_check.of_order(item)}
+    return [f"The signer will need a reason: {text}" for text in sorted(found)]
 
 
 def _told(before: _Item | None, now: _Item, is_new: bool) -> list[str]:

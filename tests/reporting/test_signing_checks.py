@@ -13,6 +13,7 @@ from archive.decisions.accept import Accept
 from archive.models import Series, Study
 from reporting.errors import StateConflict
 from reporting.models import ReadingItem, ReportTemplate
+from reporting.reading_worklist import decision_effects
 from reporting.reports import side_check, signing_checks
 from reporting.reports.signing_checks import bracketed, of_text, open_fields, unanswered
 from tests.actors import acting
@@ -118,6 +119,13 @@ def test_a_report_of_accepted_images_that_nobody_gets_needs_a_reason(world: Worl
     assert block.code == "accepted_without_order" and block.overridable and not block.asks
     assert "no order, so nobody gets this report" in block.text and "order A1 (BARS, ANNA)" in block.text
     assert world.sign(report, rada, overrides={"accepted_without_order": "phoned to the ward"}).number == 1
+
+
+@pytest.mark.django_db
+def test_who_accepts_is_told_that_a_report_goes_to_nobody(world: World) -> None:
+    study = accepted(world).studies.get()
+    told = decision_effects.effects_on_preview(Study, study=study)()
+    assert any("no order, so nobody gets this report" in text for text in told)
 
 
 @pytest.mark.django_db
