@@ -111,6 +111,8 @@ PRIMITIVES = {
     "account_events.note",
     "assignment.lease_to",
     "authorship.follow",
+    "create_order.cancel_unused",
+    "create_order.give_back",
     "decision_frame.record",
     "dictations.note",
     "dictations.tell",
