@@ -7,7 +7,7 @@ for the reconcile job. Counts are counted, never added to, so doing a batch twic
 
 import errno
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -150,7 +150,11 @@ def _apply(read: Sequence[Read], facility: Facility, quiet: timedelta) -> None:
 
 
 def _lock_studies(read: Sequence[Read], facility: Facility) -> dict[str, Study]:
-    """The studies of the batch, made where they are new, locked in the order of their UIDs."""
+    """The studies of the batch, made where they are new, locked in the order of their UIDs.
+
+    A UID that only headers name which were sent again, and which a person took, is that of the study in
+    which these objects lie.
+    """
     received: dict[str, tuple[datetime, str]] = {}
     for one in read:
         received.setdefault(
@@ -159,7 +163,8 @@ def _lock_studies(read: Sequence[Read], facility: Facility) -> dict[str, Study]:
     there = set(
         Study.objects.filter(study_instance_uid__in=received).values_list("study_instance_uid", flat=True)
     )
-    new = sorted(received.keys() - there)
+    taken = _taken_headers(received.keys() - there)
+    new = sorted(received.keys() - there - taken.keys())
     Study.objects.bulk_create(
         [
             Study(
@@ -172,8 +177,11 @@ def _lock_studies(read: Sequence[Read], facility: Facility) -> dict[str, Study]:
         ],
         ignore_conflicts=True,
     )
-    rows = Study.objects.select_for_update().filter(study_instance_uid__in=received)
-    studies = {row.study_instance_uid: row for row in rows.order_by("study_instance_uid")}
+    rows = Study.objects.select_for_update().filter(
+        Q(study_instance_uid__in=received) | Q(pk__in=taken.values())
+    )
+    locked = {study.pk: study for study in rows.order_by("study_instance_uid")}
+    studies = {study.study_instance_uid: study for study in locked.values()}
     for uid in new:
         events.record(
             archive_events.STUDY_RECEIVED,
@@ -181,32 +189,51 @@ def _lock_studies(read: Sequence[Read], facility: Facility) -> dict[str, Study]:
             occurred_at=received[uid][0],
             source=received[uid][1],
         )
-    return studies
+    return studies | {uid: locked[key] for uid, key in taken.items()}
+
+
+def _taken_headers(uids: Collection[str]) -> dict[str, int]:
+    """The key of the study in which objects lie whose headers name another one, by the UID of that."""
+    if not uids:
+        return {}
+    rows = Instance.objects.filter(study_instance_uid__in=uids).exclude(series=None)
+    columns = ("study_instance_uid", "series__study_id")
+    return dict(rows.order_by("series__study_id").values_list(*columns).distinct())
 
 
 def _lock_series(read: Sequence[Read], studies: dict[str, Study]) -> dict[SeriesKey, Series]:
     """The series by the UIDs that came, made where they are new, each with the study that it lies in."""
-    uids = {study.pk: uid for uid, study in studies.items()}
+    homes = {study.pk: study for study in studies.values()}
     wanted = dict.fromkeys(one.series_key for one in read)
+    taken = {study.pk for uid, study in studies.items() if uid != study.study_instance_uid}
     rows = Series.objects.select_for_update().filter(
-        Q(study__in=uids, moved_from=None) | Q(moved_from__in=uids),
+        Q(study__in=homes, moved_from=None) | Q(moved_from__in=homes) | Q(study__in=taken),
         series_instance_uid__in={uid for _, uid in wanted},
     )
-    rows = rows.order_by("series_instance_uid", "study_id")
-    series = {(uids[row.moved_from_id or row.study_id], row.series_instance_uid): row for row in rows}
-    homes = {study.pk: study for study in studies.values()}
+    found = list(rows.order_by("series_instance_uid", "study_id"))
     # What a split has moved can't move on while the study that it came in is locked.
-    moved = Study.objects.select_for_update().filter(
-        pk__in={row.study_id for row in series.values()} - homes.keys()
-    )
+    moved = Study.objects.select_for_update().filter(pk__in={row.study_id for row in found} - homes.keys())
     homes |= {study.pk: study for study in moved.order_by("study_instance_uid")}
-    for row in series.values():
+    came: dict[tuple[int, str], Series] = {}
+    lies: dict[tuple[int, str], Series] = {}
+    for row in found:
         row.study = homes[row.study_id]
+        came[row.moved_from_id or row.study_id, row.series_instance_uid] = row
+        lies[row.study_id, row.series_instance_uid] = row
     # Whoever makes a series holds its study's lock, so nobody else makes it now. They are made in the order
     # in which they came: a study shows what the first of them says.
-    new = [key for key in wanted if key not in series]
-    made = [Series(study=studies[study_uid], series_instance_uid=uid) for study_uid, uid in new]
-    return series | dict(zip(new, Series.objects.bulk_create(made), strict=True))
+    series: dict[SeriesKey, Series] = {}
+    made: list[Series] = []
+    for key in wanted:
+        study = studies[key[0]]
+        rows_of = lies if key[0] != study.study_instance_uid else came
+        where = (study.pk, key[1])
+        if where not in rows_of:
+            made.append(Series(study=study, series_instance_uid=key[1]))
+            came[where] = lies[where] = made[-1]
+        series[key] = rows_of[where]
+    Series.objects.bulk_create(made)
+    return series
 
 
 _UPDATE_INSTANCE: Final = (

@@ -189,6 +189,7 @@ def _take(study: Study, read: Rebuilt) -> None:
     if choice.files:
         _switch(choice.files)
         _rebuild(study, read)
+        _let_go(study)
     jobs.enqueue(JUDGE, study.study_instance_uid)
 
 
@@ -238,6 +239,28 @@ def _rebuild(study: Study, read: Rebuilt) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(_UPDATE_INSTANCE, changed)
     _save_series(list(touched.values()))
+    indexer.save_indexed([study])
+
+
+def _let_go(study: Study) -> None:
+    """Have indexed anew, by the study that it names, what came for a header that is no longer taken."""
+    series = Series.objects.filter(study=study)
+    taken = object_versions.of_study(study).filter(state=VersionState.TAKEN)
+    strays = (
+        Instance.objects.filter(series__in=series)
+        .exclude(study_instance_uid=study.study_instance_uid)
+        .exclude(
+            study_instance_uid__in=series.exclude(moved_from=None).values("moved_from__study_instance_uid")
+        )
+        .exclude(study_instance_uid__in=taken.order_by().values("study_instance_uid"))
+    )
+    rows = dict(strays.values_list("pk", "series"))
+    if not rows:
+        return
+    Instance.objects.filter(pk__in=rows).update(series=None, given_uid="", indexed_at=None)
+    left = set(rows.values())
+    _save_series(list(series.filter(pk__in=left).select_for_update()))
+    visible_headers.follow(series.filter(pk__in=left).values_list("pk", flat=True))
     indexer.save_indexed([study])
 
 

@@ -133,21 +133,27 @@ def keep(notes: Sequence[tuple[Instance, ReceivedNote]]) -> None:
 
 
 def _as_received(studies: Mapping[str, Named]) -> dict[str, Named]:
-    """What a note names by UIDs that a split has given, by those of the headers."""
+    """What a note names by the UIDs under which it is shown, by those of the headers.
+
+    They differ where a split has moved an object, or a header was taken that names another study.
+    """
     found: dict[str, Named] = {}
     for uid, named in studies.items():
-        moved = Instance.objects.filter(series__study__study_instance_uid=uid).exclude(given_uid="")
+        shown = Instance.objects.filter(series__study__study_instance_uid=uid)
+        moved = shown.exclude(study_instance_uid=uid)
         if not named.is_whole:
             whole = {series for series, sop in named.objects if not sop}
             single = {sop for _, sop in named.objects if sop}
-            moved = moved.filter(Q(given_uid__in=single) | Q(series__given_uid__in=whole))
+            received = Q(sop_instance_uid__in=single) | Q(series_instance_uid__in=whole)
+            given = Q(given_uid__in=single) | Q(series__given_uid__in=whole)
+            moved = moved.filter(given | (Q(given_uid="") & received))
         columns = ("study_instance_uid", "series_instance_uid", "sop_instance_uid", "given_uid")
         rows = list(moved.values_list(*columns)[:MOST_OBJECTS])
         for study, series, sop, _ in rows:
             found.setdefault(study, Named()).objects.append((series, sop))
-        known = {given for *_, given in rows}
+        known = {given or sop for *_, sop, given in rows}
         left = [pair for pair in named.objects if pair[1] not in known]
-        if left or not rows:
+        if left or not rows or shown.filter(study_instance_uid=uid).exists():
             kept = found.setdefault(uid, Named())
             kept.is_whole |= named.is_whole
             kept.objects += left

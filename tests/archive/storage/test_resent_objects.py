@@ -8,6 +8,7 @@ from django.db import OperationalError, transaction
 from pydicom.dataset import Dataset
 
 from accounts.models import SiteSection, User
+from archive.dataset import made_dataset
 from archive.decisions import second_person
 from archive.decisions.decision_frame import decide as decide_on
 from archive.decisions.decision_frame import revision
@@ -36,6 +37,7 @@ from tests.actors import acting
 from tests.archive.dataset.builders import IMPLICIT_LITTLE_ENDIAN, encoded, image
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import files_in, indexed, take
+from tests.archive.rejections.notes import note
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("home")]
 AGO = NOW - timedelta(hours=3)
@@ -286,6 +288,58 @@ def test_a_header_that_names_another_study_waits_and_once_taken_stays_in_its_stu
     study = work()
     assert (study.study_instance_uid, study.patient_name, study.instance_count) == ("1.2.3", "BARS^ANNA", 2)
     assert isinstance(send(1, StudyInstanceUID="1.2.77"), Repeated)
+
+
+def test_what_comes_later_lies_where_the_header_was_taken_until_that_is_undone(
+    wrong: Study, user: User
+) -> None:
+    for number in (1, 2):
+        send(number, StudyInstanceUID="1.2.77")
+    work()
+    decide(wrong, TakeHeader(), user)
+    work()
+    send(3, StudyInstanceUID="1.2.77")
+    send(4, StudyInstanceUID="1.2.77", SeriesInstanceUID="1.2.3.9")
+    study = work()
+    assert (Study.objects.count(), study.verdict, study.instance_count) == (1, "matched", 4)
+    assert set(Series.objects.values_list("series_instance_uid", "instance_count")) == {
+        ("1.2.3.1", 3),
+        ("1.2.3.9", 1),
+    }
+    undo(study, user)
+    work()
+    assert set(Study.objects.values_list("study_instance_uid", "patient_name", "instance_count")) == {
+        ("1.2.3", "REAL^RITA", 2),
+        ("1.2.77", "BARS^ANNA", 2),
+    }
+    assert not Instance.objects.filter(series=None).exists()
+
+
+@pytest.mark.parametrize(
+    ("named", "left"),
+    [
+        (("1.2.3", "1.2.3.1", "1.1.1"), {"1.1.2", "1.1.3"}),
+        (("1.2.77", "1.2.3.1", "1.1.1"), {"1.1.2", "1.1.3"}),
+        (("1.2.3", "1.2.3.1", ""), set()),
+        (("1.2.3", "", ""), set()),
+    ],
+)
+def test_a_note_names_what_another_study_s_header_was_taken_for_as_it_is_shown_too(
+    wrong: Study, user: User, named: tuple[str, str, str], left: set[str]
+) -> None:
+    send(3, **WRONG)
+    send(1, StudyInstanceUID="1.2.77"), send(2, StudyInstanceUID="1.2.77")
+    work()
+    decide(wrong, TakeHeader(), user)
+    work()
+    taken = note([named], **ANNA, StudyInstanceUID="1.2.3")
+    dataset = note([named], **{**ANNA, **(WRONG if len(left) == 0 else {})})
+    for number, one in enumerate((taken, dataset)):
+        one.SOPInstanceUID = uid = f"1.1.7{number}"
+        take(made_dataset.encode(one), instance=uid, sop_class=KEY_OBJECT, received_at=AGO)
+    work()
+    shown = Instance.objects.filter(rejection=None).exclude(sop_class_uid=KEY_OBJECT)
+    assert set(shown.values_list("sop_instance_uid", flat=True)) == left
 
 
 def test_under_a_signed_report_nothing_changes_without_a_second_person(
