@@ -31,7 +31,7 @@ for name, role in {people}.items():
     user = user or User.objects.create_user(name, {password!r}, full_name=name.title(), roles=[role])
     user.facilities.add(*Facility.objects.all())
 """
-ITEMS = 13
+ITEMS = 15
 FINDINGS = "#section-findings"
 CARET = """() => {
     const area = document.activeElement;
