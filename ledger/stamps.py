@@ -26,7 +26,7 @@ NONE: Final = Null()
 
 @dataclass(frozen=True, order=True)
 class Stamp:
-    """When a statement was made at its sender: by time, then sequence number, control ID and digest."""
+    """When a statement was made: by time, then sequence number, control ID or arrival, and digest."""
 
     made_at: datetime
     sequence: int = 0
@@ -40,8 +40,7 @@ class Stamp:
     @cached_property
     def _key(self) -> str:
         number, text = self.control_id
-        made_at = self.made_at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f")
-        return f"{made_at}|{self.sequence:012d}|{number:020d}|{text}|{self.digest}"
+        return f"{_moment(self.made_at)}|{self.sequence:012d}|{number:020d}|{text}|{self.digest}"
 
 
 def stamp(
@@ -50,7 +49,8 @@ def stamp(
     """The stamp of a message, and whether its clock was ahead.
 
     A time more than ten minutes past the receipt is cut to the time of receipt, so that a clock that is
-    ahead does not win for ever. Control IDs that are numbers compare as numbers.
+    ahead does not win for ever. Control IDs that are numbers compare as numbers. Others tell nothing of what
+    came first: among messages of one time, of whose clock only minutes may be known, arrival decides.
     """
     ahead = made_at > received_at + MAX_AHEAD
     is_number = control_id.isascii() and control_id.isdigit() and len(control_id) <= 18
@@ -60,11 +60,17 @@ def stamp(
             sequence=int(sequence)
             if sequence.isascii() and sequence.isdigit() and len(sequence) <= 12
             else 0,
-            control_id=(int(control_id), "") if is_number else (10**19 if control_id else 0, control_id),
+            control_id=(int(control_id), "")
+            if is_number
+            else (10**19, f"{_moment(received_at)} {control_id}"),
             digest=digest,
         ),
         ahead,
     )
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f")
 
 
 class Stamped(Protocol):

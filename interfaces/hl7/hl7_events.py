@@ -12,6 +12,12 @@ CHARACTERS_REPLACED: Final = declare(
     "Unreadable characters replaced at {locations}",
     short="characters replaced",
 )
+OTHER_PATIENT: Final = declare(
+    "hl7.order_of_another_patient",
+    "Refused: a message named another patient for this order",
+    short="another patient named",
+    tone="bad",
+)
 REPLAYED: Final = declare(
     "hl7.message_replayed",
     "Applied again as a new message[, changed at {changed}]",

@@ -4,13 +4,14 @@ Each table is read by one statement and written by one, however many messages th
 by table and in the order of their keys.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from django.db import connection, transaction
 
+from ledger.errors import OtherPatient
 from worklist import catalogue as catalogues
 from worklist import change_check
 from worklist.batches import changed_rows
@@ -29,6 +30,7 @@ from worklist.orders.order_aggregate import (
     StepRecord,
 )
 from worklist.orders.order_book import OrderBook
+from worklist.orders.order_update import OrderUpdate
 from worklist.patients.patient_index import PatientIndex
 from worklist.patients.patient_records import PatientRecord, VisitRecord
 from worklist.provenance import Provenance
@@ -37,6 +39,7 @@ from worklist.signals import orders_changed, patients_changed
 _Result = TypeVar("_Result")
 _Registered = tuple[PatientRecord, VisitRecord | None]
 _TRIES: Final = 5
+_NOBODY: Final[Mapping[int, int]] = {}
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,11 @@ class Applied:
 def apply(change_sets: Sequence[ChangeSet], catalogue: Catalogue) -> list[list[Applied]]:
     """Apply change sets, each of which was checked, one after the other, in the caller's transaction.
 
-    Raises `Overtaken`; then nothing of the transaction may be kept.
+    Raises `Overtaken` or `OtherPatient`; then nothing of the transaction may be kept.
     """
     assert connection.in_atomic_block
     loader = Loader(catalogue)
-    batch = Batch(loader.snapshot, *loader.load(change_sets))
+    batch = Batch(loader.snapshot, *loader.load(change_sets), loader.others)
     applied = [batch.decide(changes) for changes in change_sets]
     batch.save()
     return applied
@@ -81,10 +84,17 @@ def undisturbed(work: Callable[[], _Result]) -> _Result:
 class Batch:
     """Patients and orders in memory, which decide; and what they were, so that what changed is saved."""
 
-    def __init__(self, snapshot: Snapshot, patients: PatientIndex | None, orders: OrderBook | None) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        patients: PatientIndex | None,
+        orders: OrderBook | None,
+        others: Mapping[int, int] = _NOBODY,
+    ) -> None:
         self._snapshot = snapshot
         self._patients = patients
         self._orders = orders
+        self._others = others
         self._told_by_orders: set[int] = set()
         self._newcomers: Sequence[PatientRecord] = ()
 
@@ -117,12 +127,28 @@ class Batch:
         for merge in group.merges:
             self._patients.merge(merge, provenance)
         if update := group.order:
+            if patient is not None:
+                self._check_patient(update, patient, provenance)
             content = update.content
             if update.procedures and patient is not None:
                 self._told_by_orders.add(id(patient))
                 content = replace(content, patient_id=patient.id, visit_id=visit.id if visit else None)
             order = self._orders.apply(update, content, provenance)
         return Applied(patient, order)
+
+    def _check_patient(self, update: OrderUpdate, named: PatientRecord, provenance: Provenance) -> None:
+        """An order stays with its patient: only a merge or a person gives it to another record."""
+        assert self._patients is not None and self._orders is not None
+        for one in self._orders.named(update):
+            key = one.order.patient_id
+            if key is None or key == named.id:
+                continue
+            self._patients.resolve(provenance)
+            if (self._others.get(key) or self._patients.shown_under(key)) != self._patients.shown_under(
+                named.id
+            ):
+                about = [("order", one.order.public_id)]
+                raise OtherPatient("the order is another patient's", "identifiers", about)
 
     def _register(self, said: Registration, provenance: Provenance) -> _Registered:
         assert self._patients is not None

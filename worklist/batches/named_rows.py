@@ -12,7 +12,7 @@ from worklist.batches.row_tables import EVENTS, LINKS, NUMBERS, ORDERS, PATIENTS
 from worklist.catalogue import Catalogue
 from worklist.change_check import namespace_of
 from worklist.change_set import ChangeSet, Group
-from worklist.models import AssigningAuthority
+from worklist.models import AssigningAuthority, Patient
 from worklist.orders.order_aggregate import NumberKey, OrderAggregate, OrderRecord
 from worklist.orders.order_book import OrderBook, numbers_of
 from worklist.patients.identifiers import Authority, Identifier
@@ -69,6 +69,8 @@ class Loader:
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self.snapshot = Snapshot()
+        self.others: dict[int, int] = {}
+        """Under which record the patients of orders show who are not named themselves."""
 
     def load(self, change_sets: Sequence[ChangeSet]) -> tuple[PatientIndex, OrderBook]:
         """All that change sets name."""
@@ -80,7 +82,14 @@ class Loader:
         links = self._links(patients, keys)
         visits = self.snapshot.select(VISITS, ["authority_id", "number"], names.visits)
         orders = self._orders(names.orders) if names.orders else []
+        self._find_others({one.patient_id for one in orders if one.patient_id} - {row.id for row in patients})
         return self._index(patients, links, visits), self._book(orders)
+
+    def _find_others(self, keys: Iterable[int]) -> None:
+        """Not locked: patients come before orders, and nothing of theirs is changed."""
+        if keys := list(keys):
+            rows = Patient.objects.filter(pk__in=keys).values_list("pk", "survivor_id")
+            self.others = {key: survivor or key for key, survivor in rows}
 
     def order(self, key: int) -> OrderBook:
         """One order."""

@@ -45,12 +45,17 @@ class OrderBook:
         self._catalogue = catalogue
         self._new_keys = itertools.count(-1, -1)
 
+    def named(self, update: OrderUpdate) -> list[OrderAggregate]:
+        """The orders that are there of those that an update's numbers name."""
+        known = {one.order.id: one for key in numbers_of(update) if (one := self._by_number.get(key))}
+        return sorted(known.values(), key=lambda one: age(one.order))
+
     def apply(self, update: OrderUpdate, content: OrderContent, provenance: Provenance) -> OrderAggregate:
         """Apply what is said of an order, which was checked before; the order.
 
         `content` is the update's own, with the keys of its patient and visit.
         """
-        aggregate = self._named(update, provenance)
+        aggregate = self._taken(update, provenance)
         if update.act is not None:
             self.add_event(aggregate, update.act, provenance, reason=update.reason)
         if update.procedures:
@@ -98,13 +103,11 @@ class OrderBook:
         """Have an act recorded on the timeline."""
         self.entries.append(provenance.entry(event_type, about, reason=reason))
 
-    def _named(self, update: OrderUpdate, provenance: Provenance) -> OrderAggregate:
+    def _taken(self, update: OrderUpdate, provenance: Provenance) -> OrderAggregate:
         """The order that the update's numbers name: found, new, or merged from two."""
-        named = numbers_of(update)
-        known = {one.order.id: one for key in named if (one := self._by_number.get(key))}
-        missing = [key for key in named if key not in self._by_number]
-        if known:
-            ours, *others = sorted(known.values(), key=lambda one: age(one.order))
+        missing = [key for key in numbers_of(update) if key not in self._by_number]
+        if known := self.named(update):
+            ours, *others = known
         else:
             ours, others = self._new_order(provenance), []
             self.aggregates[ours.order.id] = ours

@@ -128,6 +128,10 @@ class PatientIndex:
         self.moved |= {retired.id: retired, survivor.id: survivor}
         self.resolve(provenance)
 
+    def shown_under(self, key: int) -> int:
+        """The key of the record under which one of these shows, as it was resolved last."""
+        return self.patients[key].survivor_id or key
+
     def visit(self, update: VisitUpdate, patient: PatientRecord, provenance: Provenance) -> VisitRecord:
         """Register or update a visit (HL7 v2.5.1 3.4.3), named by its number."""
         authority = authority_of(update.authority, self._catalogue)

@@ -89,9 +89,13 @@ def acknowledgment(header: Header, *, enhanced: bool = False) -> Mode:
     return Mode(True, header.accept_ack, header.application_ack)
 
 
-def status_code_for(code: int) -> Literal["AE", "AR"]:
-    """HL70357 100 to 103 say that the content is wrong (AE), all others that it isn't taken (AR)."""
-    return "AE" if 100 <= code < 200 else "AR"
+def status_code_for(code: int, location: str = "") -> Literal["AE", "AR"]:
+    """HL70357 100 to 103 say that the content is wrong (AE), all others that it isn't taken (AR).
+
+    204 at PID-3 is about content too: whom the message names contradicts what is here, or itself.
+    """
+    is_whom = code == 204 and location.startswith("PID^")
+    return "AE" if 100 <= code < 200 or is_whom else "AR"
 
 
 def commit_code(code: Code) -> Code:

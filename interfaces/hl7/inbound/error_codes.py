@@ -11,6 +11,7 @@ CODES: Final[Mapping[type[errors.Refused], int]] = {
     errors.UnknownCode: 103,
     errors.Unknown: 204,
     errors.Duplicate: 205,
+    errors.OtherPatient: 204,
     errors.Conflict: 207,
     errors.Forbidden: 207,
 }

@@ -20,12 +20,15 @@ from django.db import (
     transaction,
 )
 
-from interfaces.hl7.inbound import translation
+from interfaces.hl7 import hl7_events
+from interfaces.hl7.inbound import error_codes, translation
 from interfaces.hl7.inbound.message_store import MESSAGES, Arrival
 from interfaces.hl7.inbound.translation import Problem, Translation
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from ledger import events
 from ledger.crashpoint import crashpoint
+from ledger.errors import OtherPatient, Refused
+from ledger.events import Entry
 from ledger.row_sets import Condition
 from worklist import catalogue
 from worklist.batches import batch
@@ -110,7 +113,12 @@ def _translated(message: InboundMessage, arrival: Arrival) -> Translation:
 
 
 def _problem(message: InboundMessage, error: Exception) -> Problem:
-    """What is told of an error of ours. What it says itself may hold patients' data."""
+    """What is told of what is refused when it meets what is there, or of an error of ours.
+
+    What that says itself may hold patients' data.
+    """
+    if isinstance(error, Refused):
+        return Problem(*error_codes.explain(error, 1, {}))
     if isinstance(error, DatabaseError):
         logger.error("message %s could not be applied: %s", message.public_id, type(error).__name__)
         return Problem(207, "", "the database can't be reached or refused; the message is kept")
@@ -137,6 +145,9 @@ def _apply_alone(one: Translation) -> None:
             again(lambda: _apply([one]))
     except Exception as error:
         refused = translation.refused(message, one.header, _problem(message, error))
+        if isinstance(error, OtherPatient):
+            about = [("message", message.public_id), *error.about]
+            refused.flags = [Entry(hl7_events.OTHER_PATIENT, about, source=f"hl7:{message.public_id}")]
         try:
             again(lambda: _apply([refused]))
         except DatabaseError as error:

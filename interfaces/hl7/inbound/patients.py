@@ -10,7 +10,7 @@ from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.message_parts import NULL, Segment, Segments
 from ledger.stamps import NONE
 from worklist.change_set import Registration, VisitUpdate
-from worklist.patients.identifiers import Authority, Identifier
+from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
 
 SEX: Final[Mapping[str, Said]] = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O", "U": NONE}
 """HL7 Table 0001 in DICOM's terms; unknown is empty."""
@@ -54,8 +54,14 @@ def registration(context: InboundContext, segments: Segments) -> Registration:
 
 
 def identifiers(context: InboundContext, pid: Segment) -> list[Identifier]:
-    """The identifiers of PID-3."""
-    return data_types.identifiers(pid.field(3), context.policy.options.assigning_authority)
+    """The identifiers of PID-3. Raises `Er7Error` 204 where two of one authority would name two patients."""
+    found = data_types.identifiers(pid.field(3), context.policy.options.assigning_authority)
+    named: dict[Authority, str] = {}
+    for one in found:
+        if one.type in NAMING_TYPES and named.setdefault(one.authority, one.value) != one.value:
+            text = "two patients of one assigning authority are named; a merge is said by A40"
+            raise Er7Error(204, pid.location(3), text)
+    return found
 
 
 def _demographics(context: InboundContext, pid: Segment, segments: Segments) -> dict[str, Said | float]:

@@ -62,14 +62,14 @@ def refused(
     message: InboundMessage, header: Header, problem: Problem, status: InboundStatus | None = None
 ) -> Translation:
     """A message that has no effect, with the outcome on its row."""
-    code = ack.status_code_for(problem.code) if header.control_id else "AR"
+    code = ack.status_code_for(problem.code, problem.location) if header.control_id else "AR"
     if status is None:
         status = InboundStatus.FAILED if code == "AE" else InboundStatus.REFUSED
     try:
         code_sent = _mode_code(header, sources.policy_of(header), code)
     except (Er7Error, DatabaseError):
         code_sent = code
-    message.status = status
+    message.status, message.applied_at = status, None
     message.ack, message.ack_code = _answer(message, header, code_sent, problem), code_sent
     message.error_code = problem.code
     message.error_location, message.error_text = problem.location[:80], problem.text[:500]

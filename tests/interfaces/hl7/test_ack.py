@@ -160,6 +160,10 @@ def test_wrong_content_is_an_error_and_all_else_a_rejection(code, status):
     assert status_code_for(code) == status
 
 
+def test_whom_a_message_names_is_content() -> None:
+    assert [status_code_for(204, at) for at in ("PID^1^3", "MRG^1^1", "MSH^1^5")] == ["AE", "AR", "AR"]
+
+
 def test_commit_codes_correspond():
     assert [commit_code(code) for code in ("AA", "AE", "AR", "CA")] == ["CA", "CE", "CR", "CA"]
 

@@ -45,6 +45,30 @@ def test_an_older_update_that_comes_later_changes_nothing(say: Say) -> None:
     assert Patient.objects.get().name == "BARS^ANNA"
 
 
+def test_of_one_time_what_came_later_counts_unless_control_ids_are_numbers(say: Say) -> None:
+    """MSH-7 may have no seconds, and control IDs that are no numbers rise with nothing."""
+    send(say("ADT^A04", PID, control_id="z1"))
+    send(say("ADT^A08", PID.replace("ANNA", "ANNE"), control_id="a2"))
+    assert Patient.objects.get().name == "BARS^ANNE"
+    send(say("ADT^A08", PID, control_id="10", at=1))
+    send(say("ADT^A08", PID.replace("ANNA", "ANNE"), control_id="9", at=1))
+    assert Patient.objects.get().name == "BARS^ANNA"
+
+
+@pytest.mark.parametrize("other", ["P2^^^GENHOSP^MR", "P2^^^GENHOSP^PI", "P2^^^GENHOSP"])
+def test_two_patients_of_one_authority_in_one_field_are_refused(say: Say, other: str) -> None:
+    send(say("ADT^A04", PID.replace("P1^", "P2^").replace("ANNA", "LENA")))
+    pid = PID.replace("P1^^^GENHOSP^MR", f"P1^^^GENHOSP^MR~{other}")
+    for trigger in ("ADT^A08", "ADT^A31"):
+        assert b"|PID^1^3|204^" in send(say(trigger, pid, at=1), "AE")
+    assert [(one.value, one.name) for one in Patient.objects.all()] == [("P2", "BARS^LENA")]
+    send(
+        say(
+            "ADT^A08", PID.replace("P1^^^GENHOSP^MR", "P1^^^GENHOSP^MR~P1^^^GENHOSP^PI~99^^^GENHOSP^SS"), at=1
+        )
+    )
+
+
 def test_empty_keeps_and_the_null_value_erases(say: Say) -> None:
     send(say("ADT^A01", PID))
     send(say("ADT^A08", 'PID|1||P1^^^GENHOSP^MR||||""|', at=1))

@@ -96,6 +96,17 @@ def test_one_that_is_refused_harms_no_other(say: Say) -> None:
     assert set(Patient.objects.values_list("value", flat=True)) == {"P1", "P3"}
 
 
+def test_an_order_of_another_patient_harms_no_neighbour(say: Say) -> None:
+    def one(number: int, patient: int, placer: str) -> bytes:
+        segments = (PID.format(patient), f"ORC|NW|{placer}^HIS", f"OBR|1|||71260^CT^C4{'|' * 20}CT")
+        return say("ORM^O01", *segments, control_id=f"m{number}")
+
+    found = receive(one(1, 1, "A"), one(2, 2, "A"), one(3, 2, "B"))
+    assert found == ["AA", "AE 204 PID^1^3", "AA"]
+    orders = Order.objects.order_by("numbers__value").values_list("numbers__value", "patient__value")
+    assert list(orders) == [("A", "P1"), ("B", "P2")]
+
+
 def test_one_that_the_database_refuses_is_applied_alone(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     real = batch.apply
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from interfaces.hl7.inbound import inbox, sources
-from interfaces.hl7.models import Source
+from interfaces.hl7.models import InboundMessage, Source
+from ledger import events
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure, ScheduledProcedureStep, Visit
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
@@ -333,6 +334,32 @@ def test_the_character_set_of_a_name_is_kept(say: Say) -> None:
     send(say("ADT^A08", "PID|1||P1^^^GENHOSP||MÜLLER", charset="8859/1"))
     patient = Patient.objects.get()
     assert (patient.name, patient.character_set) == ("MÜLLER", "ISO_IR 100")
+
+
+@pytest.mark.parametrize("control", ["NW", "XO", "SC", "CA", "DC", "HD"])
+def test_an_order_stays_with_its_patient(say: Say, control: str) -> None:
+    send(say("ORM^O01", PID, orc(), obr(f31="Cough")))
+    other = PID.replace("P1", "P2").replace("ANNA", "RITA")
+    later = say("ORM^O01", other, orc(control), obr(f31="Fever"), at=1, control_id="m2")
+    assert b"|PID^1^3|204^" in send(later, "AE")
+    order = Order.objects.get()
+    assert (order.patient, order.status, order.reason) == (Patient.objects.get(), "scheduled", "Cough")
+    told = [one.kind for one in events.timeline("order", order.public_id)]
+    assert told.count("hl7.order_of_another_patient") == 1
+    message = InboundMessage.objects.get(control_id="m2")
+    assert (message.status, message.applied_at) == ("failed", None)
+    # Once both are one person it is the same patient, by either number.
+    send(say("ADT^A40", other, "MRG|P1^^^GENHOSP^MR", at=2, control_id="m3"))
+    send(say("ORM^O01", other, orc(control), obr(f31="Fever"), at=3, control_id="m4"))
+    send(say("ORM^O01", PID, orc(control), obr(f31="Fever"), at=4, control_id="m5"))
+    assert Order.objects.get().patient.current.value == "P2"
+
+
+def test_two_orders_of_two_patients_are_not_joined(say: Say) -> None:
+    send(say("ORM^O01", PID, "ORC|NW|PL1^HIS", obr()))
+    send(say("ORM^O01", PID.replace("P1", "P2"), "ORC|NW||FL1^RIS", obr(), control_id="m2"))
+    assert b"204^" in send(say("ORM^O01", PID, "ORC|XO|PL1^HIS|FL1^RIS", obr(), at=1, control_id="m3"), "AE")
+    assert Order.objects.count() == 2
 
 
 def test_a_merge_shows_the_orders_of_the_retired_record_under_the_survivor(say: Say) -> None:
