@@ -12,6 +12,12 @@ CHARACTERS_REPLACED: Final = declare(
     "Unreadable characters replaced at {locations}",
     short="characters replaced",
 )
+LEFT_OUT: Final = declare(
+    "hl7.values_left_out",
+    "Applied without what could not be understood at {locations}",
+    short="values left out",
+    tone="bad",
+)
 OTHER_PATIENT: Final = declare(
     "hl7.order_of_another_patient",
     "Refused: a message named another patient for this order",

@@ -3,16 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from typing import TypeVar
 
 from accounts.actor import Actor
 from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.models import InboundMessage
 from interfaces.hl7.syntax import data_types
+from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.er7 import Header
 from interfaces.hl7.syntax.message_parts import Field, Message, Segment
 from ledger import stamps
 from worklist.provenance import Provenance
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class InboundContext:
     clock_was_ahead: bool
     replaced: list[str] = field(default_factory=list)
     """Locations of names that held what a DICOM name can't hold."""
+    left_out: list[str] = field(default_factory=list)
+    """Locations of side values that could not be understood: the message is applied without them."""
     located: dict[tuple[int, str], str] = field(default_factory=dict)
     """By the number of an ORC and the worklist's name of a field, where the source's mapping found it."""
 
@@ -36,6 +42,15 @@ class InboundContext:
         if data_types.is_unfit_for_names(found):
             self.replaced.append(segment.location(n))
         return convert(found)
+
+    def side(self, read: Callable[[], _Value]) -> _Value | None:
+        """A value beside identity, numbers and procedure; None, and noted, where it can't be understood."""
+        try:
+            return read()
+        except Er7Error as error:
+            if error.location not in self.left_out:
+                self.left_out.append(error.location)
+            return None
 
 
 def read(row: InboundMessage, message: Message, header: Header, policy: SourcePolicy) -> InboundContext:

@@ -184,7 +184,7 @@ def _order_values(context: InboundContext, group: Segments, obr: Segment, found:
     return {
         **{name: found.said(name) for name in names},
         "accession_number": _accession(found),
-        "priority": _priority(found),
+        "priority": context.side(lambda: _priority(found)),
         "requesting_physician": requesting,
         "referring_physician": referring or requesting,
     }
@@ -243,7 +243,7 @@ def _step_values(context: InboundContext, obr: Segment, found: _Fields) -> dict[
         "station_name": found.said("station_name"),
         "location": found.said("location"),
         "performing_physician": context.name(obr, 34, data_types.named_location_person),
-        "start": _start(context, found),
+        "start": context.side(lambda: _start(context, found)),
     }
 
 

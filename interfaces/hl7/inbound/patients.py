@@ -1,5 +1,6 @@
 """PID, PV1, AL1 and OBX: the patient and the visit of a message (HL7 v2.5.1 3.4.2, 3.4.3, 3.4.6)."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -37,6 +38,12 @@ _WEIGHT: Final = frozenset({"29463-7", "3141-9"})
 _HEIGHT: Final = frozenset({"8302-2", "3137-7"})
 _KILOGRAMS: Final = {"": 1.0, "KG": 1.0, "G": 0.001, "LB": 0.45359237, "[LB_AV]": 0.45359237}
 _METRES: Final = {"CM": 0.01, "M": 1.0, "MM": 0.001, "IN": 0.0254, "[IN_I]": 0.0254}
+_NUMBER: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+_MEASURES: Final = (
+    ("weight_kg", _WEIGHT, "BODY WEIGHT", _KILOGRAMS, 700.0),
+    ("height_m", _HEIGHT, "BODY HEIGHT", _METRES, 3.0),
+)
+"""What each is kept as, its codes and name, its units, and what no person exceeds."""
 PREGNANT: Final = "3"
 """Pregnancy Status (0010,21C0): definitely pregnant."""
 
@@ -64,20 +71,26 @@ def identifiers(context: InboundContext, pid: Segment) -> list[Identifier]:
     return found
 
 
-def _demographics(context: InboundContext, pid: Segment, segments: Segments) -> dict[str, Said | float]:
+def _demographics(
+    context: InboundContext, pid: Segment, segments: Segments
+) -> dict[str, Said | float | None]:
     name = context.name(pid, 5, data_types.person_name)
-    values: dict[str, Said | float] = {
+    values: dict[str, Said | float | None] = {
         "name": name,
         "character_set": None if name is None else character_set(context),
         "birth_date": data_types.date(pid.field(7), pid.location(7)),
-        "sex": _sex(pid),
+        "sex": context.side(lambda: _sex(pid)),
         "address": _address(pid),
         "allergies": _allergies(segments),
     }
-    pv1 = segments.first("PV1")
-    if pv1 is not None and "B6" in [r.component(1) for r in pv1.field(15).repetitions]:
-        values["pregnancy"] = PREGNANT
-    return values | _measures(segments)
+    return values | {"pregnancy": _pregnancy(segments.first("PV1"))} | _measures(context, segments)
+
+
+def _pregnancy(pv1: Segment | None) -> Said:
+    """PV1-15 tells all that holds: without B6 she is not pregnant any more."""
+    if pv1 is None or pv1.field(15).is_empty:
+        return None
+    return PREGNANT if "B6" in [r.component(1) for r in pv1.field(15).repetitions] else NONE
 
 
 def character_set(context: InboundContext) -> str:
@@ -115,25 +128,27 @@ def _allergies(segments: Segments) -> Said:
     return ", ".join(dict.fromkeys(text.strip() for text in texts if text.strip())) or None
 
 
-def _measures(segments: Segments) -> dict[str, float]:
-    """Weight in kilograms and height in metres, from OBX with their LOINC codes."""
-    found = {}
+def _measures(context: InboundContext, segments: Segments) -> dict[str, float | None]:
+    """Weight in kilograms and height in metres, from OBX by LOINC code or name (IHE RAD TF-2 4.4)."""
+    found: dict[str, float | None] = {}
     for obx in segments.all("OBX"):
-        code, unit = obx.field(3).component(1), obx.field(6).component(1).upper()
-        for name, codes, units in (
-            ("weight_kg", _WEIGHT, _KILOGRAMS),
-            ("height_m", _HEIGHT, _METRES),
-        ):
-            if code in codes and unit in units:
-                found[name] = round(_float(obx, 5) * units[unit], 4)
+        code, text = obx.field(3).component(1), obx.field(3).component(2).strip().upper()
+        for name, codes, called, units, most in _MEASURES:
+            if code in codes or text == called:
+                found[name] = context.side(lambda: _measure(obx, units, most))  # noqa: B023
     return found
 
 
-def _float(obx: Segment, n: int) -> float:
-    try:
-        return float(obx.field(n).component(1))
-    except ValueError as error:
-        raise Er7Error(102, obx.location(n), "is not a number") from error
+def _measure(obx: Segment, units: Mapping[str, float], most: float) -> float:
+    """A positive number that a person can have, in our unit."""
+    unit = obx.field(6).component(1).strip().upper()
+    if unit not in units:
+        raise Er7Error(103, obx.location(6), "is not a unit of this measure")
+    text = obx.field(5).component(1).strip()
+    value = float(text) * units[unit] if _NUMBER.fullmatch(text) else 0.0
+    if not 0 < value <= most:
+        raise Er7Error(102, obx.location(5), "is no such measure of a person")
+    return round(value, 4)
 
 
 def _visit(context: InboundContext, pv1: Segment | None) -> VisitUpdate | None:

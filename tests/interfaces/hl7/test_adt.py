@@ -8,6 +8,7 @@ from accounts import site_version
 from accounts.models import Facility
 from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import Source
+from ledger.models import Event
 from worklist.models import AssigningAuthority, Patient, PatientLink, Visit
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
@@ -90,7 +91,10 @@ def test_sex_in_dicoms_terms(say: Say, sent: str, kept: str) -> None:
     [
         (["OBX|1|NM|29463-7^Body weight^LN||132.3|[lb_av]"], (60.0103, None)),
         (["OBX|1|NM|3141-9^Weight^LN||3200|g", "OBX|2|NM|8302-2^Height^LN||51|cm"], (3.2, 0.51)),
+        (["OBX|1|NM|^BODY WEIGHT||83.5|kg", "OBX|2|NM|^Body Height||1.80|m"], (83.5, 1.8)),
         (["OBX|1|NM|8302-2^Height^LN||1.8|furlong"], (None, None)),
+        (["OBX|1|NM|29463-7||inf|kg", "OBX|2|NM|8302-2||1e3|m"], (None, None)),
+        (["OBX|1|NM|29463-7||0|kg", "OBX|2|NM|8302-2||180|m"], (None, None)),
     ],
 )
 def test_weight_and_height_with_their_units(
@@ -99,6 +103,22 @@ def test_weight_and_height_with_their_units(
     send(say("ADT^A08", PID, *segments))
     patient = Patient.objects.get()
     assert (patient.weight_kg, patient.height_m) == expected
+
+
+@pytest.mark.parametrize(("later", "kept"), [("A0", ""), ('""', ""), ("", "3"), ("A2~B6", "3")])
+def test_who_is_not_pregnant_any_more_is_not_called_so(say: Say, later: str, kept: str) -> None:
+    visit = "PV1|1|O" + "|" * 13
+    send(say("ADT^A01", PID, visit + "B6"))
+    send(say("ADT^A08", PID, visit + later, at=1))
+    assert Patient.objects.get().pregnancy == kept
+
+
+def test_a_patient_is_taken_without_a_side_value_that_nobody_understands(say: Say) -> None:
+    send(say("ADT^A08", PID.replace("|F|", "|9|"), "OBX|1|NM|29463-7||heavy|kg"))
+    patient = Patient.objects.get()
+    assert (patient.name, patient.sex, patient.weight_kg) == ("BARS^ANNA", "", None)
+    (told,) = Event.objects.filter(kind="hl7.values_left_out")
+    assert told.details == {"locations": ["PID^1^8", "OBX^1^5"]}
 
 
 def test_allergies_and_pregnancy(say: Say) -> None:

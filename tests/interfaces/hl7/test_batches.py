@@ -87,11 +87,11 @@ def test_they_are_applied_in_one_transaction_in_their_order(say: Say) -> None:
 
 
 def test_one_that_is_refused_harms_no_other(say: Say) -> None:
-    bad = PID.format(2).replace("|F", "|X")
+    bad = PID.format(2).replace("19700102", "yesterday")
     messages = [say("ADT^A08", PID.format(1)), say("ADT^A08", bad), say("ADT^A08", PID.format(3))]
     wrapper, found = commits()
     with wrapper:
-        assert receive(*messages) == ["AA", "AE 103 PID^1^8", "AA"]
+        assert receive(*messages) == ["AA", "AE 102 PID^1^7", "AA"]
     assert len(found) == 1, "the refusal is recorded with the rest"
     assert set(Patient.objects.values_list("value", flat=True)) == {"P1", "P3"}
 

@@ -56,7 +56,7 @@ def test_other_bytes_under_the_same_control_id_are_processed_and_flagged(say: Sa
     [
         ("ADT^A08", ["PID|1||||BARS^ANNA"], "AE", "101", "PID^1^3", "failed"),
         ("ADT^A08", [PID.replace("19700102", "1970-1-2")], "AE", "102", "PID^1^7", "failed"),
-        ("ADT^A08", [PID.replace("|F", "|X")], "AE", "103", "PID^1^8", "failed"),
+        ("ADT^A08", [PID.replace("19700102", "yesterday")], "AE", "102", "PID^1^7", "failed"),
         ("ADT^A08", [], "AE", "100", "PID", "failed"),
         ("ADT^A40", [PID, "MRG|P1^^^GENHOSP^MR"], "AR", "205", "MRG^1^1", "refused"),
         ("SIU^S12", [PID], "AR", "201", "MSH^1^9^1^2", "refused"),
@@ -221,7 +221,7 @@ def test_enhanced_mode_is_answered_with_what_the_sender_wants(
     Source.objects.update(options={**Source.objects.get().options, "enhanced": True})
     sources._kept.clear()
     codes = []
-    for pid in (PID, PID.replace("|F", "|X")):
+    for pid in (PID, PID.replace("19700102", "yesterday")):
         msh, rest = say("ADT^A08", pid).split(b"\r", 1)
         msh = msh[: msh.index(b"|2.5.1") + 6] + f"|||{accept}|{application}".encode()
         codes.append(field(receive(msh + b"\r" + rest), "MSA", 1))
@@ -266,12 +266,12 @@ def test_versions_are_taken_with_what_follows_them(say: Say, version: str) -> No
 
 
 def test_a_repaired_message_is_replayed_as_a_new_row_that_names_the_old(say: Say) -> None:
-    receive(say("ADT^A08", PID.replace("|F", "|X")))
+    receive(say("ADT^A08", PID.replace("19700102", "yesterday")))
     failed = InboundMessage.objects.get()
-    repaired = inbox.replay(failed, bytes(failed.raw).replace(b"|X", b"|F"))
+    repaired = inbox.replay(failed, bytes(failed.raw).replace(b"yesterday", b"19700102"))
     assert repaired.status == "applied" and repaired.replay_of == failed
     failed.refresh_from_db()
-    assert failed.status == "failed" and Patient.objects.get().sex == "F"
+    assert failed.status == "failed" and Patient.objects.get().birth_date == "19700102"
     assert inbox.replay(failed).replay_number == 2
 
 

@@ -9,6 +9,7 @@ import pytest
 from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import InboundMessage, Source
 from ledger import events
+from ledger.models import Event
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure, ScheduledProcedureStep, Visit
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
@@ -171,8 +172,6 @@ def test_the_accession_number_falls_back_to_another_that_fits(
         ({"f18": "A" * 17}, b"102", b"OBR^1^18"),
         ({"f24": "XYZ"}, b"103", b"OBR^1^24"),
         ({"f24": ""}, b"103", b"OBR^1^4"),
-        ({"f36": "tomorrow"}, b"102", b"OBR^1^36"),
-        ({"f5": "X"}, b"103", b"OBR^1^5"),
     ],
 )
 def test_a_field_that_can_not_be_taken_is_named(
@@ -181,6 +180,18 @@ def test_a_field_that_can_not_be_taken_is_named(
     answer = send(say("ORM^O01", PID, orc(), obr(**fields)), "AE")
     assert b"|" + code + b"^" in answer and b"|" + location + b"|" in answer
     assert not Order.objects.exists() and not Patient.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "location"), [({"f36": "tomorrow"}, "OBR^1^36"), ({"f5": "X"}, "OBR^1^5")]
+)
+def test_an_order_is_taken_without_a_side_value_that_nobody_understands(
+    say: Say, fields: dict[str, str], location: str
+) -> None:
+    send(say("ORM^O01", PID, orc(), obr(**fields)))
+    assert (step().start, Order.objects.get().priority) == (None, "ROUTINE")
+    (told,) = Event.objects.filter(kind="hl7.values_left_out")
+    assert told.details == {"locations": [location]}
 
 
 def test_a_refusal_points_where_the_source_keeps_the_field(say: Say) -> None:
