@@ -61,7 +61,7 @@ class Decided(Conflict):
 class OtherPatient(Conflict):
     """It names another patient than the one whose the thing is; `about` is whose timelines tell of it."""
 
-    def __init__(self, text: str, field: str, about: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, text: str, field: str = "", about: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(text, field)
         self.about = about
 

@@ -10,12 +10,14 @@ from interfaces.hl7.models import Source
 
 class SourceOptions(BaseModel):
     """The choices made for a sender. `receivers` are the applications (MSH-5) that it may address here,
-    `*` for any; an empty `time_zone` is that of its facility.
+    `*` for any; an empty `time_zone` is that of its facility. Placer order numbers without a namespace are in
+    `order_namespace`, which empty is the sending application (MSH-3).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     assigning_authority: str = ""
+    order_namespace: str = ""
     time_zone: Literal[""] | TimeZone = ""
     charset: str = ""
     enhanced: bool = False

@@ -14,7 +14,7 @@ from worklist.change_check import namespace_of
 from worklist.change_set import ChangeSet, Group
 from worklist.models import AssigningAuthority, Patient
 from worklist.orders.order_aggregate import NumberKey, OrderAggregate, OrderRecord
-from worklist.orders.order_book import OrderBook, numbers_of
+from worklist.orders.order_book import OrderBook, sought_by
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.patients.patient_index import PatientIndex, RecordKey, authority_of, naming
 from worklist.patients.patient_records import LinkRecord, PatientRecord, VisitRecord
@@ -52,7 +52,7 @@ class Names:
             for merge in group.merges:
                 names._add((merge.survivor, merge.retired), catalogue)
             if group.order:
-                names.orders.update(numbers_of(group.order))
+                names.orders.update(sought_by(group.order))
         return names
 
     def _add(self, identifiers: Sequence[Identifier], catalogue: Catalogue) -> None:

@@ -86,6 +86,11 @@ class OrderNumber(models.Model):
     kind = models.CharField(max_length=6, choices=Kind)
     value = models.CharField(max_length=250)
     namespace = models.CharField(max_length=64, blank=True)
+    universal_id = models.CharField(max_length=199, blank=True, db_default="")
+    universal_id_type = models.CharField(max_length=6, blank=True, db_default="")
+    is_bare = models.BooleanField(
+        default=False, db_default=False, help_text="sent without any namespace; it is its sender's own"
+    )
 
     class Meta:
         constraints = [

@@ -62,10 +62,19 @@ class NumberRecord:
     kind: str
     value: str
     namespace: str
+    universal_id: str = ""
+    universal_id_type: str = ""
+    is_bare: bool = False
 
     @property
     def key(self) -> NumberKey:
         return NumberKey(self.kind, self.value, self.namespace)
+
+    def say(self, number: Number) -> None:
+        """Keep the most that was ever said of it, whatever came first."""
+        self.is_bare &= number.is_bare
+        said = (number.universal_id, number.universal_id_type)
+        self.universal_id, self.universal_id_type = max((self.universal_id, self.universal_id_type), said)
 
 
 @dataclass(slots=True, eq=False)

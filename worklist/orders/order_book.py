@@ -25,14 +25,20 @@ from worklist.orders.order_aggregate import (
     age,
 )
 from worklist.orders.order_content import OrderContent
-from worklist.orders.order_update import OrderUpdate, ProcedureUpdate, StepUpdate
+from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.provenance import Provenance
 
 
-def numbers_of(update: OrderUpdate) -> list[NumberKey]:
+def numbers_of(update: OrderUpdate) -> dict[NumberKey, Number]:
     """What an update names its order by."""
     named = ((OrderNumber.Kind.PLACER, update.placer), (OrderNumber.Kind.FILLER, update.filler))
-    return [NumberKey.of(kind, number) for kind, number in named if number is not None]
+    return {NumberKey.of(kind, number): number for kind, number in named if number is not None}
+
+
+def sought_by(update: OrderUpdate) -> list[NumberKey]:
+    """By what its order may be here: a number without namespace may have been kept so."""
+    named = numbers_of(update).items()
+    return [*dict(named), *(key._replace(namespace="") for key, number in named if number.is_bare)]
 
 
 class OrderBook:
@@ -47,7 +53,7 @@ class OrderBook:
 
     def named(self, update: OrderUpdate) -> list[OrderAggregate]:
         """The orders that are there of those that an update's numbers name."""
-        known = {one.order.id: one for key in numbers_of(update) if (one := self._by_number.get(key))}
+        known = {one.order.id: one for key in sought_by(update) if (one := self._by_number.get(key))}
         return sorted(known.values(), key=lambda one: age(one.order))
 
     def apply(self, update: OrderUpdate, content: OrderContent, provenance: Provenance) -> OrderAggregate:
@@ -105,7 +111,8 @@ class OrderBook:
 
     def _taken(self, update: OrderUpdate, provenance: Provenance) -> OrderAggregate:
         """The order that the update's numbers name: found, new, or merged from two."""
-        missing = [key for key in numbers_of(update) if key not in self._by_number]
+        named = numbers_of(update)
+        missing = [key for key in named if key not in self._by_number]
         if known := self.named(update):
             ours, *others = known
         else:
@@ -116,6 +123,9 @@ class OrderBook:
         if missing:
             self._give_numbers(ours, missing)
             order_merge.renumber(ours)
+        for record in ours.numbers:
+            if (said := named.get(record.key)) is not None:
+                record.say(said)
         ours.order.first_received_at = min(ours.order.first_received_at, provenance.received_at)
         return ours
 
@@ -132,7 +142,9 @@ class OrderBook:
 
     def _give_numbers(self, aggregate: OrderAggregate, keys: Sequence[NumberKey]) -> None:
         for key in keys:
-            aggregate.numbers.append(NumberRecord(next(self._new_keys), aggregate.order.id, *key))
+            aggregate.numbers.append(
+                NumberRecord(next(self._new_keys), aggregate.order.id, *key, is_bare=True)
+            )
             self._by_number[key] = aggregate
 
     def _write(

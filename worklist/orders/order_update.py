@@ -13,10 +13,16 @@ _NO_STEP: Final = StepContent()
 
 
 class Number(NamedTuple):
-    """A placer or filler order number with its namespace (EI)."""
+    """A placer or filler order number (EI): what names an order is the number and its namespace.
+
+    `is_bare` was sent without any: its namespace is its sender's own.
+    """
 
     value: str
     namespace: str = ""
+    universal_id: str = ""
+    universal_id_type: str = ""
+    is_bare: bool = False
 
 
 @dataclass(frozen=True)

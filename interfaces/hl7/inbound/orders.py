@@ -85,7 +85,7 @@ def _read_group(
 ) -> None:
     orc, obr = group.first("ORC"), group.first("OBR")
     assert orc is not None
-    placer = data_types.number(orc, 2) or data_types.number(obr, 2)
+    placer = _with_namespace(context, data_types.number(orc, 2) or data_types.number(obr, 2))
     filler = data_types.number(orc, 3) or data_types.number(obr, 3)
     if placer is None and filler is None:
         raise Er7Error(101, orc.location(2), "the order has neither a placer nor a filler order number")
@@ -100,6 +100,14 @@ def _read_group(
     order.has_content = True
     for segment in group.all("OBR"):
         _read_procedure(context, group, segment, order)
+
+
+def _with_namespace(context: InboundContext, number: Number | None) -> Number | None:
+    """A placer's number; without a namespace it is in the source's own, as the others that it sends."""
+    own = context.policy.options.order_namespace or context.header.sending_application
+    if number is None or number.namespace or not own:
+        return number
+    return number._replace(namespace=own, is_bare=True)
 
 
 def _read_procedure(context: InboundContext, group: Segments, obr: Segment, order: _Order) -> None:

@@ -31,10 +31,14 @@ def of_patient(patient: Patient) -> dict[str, Any]:
 
 
 def number(order: Order, kind: OrderNumber.Kind) -> list[str]:
-    """The order's number of a kind and its namespace; of several the first, as the made-up numbers do."""
-    rows = OrderNumber.objects.filter(order=order, kind=kind).values_list("namespace", "value")
-    namespace, value = min(rows, default=("", ""))
-    return [value, namespace]
+    """The order's number of a kind as it was sent (EI); of several the first, as the made-up numbers do."""
+    rows = OrderNumber.objects.filter(order=order, kind=kind).order_by("namespace", "value")
+    if (row := rows.first()) is None:
+        return ["", ""]
+    if row.is_bare:
+        return [row.value, ""]
+    namespace = "" if row.namespace == row.universal_id else row.namespace
+    return [row.value, namespace, *filter(None, (row.universal_id, row.universal_id_type))]
 
 
 def of_procedure(procedure: RequestedProcedure) -> dict[str, str]:

@@ -163,4 +163,5 @@ def number(segment: Segment | None, n: int) -> Number | None:
     value = field.component(1).strip()
     if not value or value == NULL:
         return None
-    return Number(value, field.component(2).strip() or field.component(3).strip())
+    namespace, uid, uid_type = (field.component(n).strip() for n in (2, 3, 4))
+    return Number(value, namespace or uid, uid, uid_type)

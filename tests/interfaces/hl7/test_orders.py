@@ -8,9 +8,18 @@ import pytest
 
 from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import InboundMessage, Source
+from interfaces.hl7.outbound import segment_data
 from ledger import events
 from ledger.models import Event
-from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure, ScheduledProcedureStep, Visit
+from worklist.models import (
+    Order,
+    OrderNumber,
+    Patient,
+    ProcedureCode,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+    Visit,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
 Say = Callable[..., bytes]
@@ -364,6 +373,47 @@ def test_an_order_stays_with_its_patient(say: Say, control: str) -> None:
     send(say("ORM^O01", other, orc(control), obr(f31="Fever"), at=3, control_id="m4"))
     send(say("ORM^O01", PID, orc(control), obr(f31="Fever"), at=4, control_id="m5"))
     assert Order.objects.get().patient.current.value == "P2"
+
+
+@pytest.mark.parametrize("first", ["NW", "CA"])
+def test_a_number_without_namespace_is_in_its_senders_own(say: Say, first: str) -> None:
+    said = {
+        "NW": say("ORM^O01", PID, orc(), obr()),
+        "CA": say("ORM^O01", orc("CA", "PL1"), at=1, control_id="m2"),
+    }
+    send(said.pop(first))
+    send(*said.values())
+    order = Order.objects.get()
+    assert order.status == "cancelled"
+    number = order.numbers.get()
+    assert (number.value, number.namespace, number.is_bare) == ("PL1", "HIS", False)
+
+
+def test_a_source_may_say_whose_its_numbers_are(say: Say) -> None:
+    Source.objects.update(options={"order_namespace": "KIS"})
+    sources._kept.clear()
+    send(say("ORM^O01", PID, orc(placer="PL1^KIS"), obr()))
+    send(say("ORM^O01", PID, orc("CA", "PL1"), at=1, control_id="m2"))
+    assert Order.objects.get().status == "cancelled"
+
+
+def test_a_number_that_was_kept_without_namespace_goes_on_naming_its_order(say: Say) -> None:
+    send(say("ORM^O01", PID, orc(placer="PL1"), obr()))
+    OrderNumber.objects.update(namespace="", is_bare=False)
+    before = Order.objects.get().accession_number
+    send(say("ORM^O01", PID, orc("XO", "PL1"), obr(f31="Fever"), at=1, control_id="m2"))
+    order = Order.objects.get()
+    assert (order.reason, order.accession_number) == ("Fever", before)
+    assert segment_data.number(order, OrderNumber.Kind.PLACER) == ["PL1", ""]
+
+
+@pytest.mark.parametrize(
+    "number", ["PL1^HIS", "PL1", "PL1^HIS^2.16.840.1^ISO", "PL1^^2.16.840.1^ISO", "PL1^HIS^his.example^DNS"]
+)
+def test_an_order_number_goes_back_as_it_came(say: Say, number: str) -> None:
+    send(say("ORM^O01", PID, orc(placer=number), obr()))
+    found = segment_data.number(Order.objects.get(), OrderNumber.Kind.PLACER)
+    assert "^".join(found).rstrip("^") == number
 
 
 def test_two_orders_of_two_patients_are_not_joined(say: Say) -> None:

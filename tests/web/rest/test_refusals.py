@@ -21,6 +21,7 @@ HTTP_AND_HL7 = {
     errors.Duplicate: (409, 205),
     errors.Conflict: (409, 207),
     errors.Decided: (409, 207),
+    errors.OtherPatient: (409, 204),
     errors.Forbidden: (403, 207),
     StateConflict: (409, 207),
     SecondPersonNeeded: (409, 207),
