@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from interfaces.hl7.inbound import order_control, patients
 from interfaces.hl7.inbound.code_tables import MODALITIES, PRIORITIES, SECTIONS, SECTIONS_WITHOUT_MODALITY
@@ -12,7 +13,7 @@ from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.data_types import Said
-from interfaces.hl7.syntax.message_parts import Segment, Segments
+from interfaces.hl7.syntax.message_parts import Field, Path, Segment, Segments
 from ledger.stamps import NONE
 from worklist.change_set import ChangeSet, Group
 from worklist.models import StatusEvent
@@ -21,6 +22,7 @@ from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, S
 
 _UID: Final = re.compile(r"[012](\.(0|[1-9]\d*))+", re.ASCII)  # PS3.5 9.1
 DATE_ALONE: Final = len("YYYYMMDD")
+_FREE_TEXTS: Final = frozenset({"reason", "clinical_information", "danger", "transport"})
 SHORT: Final = 16
 """Characters of an SH: an accession number that is only derived from another number has to fit."""
 
@@ -171,7 +173,7 @@ class _Fields:
                 continue
             if found.is_null:
                 yield NONE, segment.location(path.field)
-            elif value := found.component(path.component or 1, path.subcomponent or 1).strip():
+            elif value := _text(found, path, is_free=name in _FREE_TEXTS):
                 yield value, segment.location(path.field)
 
     def said(self, name: str) -> Said:
@@ -180,6 +182,15 @@ class _Fields:
     def text(self, name: str) -> str:
         value = self.said(name)
         return value if isinstance(value, str) else ""
+
+
+def _text(found: Field, path: Path, *, is_free: bool) -> str:
+    """The value at a path; of free text all that stands there, with its repetitions."""
+    component, subcomponent = path.component or 1, path.subcomponent or 1
+    if not is_free or subcomponent > 1:
+        return found.component(component, subcomponent).strip()
+    texts = (one.whole(component).strip() for one in found.repetitions)
+    return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
 def _order_values(context: InboundContext, group: Segments, obr: Segment, found: _Fields) -> dict[str, Any]:
@@ -256,7 +267,10 @@ def _step_values(context: InboundContext, obr: Segment, found: _Fields) -> dict[
 
 
 def _start(context: InboundContext, found: _Fields) -> datetime | Said:
-    """The first start that is present; where it is a date alone, the first that has a time of that day."""
+    """The first start that is present; where it is a date alone, the first that has a time of that day.
+
+    A date alone is a day of the facility, wherever its sender's clock stands.
+    """
     start, location = found.first("start")
     if not isinstance(start, str):
         return start
@@ -265,7 +279,8 @@ def _start(context: InboundContext, found: _Fields) -> datetime | Said:
             if isinstance(value, str) and value.startswith(start) and len(value) > DATE_ALONE:
                 start, location = value, place
                 break
-    return data_types.time(start, context.zone, location)
+    zone = ZoneInfo(context.policy.facility.time_zone) if len(start) == DATE_ALONE else context.zone
+    return data_types.time(start, zone, location)
 
 
 def _modality(found: _Fields) -> Said:

@@ -124,7 +124,8 @@ def _address(pid: Segment) -> Said:
 
 
 def _allergies(segments: Segments) -> Said:
-    texts = (al1.field(3).component(2) or al1.field(3).component(1) for al1 in segments.all("AL1"))
+    named = (one for al1 in segments.all("AL1") for one in al1.field(3).repetitions[:1])
+    texts = (one.whole(2) or one.whole(1) for one in named)
     return ", ".join(dict.fromkeys(text.strip() for text in texts if text.strip())) or None
 
 

@@ -65,6 +65,10 @@ class Repetition:
             return ""
         return unescape(part, delimiters, codec)
 
+    def whole(self, n: int) -> str:
+        """A component of free text: what its sender did not escape stands in it, so that nothing is cut."""
+        return unescape(_at(self.components, n), *self._syntax)
+
 
 class Field:
     """A field; one that the segment hasn't is empty."""

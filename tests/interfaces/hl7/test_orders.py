@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from accounts.models import Facility
 from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import InboundMessage, Source
 from interfaces.hl7.outbound import segment_data
@@ -242,7 +243,29 @@ def test_a_date_alone_gives_way_to_the_time_of_that_day(say: Say) -> None:
     send(say("ORM^O01", PID, orc(timing="^^^20260302"), obr(f27="^^^202603021130")))
     assert step().start == datetime(2026, 3, 2, 11, 30, tzinfo=UTC)
     send(say("ORM^O01", PID, orc(timing="^^^20260303"), obr(f27="^^^202603021130"), at=1))
-    assert step().start == datetime(2026, 3, 3, tzinfo=UTC), "not of another day"
+    assert step().local_date == "20260303", "not of another day"
+
+
+def test_a_date_alone_is_a_day_of_the_facility(say: Say) -> None:
+    Facility.objects.update(time_zone="Europe/Berlin")
+    sources._kept.clear()
+    send(say("ORM^O01", PID, orc(timing="^^^20261201"), obr()))
+    assert (step().local_date, step().local_time) == ("20261201", "000000")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("^Chest pain & cough", "Chest pain & cough"),
+        ("^Fever~^Cough & sputum", "Fever; Cough & sputum"),
+        ("R05^Cough^I10", "Cough"),
+        ("Cough\\T\\fever", "Cough&fever"),
+    ],
+)
+def test_a_reason_is_whole(say: Say, sent: str, kept: str) -> None:
+    send(say("ORM^O01", PID, "AL1|1||^Peanut & tree nuts", orc(), obr(f31=sent)))
+    assert Order.objects.get().reason == kept
+    assert Patient.objects.get().allergies == "Peanut & tree nuts"
 
 
 def test_an_end_needs_neither_patient_nor_obr(say: Say) -> None:
