@@ -48,11 +48,23 @@ class Provenance:
 
 
 def check_lengths(model: type[models.Model], values: Mapping[str, Any]) -> None:
-    """Raise `Invalid` for a text that its column would cut: nothing is ever cut silently."""
+    """Raise `Invalid` for a text that its column would cut or can't take: nothing is ever cut silently."""
     longest = _lengths(model)
     for name, value in values.items():
+        if _has_nul(value):
+            raise Invalid(f"{name} has a NUL character", name)
         if isinstance(value, str) and len(value) > longest.get(name, len(value)):
             raise Invalid(f"{name} has {len(value)} characters, {longest[name]} fit", name)
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, list):
+        return any(_has_nul(one) for one in value)
+    if isinstance(value, dict):
+        return any(_has_nul(one) for one in value.values())
+    return False
 
 
 @cache

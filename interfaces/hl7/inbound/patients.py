@@ -13,6 +13,8 @@ from ledger.stamps import NONE
 from worklist.change_set import Registration, VisitUpdate
 from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
 
+MOST_IDENTIFIERS: Final = 50
+
 SEX: Final[Mapping[str, Said]] = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O", "U": NONE}
 """HL7 Table 0001 in DICOM's terms; unknown is empty."""
 
@@ -61,7 +63,12 @@ def registration(context: InboundContext, segments: Segments) -> Registration:
 
 
 def identifiers(context: InboundContext, pid: Segment) -> list[Identifier]:
-    """The identifiers of PID-3. Raises `Er7Error` 204 where two of one authority would name two patients."""
+    """The identifiers of PID-3.
+
+    Raises `Er7Error` 204 where two of one authority would name two patients, 102 for too many.
+    """
+    if len(pid.field(3).repetitions) > MOST_IDENTIFIERS:
+        raise Er7Error(102, pid.location(3), f"a patient has at most {MOST_IDENTIFIERS} identifiers")
     found = data_types.identifiers(pid.field(3), context.policy.options.assigning_authority)
     named: dict[Authority, str] = {}
     for one in found:

@@ -70,6 +70,13 @@ def test_two_patients_of_one_authority_in_one_field_are_refused(say: Say, other:
     )
 
 
+@pytest.mark.parametrize("count", [51, 5000])
+def test_so_many_identifiers_are_refused_at_once(say: Say, count: int) -> None:
+    many = "~".join(f"P{n}^^^A{n}^MR" for n in range(count))
+    assert b"|PID^1^3|102^" in send(say("ADT^A08", PID.replace("P1^^^GENHOSP^MR", many)), "AE")
+    assert not Patient.objects.exists()
+
+
 def test_empty_keeps_and_the_null_value_erases(say: Say) -> None:
     send(say("ADT^A01", PID))
     send(say("ADT^A08", 'PID|1||P1^^^GENHOSP^MR||||""|', at=1))

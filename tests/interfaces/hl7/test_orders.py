@@ -181,6 +181,9 @@ def test_the_accession_number_falls_back_to_another_that_fits(
     [
         ({"f18": "A" * 17}, b"102", b"OBR^1^18"),
         ({"f24": "XYZ"}, b"103", b"OBR^1^24"),
+        ({"f31": "^Cough\\X00\\"}, b"102", b"OBR^1^31"),
+        ({"f19": "RP\\X00\\"}, b"102", b"OBR^1^19"),
+        ({"f4": "71260^CT\\X00\\"}, b"102", b"OBR^1^4"),
         ({"f24": ""}, b"103", b"OBR^1^4"),
     ],
 )
