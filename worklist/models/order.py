@@ -52,6 +52,12 @@ class Order(PublicModel):
     )
     status = models.CharField(max_length=12, choices=OrderStatus, default=OrderStatus.SCHEDULED)
     accession_number = models.CharField(max_length=16, blank=True, db_index=True)
+    accession_of_number = models.CharField(
+        max_length=16,
+        blank=True,
+        db_default="",
+        help_text="a number of the order that serves while none is given",
+    )
     accession_issuer = models.CharField(max_length=64, blank=True)
     priority = models.CharField(max_length=8, choices=Priority, default=Priority.ROUTINE)
     reason = models.CharField(max_length=1000, blank=True)

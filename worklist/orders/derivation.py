@@ -45,7 +45,8 @@ def derive(aggregate: OrderAggregate, catalogue: Catalogue, provenance: Provenan
     if not order.priority:
         order.priority = Priority.ROUTINE.value
     if "accession_number" not in order.stamps and states:
-        order.accession_number = generated_ids.number("accession", *aggregate.canonical_number)
+        made_up = generated_ids.number("accession", *aggregate.canonical_number)
+        order.accession_number = order.accession_of_number or made_up
     return entries
 
 

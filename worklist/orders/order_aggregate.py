@@ -39,6 +39,7 @@ class OrderRecord:
     visit_id: int | None = None
     status: str = OrderStatus.SCHEDULED.value
     accession_number: str = ""
+    accession_of_number: str = ""
     accession_issuer: str = ""
     priority: str = Priority.ROUTINE.value
     reason: str = ""

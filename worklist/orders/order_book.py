@@ -5,7 +5,7 @@ merge, so any order of arrival, with repeats, ends in the same state. Nothing he
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ledger import stamps
 from ledger.event_types import EventType
@@ -13,7 +13,7 @@ from ledger.events import Entry, Thing
 from worklist import worklist_events
 from worklist.catalogue import Catalogue
 from worklist.models import OrderNumber, StatusEvent
-from worklist.orders import derivation, order_merge
+from worklist.orders import derivation, order_merge, procedure_match
 from worklist.orders.order_aggregate import (
     NumberKey,
     NumberRecord,
@@ -154,17 +154,25 @@ class OrderBook:
         stamps.write(order, content.said(), stamp, source)
         first = order.content_received_at
         order.content_received_at = min(first, provenance.received_at) if first else provenance.received_at
+        taken: set[int] = set()
         for said in update.procedures:
-            procedure = self._procedure(aggregate, said)
+            procedure = self._procedure(aggregate, said, taken)
+            taken.add(procedure.id)
             stamps.write(procedure, said.content.said(), stamp, source)
             for step_said in said.steps:
                 step = self._step(aggregate, procedure, step_said, provenance)
                 stamps.write(step, step_said.content.said(), stamp, source)
 
-    def _procedure(self, aggregate: OrderAggregate, said: ProcedureUpdate) -> ProcedureRecord:
-        for procedure in aggregate.procedures:
-            if procedure.requested_procedure_id == said.id if said.id else procedure.place == said.place:
-                return procedure
+    def _procedure(
+        self, aggregate: OrderAggregate, said: ProcedureUpdate, taken: Collection[int]
+    ) -> ProcedureRecord:
+        code = said.content.code if isinstance(said.content.code, str) else ""
+        known = procedure_match.counterpart(
+            aggregate.procedures, id=said.id, place=said.place, code=code, taken=taken
+        )
+        if known is not None:
+            order_merge.identify(aggregate, known, said.id)
+            return known
         procedure = ProcedureRecord(
             next(self._new_keys), aggregate.order.id, said.id, None if said.id else said.place
         )
@@ -179,9 +187,8 @@ class OrderBook:
         said: StepUpdate,
         provenance: Provenance,
     ) -> StepRecord:
-        for step in aggregate.steps_of(procedure):
-            if step.scheduled_procedure_step_id == said.id if said.id else step.id_is_generated:
-                return step
+        if (known := order_merge.step_named(aggregate.steps_of(procedure), said.id)) is not None:
+            return known
         step = StepRecord(
             next(self._new_keys), procedure.id, provenance.received_at, said.id, id_is_generated=not said.id
         )

@@ -26,11 +26,15 @@ class _Content:
 
 @dataclass(frozen=True)
 class OrderContent(_Content):
-    """An order (ORC, OBR, PV1). `patient_id` and `visit_id` are the keys of records."""
+    """An order (ORC, OBR, PV1). `patient_id` and `visit_id` are the keys of records.
+
+    `accession_of_number` is a number of the order that serves as its accession number until one is given.
+    """
 
     patient_id: int | None = None
     visit_id: int | None = None
     accession_number: Text = None
+    accession_of_number: Text = None
     accession_issuer: Text = None
     priority: Text = None
     reason: Text = None

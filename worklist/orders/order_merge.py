@@ -1,7 +1,9 @@
 """Merge two orders that a message names together, and derive the numbers that follow from an order's own."""
 
+from collections.abc import Sequence
+
 from ledger import stamps
-from worklist.orders import generated_ids
+from worklist.orders import generated_ids, procedure_match
 from worklist.orders.order_aggregate import (
     OrderAggregate,
     ProcedureRecord,
@@ -39,6 +41,28 @@ def renumber(aggregate: OrderAggregate) -> None:
             number_step(step, procedure)
 
 
+def identify(aggregate: OrderAggregate, procedure: ProcedureRecord, id: str) -> None:
+    """Give a procedure that had none the ID that its sender gives it; what was made up of its place goes."""
+    if id and procedure.place is not None:
+        procedure.requested_procedure_id, procedure.place = id, None
+        number_procedure(procedure, aggregate.canonical_number)
+        for step in aggregate.steps_of(procedure):
+            number_step(step, procedure)
+
+
+def step_named(steps: Sequence[StepRecord], id: str) -> StepRecord | None:
+    """The step of this ID; where one side has none, the only step, which takes the ID."""
+    for step in steps:
+        if step.scheduled_procedure_step_id == id if id else step.id_is_generated:
+            return step
+    if not id:
+        return min(steps, key=age, default=None)
+    made_up = next((step for step in steps if step.id_is_generated), None)
+    if made_up is not None:
+        made_up.scheduled_procedure_step_id, made_up.id_is_generated = id, False
+    return made_up
+
+
 def number_procedure(procedure: ProcedureRecord, order_number: tuple[str, str, str]) -> None:
     """Set the requested procedure ID and Study Instance UID that no sender gave."""
     if procedure.place is not None:
@@ -56,29 +80,28 @@ def number_step(step: StepRecord, procedure: ProcedureRecord) -> None:
 
 
 def _merge_procedure(ours: OrderAggregate, theirs: OrderAggregate, procedure: ProcedureRecord) -> None:
-    same = next((one for one in ours.procedures if _names_same_procedure(one, procedure)), None)
+    id = procedure.requested_procedure_id if procedure.place is None else ""
+    same = procedure_match.counterpart(
+        ours.procedures, id=id, place=procedure.place or 1, code=procedure.code
+    )
     steps = sorted(theirs.steps_of(procedure), key=age)
     if same is None:
         procedure.order_id = ours.order.id
         ours.procedures.append(procedure)
         ours.steps += steps
         return
+    identify(ours, same, id)
     stamps.join(same, procedure, ProcedureContent.names())
     for step in steps:
         _merge_step(ours, theirs, same, step)
     ours.removed.append(procedure)
 
 
-def _names_same_procedure(one: ProcedureRecord, other: ProcedureRecord) -> bool:
-    if other.place is not None:
-        return one.place == other.place
-    return (one.requested_procedure_id, one.issuer) == (other.requested_procedure_id, other.issuer)
-
-
 def _merge_step(
     ours: OrderAggregate, theirs: OrderAggregate, procedure: ProcedureRecord, step: StepRecord
 ) -> None:
-    same = next((one for one in ours.steps_of(procedure) if _names_same_step(one, step)), None)
+    id = "" if step.id_is_generated else step.scheduled_procedure_step_id
+    same = step_named(ours.steps_of(procedure), id)
     if same is None:
         step.procedure_id = procedure.id
         ours.steps.append(step)
@@ -88,12 +111,6 @@ def _merge_step(
         if event.step_id == step.id:
             event.step_id = same.id
     ours.removed.append(step)
-
-
-def _names_same_step(one: StepRecord, other: StepRecord) -> bool:
-    if other.id_is_generated:
-        return one.id_is_generated
-    return one.scheduled_procedure_step_id == other.scheduled_procedure_step_id
 
 
 def _move_event(ours: OrderAggregate, event: StatusEventRecord, step_id: int | None) -> None:

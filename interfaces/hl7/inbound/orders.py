@@ -200,21 +200,31 @@ def _order_values(context: InboundContext, group: Segments, obr: Segment, found:
     requesting = requesting or context.name(orc, 12, data_types.provider_name)
     referring = data_types.provider_name(pv1.field(8)) if pv1 else None
     names = ("reason", "clinical_information", "danger", "transport", "confidentiality", "requesting_service")
+    accession, of_number = _accession(found)
     return {
         **{name: found.said(name) for name in names},
-        "accession_number": _accession(found),
+        "accession_number": accession,
+        "accession_of_number": of_number,
         "priority": context.side(lambda: _priority(found)),
         "requesting_physician": requesting,
         "referring_physician": referring or requesting,
     }
 
 
-def _accession(found: _Fields) -> Said:
-    """OBR-18, else another number that fits; one that was given and does not fit is refused later."""
+def _accession(found: _Fields) -> tuple[Said, Said]:
+    """The accession number, which is refused later if it does not fit; else a number of the order that does.
+
+    An order's number is only what its accession number is made of while nobody gives one.
+    """
     value, location = found.first("accession_number")
-    if isinstance(value, str) and len(value) > SHORT and not location.endswith("^18"):
-        return None
-    return value
+    if not _is_order_number(location):
+        return value, None
+    return None, None if isinstance(value, str) and len(value) > SHORT else value
+
+
+def _is_order_number(location: str) -> bool:
+    segment, *_, field = location.split("^")
+    return segment in ("ORC", "OBR") and field in ("2", "3")
 
 
 def _priority(found: _Fields) -> Said:
@@ -236,7 +246,7 @@ def _procedure_values(
         "code": code.component(first).strip() or None,
         "description": code.component(first + 1).strip() or None,
         "scheme": code.component(first + 2).strip() or None,
-        "accession_number": _accession(found),
+        "accession_number": _accession(found)[0],
         "study_instance_uid": _study_uid(context.message, group),
     }
 

@@ -442,6 +442,68 @@ def test_an_order_number_goes_back_as_it_came(say: Say, number: str) -> None:
     assert "^".join(found).rstrip("^") == number
 
 
+WITH_IDS = {"f18": "A7", "f19": "RP7", "f20": "SP7"}
+
+
+def of_order() -> list[Any]:
+    """All that is there of the orders: accession number, procedure, step and Study Instance UID."""
+    steps = ScheduledProcedureStep.objects.select_related("procedure__order").order_by("pk")
+    assert RequestedProcedure.objects.count() == len(steps)
+    return [
+        (
+            one.procedure.order.accession_number,
+            one.procedure.requested_procedure_id,
+            one.scheduled_procedure_step_id,
+            one.procedure.study_instance_uid,
+            one.procedure.description,
+        )
+        for one in steps
+    ]
+
+
+@pytest.mark.parametrize("control", ["XO", "SC"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_obr_without_ids_speaks_of_the_procedure_that_is_there(
+    say: Say, control: str, is_first: bool
+) -> None:
+    whole = say("ORM^O01", PID, orc(), obr(**WITH_IDS), "ZDS|1.2.3.4")
+    code_alone = obr(f4="71270^CT CHEST WITH^C4")
+    partial = say("ORM^O01", PID, orc(control), code_alone, at=1, control_id="m2")
+    for raw in (whole, partial) if is_first else (partial, whole):
+        send(raw)
+    assert of_order() == [("A7", "RP7", "SP7", "1.2.3.4", "CT CHEST WITH")]
+    send(say("ORM^O01", orc("CA"), at=2, control_id="m3"))
+    assert step().status == "cancelled" and not step().on_worklist
+
+
+def test_the_fillers_order_gives_its_ids_to_the_placers(say: Say) -> None:
+    send(say("ORM^O01", PID, orc(), obr()))
+    ((accession, *_),) = of_order()
+    assert accession == "PL1"
+    filler = say(
+        "ORM^O01", PID, "ORC|SC|PL1^HIS|FL1^RIS", obr(**WITH_IDS), "ZDS|1.2.3.4", at=1, control_id="m2"
+    )
+    send(filler)
+    assert of_order() == [("A7", "RP7", "SP7", "1.2.3.4", "CT CHEST")]
+    send(say("ORM^O01", PID, orc("XO"), obr(), at=2, control_id="m3"))
+    assert of_order() == [("A7", "RP7", "SP7", "1.2.3.4", "CT CHEST")]
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_of_several_procedures_the_code_tells_which_is_meant(say: Say, swapped: bool) -> None:
+    head, chest = "70450^CT HEAD^C4", "71260^CT CHEST^C4"
+    ids = [obr(f4=head, f19="RP1", f20="SP1"), obr(f4=chest, f19="RP2", f20="SP2")]
+    send(say("ORM^O01", PID, orc(), *ids))
+    later = [obr(f4=head, f36="202603041000"), obr(f4=chest, f36="202603041100")]
+    later = later[::-1] if swapped else later
+    send(say("ORM^O01", PID, orc("XO"), *later, at=1, control_id="m2"))
+    starts = ScheduledProcedureStep.objects.values_list("scheduled_procedure_step_id", "start")
+    assert {step_id: start.hour for step_id, start in starts} == {"SP1": 10, "SP2": 11}
+    one_more = obr(f4="72125^CT SPINE^C4", f19="RP3", f20="SP3")
+    send(say("ORM^O01", PID, orc("XO"), one_more, at=2, control_id="m3"))
+    assert [one[1:3] for one in of_order()] == [("RP1", "SP1"), ("RP2", "SP2"), ("RP3", "SP3")]
+
+
 def test_two_orders_of_two_patients_are_not_joined(say: Say) -> None:
     send(say("ORM^O01", PID, "ORC|NW|PL1^HIS", obr()))
     send(say("ORM^O01", PID.replace("P1", "P2"), "ORC|NW||FL1^RIS", obr(), control_id="m2"))
