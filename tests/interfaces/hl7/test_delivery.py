@@ -629,7 +629,11 @@ def test_a_reconciled_study_tells_that_its_orders_are_in_process(
     retired = Patient.objects.create(facility=facility, authority=authority, value="2", survivor=survivor)
     now = timezone.now()
     order = Order.objects.create(
-        facility=facility, patient=retired, accession_number="ACC1", first_received_at=now
+        facility=facility,
+        patient=retired,
+        accession_number="ACC1",
+        first_received_at=now,
+        status="started",
     )
     OrderNumber.objects.create(order=order, kind="placer", value="P1", namespace="HIS")
     study = Study.objects.create(

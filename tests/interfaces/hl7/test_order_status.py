@@ -1,7 +1,11 @@
 """What the placer hears of an order while its images come, turn out to be another's, and come again."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from archive.decisions.create_order import CreateOrder
@@ -10,13 +14,16 @@ from archive.decisions.link import Link
 from archive.decisions.preview import preview, preview_undo
 from archive.decisions.reject import Reject
 from archive.decisions.undo import undo as undo_decision
-from archive.models import Study, StudyException
+from archive.models import Series, Study, StudyException
 from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound.messages import order_status
+from ledger.stamps import Stamp
 from tests.actors import acting
-from tests.archive.hospital import Hospital
-from worklist.models import ScheduledProcedureStep, StatusEvent
+from tests.archive.hospital import NOW, Hospital
+from worklist.models import Order, ScheduledProcedureStep, StatusEvent
+from worklist.orders import order_application
+from worklist.orders.order_update import Number, OrderUpdate
 from worklist.schedule import step_actions
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +82,33 @@ def test_nothing_is_taken_back_that_was_not_said_or_that_other_images_still_say(
     with transaction.atomic():
         decide(Reject("113001"), study=other, reason="moved", by=acting(user), expected=0)
     assert told()[2:] == [("A1", "SC")]
+
+
+def test_what_moves_no_step_is_no_start_and_images_after_it_are(hospital: Hospital) -> None:
+    """A dose report alone leaves the order scheduled, here and at the placer."""
+    hospital.order("A1", hospital.patient())
+    study = hospital.study("A1", modalities=["SR"], series={"modality": "SR"})
+    assert (study.verdict, Order.objects.get().status, told()) == ("matched", "scheduled", [])
+    Series.objects.create(
+        study=study, series_instance_uid="1.2.4.99", modality="CT", station_ae_title="CT1", instance_count=1
+    )
+    Study.objects.update(modalities=["CT", "SR"])
+    hospital.judged(study)
+    assert (Order.objects.get().status, told()) == ("completed", [("A1", "CM")])
+
+
+def test_of_an_order_that_is_cancelled_while_its_images_come_no_start_is_told(hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient())
+    study = hospital.study("A1", at=timezone.now())
+    cancel = OrderUpdate(placer=Number("PLA1", "HIS"), act=StatusEvent.Kind.CANCEL)
+    with transaction.atomic():
+        provenance = replace(hospital.provenance(NOW), stamp=Stamp(NOW))
+        order_application.apply(update=cancel, provenance=provenance)
+    at = NOW - timedelta(hours=1)
+    Study.objects.update(first_received_at=at, last_received_at=at)
+    study = hospital.judged(study)
+    assert (study.verdict, list(study.procedures.all()) != []) == ("matched", True)
+    assert (Order.objects.get().status, told()) == ("cancelled", [])
 
 
 def test_of_an_order_that_was_placed_here_and_cancelled_the_end_is_told(

@@ -1,4 +1,4 @@
-"""Tell the placer of its order, as the order's own status says (ORM^O01, 4.4.1): in process or completed
+"""Tell the placer of its order, as the order's own status says (ORM^O01, 4.4.1): begun or completed
 once a study is known to be its, scheduled again where the study turns out not to be; and whatever people make
 of it: started, completed, cancelled, not come, reopened, with the reason (ORC-16).
 
@@ -37,6 +37,7 @@ _OWN: Final[Mapping[str, str]] = {
     OrderStatus.CANCELLED: CANCELLED,
 }
 """The order status (HL70038) that an order's own is."""
+_BEGUN: Final = frozenset({OrderStatus.STARTED, OrderStatus.COMPLETED, OrderStatus.DISCONTINUED})
 _CONTROLS: Final[Mapping[str, str]] = {CANCELLED: "OC", DISCONTINUED: "OD"}
 """The order control (HL70119) by which a filler ends an order; all else is SC, a change of status."""
 _MOST_TOLD: Final = 100
@@ -46,11 +47,15 @@ _MOST_TOLD: Final = 100
 def tell_in_process(
     sender: object, *, study: Study, outcome: str = "", origin_text: str = "", **others: Any
 ) -> None:
-    """Enqueue one message for each order that the study was made for; asking again adds none."""
+    """Enqueue one message for each order that the study was made for; asking again adds none.
+
+    Of one that has not begun by our own account nothing is told: it was cancelled meanwhile, or what came
+    moves no step, such as a dose report alone. Once it has begun, that is the news.
+    """
     rows = study.procedures.select_related(*_PEOPLE)
     for order, procedures in _by_order(rows.order_by("order_id", "pk")).items():
-        status = COMPLETED if order.status == OrderStatus.COMPLETED else IN_PROCESS
-        _tell(study, order, procedures, status, is_begun=True)
+        if order.status in _BEGUN:
+            _tell(study, order, procedures, _OWN[order.status], is_begun=True)
 
 
 def tell_withdrawn(
