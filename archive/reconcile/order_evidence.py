@@ -12,8 +12,23 @@ from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import StudyEvidence
 from archive.reconcile.typos import one_off, one_slip, swapped
 
-_LEFT: Final = re.compile(r"\b(left|links|linke[rsn]?|gauche|lt)\b", re.IGNORECASE)
-_RIGHT: Final = re.compile(r"\b(right|rechts|rechte[rsn]?|droite?|rt)\b", re.IGNORECASE)
+_PAIRED: Final = (
+    "knee|hip|shoulder|elbow|wrist|hand|foot|ankle|heel|finger|thumb|toe|leg|arm|forearm|thigh|calf|femur"
+    "|tibia|fibula|patella|humerus|radius|ulna|scaphoid|clavicle|scapula|calcaneus|breast|kidney|lung|ear"
+    "|eye|orbit|axilla|knie|hüfte|schulter|ellenbogen|handgelenk|fuss|fuß|sprunggelenk|mamma|niere"
+    "|genou|hanche|épaule|coude|poignet|main|pied|cheville|sein|rein"
+)
+"""Parts of the body that there are two of. A bare letter is a side only beside one: `L spine` is lumbar."""
+
+
+def _side(words: str, letter: str, lobes: str) -> re.Pattern[str]:
+    """What names a side: a word, its letter in brackets or beside a paired part, a lobe of the lung."""
+    beside = rf"\b{letter}\.?[ -](?i:{_PAIRED})\b|\b(?i:{_PAIRED})[ ,-]{letter}\b(?![.]?[-\d])"
+    return re.compile(rf"\b(?i:{words})\b|\({letter}\)|{beside}|\b(?:{lobes})\b")
+
+
+_LEFT: Final = _side("left|links|linke[rsn]?|gauche|lt", "L", "LUL|LLL")
+_RIGHT: Final = _side("right|rechts|rechte[rsn]?|droite?|rt", "R", "RUL|RML|RLL")
 
 NO_WORD_IN_COMMON: Final = 0.5
 """The agreement of two descriptions that share no word."""

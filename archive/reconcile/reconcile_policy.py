@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from archive.reconcile.finding import Agreement, Concordance, Finding
 
-RULES: Final = 6
+RULES: Final = 7
 """Raised whenever the rules in the code change, so that a verdict names the rules that made it."""
 
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from archive.models import Verdict
 from archive.reconcile.finding import Finding
+from archive.reconcile.identity_match import IdentityMatch
 from archive.reconcile.reconcile_policy import NAMES_FROM, NAMING, RIVAL
 from archive.reconcile.scored_candidate import Scored
 from archive.reconcile.verdict import Judgement
@@ -123,6 +124,11 @@ class CandidateRecord:
             (found[name].agreement or 0) >= NAMES_FROM or found[name].normaliser == "prefix"
             for name in NAMING & found.keys()
         )
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether the headers say another person than whom it is for."""
+        return self.identity == IdentityMatch.CONTRADICTS.name.lower()
 
     @property
     def due_at(self) -> datetime | None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from archive.models import ExceptionStatus, Outcome, Study, Verdict
 from archive.reconcile import verdict_record
+from archive.reconcile.verdict_record import CandidateRecord
 from reporting.errors import Block
 from reporting.models import ReadingItem
 from worklist.patients import person_names
@@ -30,13 +31,23 @@ def of_order(item: ReadingItem) -> list[Block]:
 
 
 def _possible(study: Study) -> str:
-    """The order that was thought of, and the one that the headers name, as far as there are any."""
+    """The order that fits best of those whose patient the headers don't contradict, and the one they name."""
     verdict = Verdict.objects.filter(study=study).order_by("-number").first()
-    candidate = verdict_record.compared(verdict)
-    if candidate is not None:
-        number = candidate.accession_number or "without a number"
-        whose = person_names.readable(candidate.patient.name)
-        return f"It may be of order {number} ({whose}): link the images to it before you sign"
-    if study.accession_number:
+    of_others = {one.step for one in verdict_record.candidates(verdict) if one.is_contradicted}
+    best = next((one for one in verdict_record.by_score(verdict) if one.step not in of_others), None)
+    named = verdict_record.compared(verdict)
+    words = []
+    if named is not None and named.is_named and named.step in of_others:
+        words.append(f"The images name order {_called(named)}, but they say another patient")
+    if best is not None:
+        words.append(f"They may be of order {_called(best)}: link the images to it before you sign")
+    if words:
+        return ". ".join(words)
+    if study.accession_number and named is None:
         return f"The images name order {study.accession_number}, which is not known here"
     return "No order that fits is known"
+
+
+def _called(candidate: CandidateRecord) -> str:
+    number = candidate.accession_number or "without a number"
+    return f"{number} ({person_names.readable(candidate.patient.name)})"

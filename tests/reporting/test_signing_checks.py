@@ -1,6 +1,7 @@
 """What stands between a text and its signature."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
@@ -14,10 +15,11 @@ from archive.models import Series, Study
 from reporting.errors import StateConflict
 from reporting.models import ReadingItem, ReportTemplate
 from reporting.reading_worklist import decision_effects
-from reporting.reports import side_check, signing_checks
+from reporting.reports import order_check, side_check, signing_checks
 from reporting.reports.signing_checks import bracketed, of_text, open_fields, unanswered
 from tests.actors import acting
 from tests.archive.conftest import home as home
+from tests.archive.hospital import NOW
 from tests.reporting.conftest import World
 
 IN_ONE = re.compile(r"\[\s*\]|\[\?[^\]]*\]|_{3,}|\{[^{}\n]{0,80}\}")
@@ -117,8 +119,30 @@ def test_a_report_of_accepted_images_that_nobody_gets_needs_a_reason(world: Worl
         world.sign(report, rada)
     (block,) = refused.value.blocks
     assert block.code == "accepted_without_order" and block.overridable and not block.asks
-    assert "no order, so nobody gets this report" in block.text and "order A1 (BARS, ANNA)" in block.text
+    assert "no order, so nobody gets this report" in block.text
+    assert "The images name order A1 (BARS, ANNA), but they say another patient" in block.text
+    assert "link the images" not in block.text, "nobody is advised to link them to another person's order"
     assert world.sign(report, rada, overrides={"accepted_without_order": "phoned to the ward"}).number == 1
+
+
+@pytest.mark.django_db
+def test_the_order_of_the_person_whom_the_headers_say_is_advised_not_the_one_that_they_name(
+    world: World,
+) -> None:
+    world.hospital.order("AJ6", world.hospital.patient("J6", "NAGY^EVA"), start=NOW - timedelta(hours=2))
+    quill = {"birth_date": "19500505", "sex": "M"}
+    world.hospital.order("AJ5", world.hospital.patient("J5", "QUILL^PETER", **quill))
+    study = world.hospital.study("AJ6", "J5", "QUILL^PETER", **quill)
+    assert study.verdict == "mismatch"
+    decider = User.objects.create(username="dora", full_name="Dora", roles=[Role.TECHNOLOGIST.value])
+    decider.facilities.add(study.facility)
+    with transaction.atomic():
+        decision_frame.decide(Accept(), study=study, reason="as it is", by=acting(decider))
+    (block,) = order_check.of_order(ReadingItem.objects.get(studies=study))
+    assert block.text.endswith(
+        "The images name order AJ6 (NAGY, EVA), but they say another patient."
+        " They may be of order AJ5 (QUILL, PETER): link the images to it before you sign"
+    )
 
 
 @pytest.mark.django_db
@@ -139,7 +163,7 @@ def test_who_accepts_is_told_that_a_report_goes_to_nobody(world: World) -> None:
         ("L", "", {"impression": "Normal."}, []),
         ("L", "", {"impression": "Normal.", "comparison": "Right wrist of 2020."}, []),
         ("B", "", {"impression": "Right fracture."}, []),
-        ("L", "R", {"impression": "Right fracture."}, []),
+        ("L", "B", {"impression": "Right fracture."}, []),
         ("", "", {"impression": "Right fracture."}, []),
     ],
 )
@@ -167,7 +191,88 @@ def test_a_side_is_found_in_the_description_of_the_order(world: World) -> None:
     assert block.text == "Impression names only the right side, but the order says left"
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("impression", ["Effusion.", "Left effusion.", "Right effusion."])
+def test_order_and_images_of_two_sides_need_a_reason_whatever_the_text_says(
+    world: World, rada: User, impression: str
+) -> None:
+    item = world.item()
+    item.procedures.update(description="XR knee left")
+    item.studies.update(description="")
+    Series.objects.filter(study__reading_items=item).update(description="Knee", laterality="R")
+    report = world.draft(item, rada, impression=impression)
+    with pytest.raises(StateConflict) as refused:
+        world.sign(report, rada)
+    (block,) = refused.value.blocks
+    assert (block.code, block.overridable, block.asks) == ("side_contradiction", True, False)
+    assert "the order says left (XR knee left)" in block.text
+    assert "the images say right (Knee; Laterality R)" in block.text
+    reason = {"side_contradiction": "marker seen: left, wrongly coded"}
+    assert world.sign(report, rada, overrides=reason).number == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("order", "study", "series", "coded", "is_asked"),
+    [
+        ("XR knee left", "Knee right", "", "", True),
+        ("XR knee left", "Knee right", "Knee", "L", True),
+        ("XR knee left", "XR knee left", "Knee R", "", True),
+        ("XR L knee", "", "", "R", True),
+        ("XR knee (L)", "", "R knee ap", "", True),
+        ("XR knee Lt", "", "knee Rt.", "", True),
+        ("XR knees both", "", "", "R", False),
+        ("XR knee left", "Both knees", "", "B", False),
+        ("XR L spine", "", "", "R", False),
+        ("XR knee", "Knee right", "", "R", False),
+    ],
+)
+def test_sides_contradict_as_coded_and_as_described(
+    world: World, order: str, study: str, series: str, coded: str, is_asked: bool
+) -> None:
+    item = world.item()
+    item.procedures.update(description=order)
+    item.studies.update(description=study)
+    Series.objects.filter(study__reading_items=item).update(description=series, laterality=coded)
+    found = side_check.of_side(item, {"impression": "Effusion."})
+    assert [one.code for one in found] == ["side_contradiction"] * is_asked
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("L knee", "L"),
+        ("XR KNEE L", "L"),
+        ("hand, ap (R)", "R"),
+        ("R. hip", "R"),
+        ("Lt wrist", "L"),
+        ("Rt. wrist", "R"),
+        ("Nodule in the LLL", "L"),
+        ("LUL", "L"),
+        ("Consolidation of RML and RUL", "R"),
+        ("RLL", "R"),
+        ("L spine", ""),
+        ("Narrow L5/S1", ""),
+        ("R wave", ""),
+        ("knee L-spine", ""),
+        ("all", ""),
+    ],
+)
+def test_short_forms_of_sides_are_known(text: str, found: str) -> None:
+    assert side_check.named(text) == set(found)
+
+
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("text", ["right " * 200_000, "rightright" * 100_000, "linke" * 200_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "right " * 200_000,
+        "rightright" * 100_000,
+        "linke" * 200_000,
+        "L " * 500_000,
+        "knee " * 200_000,
+        "(L" * 500_000,
+    ],
+)
 def test_sides_are_looked_for_in_one_pass(text: str) -> None:
     assert side_check.named(text) <= {"L", "R"}
