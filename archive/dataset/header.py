@@ -99,7 +99,7 @@ class InstanceHeader(TypedDict):
     frames: str
     image_type: list[str]
     view_position: str
-    laterality: str  # Image Laterality
+    laterality: str  # Image Laterality, or Frame Laterality of all frames
     procedure_codes: list[Code]  # Procedure Code Sequence: what was done
     performed_protocol_codes: list[Code]
 
@@ -123,7 +123,7 @@ _TAGS: Final[list[BaseTag | int]] = [
     0x00081010, 0x00081030, 0x0008103E, 0x00081050, 0x00081111, 0x00100010, 0x00100020, 0x00100021,
     0x00100030, 0x00100040, 0x00101002, 0x00180015, 0x00181030, 0x0020000D, 0x0020000E, 0x00200010,
     0x00200011, 0x00200013, 0x00200060, 0x00280008, 0x00280010, 0x00280011, 0x00400244, 0x00400245,
-    0x00400260, 0x00400275, 0x00081032, 0x00081070, 0x00185101, 0x00200062,
+    0x00400260, 0x00400275, 0x00081032, 0x00081070, 0x00185101, 0x00200062, 0x52009229,
 ]  # fmt: skip
 
 
@@ -248,10 +248,18 @@ def _instance(top: Attributes) -> InstanceHeader:
         frames=top.text(0x00280008),
         image_type=top.texts(0x00080008),
         view_position=top.text(0x00185101),
-        laterality=top.text(0x00200062),
+        laterality=top.text(0x00200062) or _frame_laterality(top),
         procedure_codes=_codes(top, 0x00081032),
         performed_protocol_codes=_codes(top, 0x00400260),
     )
+
+
+def _frame_laterality(top: Attributes) -> str:
+    """The side of all frames of an enhanced object (PS3.3 C.7.6.16.2.8)."""
+    for shared in top.items(0x52009229)[:1]:
+        for anatomy in shared.items(0x00209071)[:1]:
+            return anatomy.text(0x00209072)
+    return ""
 
 
 def _codes(top: Attributes, tag: int) -> list[Code]:

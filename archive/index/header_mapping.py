@@ -32,7 +32,6 @@ _OF_SERIES: Final = (
     "number",
     "description",
     "body_part",
-    "laterality",
     "station_name",
     "station_ae_title",
 )
@@ -86,7 +85,6 @@ def add_to_series(series: Series, header: Header, calling_ae: str) -> None:
                     own["number"],
                     own["description"],
                     own["body_part"],
-                    own["laterality"],
                     own["station_name"],
                     calling_ae,
                 ),
@@ -94,14 +92,22 @@ def add_to_series(series: Series, header: Header, calling_ae: str) -> None:
             )
         ),
     )
+    said = own["laterality"] or header["instance"]["laterality"]
+    series.laterality = _both(series.laterality, fitting(Series, "laterality", said))
     others = SeriesValues.from_json(series.header)
     others.add(header)
     series.header = others.to_json()
 
 
+def _both(side: str, other: str) -> str:
+    """The side of a series with another image; B where there are images of both (PS3.3 C.7.3.1.1.1)."""
+    sides = {side[:1].upper(), other[:1].upper()}
+    return "B" if sides == {"L", "R"} else side or other
+
+
 def clear(series: Series) -> None:
     """Forget all that objects have said of a series, to build it anew."""
-    series.header_values, series.header = {}, {}
+    series.header_values, series.header, series.laterality = {}, {}, ""
     for name in _OF_SERIES:
         setattr(series, name, "")
 

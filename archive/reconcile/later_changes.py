@@ -21,6 +21,7 @@ from archive.reconcile.study_evidence import Identity
 from archive.rejections.rejection_titles import REJECTION_TITLES
 from ledger import written_dates
 from worklist.models import FormerDescription, Patient, ScheduledProcedureStep, StatusEvent
+from worklist.patients import person_names
 
 _PAST: Final = {StatusEvent.Kind.CANCEL: "cancelled", StatusEvent.Kind.DISCONTINUE: "discontinued"}
 
@@ -101,24 +102,42 @@ def _ends_the_exam(event: StatusEvent, procedures: list[int]) -> bool:
 
 
 def _replaced(study: Study, policy: Policy) -> Iterator[LaterChange]:
-    """The patient's record tells of somebody else than when the images came: nothing of the name is left, nor
-    the birth date. An unknown patient who is named is none; nor is one whom the images name so themselves.
+    """The patient's record, or that into which it was merged, tells of another than when the images came.
+
+    Nothing of the name is left, nor the birth date. An unknown patient who is named is none; nor is one whom
+    the images name so themselves.
     """
     patient = study.patient
-    former = patient and _when_it_came(study, patient)
-    if not patient or not former or any(fits_name(one, former.name) for one in policy.placeholder_names):
+    if patient is None:
         return
-    now = Person(records=(Identity(name=patient.name, birth_date=patient.birth_date, sex=patient.sex),))
-    was = Identity(name=former.name, birth_date=former.birth_date, sex=former.sex)
-    found = demographics(was, now, policy)
-    seen = Identity(name=study.patient_name, birth_date=study.birth_date, sex=study.sex)
-    if _is_another(found) and _is_another(demographics(seen, now, policy)):
+    current, replaced = patient.current, _when_it_came(study, patient)
+    former = replaced or (patient if current != patient else None)
+    if former is None or any(fits_name(one, former.name) for one in policy.placeholder_names):
+        return
+    now, was, seen = _described(current), _described(former), _seen(study)
+    found = demographics(was, Person(records=(now,)), policy)
+    if _is_another(found) and _is_another(demographics(seen, Person(records=(now,)), policy)):
+        by = f"replaced:{replaced.pk}" if replaced else f"merged:{patient.pk}:{current.pk}"
         yield LaterChange(
             ExceptionKind.IDENTITY_REPLACED,
-            f"replaced:{former.pk}:{patient.name}:{patient.birth_date}",
-            f"The record {patient.value} told of somebody else when the images came: confirm whose they are.",
+            f"{by}:{current.name}:{current.birth_date}",
+            f"When the images came, patient {patient.value} was {_whom(was)}; now it is {_whom(now)}."
+            " Confirm whose images these are.",
             tuple(found),
         )
+
+
+def _described(record: Patient | FormerDescription) -> Identity:
+    return Identity(name=record.name, birth_date=record.birth_date, sex=record.sex)
+
+
+def _seen(study: Study) -> Identity:
+    return Identity(name=study.patient_name, birth_date=study.birth_date, sex=study.sex)
+
+
+def _whom(person: Identity) -> str:
+    name = person_names.isolated(person_names.readable(person.name))
+    return f"{name}, born {written_dates.of_dicom(person.birth_date)}" if person.birth_date else name
 
 
 def _when_it_came(study: Study, patient: Patient) -> FormerDescription | None:

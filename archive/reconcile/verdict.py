@@ -102,6 +102,11 @@ def _rule(study: StudyEvidence, scored: Sequence[Scored], policy: Policy) -> _Ru
     if other := _other_exam(chosen, scored):
         reason = f"the images look like {other.candidate.description or 'another exam'} of the same patient"
         return _Ruling(Outcome.PROBABLE, reason, (*chosen, other))
+    if due := _due_instead(study, chosen, scored, policy):
+        reason = (
+            f"{due.candidate.description or 'another exam'} of the same patient is due when these were made"
+        )
+        return _Ruling(Outcome.PROBABLE, reason, (*chosen, due))
     unresolved = [claim for claim in claims if not claim.named]
     return _weigh(study, chosen, unresolved, policy)
 
@@ -256,6 +261,25 @@ def _other_exam(chosen: Sequence[Scored], scored: Sequence[Scored]) -> Scored | 
         if one.candidate.status in _OPEN and one.by_field["modality"].agrees and _looks_like(one) > 0
     ]
     return fitting[0] if fitting else None
+
+
+def _due_instead(
+    study: StudyEvidence, chosen: Sequence[Scored], scored: Sequence[Scored], policy: Policy
+) -> Scored | None:
+    """An open step of the same patient that the images fit as well and that was due when they were made.
+
+    Where those that they name were not: the wrong of two like entries is picked from a list, such as that of
+    the follow-up.
+    """
+    if any(order_evidence.hours_apart(study, one.candidate) <= 24 * policy.shown_days for one in chosen):
+        return None
+    patients = {one.candidate.patient.id for one in chosen}
+    least = max(_looks_like(one) for one in chosen)
+    for one in scored:
+        is_other = one not in chosen and one.candidate.patient.id in patients
+        if is_other and _is_due(study, one, policy) and _looks_like(one) >= least:
+            return one
+    return None
 
 
 def _looks_like(one: Scored) -> int:

@@ -161,6 +161,33 @@ def test_a_record_that_tells_of_somebody_else_is_asked_about(
     assert state(hospital, study)[0] == "closed", "the record is right again"
 
 
+@pytest.mark.parametrize("reading_status", ["ready", "final"])
+def test_a_merge_into_somebody_else_is_asked_about(
+    hospital: Hospital, user: User, reading_status: str
+) -> None:
+    patient = hospital.patient()
+    hospital.order("A1", patient)
+    study = hospital.study("A1")
+    Study.objects.update(reading_status=reading_status)
+    hospital.patient("P9", **SOMEBODY_ELSE)
+    assert state(hospital, study)[0] == "none"
+    hospital.merge("P1", "P9")
+    assert state(hospital, study) == ("open", "identity_replaced")
+    study = Study.objects.get()
+    assert (study.verdict, study.patient) == ("matched", patient), "no link breaks"
+    act(Accept(), study, user)
+    assert state(hospital, hospital.judged(study))[0] == "resolved"
+
+
+@pytest.mark.parametrize("survivor", [{"name": "BARS^ANNE"}, {"name": "MILLER^ANNA"}])
+def test_a_merge_into_the_same_person_is_not(hospital: Hospital, survivor: dict[str, str]) -> None:
+    hospital.order("A1", hospital.patient())
+    study = hospital.study("A1")
+    hospital.patient("P9", **survivor)
+    hospital.merge("P1", "P9")
+    assert state(hospital, study)[0] == "none"
+
+
 @pytest.mark.parametrize("name", ["DOE^JOHN", "UNKNOWN^7", "Unbekannt^Mann", "NN", ""])
 def test_somebody_unknown_who_is_named_is_nobody_else(hospital: Hospital, name: str) -> None:
     hospital.order("A1", hospital.patient(name=name, birth_date="19000105"))

@@ -46,6 +46,34 @@ def test_an_image_of_the_orders_patient_is_matched(hospital: Hospital) -> None:
     assert (seen.performing_physicians, seen.body_parts) == (("DOC^ADA",), ("CHEST",))
 
 
+def frames_of(side: str) -> dict[str, Any]:
+    anatomy, shared = Dataset(), Dataset()
+    anatomy.FrameLaterality = side
+    shared.FrameAnatomySequence = [anatomy]
+    return {"SharedFunctionalGroupsSequence": [shared]}
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ([{"ImageLaterality": "R"}], "probable"),
+        ([{"Laterality": "R"}], "probable"),
+        ([frames_of("R")], "probable"),
+        ([{"ImageLaterality": "L"}], "matched"),
+        ([{"ImageLaterality": "U"}], "matched"),
+        ([{"ImageLaterality": "L"}, {"ImageLaterality": "R"}], "matched"),  # the other one for comparison
+    ],
+)
+def test_the_other_side_is_seen_wherever_images_tell_it(
+    hospital: Hospital, said: list[dict[str, Any]], verdict: str
+) -> None:
+    hospital.order("A1", hospital.patient(), laterality="L")
+    for number, attributes in enumerate(said):
+        sent(number, **attributes)
+    indexed()
+    assert hospital.done(Study.objects.get()).verdict == verdict
+
+
 def test_an_image_with_another_patients_accession_number_is_a_mismatch(hospital: Hospital) -> None:
     hospital.order("A1", hospital.patient("REALP1", "REAL^RITA", birth_date="19350517"))
     sent(1)

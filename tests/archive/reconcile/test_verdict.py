@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.archive.reconcile.builders import (
     ANNA,
     BEFORE,
     DEFAULT,
+    DUE,
     LATER,
     OTTO,
     candidate,
@@ -25,6 +27,10 @@ from tests.archive.reconcile.builders import (
 )
 
 TWIN = Identity("P7", "GENHOSP", "BARS^ANTON", "19700102", "M")
+
+
+def in_days(days: int) -> str:
+    return (datetime.fromisoformat(DUE) + timedelta(days=days)).isoformat(timespec="microseconds")
 
 
 def request(name: str, **values: str) -> Request:
@@ -264,6 +270,17 @@ def test_another_side_or_modality_than_was_ordered_needs_a_person() -> None:
     assert judge(replace(seen, description="Knee right"), knee).outcome == "probable"
     assert judge(seen, candidate()).outcome == "probable"
     assert judge(facts(modalities=("DX",)), candidate(modality="CR")).outcome == "matched"
+
+
+def test_the_follow_up_that_was_picked_for_the_exam_of_today_needs_a_person() -> None:
+    today = candidate("2", due=DUE)
+    follow_up = candidate(due=in_days(90))
+    assert judge(facts(), follow_up, today).outcome == "probable"
+    assert judge(facts(), follow_up).outcome == "matched", "nothing else is due: it was done early"
+    assert judge(facts(), candidate(), replace(today, due=in_days(90))).outcome == "matched"
+    assert judge(facts(), follow_up, replace(today, status="completed")).outcome == "matched"
+    assert judge(facts(), follow_up, replace(today, modality="MR")).outcome == "matched"
+    assert judge(facts(), candidate(due=in_days(2)), today).outcome == "matched", "of one week"
 
 
 def test_an_order_cancelled_before_the_images_needs_a_person_and_one_after_does_not() -> None:
