@@ -11,11 +11,10 @@ from archive.decisions.needs import ChosenFrom, Need
 from archive.models import Decision, Hidden, Study
 from archive.reconcile import apply_verdict
 from archive.rejections import written_notes
-from archive.rejections.rejection_titles import REJECTION_TITLES
+from archive.rejections.rejection_titles import REJECTION_TITLES, RETENTION_EXPIRED
 from ledger.errors import Invalid
 from worklist.schedule.order_choices import Choice
 
-RETENTION_EXPIRED: Final = "113039"
 REJECTION_CODES: Final[Mapping[str, str]] = {
     code: meaning for code, meaning in REJECTION_TITLES.items() if code != RETENTION_EXPIRED
 }

@@ -99,7 +99,7 @@ def _restore(study: Study, target: Decision, live: list[Decision]) -> None:
     """Bring back what was before a decision, or what the verdict has come to since."""
     before, verdict = Snapshot.from_json(target.before), apply_verdict.newest(study)
     pins = decision_type.of(target).pins
-    study.hidden = before.hidden if before.hidden != Hidden.NOTED else ""
+    study.hidden = before.hidden if before.hidden not in (Hidden.NOTED, Hidden.EXPIRED) else ""
     study.hidden = study.hidden or rejected_objects.hidden_of(study)
     is_same = bool(live) or verdict.number == before.verdict or not pins
     if is_same or not _follow(study, verdict):

@@ -33,6 +33,7 @@ class Hidden(models.TextChoices):
 
     REJECTED = "rejected", "a person rejected it"
     NOTED = "noted", "all its images are rejected"
+    EXPIRED = "expired", "its images are kept no longer"
     JOINED = "joined", "its series are back in the study that they came in"
 
 

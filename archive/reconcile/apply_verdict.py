@@ -47,7 +47,7 @@ def take_effect(study: Study, verdict: Verdict, *, is_new: bool) -> None:
     live = pinning(study)
     before = linked(study)
     study.verdict = verdict.outcome
-    if study.hidden == Hidden.NOTED:  # its orders wait for other images
+    if study.hidden == Hidden.NOTED:  # its orders wait for other images; those of an expired one had theirs
         changed = set_links(study, None, [])
     else:
         changed = live is None and follow(study, verdict)
@@ -145,7 +145,7 @@ def _open_for(study: Study, verdict: Verdict, live: Decision | None) -> Sequence
         return [ExceptionKind.VERDICT]
     is_doubted = _is_doubted(study, verdict) if live is None else _is_news(verdict, live)
     resent = [ExceptionKind.RESENT] if object_versions.held(study).exists() else []
-    if study.hidden and (live is not None or study.hidden == Hidden.NOTED):
+    if study.hidden and (live is not None or study.hidden in (Hidden.NOTED, Hidden.EXPIRED)):
         late = ExceptionKind.IMAGES_AFTER_REJECTION
         return resent + [one.kind for one in news(study) if one.kind == late]
     kinds = [ExceptionKind.VERDICT] if is_doubted else []

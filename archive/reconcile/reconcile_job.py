@@ -130,7 +130,7 @@ def _quiet_at(study: Study, section: ArchiveSection) -> datetime:
 
 
 def _store(study: Study, inputs: Inputs, judgement: Judgement) -> Verdict | None:
-    """Add a verdict, unless the newest says the same on the same evidence."""
+    """Add a verdict, unless the newest says the same on the same evidence, or no images are kept."""
     row = Verdict(
         study=study,
         outcome=judgement.outcome,
@@ -141,7 +141,7 @@ def _store(study: Study, inputs: Inputs, judgement: Judgement) -> Verdict | None
         inputs_digest=inputs.digest,
     )
     before = Verdict.objects.filter(study=study).order_by("-number").first()
-    if before is not None and _evidence(before) == _evidence(row):
+    if before is not None and (study.hidden == Hidden.EXPIRED or _evidence(before) == _evidence(row)):
         return None
     row.number = before.number + 1 if before else 1
     row.save()

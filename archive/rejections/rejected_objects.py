@@ -1,7 +1,8 @@
 """What rejections hide: derived anew from them all, so that it does not matter what came first.
 
 A note hides nothing of another patient than the one whom it names itself, and nothing under a signed report:
-then it is held, and a person decides.
+then it is held, and a person decides. One that says that images are kept no longer (113039) comes years after
+their report: only a preliminary one holds it up, and their exam stays done.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from archive.models import (
     HAS_SIGNATURE,
     Hidden,
     Instance,
+    ReadingStatus,
     RejectedObject,
     Rejection,
     RejectionState,
@@ -32,7 +34,7 @@ from archive.reconcile import apply_verdict, patient_number, reconcile_job
 from archive.reconcile.study_evidence import Identity
 from archive.rejections import received_notes
 from archive.rejections.received_notes import KEY_OBJECT
-from archive.rejections.rejection_titles import REJECTION_TITLES
+from archive.rejections.rejection_titles import REJECTION_TITLES, RETENTION_EXPIRED
 from ledger import events, jobs
 from worklist.models import Patient, RequestedProcedure
 from worklist.patients import person_names
@@ -41,6 +43,8 @@ KIND: Final = received_notes.KIND
 _ENDED: Final = (RejectionState.IGNORED, RejectionState.TAKEN_BACK)
 _OF_ANOTHER: Final = "it names objects of another patient"
 _AT_ONCE: Final = 500
+_BY_NOTES: Final = ("", Hidden.NOTED, Hidden.EXPIRED)
+"""What follows from what is rejected of a study; all else outweighs it."""
 _SIGNED: Final = "the report of the images is signed"
 
 
@@ -120,10 +124,11 @@ def _weighed(row: Rejection, studies: Mapping[int, Study]) -> set[int]:
         return set()
     theirs = _of_its_patient(row, named, studies)
     is_new = row.state != RejectionState.IN_FORCE
+    holding = (ReadingStatus.PRELIMINARY,) if row.code == RETENTION_EXPIRED else HAS_SIGNATURE
     signed = {
         one.key
         for one in named
-        if is_new and one.hidden_by is None and studies[one.study].reading_status in HAS_SIGNATURE
+        if is_new and one.hidden_by is None and studies[one.study].reading_status in holding
     }
     held = [_OF_ANOTHER] if len(theirs) < len(named) else []
     held += [_SIGNED] if theirs & signed else []
@@ -235,14 +240,14 @@ def _follow(studies: Sequence[Study]) -> None:
 
 
 def _is_wrongly_hidden(study: Study) -> bool:
-    return study.hidden in ("", Hidden.NOTED) and study.hidden != hidden_of(study)
+    return study.hidden in _BY_NOTES and study.hidden != hidden_of(study)
 
 
 def _show(study: Study) -> None:
     """Hide a study all of whose images are rejected; bring one back that has others again."""
     study.hidden = wanted = hidden_of(study)
     live = apply_verdict.pinning(study)
-    if not wanted and live is not None:
+    if wanted != Hidden.NOTED and live is not None:
         after = Snapshot.from_json(live.after)
         patient = Patient.objects.filter(public_id=after.patient).first() if after.patient else None
         procedures = RequestedProcedure.objects.filter(public_id__in=after.procedures)
@@ -258,11 +263,11 @@ def take_back(row: Rejection) -> None:
 
 
 def hidden_of(study: Study) -> str:
-    """`noted` where all images of the study are rejected, else empty."""
+    """`noted` where all images are rejected, `expired` if some of them only for their age, else empty."""
     rows = Instance.objects.filter(series__study=study).exclude(series__modality__in=DOCUMENTS)
     if rows.filter(rejection=None).exists() or not rows.exists():
         return ""
-    return Hidden.NOTED
+    return Hidden.EXPIRED if rows.filter(rejection__code=RETENTION_EXPIRED).exists() else Hidden.NOTED
 
 
 def of_study(study: Study) -> QuerySet[Rejection]:

@@ -19,7 +19,7 @@ from accounts.models import User
 from archive.decisions.reject import Reject
 from archive.modality import RADIOGRAPHS
 from archive.models import Decision, Hidden, Instance, Study
-from archive.rejections.rejection_titles import INCORRECT_WORKLIST_ENTRY
+from archive.rejections.rejection_titles import INCORRECT_WORKLIST_ENTRY, RETENTION_EXPIRED
 from ledger.errors import Invalid
 from worklist.models import Station
 from worklist.patients import person_names
@@ -27,7 +27,7 @@ from worklist.patients import person_names
 LONGEST: Final = 400
 """Days that one analysis covers at most."""
 NOT_SAID: Final = "not said"
-_NO_REJECTS: Final = (INCORRECT_WORKLIST_ENTRY, "113039")
+_NO_REJECTS: Final = (INCORRECT_WORKLIST_ENTRY, RETENTION_EXPIRED)
 
 
 @dataclass(frozen=True)

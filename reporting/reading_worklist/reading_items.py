@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from archive.imports import import_acts
 from archive.modality import DOCUMENTS, NOT_ACQUIRED
-from archive.models import Instance, ReadingStatus, Series, Study, Verdict
+from archive.models import Hidden, Instance, ReadingStatus, Series, Study, Verdict
 from archive.reconcile import apply_verdict
 from ledger import clock, events
 from reporting import reporting_events
@@ -55,6 +55,9 @@ def follow_study(sender: object, *, study: Study, **others: Any) -> None:
     """Bring the items of a locked study in line with its verdict and its links."""
     if not Verdict.objects.filter(study=study).exists():
         return
+    if study.hidden == Hidden.EXPIRED:
+        _end_unread(study)
+        return
     keys = _keys(study)
     for item in ReadingItem.objects.filter(studies=study).select_related("facility").order_by("pk"):
         if item.key not in keys:
@@ -62,6 +65,19 @@ def follow_study(sender: object, *, study: Study, **others: Any) -> None:
     for key, procedures in keys.items():
         _attach(key, procedures, study)
     reading_status.settle_study(study)
+
+
+def _end_unread(study: Study) -> None:
+    """The images are kept no longer: what nobody has begun ends, what is written or signed stays as it is."""
+    for item in ReadingItem.objects.filter(studies=study).order_by("pk"):
+        item = _locked(item.pk)
+        ends = (ReadingStatus.WITHDRAWN, *reading_status.SIGNED)
+        if item.status in ends or is_begun(item) or item.studies.filter(hidden="").exists():
+            continue
+        item.withdrawn_reason = "its images are kept no longer"
+        reading_status.change(
+            item, ReadingStatus.WITHDRAWN, event=reporting_events.WITHDRAWN, reason=item.withdrawn_reason
+        )
 
 
 def follow_orders(sender: object, *, orders: Sequence[OrderAggregate], **others: Any) -> None:

@@ -21,13 +21,16 @@ from archive.rejections.received_notes import KEY_OBJECT
 from archive.rejections.rejected_objects import KIND
 from archive.search import study_search
 from archive.storage import volumes
+from interfaces.hl7.models import Destination, OutboundMessage
 from ledger import events, jobs
 from ledger.errors import Invalid, Unknown
 from ledger.models import Job
+from reporting.models import ReadingItem, Recheck
 from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import indexed, received, take
 from tests.archive.rejections.notes import note
+from worklist.models import Order
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("home")]
 AGO = NOW - timedelta(hours=3)
@@ -212,6 +215,73 @@ def test_a_study_all_of_which_is_rejected_is_gone_and_its_order_open_again(
     assert (study.hidden, study.procedures.count(), shown()) == ("noted", 0, [])
     arrive(image(3))
     assert (Study.objects.get().hidden, shown()) == ("", ["1.1.3"])
+
+
+def expired(hospital: Hospital, *sent: Callable[[], None]) -> Study:
+    """Anna's study of two images, matched, once a note (113039) says that they are kept no longer."""
+    Destination.objects.create(name="HIS", host="127.0.0.1", port=1)
+    hospital.order("A1", hospital.patient())
+    arrive(image(1), image(2))
+    assert hospital.judged(Study.objects.get()).verdict == "matched"
+    arrive(*sent, noted(("1.2.3", "", ""), code="113039"))
+    return hospital.judged(Study.objects.get())
+
+
+def told() -> list[str]:
+    return [one.facts["status"] for one in OutboundMessage.objects.order_by("pk")]
+
+
+def test_images_whose_retention_has_expired_are_gone_and_their_exam_stays_done(
+    hospital: Hospital, user: User
+) -> None:
+    study = expired(hospital)
+    item = ReadingItem.objects.get()
+    assert (study.hidden, study.procedures.count(), shown()) == ("expired", 1, [])
+    assert (Order.objects.get().status, told()) == ("completed", ["CM"])
+    assert (item.status, item.withdrawn_reason) == ("withdrawn", "its images are kept no longer")
+    assert not StudyException.objects.filter(status="open").exists()
+    with transaction.atomic():
+        decide(
+            RestoreImages(Rejection.objects.get().public_id),
+            study=study,
+            reason="the law has changed",
+            by=acting(user),
+            expected=revision(study),
+        )
+    study.refresh_from_db()
+    assert (study.hidden, study.procedures.count(), shown()) == ("", 1, ["1.1.1", "1.1.2"])
+    assert (Order.objects.get().status, told(), ReadingItem.objects.get().status) == (
+        "completed",
+        ["CM"],
+        "ready",
+    )
+    with transaction.atomic():
+        undo(exception=StudyException.objects.get(study=study), reason="no", by=acting(user))
+    study.refresh_from_db()
+    assert (study.hidden, study.procedures.count(), shown(), told()) == ("expired", 1, [], ["CM"])
+
+
+def test_of_images_some_of_which_were_poor_and_the_rest_expired_the_exam_stays_done(
+    hospital: Hospital,
+) -> None:
+    study = expired(hospital, noted(FIRST, SOPInstanceUID="1.1.78"))
+    assert (study.hidden, study.procedures.count(), told()) == ("expired", 1, ["CM"])
+
+
+@pytest.mark.parametrize(
+    ("reading_status", "hidden"), [("final", "expired"), ("amended", "expired"), ("preliminary", "")]
+)
+def test_images_expire_under_a_report_that_is_done_and_nobody_is_asked(
+    hospital: Hospital, reading_status: str, hidden: str
+) -> None:
+    def sign() -> None:
+        ReadingItem.objects.update(status=reading_status)
+        Study.objects.update(reading_status=reading_status)
+
+    study = expired(hospital, sign)
+    assert (study.hidden, ReadingItem.objects.get().status) == (hidden, reading_status)
+    assert (Recheck.objects.count(), told()) == (0, ["CM"])
+    assert StudyException.objects.filter(kind="note_held", status="open").exists() == (not hidden)
 
 
 def test_images_are_rejected_one_by_one_and_come_back(hospital: Hospital, user: User) -> None:
