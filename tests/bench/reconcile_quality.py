@@ -371,6 +371,19 @@ class Hospital:
         both = (order.accession_number, other.accession_number)
         return "matched", replace(self._facts(order), accession_numbers=both)
 
+    def fault_follow_up_picked(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
+        other = self._second(order, order.body_part)
+        due = moment(datetime.fromisoformat(order.due) + timedelta(days=90))
+        alike = {"due": due, "description": order.description, "laterality": order.laterality}
+        self.orders[self.orders.index(other)] = other = replace(other, **alike)
+        planned = {"study_instance_uid": other.study_instance_uid}
+        return "probable", replace(self._facts(order, number=other.accession_number), **planned)
+
+    def fault_follow_up_done_early(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
+        due = moment(datetime.fromisoformat(order.due) + timedelta(days=30))
+        self.orders[self.orders.index(order)] = replace(order, due=due)
+        return "matched", self._facts(order)
+
     def fault_number_used_last_year(self, order: "Candidate") -> tuple[str, "StudyEvidence"]:
         others = [one for one in self.people if one.id != order.patient.id]
         old = replace(order, id=f"{order.id}-old", order=f"{order.order}-old", status="completed")
