@@ -81,15 +81,15 @@ def described(rows: QuerySet[ScheduledProcedureStep], since: datetime) -> list[C
     rows = rows.select_related("procedure__order__patient").defer(*_UNUSED)
     steps = list(rows.order_by("public_id"))
     orders = {step.procedure.order_id for step in steps}
-    people = _people((step.procedure.order.patient for step in steps), since)
+    found = people((step.procedure.order.patient for step in steps), since)
     groups = station_groups.titles() if any(step.station_group for step in steps) else {}
     cancelled = _cancelled(orders)
-    return [_candidate(step, people, groups, cancelled) for step in steps]
+    return [_candidate(step, found, groups, cancelled) for step in steps]
 
 
 def _candidate(
     step: ScheduledProcedureStep,
-    people: dict[int, Person],
+    found: dict[int, Person],
     groups: dict[str, list[str]],
     cancelled: dict[tuple[int, int | None], str],
 ) -> Candidate:
@@ -103,7 +103,7 @@ def _candidate(
         scheduled_procedure_step_id=step.scheduled_procedure_step_id,
         requested_procedure_id=procedure.requested_procedure_id,
         study_instance_uid=procedure.study_instance_uid,
-        patient=people.get(order.patient_id or 0, Person()),
+        patient=found.get(order.patient_id or 0, Person()),
         accession_number=procedure.accession_number or order.accession_number,
         accession_issuer=order.accession_issuer,
         code=procedure.code,
@@ -129,7 +129,7 @@ def _cancelled(orders: Iterable[int]) -> dict[tuple[int, int | None], str]:
     return {(order, step): moment(at.astimezone(UTC)) for order, step, at in ends}
 
 
-def _people(patients: Iterable[Patient | None], since: datetime) -> dict[int, Person]:
+def people(patients: Iterable[Patient | None], since: datetime) -> dict[int, Person]:
     """The person of each record, by the record's key."""
     records = {patient.pk: patient for patient in patients if patient is not None}
     if not records:

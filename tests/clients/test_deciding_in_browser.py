@@ -37,6 +37,10 @@ def decide(page: Page, key: str, reason: str) -> None:
     dialog = page.locator("#decision-dialog")
     expect(dialog.locator("ul.effects")).to_be_visible()
     page.keyboard.type(reason)
+    if (although := dialog.locator("input[name=although]")).count():
+        page.keyboard.press("Control+Enter")
+        expect(dialog).to_be_visible()
+        although.check()
     page.keyboard.press("Control+Enter")
 
 

@@ -23,7 +23,7 @@ JUDGING = (
     "typos",
     "verdict",
 )
-PINNED = {7: "317b5db442920dbb"}
+PINNED = {7: "75bf001b9dae7c5f"}
 """By the number of the rules, the digest of the modules that judge."""
 
 

@@ -328,7 +328,7 @@ def test_odd_queries_find_nothing(browser: Client, path: str) -> None:
 
 def decided(browser: Client, study: Study, path: str, action: str, **values: Any) -> Decision:
     """Preview, then decide; the preview has to say what the page then shows."""
-    sent = form(study, action, **values)
+    sent = form(study, action, although="yes", **values)
     before = Decision.objects.count()
     previewed = browser.post(f"{path}/preview", sent)
     assert previewed.status_code == 200, words(previewed)
@@ -354,6 +354,52 @@ def test_link_from_the_form_to_the_row(browser: Client, mismatch: Study, path: s
     assert OutboundMessage.objects.get().facts["status"] == "CM"
     said = words(browser.get(path))
     assert "Decided: link by Anna" in said and "Under investigation" not in said
+
+
+@pytest.mark.parametrize("action", ["link", "correct", "reassign"])
+def test_images_of_plainly_another_person_are_linked_only_by_who_says_so(
+    browser: Client, mismatch: Study, path: str, action: str
+) -> None:
+    Patient.objects.filter(value="P2").update(sex="M")
+    sent = form(mismatch, action, target=target())
+    previewed = browser.post(f"{path}/preview", sent)
+    assert (
+        "Another person: the images say ID P1^^^GENHOSP, BARS, ANNA, born 1970-01-02, F;"
+        " the patient is ID P2^^^GENHOSP, REAL, RITA, born 1935-05-17, M"
+    ) in words(previewed).translate(dict.fromkeys((0x2068, 0x2069)))
+    assert 'name="although"' in read(previewed)
+    refused = browser.post(f"{path}/decide", sent)
+    assert refused.status_code == 422 and "Confirm that they are this patient's" in words(refused)
+    assert not Decision.objects.exists()
+    assert browser.post(f"{path}/decide", {**sent, "although": "yes"}).status_code == 302
+
+
+def test_nobody_is_asked_where_only_the_number_differs(browser: Client, hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient("P2"))
+    study = hospital.study("A1")
+    path = f"/exceptions/{study.exception.public_id}"
+    previewed = browser.post(f"{path}/preview", form(study, "link", target=target()))
+    assert "Another person: the images say ID P1^^^GENHOSP; the patient is ID P2" in words(previewed)
+    assert 'name="although"' not in read(previewed)
+
+
+def test_what_is_found_says_in_what_it_is_another_person(
+    browser: Client, hospital: Hospital, path: str
+) -> None:
+    hospital.order("A9", hospital.patient("P9", "OTHER^OLA", birth_date="19900101", sex="M"))
+    for query in ("A9", "OTHER"):
+        said = words(browser.get(f"{path}?q={query}")).translate(dict.fromkeys((0x2068, 0x2069)))
+        found = said[said.index(f"Found for “{query}”") :]
+        assert "the patient is ID P9^^^GENHOSP, OTHER, OLA, born 1990-01-01, M" in found
+
+
+def test_the_patient_whom_a_disc_says_is_among_the_choices(browser: Client, hospital: Hospital) -> None:
+    hospital.patient("P7", "DISC^DORA", birth_date="19610203")
+    foreign = {"birth_date": "19610203", "issuer_of_patient_id": "CITY"}
+    study = hospital.study("", "", "DISC^DORA", **foreign)
+    page = words(browser.get(f"/exceptions/{study.exception.public_id}"))
+    assert "No exam fits. The images say a registered patient" in page and "P7^^^GENHOSP" in page
+    assert "No likely match" not in page
 
 
 def test_each_other_decision_from_the_form_to_the_row(
@@ -442,7 +488,7 @@ def test_under_a_signed_report_it_takes_a_second_person(
     browser: Client, employ: Employ, mismatch: Study, path: str
 ) -> None:
     Study.objects.update(reading_status="final")
-    sent = form(mismatch, "link", target=target())
+    sent = form(mismatch, "link", target=target(), although="yes")
     assert "Waits until a second person confirms it" in words(browser.post(f"{path}/preview", sent))
     assert browser.post(f"{path}/decide", sent).status_code == 302
     mine = words(browser.get(path))

@@ -11,11 +11,11 @@ from django.views.decorators.http import require_POST
 
 from accounts.actor import actor_of
 from archive.decisions import decision_type, second_person
-from archive.decisions.decision_type import DecisionType, Named
+from archive.decisions.decision_type import DecisionType, Links, Named
 from archive.decisions.effects import Effect
 from archive.decisions.needs import MOST_STEPS, ChosenFrom, Need
+from archive.decisions.preview import OTHER_PERSON, preview_undo
 from archive.decisions.preview import preview as effects_of
-from archive.decisions.preview import preview_undo
 from archive.decisions.second_person import Confirm, Decline
 from archive.decisions.undo import Undo
 from archive.models import Decision, DecisionRequest, Study, StudyException
@@ -31,6 +31,8 @@ Action = type[DecisionType] | type[Beside]
 """What a button of the exception does."""
 _IN_FORM: Final = (ChosenFrom.FEW, ChosenFrom.MANY, ChosenFrom.IMAGES)
 """What is chosen in the form itself."""
+ALTHOUGH: Final = "although"
+"""The field by which a person says that images of another person's headers are this patient's."""
 _MOST_CHOSEN: Final = 1000
 _BESIDE: Final = {one.kind: one for one in (Undo, Confirm, Decline)}
 
@@ -62,6 +64,9 @@ def decide(request: HttpRequest, public_id: str) -> HttpResponse:
         return _unreadable(request, row)
     try:
         with transaction.atomic():
+            if effects := _unsaid(request, row, action):
+                refused = "The images say another person. Confirm that they are this patient's, or cancel."
+                return _confirm(request, row, action, effects=effects, refused=refused, status=422)
             made = _act(request, row, action)
     except Conflict as error:
         text = f"{_sentence(error.text)} Nothing was changed. Look at the exception as it stands now."
@@ -101,6 +106,19 @@ def _act(request: HttpRequest, row: StudyException, action: Action) -> Decision 
     if issubclass(action, Decline):
         return second_person.decline(request=_waiting(row), reason=reason, by=by)
     return second_person.decide(_decision(request, row, action), study=row.study, **_by(request))
+
+
+def _unsaid(request: HttpRequest, row: StudyException, action: Action) -> list[Effect]:
+    """The effects, where one is that the headers say another person and nobody has said that it is so."""
+    links = issubclass(action, DecisionType) and action.links is not Links.NOTHING
+    if not links or request.POST.get(ALTHOUGH):
+        return []
+    effects = _preview(request, row, action)
+    return effects if _asks(effects) else []
+
+
+def _asks(effects: Sequence[Effect]) -> bool:
+    return any(effect.about == OTHER_PERSON for effect in effects)
 
 
 def _waiting(row: StudyException) -> DecisionRequest:
@@ -184,6 +202,8 @@ def _confirm(
         "study": row.study,
         "action": action,
         "effects": effects,
+        "although": ALTHOUGH if _asks(effects) and issubclass(action, DecisionType) else "",
+        "is_confirmed": bool(request.POST.get(ALTHOUGH)),
         "refused": refused,
         "target": request.POST.get("target", "")[:200],
         "series": request.POST.getlist("series")[:1000],

@@ -71,9 +71,10 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
     usual = evidence.compared(newest)
     compared = _compared(request, study, found, usual)
     hits = target_search.hits(
-        target_search.text_of(request.GET.get("q", "")), user, but={one.step for one in found}
+        target_search.text_of(request.GET.get("q", "")), user, study, but={one.step for one in found}
     )
-    _note_hits(request, hits)
+    likely = target_search.likely(study, user, but={one.patient for one in found})
+    _note_hits(request, [*likely, *hits.steps, *hits.patients])
     taken = list(Decision.objects.filter(study=study).order_by("pk"))
     in_force = next((one for one in reversed(taken) if one.undone_at is None), None)
     proposed = usual.step if usual and study.verdict in _PROPOSING else ""
@@ -84,6 +85,7 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "clock": clock_of(row),
         "patient": patients.header(study.patient, study=study),
         "candidates": found,
+        "likely": likely,
         "compared": compared,
         "lines": compared.lines if compared else evidence.lines(verdict_record.findings(newest)),
         "proposed": proposed,
@@ -137,8 +139,8 @@ def _compared(
     return evidence.candidate(step_comparison.compare(study, step))
 
 
-def _note_hits(request: HttpRequest, hits: target_search.Hits) -> None:
-    people = {one.record for one in [*hits.steps, *hits.patients]} - {""}
+def _note_hits(request: HttpRequest, hits: Sequence[target_search.Hit]) -> None:
+    people = {one.record for one in hits} - {""}
     authorization.note_reading(request, audit.PATIENT_RECORD, *(("patient", key) for key in sorted(people)))
 
 

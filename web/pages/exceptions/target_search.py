@@ -1,6 +1,6 @@
 """Find other steps and patients that a study could belong to: by accession number, identifier or name."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -8,6 +8,9 @@ from typing import Any, Final
 from django.utils import timezone
 
 from accounts import access
+from archive.models import Study
+from archive.reconcile import person_comparison
+from archive.reconcile.finding import Finding
 from web.kernel import formats
 from worklist.models import Patient, ScheduledProcedureStep
 from worklist.patients import patient_search as patients
@@ -34,6 +37,8 @@ class Hit:
     station: str = ""
     due: datetime | None = None
     status: str = ""
+    differs: str = ""
+    """In what the images say another person."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def text_of(text: str) -> str:
     return cleaned if len(cleaned) >= 2 else ""
 
 
-def hits(text: str, user: Any, but: Collection[str] = ()) -> Hits:
+def hits(text: str, user: Any, study: Study, but: Collection[str] = ()) -> Hits:
     """The steps due last, and the patients, whom a text names, `but` for some steps; none for no text."""
     if not text:
         return Hits("")
@@ -61,14 +66,30 @@ def hits(text: str, user: Any, but: Collection[str] = ()) -> Hits:
     )
     people = patients.meant(text, timezone.localdate())
     mine = access.visible(people, user).select_related("authority").order_by("name_key", "pk")
-    return Hits(text, [_step(row) for row in steps[:MOST]], [_patient(row) for row in mine[:MOST]])
+    exams, patients_found = list(steps[:MOST]), list(mine[:MOST])
+    of_exams = [row.procedure.order.patient for row in exams]
+    differ = person_comparison.contradictions(study, [*filter(None, of_exams), *patients_found])
+    return Hits(
+        text, [_step(row, differ) for row in exams], [_patient(row, differ) for row in patients_found]
+    )
 
 
-def _step(row: ScheduledProcedureStep) -> Hit:
+def likely(study: Study, user: Any, but: Collection[str] = ()) -> list[Hit]:
+    """The patients whom the headers say, `but` for some, where the study is nobody's yet."""
+    if study.patient_id is not None:
+        return []
+    rows = access.visible(person_comparison.likely(study), user).exclude(public_id__in=but)
+    return [_patient(row, {}) for row in rows[:MOST]]
+
+
+_Differing = Mapping[int, Sequence[Finding]]
+
+
+def _step(row: ScheduledProcedureStep, differ: _Differing) -> Hit:
     procedure, order = row.procedure, row.procedure.order
     return Hit(
         step=row.public_id,
-        **_person(order.patient),
+        **_person(order.patient, differ),
         accession_number=procedure.accession_number or order.accession_number,
         order=order.public_id,
         description=procedure.description or row.description,
@@ -79,11 +100,11 @@ def _step(row: ScheduledProcedureStep) -> Hit:
     )
 
 
-def _patient(row: Patient) -> Hit:
-    return Hit(step="", **_person(row))
+def _patient(row: Patient, differ: _Differing) -> Hit:
+    return Hit(step="", **_person(row, differ))
 
 
-def _person(record: Patient | None) -> dict[str, Any]:
+def _person(record: Patient | None, differ: _Differing) -> dict[str, Any]:
     if record is None:
         return dict.fromkeys(("patient", "record", "name", "born", "sex", "identifier"), "")
     shown = record.current
@@ -93,5 +114,6 @@ def _person(record: Patient | None) -> dict[str, Any]:
         "name": formats.shown(shown.name),
         "born": formats.date(shown.birth_date),
         "sex": shown.sex,
+        "differs": person_comparison.words(differ.get(record.pk, ())),
         "identifier": f"{shown.value}^^^{shown.authority.namespace}",
     }
