@@ -44,10 +44,12 @@ class OrderRecord:
     priority: str = Priority.ROUTINE.value
     reason: str = ""
     clinical_information: str = ""
+    comments: str = ""
     danger: str = ""
     transport: str = ""
     confidentiality: str = ""
     requesting_physician: str = ""
+    ordering_provider: list[list[str]] = field(default_factory=list)
     referring_physician: str = ""
     requesting_service: str = ""
     content_received_at: datetime | None = None

@@ -28,6 +28,7 @@ class _Content:
 class OrderContent(_Content):
     """An order (ORC, OBR, PV1). `patient_id` and `visit_id` are the keys of records.
 
+    `ordering_provider` is the requesting physician as it was sent (XCN): components of subcomponents.
     `accession_of_number` is a number of the order that serves as its accession number until one is given.
     """
 
@@ -39,10 +40,12 @@ class OrderContent(_Content):
     priority: Text = None
     reason: Text = None
     clinical_information: Text = None
+    comments: Text = None
     danger: Text = None
     transport: Text = None
     confidentiality: Text = None
     requesting_physician: Text = None
+    ordering_provider: list[list[str]] | Null | None = None
     referring_physician: Text = None
     requesting_service: Text = None
 

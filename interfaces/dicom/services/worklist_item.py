@@ -111,7 +111,7 @@ PATIENT_LEVEL: Final[Mapping[str, Read]] = {
     "PlacerOrderNumberImagingServiceRequest": lambda item: item.order_number("placer"),
     "FillerOrderNumberImagingServiceRequest": lambda item: item.order_number("filler"),
     "NamesOfIntendedRecipientsOfResults": _empty,
-    "RequestedProcedureComments": _empty,
+    "RequestedProcedureComments": lambda item: item.order.comments,
     "ReasonForTheImagingServiceRequest": lambda item: item.order.reason[:64],
     "ImagingServiceRequestComments": _empty,
     "ConfidentialityConstraintOnPatientDataDescription": lambda item: item.order.confidentiality,

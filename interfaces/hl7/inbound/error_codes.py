@@ -38,6 +38,7 @@ LOCATIONS: Final[Mapping[str, str]] = {
     "station_ae_title": "OBR^1^21",
     "reason": "OBR^1^31",
     "clinical_information": "OBR^1^13",
+    "comments": "NTE^1^3",
     "danger": "OBR^1^12",
     "transport": "OBR^1^30",
     "study_instance_uid": "ZDS^1^1",

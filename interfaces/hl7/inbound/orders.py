@@ -1,5 +1,6 @@
 """Orders: ORM^O01 (HL7 v2.5.1 4.4.1; IHE RAD TF-2 4.2, 4.3)."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.data_types import Said
-from interfaces.hl7.syntax.message_parts import Field, Path, Segment, Segments
+from interfaces.hl7.syntax.message_parts import NULL, Field, Path, Segment, Segments
 from ledger.stamps import NONE
 from worklist.change_set import ChangeSet, Group
 from worklist.models import StatusEvent
@@ -205,10 +206,20 @@ def _order_values(context: InboundContext, group: Segments, obr: Segment, found:
         **{name: found.said(name) for name in names},
         "accession_number": accession,
         "accession_of_number": of_number,
+        "comments": _comments(context.message, group),
         "priority": context.side(lambda: _priority(found)),
         "requesting_physician": requesting,
+        "ordering_provider": data_types.parts(obr.field(16)) or data_types.parts(orc.field(12)),
         "referring_physician": referring or requesting,
     }
+
+
+def _comments(message: Segments, group: Segments) -> str | None:
+    """The notes under the patient, the order and its procedures (NTE-3, 2.15.10), a line each."""
+    of_patient = itertools.takewhile(lambda one: one.name != "ORC", message.segments)
+    notes = [*(one for one in of_patient if one.name == "NTE"), *group.all("NTE")]
+    lines = (text.text.strip() for note in notes for text in note.field(3).repetitions)
+    return "\n".join(line for line in lines if line and line != NULL) or None
 
 
 def _accession(found: _Fields) -> tuple[Said, Said]:

@@ -1,7 +1,7 @@
 """What messages tell of patients, orders and their procedures: as facts that JSON holds, and as fields."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -92,6 +92,11 @@ def obr(facts: Mapping[str, Any], procedure: Mapping[str, str], number: int) -> 
         27: ("1", "", "", procedure["start"]),
         36: procedure["start"],
     }
+
+
+def as_sent(components: Sequence[Sequence[str]] | None) -> Components:
+    """A field that was kept whole, as it came; empty where nothing was."""
+    return tuple(tuple(one) if len(one) > 1 else "".join(one) for one in components or ())
 
 
 def names(person_name: str) -> list[Components]:

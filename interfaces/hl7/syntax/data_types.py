@@ -111,6 +111,20 @@ def provider_name(field: Field) -> Said:
     return _components(field.repetitions[0], (2, 3, 4, 6, 5)) or None if field.repetitions else None
 
 
+def parts(field: Field) -> list[list[str]] | object | None:
+    """The first repetition as it was sent: components of subcomponents, so that it can be sent back."""
+    if field.is_null:
+        return NONE
+    if not field.repetitions:
+        return None
+    one = field.repetitions[0]
+    found = [
+        [one.component(n, sub) for sub in range(1, len(one.subcomponents(n)) + 1)]
+        for n in range(1, len(one.components) + 1)
+    ]
+    return found or None
+
+
 def named_location_person(field: Field) -> Said:
     """A person with location (2.A.47 NDL), whose first component is an ID and name (CNN)."""
     if field.is_null:

@@ -18,6 +18,7 @@ from reporting.signals import version_released
 from ris_pacs import site
 from ris_pacs.site import SiteFileError
 from tests.reporting.rendering.builders import World
+from worklist.models import Order, OrderStatus
 
 FILE = """\
 facility:
@@ -56,6 +57,7 @@ def sent() -> dict[str, list[str]]:
 def both(world: World) -> ReportVersion:
     """A study is matched to its order, and its report is released."""
     version = world.sign("final")
+    Order.objects.update(status=OrderStatus.STARTED)
     with transaction.atomic():
         study_reconciled.send(sender=None, study=world.study, outcome="matched", origin_text="")
         version_released.send(sender=None, version=version)

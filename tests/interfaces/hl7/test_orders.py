@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Facility
+from interfaces.dicom.services.worklist_item import PATIENT_LEVEL, Item
 from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import InboundMessage, Source
 from interfaces.hl7.outbound import segment_data
@@ -269,6 +270,19 @@ def test_a_reason_is_whole(say: Say, sent: str, kept: str) -> None:
     send(say("ORM^O01", PID, "AL1|1||^Peanut & tree nuts", orc(), obr(f31=sent)))
     assert Order.objects.get().reason == kept
     assert Patient.objects.get().allergies == "Peanut & tree nuts"
+
+
+def test_notes_reach_those_who_see_the_order(say: Say) -> None:
+    """NTE under PID, ORC and OBR."""
+    send(say("ORM^O01", PID, "NTE|1||Deaf", orc(), "NTE|1||Call ward~R & L", obr(), "NTE|1||Port in place"))
+    order = Order.objects.get()
+    assert order.comments == "Deaf\nCall ward\nR & L\nPort in place"
+    item = Item.of(step(), {}, numbers=False)
+    assert PATIENT_LEVEL["RequestedProcedureComments"](item) == order.comments
+    send(say("ORM^O01", PID, orc("XO"), obr(f31="Fever"), at=1, control_id="m2"))
+    assert Order.objects.get().comments == order.comments
+    long = say("ORM^O01", PID, orc("XO"), obr(), "NTE|1||" + "x" * 10_001, at=2, control_id="m3")
+    assert b"|NTE^1^3|102^" in send(long, "AE")
 
 
 def test_an_end_needs_neither_patient_nor_obr(say: Say) -> None:

@@ -16,7 +16,7 @@ from archive.signals import study_settled
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound import delivery, outbox
 from interfaces.hl7.outbound.mllp_client import Answer
-from interfaces.hl7.syntax import er7
+from interfaces.hl7.syntax import data_types, er7
 from interfaces.hl7.syntax.message_parts import Message
 from ledger import jobs
 from ledger.models import Event, Job
@@ -132,6 +132,15 @@ def test_a_final_report_goes_to_its_order(world: World) -> None:
     last = list(message.all("OBX"))[-1]
     assert (last.field(3).component(1), last.field(5).value) == ("113014", "1.2.840.1")
     assert Event.objects.filter(kind="report.undeliverable").count() == 0
+
+
+def test_who_ordered_it_is_told_as_the_placer_writes_it(world: World) -> None:
+    """OBR-16 (XCN) with ID and authority, by which a HIS routes."""
+    sent = "77^Smith^John^^Jr^Dr^MD^^HIS&1.2.840&ISO^L"
+    field = er7.parse(f"MSH|^~\\&|A\rOBR|1{'|' * 15}{sent}\r".encode()).first("OBR").field(16)
+    world.order.ordering_provider, world.order.requesting_physician = data_types.parts(field), "Smith^John"
+    world.order.save()
+    assert said(released(world)).first("OBR").field(16).raw == sent
 
 
 def test_text_comes_back_as_it_was_signed(world: World) -> None:

@@ -229,6 +229,7 @@ def _facts(
         "filler": segment_data.number(order, OrderNumber.Kind.FILLER),
         "accession_number": accession_of(order, procedures),
         "requesting_physician": order.requesting_physician,
+        "ordering_provider": order.ordering_provider,
         "patient": segment_data.of_patient(patient.current) if patient else None,
         "visit": _visit(order.visit),
         "procedures": [segment_data.of_procedure(procedure) for procedure in procedures],
@@ -332,7 +333,7 @@ def _obr(facts: Mapping[str, Any], procedure: Mapping[str, str], number: int) ->
     """OBR (4.5.3); OBR-32 is an NDL (2.A.45), whose name has its parts as subcomponents."""
     return {
         **segment_data.obr(facts, procedure, number),
-        16: _xcn(facts["requesting_physician"]),
+        16: segment_data.as_sent(facts.get("ordering_provider")) or _xcn(facts["requesting_physician"]),
         24: "RAD",
         25: facts["status"],
         32: (tuple(facts["signer"]),),
