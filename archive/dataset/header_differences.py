@@ -23,6 +23,7 @@ from archive.dataset.tags import PHOTOMETRIC, PIXELS, PLANAR
 MOST: Final = 100
 """Differences that are told; there may be more."""
 _LONGEST: Final = 200
+_PATIENT: Final = 0x0010
 _DEFERRED: Final = 1 << 20
 _DEEPEST: Final = 40
 _CHARACTER_SET: Final = 0x00080005
@@ -76,7 +77,7 @@ class Difference:
 
 
 def differences(first: str | PathLike[str], second: str | PathLike[str]) -> list[Difference]:
-    """Up to 100 differences, by their tags.
+    """Up to 100 differences, by their tags; of more, those in what names the patient are among them.
 
     Compared is what attributes mean, not how they are written: byte order, padding, character sets, an empty
     value and none at all make no difference. Attributes whose VR only one of the two tells are passed over.
@@ -90,7 +91,8 @@ def differences(first: str | PathLike[str], second: str | PathLike[str]) -> list
     with ExitStack() as stack:
         sides = [_Side.of(*stack.enter_context(map_dataset(part10)), part10) for part10 in (one, other)]
         with guarded("header not readable"):
-            return list(islice(_compare(sides[0], sides[1]), MOST))
+            found = islice(_compare(sides[0], sides[1]), MOST)
+            return sorted(found, key=lambda one: one.where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def _said(value: Any) -> str:
 
 def _compare(one: _Side, other: _Side, where: str = "", depth: int = 0) -> Iterator[Difference]:
     known = [side.attributes.elements for side in (one, other)]
-    for tag in sorted(known[0].keys() | known[1].keys()):
+    for tag in sorted(known[0].keys() | known[1].keys(), key=lambda tag: (tag >> 16 != _PATIENT, tag)):
         if (
             not tag & 0xFFFF
             or tag >> 16 == 0xFFFC

@@ -18,6 +18,7 @@ from django.db import connection
 from django.db.models import Count, Q
 
 from archive import archive_events
+from archive.archive_section import ArchiveSection
 from archive.dataset.header import Header
 from archive.dataset.header_differences import Difference, in_words
 from archive.index import given_uids, header_mapping, indexer, visible_headers
@@ -32,6 +33,9 @@ from archive.models import (
     Study,
     VersionState,
 )
+from archive.reconcile import another_person, study_evidence
+from archive.reconcile.candidates import Person
+from archive.reconcile.study_evidence import Identity
 from archive.storage import object_versions
 from archive.storage.object_versions import KIND
 from ledger import clock, events, jobs
@@ -41,6 +45,14 @@ JUDGE: Final = "archive.reconcile"
 _AGAIN: Final = timedelta(seconds=1)
 _MOST_SHOWN: Final = 1000
 _MOST_DIFFERENCES: Final = 500
+_ONCE_TAKEN: Final = (VersionState.TAKEN, VersionState.SUPERSEDED)
+_IDENTITY: Final = {
+    "00100020": "patient_id",
+    "00100021": "issuer",
+    "00100010": "name",
+    "00100030": "birth_date",
+    "00100040": "sex",
+}
 _MOST_TOLD: Final = 5
 """Differences of one source that an event tells; the versions themselves tell all."""
 
@@ -107,14 +119,21 @@ def _choose(study: Study) -> Choice:
     files = _files(study)
     chosen: dict[int, StoredFile] = {}
     undecided: dict[int, list[ObjectVersion]] = {}
-    reason = _held_because(study)
+    reason, link = _held_because(study), _Link.of(study)
+    known: dict[int, set[str]] = {}
+    since: dict[int, list[ObjectVersion]] = {}
     held: dict[int, str] = {}
     for file in files:  # oldest first
         version = _version(file)
         if version is None or version.state == VersionState.TAKEN:
             chosen[file.instance_id] = file
+            since[file.instance_id] = []
         elif version.state in object_versions.UNDECIDED:
             undecided.setdefault(file.instance_id, []).append(version)
+        if version is None or version.state in _ONCE_TAKEN:
+            known.setdefault(file.instance_id, set()).add(file.sha256)
+        if version is not None and version.state not in (VersionState.TAKEN, VersionState.DECLINED):
+            since[file.instance_id].append(version)
     taken, superseded = [], []
     for instance, versions in undecided.items():
         *older, newest = versions
@@ -124,7 +143,12 @@ def _choose(study: Study) -> Choice:
             superseded.append(newest)
         elif newest.state == VersionState.HELD:
             held[newest.pk] = newest.held_because
-        elif because := newest.held_because or reason or _of_rejected(chosen[instance]):
+        elif because := (
+            newest.held_because
+            or reason
+            or _of_rejected(chosen[instance])
+            or (link and link.held_because(since[instance], newest.file.sha256 in known[instance]))
+        ):
             held[newest.pk] = because
         else:
             taken.append(newest)
@@ -135,6 +159,30 @@ def _choose(study: Study) -> Choice:
         tuple(sorted(one.pk for one in superseded)),
         held,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """What a study that belongs to a patient is held to: his identity, and what its headers say of it."""
+
+    whose: Person
+    said: Identity
+
+    @classmethod
+    def of(cls, study: Study) -> "_Link | None":
+        whose = another_person.owner(study)
+        return cls(whose, study_evidence.header_identity(study)) if whose else None
+
+    def held_because(self, versions: Sequence[ObjectVersion], is_old: bool) -> str:
+        """Why the newest of the versions since that which is in force is not taken without a person."""
+        changed = {one.where: one for one in _all_in_all(versions)}
+        fields = {name: changed[tag] for tag, name in _IDENTITY.items() if tag in changed}
+        before = replace(self.said, **{name: one.before for name, one in fields.items()})
+        after = replace(self.said, **{name: one.after for name, one in fields.items()})
+        policy = ArchiveSection.current().reconcile
+        if fields and another_person.is_named(after, before, self.whose, policy):
+            return HeldBecause.PERSON
+        return HeldBecause.OLD if is_old else ""
 
 
 def _of_rejected(file: StoredFile) -> str:

@@ -26,6 +26,8 @@ class HeldBecause(models.TextChoices):
     STUDY = "study", "its header names another study"
     SIGNED = "signed", "a report of the study is signed"
     REJECTED = "rejected", "the study or the image is rejected"
+    PERSON = "person", "it names another patient than the one to whom the images belong"
+    OLD = "old", "it is a header from before, and the images belong to a patient by a later one"
 
 
 class ObjectVersion(PublicModel):

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from accounts.models import SiteSection, User
 from archive.dataset import made_dataset
 from archive.decisions import second_person
+from archive.decisions.accept import Accept
 from archive.decisions.decision_frame import decide as decide_on
 from archive.decisions.decision_frame import revision
 from archive.decisions.decision_type import DecisionType
@@ -169,18 +170,127 @@ def test_one_image_of_several_that_is_corrected_leaves_a_contradiction(wrong: St
 
 
 def test_only_the_last_of_several_corrections_counts_and_the_way_back_is_open(wrong: Study) -> None:
+    other = {**WRONG, "PatientName": "REAL^RITTA"}
     for number in (1, 2):
-        send(number, PatientName="BARS^ANA")
-        send(number)
+        send(number, **{**WRONG, "PatientName": "REAL^R"})
+        send(number, **other)
     study = work()
-    assert study.patient_name == "BARS^ANNA"
-    assert "“REAL^RITA” → “BARS^ANNA”" in said(study)
+    assert study.patient_name == "REAL^RITTA"
+    assert "“REAL^RITA” → “REAL^RITTA”" in said(study)
     states = ObjectVersion.objects.order_by("number").values_list("number", "state").distinct()
     assert list(states) == [(2, "superseded"), (3, "taken")]
     for number in (1, 2):
         assert isinstance(send(number, **WRONG), Resent)
     study = work()
     assert (study.patient_name, study.verdict, study.patient) == ("REAL^RITA", "unscheduled", None)
+
+
+# Of images that belong to somebody
+
+
+@pytest.fixture
+def anna(hospital: Hospital) -> Study:
+    """Two images of Anna, matched; Rita has an order as well."""
+    hospital.order("A1", hospital.patient())
+    hospital.order("X9", hospital.patient("P2", "REAL^RITA", birth_date="19350517", sex="M"))
+    send(1), send(2)
+    study = work()
+    assert (study.verdict, study.procedures.count()) == ("matched", 1)
+    return study
+
+
+RITA = {**WRONG, "PatientBirthDate": "19350517", "PatientSex": "M"}
+
+
+def whose(study: Study) -> tuple[str, str]:
+    assert study.patient is not None
+    return study.patient.value, study.patient_name
+
+
+@pytest.mark.parametrize("source", ["CT1", "WS2"])
+@pytest.mark.parametrize("is_decided", [False, True])
+def test_images_move_to_another_patient_only_by_a_person(
+    anna: Study, user: User, source: str, is_decided: bool
+) -> None:
+    if is_decided:
+        decide(anna, Accept(), user)
+    send(1, calling_ae=source, **RITA), send(2, calling_ae=source, **RITA)
+    study = work()
+    assert (*whose(study), study.verdict) == ("P1", "BARS^ANNA", "matched")
+    row = StudyException.objects.get(study=study)
+    assert (row.status, row.kind) == ("open", "resent")
+    assert {one.held_because for one in ObjectVersion.objects.all()} == {"person"}
+    assert "another patient than the one to whom the images belong" in resent_objects.held(study)[0].why
+    decide(study, TakeHeader(), user)
+    study = work()
+    assert study.patient_name == "REAL^RITA"
+    if not is_decided:
+        assert (*whose(study), study.verdict) == ("P2", "REAL^RITA", "matched")
+        undo(study, user)
+        study = work()
+        assert (*whose(study), status(study)) == ("P1", "BARS^ANNA", "open")
+        decide(study, KeepHeader(), user)
+        assert whose(work()) == ("P1", "BARS^ANNA")
+
+
+@pytest.mark.parametrize(
+    ("said", "is_held"),
+    [
+        ({"PatientID": "P7"}, True),
+        ({"PatientName": "REAL^RITA", "PatientBirthDate": "19350517"}, True),
+        ({"PatientName": "REAL^RITA", "PatientBirthDate": "19350517", "PatientID": ""}, True),
+        ({"PatientName": "BARS^ANNA MARIA"}, False),
+        ({"PatientBirthDate": "19700201"}, False),
+        ({"PatientSex": "M"}, False),
+        ({"SeriesDescription": "thin"}, False),
+    ],
+)
+def test_another_description_of_the_same_patient_is_no_other_patient(
+    anna: Study, said: dict[str, str], is_held: bool
+) -> None:
+    send(1, **said), send(2, **said)
+    work()
+    assert {(one.state, one.held_because) for one in ObjectVersion.objects.all()} == {
+        ("held", "person") if is_held else ("taken", "")
+    }
+
+
+def test_a_description_changes_bit_by_bit_but_not_to_somebody_else(anna: Study, user: User) -> None:
+    decide(anna, Accept(), user)
+    send(1, PatientName="REAL^RITA"), send(2, PatientName="REAL^RITA")
+    work()
+    send(1, **{**RITA, "PatientID": "P1"}), send(2, **{**RITA, "PatientID": "P1"})
+    study = work()
+    assert (study.patient_name, study.birth_date, status(study)) == ("REAL^RITA", "19700102", "open")
+    assert set(object_versions.held(study).values_list("held_because", flat=True)) == {"person"}
+
+
+def test_what_the_record_once_said_names_nobody_else(anna: Study, hospital: Hospital) -> None:
+    hospital.patient(name="WED^ANNE", birth_date="19700203")
+    (
+        send(1, PatientName="WED^ANNE", PatientBirthDate="19700203"),
+        send(2, PatientName="WED^ANNE", PatientBirthDate="19700203"),
+    )
+    assert work().patient_name == "WED^ANNE"
+    send(1, SeriesDescription="x"), send(2, SeriesDescription="x")
+    assert work().patient_name == "BARS^ANNA"
+
+
+def test_a_router_that_sends_the_header_from_before_undoes_no_correction(
+    hospital: Hospital, user: User
+) -> None:
+    hospital.order("A1", hospital.patient())
+    send(1, AccessionNumber="X9"), send(2, AccessionNumber="X9")
+    work()
+    send(1), send(2)
+    assert work().verdict == "matched"
+    send(1, calling_ae="ROUTER", AccessionNumber="X9"), send(2, calling_ae="ROUTER", AccessionNumber="X9")
+    study = work()
+    assert (study.verdict, study.accession_number, status(study)) == ("matched", "A1", "open")
+    assert set(object_versions.held(study).values_list("held_because", flat=True)) == {"old"}
+    decide(study, KeepHeader(), user)
+    assert isinstance(send(1, calling_ae="ROUTER", AccessionNumber="X9"), Repeated)
+    assert status(work()) == "resolved"
 
 
 def test_a_header_that_comes_again_before_the_first_was_looked_at(hospital: Hospital) -> None:

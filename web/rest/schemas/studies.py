@@ -159,7 +159,8 @@ class VersionOfObject(Schema):
     number: int = Field(description="from 2 on, in the order in which they came")
     state: VersionState
     held_because: str = Field(
-        description="`policy`, `content`, `study`, `signed`, `rejected`: why a person decides on it"
+        description="`policy`, `content`, `study`, `signed`, `rejected`, `person`, `old`:"
+        " why a person decides on it"
     )
     is_current: bool = Field(description="whether the object is read from it now")
     received_at: datetime
