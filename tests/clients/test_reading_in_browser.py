@@ -305,6 +305,8 @@ class TestSigning:
         sign(rada)
         rada.keyboard.press("Control+Enter")
         rada.wait_for_selector("#signed[open]")
+        for gone in ("#sign-open", "#record", "#save"):
+            assert not rada.is_visible(gone), gone
         report = department.ask(f"/reading/items/{item}")["report"]
         assert department.ask(f"/reports/{report}/versions")["count"] == 1
         rada.wait_for_selector("#signed [data-undo]:not([hidden])")

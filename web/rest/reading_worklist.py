@@ -61,7 +61,7 @@ def worklist(request: HttpRequest, filters: Annotated[ItemFilters, Query()], pag
 def next_item(request: HttpRequest, body: NextFilters) -> ReadingItem:
     """Picks and leases in one transaction, so nobody else gets the same; 404 where nothing waits.
 
-    Left out are items that the user skipped, or released within the last hour, and those under investigation.
+    Left out are items that the user skipped, or gave back in the last hour, and those under investigation.
     """
     user = authorization.allow(request, "report.write")
     with transaction.atomic():

@@ -395,7 +395,7 @@ class TestEditor:
         item = world.item()
         world.sign(world.draft(item, rada), rada)
         page = text_of(signed_in(rada), f"/reading/{item.public_id}")
-        assert "data-undo-until" in page and "goes out soon" in page
+        assert "data-undo-until" in page and "released unless undone" in page
         assert (
             data_of(page)["isOpen"] is False and "Add to the signed report" in page and "Add addendum" in page
         )
@@ -420,6 +420,24 @@ class TestEditor:
         version.refresh_from_db()
         assert version.undone_at is not None and undo not in page
         assert client.post(undo, {"next": path}).status_code == 422
+
+    def test_the_way_back_names_whom_the_report_was_signed_for(self, world: World, rada: User) -> None:
+        item, following = world.item(), world.item("A2", "P2", "NEXT^NORA")
+        world.sign(world.draft(item, rada), rada)
+        Patient.objects.filter(value="P1").update(name="LATER^LINA")
+        page = text_of(signed_in(rada), f"/reading/{following.public_id}")
+        bar = page[page.index('id="last-signature"') :][:600]
+        assert "<bdi>BARS, ANNA</bdi>" in bar and "LATER" not in bar
+
+    def test_what_a_cancelled_order_means_for_the_report(self, world: World, rada: User) -> None:
+        item = world.item()
+        Order.objects.update(status="cancelled")
+        path = f"/reading/{item.public_id}"
+        page = text_of(signed_in(rada), path)
+        assert "read the exam or say that no report is needed" in page and ">Return to list<" in page
+        world.sign(world.draft(item, rada), rada)
+        page = text_of(signed_in(rada), path)
+        assert "the signed report stands" in page and "read the exam" not in page
 
     def test_one_that_went_out_leaves_the_way_back_to_its_report(self, world: World, rada: User) -> None:
         item, following = world.item(), world.item("A2", "P2", "NEXT^NORA")

@@ -7,13 +7,13 @@ from django.urls import reverse
 from accounts.models import User
 from reporting.models import ReadingItem
 from reporting.reading_worklist import reader_inbox
-from reporting.reports import signatures
-from web.pages.reading import reading_rows
+from reporting.reports import report_versions, signatures
+from web.kernel import formats
 
 
 @dataclass(frozen=True)
 class LastSignature:
-    """Of which exam it is, and where; `undo_until` is empty where it can't be taken back any more."""
+    """For whom it was signed, of which exam, where; `undo_until` is empty once it can't be taken back."""
 
     whose: str
     what: str
@@ -31,7 +31,7 @@ def of(user: User, here: ReadingItem | None = None) -> LastSignature | None:
     item = version.report.item
     until = signatures.undoable_until(version)
     return LastSignature(
-        whose=reading_rows.who(item.patient, item.studies.order_by("pk"))[0],
+        whose=formats.shown(report_versions.content_of(version)["header"]["patient"]["name"]),
         what=item.description or item.modality,
         path=reverse("reading-item", args=[item.public_id]),
         is_undone=version.undone_at is not None,

@@ -37,7 +37,7 @@ def _nothing(left_out: assignment.LeftOut) -> str:
     kinds = [
         f"{count} {words}"
         for count, words in (
-            (left_out.passed_over, "that you skipped or released"),
+            (left_out.passed_over, "that you skipped or returned"),
             (left_out.investigated, "under investigation"),
         )
         if count

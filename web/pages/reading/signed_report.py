@@ -96,7 +96,8 @@ class SignedVersion:
             return [("undone, never sent", "withdrawn")]
         if not one.released_at:
             has_order = one.report.item.procedures.exists()
-            return [("goes out soon", "waiting") if has_order else self._unsent()]
+            words = "released unless undone" if self.undo_until else "being released"
+            return [(words, "waiting") if has_order else self._unsent()]
         stored = (
             ("PDF and SR stored", "completed") if one.stored_at else ("PDF and SR to be stored", "waiting")
         )

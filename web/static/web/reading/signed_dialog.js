@@ -34,7 +34,7 @@ function toNext() {
  */
 export function showSigned(report, kind) {
   const until = report.undo_until ?? "";
-  const now = `It is released now${kind === "preliminary" ? " as preliminary" : ""}.`;
+  const now = `It is being released${kind === "preliminary" ? " as preliminary" : ""}.`;
   const goesOut = until ? "It is released unless undone within the time shown." : now;
   const signed = `Version ${report.version} (${report.status}) by ${report.signed_by}.`;
   first("[data-words]", HTMLElement, dialog).textContent = `${signed} ${goesOut}`;
@@ -42,7 +42,16 @@ export function showSigned(report, kind) {
   dialog.dataset.until = until;
   dialog.showModal();
   document.documentElement.dataset.signed = String(report.version);
+  hideWriting();
   refresh();
+}
+
+/** What is signed is written on no more; the page, anew when the box closes, says what else can be done. */
+function hideWriting() {
+  for (const id of ["sign-open", "save", "dictation"]) {
+    const part = find(`#${id}`);
+    if (part) part.hidden = true;
+  }
 }
 
 /**
@@ -82,6 +91,6 @@ function countDown() {
 function showRest(rest) {
   const button = first("[data-undo]", HTMLElement, dialog);
   button.hidden = rest <= 0;
-  if (rest <= 0) first("[data-words]", HTMLElement, dialog).textContent = "It is released.";
+  if (rest <= 0) first("[data-words]", HTMLElement, dialog).textContent = "It is being released.";
   labelOf(button).data = `Undo signature (${rest} s) `;
 }
