@@ -29,6 +29,8 @@ SUCCESS, MINOR_FAILURE, SERIOUS_FAILURE = 0, 4, 8
 
 ONCE_PER: Final = timedelta(hours=1)
 """How often the same person's reading of the same thing is recorded."""
+ONCE_SHOWN: Final = timedelta(hours=24)
+"""For how long what a page fetches anew by itself is no reading of what it has shown before."""
 _REMEMBERED: Final = 50_000
 
 Thing = tuple[str, str]
@@ -78,12 +80,12 @@ def note(
         AuditedThing.objects.bulk_create(AuditedThing(event=event, thing=id_) for id_ in sorted(found))
 
 
-def note_reading(actor: AuditedActor, code: str, *things: Thing) -> None:
+def note_reading(actor: AuditedActor, code: str, *things: Thing, once_per: timedelta = ONCE_PER) -> None:
     """Write down that these things were read, once an hour for each person and thing.
 
     What only reads has no transaction of its own.
     """
-    _note_once(actor, code, READ, things, SUCCESS)
+    _note_once(actor, code, READ, things, SUCCESS, once_per)
 
 
 def note_refusal(actor: AuditedActor, *things: Thing) -> None:
@@ -91,11 +93,18 @@ def note_refusal(actor: AuditedActor, *things: Thing) -> None:
     _note_once(actor, SECURITY_ALERT, EXECUTE, things, SERIOUS_FAILURE)
 
 
-def _note_once(actor: AuditedActor, code: str, action: str, things: Iterable[Thing], outcome: int) -> None:
+def _note_once(
+    actor: AuditedActor,
+    code: str,
+    action: str,
+    things: Iterable[Thing],
+    outcome: int,
+    once_per: timedelta = ONCE_PER,
+) -> None:
     name = actor.name[:200]
     keys = {thing: (name, code, outcome, thing) for thing in dict.fromkeys(things)}
     now = timezone.now()
-    since = now - ONCE_PER
+    since = now - once_per
     new = [thing for thing, key in keys.items() if _recent.get(key, 0) < since.timestamp()]
     if not new:
         return

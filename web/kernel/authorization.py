@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest
 from accounts.actor import actor_of
 from accounts.models import User
 from ledger import audit
+from web.kernel import session
 
 _Row = TypeVar("_Row", bound=Model)
 
@@ -36,8 +37,13 @@ def find(rows: "QuerySet[_Row]", mine: "QuerySet[_Row]", request: HttpRequest, *
 
 
 def note_reading(request: HttpRequest, code: str, *things: audit.Thing) -> None:
-    """Write to the audit trail that these things were read, once an hour for each person and thing."""
-    audit.note_reading(actor_of(request), code, *things)
+    """Write to the audit trail that these things were read, once an hour for each person and thing.
+
+    What a page fetches anew by itself, on and on, reads nothing that the person was shown already.
+    """
+    is_tick = request.headers.get(session.LIVE) == session.TICK
+    once_per = audit.ONCE_SHOWN if is_tick else audit.ONCE_PER
+    audit.note_reading(actor_of(request), code, *things, once_per=once_per)
 
 
 def _is_odd(value: str) -> bool:

@@ -13,6 +13,8 @@ LIVE: Final = "X-Live"
 """The header of requests that a page makes by itself, on and on, or for an act."""
 HEARTBEAT: Final = "heartbeat"
 """Its value where a page only says that it is still there, by whatever method."""
+TICK: Final = "tick"
+"""Its value where a page fetches itself anew and nobody has asked it to, or looks at it perhaps."""
 
 HEALTH: Final = ("/healthz", "/readyz", "/metrics")
 """What monitors ask for, and get an answer to while nothing can be written."""

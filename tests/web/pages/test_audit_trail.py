@@ -113,6 +113,42 @@ def test_a_row_says_exactly_when_and_whose(hospital: Hospital, facility: Facilit
     assert [row["patients"] for row in rows] == ["", *[shown] * len(things)]
 
 
+def test_what_nobody_linked_is_found_and_named_by_what_its_images_say(
+    world: World, rada: User, admin: Client
+) -> None:
+    study = world.hospital.study("AX9", "J9D", "DISC^DORA")
+    technologist = User.objects.create(username="tess", full_name="Tess", roles=[Role.TECHNOLOGIST.value])
+    technologist.facilities.add(study.facility)
+    with transaction.atomic():
+        decision_frame.decide(Accept(), study=study, reason="a disc", by=acting(technologist))
+    item = ReadingItem.objects.get(studies=study)
+    reason = {"accepted_without_order": "for the ward"}
+    world.sign(world.draft(item, rada), rada, overrides=reason)
+    assert trail(admin, patient="J9D^^^GENHOSP") == trail(admin, patient="J9D") != []
+    page = read(admin.get("/administration/audit", {"patient": "J9D"}))
+    assert "Signed as final (version 1)" in page
+    assert page.count("images say DISC, DORA (J9D), accession AX9</bdi>") >= 3
+
+
+def test_what_a_page_fetches_anew_by_itself_is_no_reading_of_what_it_had_shown(
+    hospital: Hospital, facility: Facility
+) -> None:
+    hospital.order("A1", hospital.patient())
+    tess = signed_in(person(facility, Role.TECHNOLOGIST))
+
+    def read_later(**headers: str) -> int:
+        AuditEvent.objects.update(at=timezone.now() - timedelta(hours=2))
+        audit.forget()
+        tess.get("/worklist", {"day": "", "state": "all"}, headers=headers)
+        return AuditEvent.objects.filter(code=audit.PATIENT_RECORD).count()
+
+    assert read_later() == 1
+    assert read_later(**{"X-Live": "tick"}) == 1, "an abandoned page reads nothing"
+    hospital.order("A2", hospital.patient("P2", "REAL^RITA"))
+    assert read_later(**{"X-Live": "tick"}) == 2, "but shows who is new"
+    assert read_later(**{"X-Live": "1"}) == 3, "and a person who asks does read"
+
+
 def test_a_row_says_in_words_what_was_done(world: World, rada: User, admin: Client) -> None:
     item = world.item()
     version = world.sign(world.draft(item, rada), rada)

@@ -182,7 +182,11 @@ def _things(patient: str, study: str) -> Collection[str] | None:
 
 
 def _of_patient(text: str) -> set[str]:
-    """All records of the person with their orders, studies and reports, by an identifier or a record's id."""
+    """All records of the person with their orders, studies and reports, by an identifier or a record's id.
+
+    Studies whose headers say the identifier are found as well, whosever they are or were: images that nobody
+    linked, and reports of them, have no other.
+    """
     if not text:
         return set()
     value, _, authority = text.partition("^^^")
@@ -192,8 +196,11 @@ def _of_patient(text: str) -> set[str]:
     people = list(identity.same_person(rows[:20])[:200])
     found = {person.public_id for person in people}
     found |= set(Order.objects.filter(patient__in=people).values_list("public_id", flat=True)[:MOST_THINGS])
-    for study in Study.objects.filter(patient__in=people)[:MOST_THINGS]:
-        found |= _ids(study)
+    said = Study.objects.filter(header_patient_id=value[:64])
+    said = said.filter(issuer_of_patient_id=authority[:64]) if authority else said
+    for studies in (Study.objects.filter(patient__in=people), said):
+        for study in studies[:MOST_THINGS]:
+            found |= _ids(study)
     return found
 
 

@@ -19,12 +19,13 @@ const regions = () => all("[data-live][id]");
  * Put the page at `url`, its regions, messages and health, into this one; a reason in words where it can't be.
  * @param {string} [url]
  * @param {RequestInit} [options]
+ * @param {string} [live] `tick` where nobody has asked for it
  * @returns {Promise<"" | string | Flash>}
  */
-export async function refresh(url = location.href, options = {}) {
+export async function refresh(url = location.href, options = {}, live = "1") {
   let response;
   try {
-    response = await fetch(url, { ...options, headers: { "X-Live": "1" } });
+    response = await fetch(url, { ...options, headers: { "X-Live": live } });
   } catch {
     return "The server can't be reached. Nothing was changed; try again when it answers.";
   }
@@ -96,7 +97,7 @@ async function tick() {
   const isIdle = document.hidden || state.isBusy || document.querySelector("dialog[open]");
   if (isIdle || !regions().length) return;
   state.isBusy = true;
-  const reason = await refresh();
+  const reason = await refresh(location.href, {}, "tick");
   state.isBusy = false;
   if (!reason) {
     state.failingSince = null;

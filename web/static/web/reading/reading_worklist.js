@@ -63,7 +63,7 @@ function putContent(old, fresh) {
 /** The list as the server has it; nothing where it can't be had, which is said. */
 async function fetchList() {
   try {
-    const response = await fetch(location.href, { headers: { "X-Live": "1" } });
+    const response = await fetch(location.href, { headers: { "X-Live": "tick" } });
     if (response.ok && !isSignIn(response)) return await documentOf(response);
   } catch {
     // Said by what follows.
@@ -105,7 +105,7 @@ async function settle(isAsked = false) {
   if (!isAsked && (!state.isWaiting || isBusy)) return;
   state.isWaiting = false;
   news.hidden = true;
-  await refresh();
+  await refresh(location.href, {}, isAsked ? "1" : "tick");
 }
 
 news.addEventListener("click", () => settle(true));
