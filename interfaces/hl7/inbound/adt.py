@@ -1,4 +1,4 @@
-"""Admissions and patient data: ADT^A01, A04, A05, A08, A28, A31 and A40 (HL7 v2.5.1 3.3)."""
+"""Admissions and patient data: what registers or updates, and what merges (ADT, HL7 v2.5.1 3.3)."""
 
 from interfaces.hl7.inbound import patients
 from interfaces.hl7.inbound.context import InboundContext
@@ -11,12 +11,12 @@ from worklist.patients.identifiers import NAMING_TYPES, Identifier
 
 
 def register(context: InboundContext) -> ChangeSet:
-    """A01, A04, A05, A08, A28, A31: register or update the patient and the visit."""
+    """Register or update the patient and the visit."""
     return ChangeSet(context.provenance, [Group(patients.registration(context, context.message))])
 
 
 def merge(context: InboundContext) -> ChangeSet:
-    """A40: each MRG-1 into the identifier of its PID-3 of the same authority and type (3.3.40).
+    """Each MRG-1 into the identifier of its PID-3 of the same authority and type (3.3.40).
 
     A temporary identifier of ours, by what stands on the label, goes into the first of PID-3. What both have
     alike, such as a national number, and what names no record is passed over, as long as something remains to

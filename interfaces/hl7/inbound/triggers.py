@@ -14,14 +14,27 @@ from worklist.change_set import ChangeSet
 Translate = Callable[[InboundContext], ChangeSet]
 """Says in the worklist's terms what a message says; decides and reads nothing."""
 
+_REGISTERS: Final = (
+    *("A01", "A04", "A05", "A14"),  # admitted, registered, or about to be
+    *(
+        "A02",
+        "A03",
+        "A06",
+        "A07",
+        "A12",
+        "A13",
+    ),  # transferred, discharged, of another class; or not after all
+    *("A08", "A28", "A31"),
+)
+"""ADT events after which the patient and the visit are as the message says (HL7 v2.5.1 3.3)."""
+
+_MERGES: Final = ("A18", "A34", "A36", "A40")
+"""ADT events by which MRG-1 is another number of the patient of PID-3 (3.3.18, 3.3.34, 3.3.36, 3.3.40)."""
+
 TRIGGERS: Final[Mapping[tuple[str, str], Translate]] = {
-    ("ADT", "A01"): adt.register,
-    ("ADT", "A04"): adt.register,
-    ("ADT", "A05"): adt.register,
-    ("ADT", "A08"): adt.register,
-    ("ADT", "A28"): adt.register,
-    ("ADT", "A31"): adt.register,
-    ("ADT", "A40"): adt.merge,
+    **{("ADT", event): adt.register for event in _REGISTERS},
+    **{("ADT", event): adt.merge for event in _MERGES},
+    ("OMG", "O19"): orders.read,
     ("ORM", "O01"): orders.read,
 }
 
@@ -53,7 +66,7 @@ _TYPES: Final = frozenset(
 )
 """Message types that we know; those with no trigger above are not built yet."""
 
-_ONLY_TRIGGER: Final = {"ORM": "O01"}
+_ONLY_TRIGGER: Final = {"ORM": "O01", "OMG": "O19"}
 _VERSION: Final = re.compile(r"\s*2\.[1-8](?!\d)")
 """What follows, such as the suffix of a country, is no matter."""
 

@@ -27,7 +27,10 @@ def shown() -> dict[str, str]:
     return {p.value: p.current.value for p in Patient.objects.select_related("survivor")}
 
 
-@pytest.mark.parametrize("trigger", ["A01", "A04", "A05", "A08", "A28", "A31"])
+REGISTERS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 28, 31)
+
+
+@pytest.mark.parametrize("trigger", [f"A{number:02}" for number in REGISTERS])
 def test_each_registers_the_patient_and_the_visit(say: Say, trigger: str) -> None:
     visit = "PV1|1|E|ER^1^A^GENHOSP||||9^HOUSE^GREGORY^^JR^DR|8^WILSON^JAMES" + "|" * 11 + "V1^^^GENHOSP"
     send(say(f"ADT^{trigger}", "EVN||202603020800", PID, visit))
@@ -37,6 +40,24 @@ def test_each_registers_the_patient_and_the_visit(say: Say, trigger: str) -> Non
     assert patient.address == "1 Main St, Flat 2, Berlin, 10115, DE"
     assert (found.number, found.patient, found.patient_class) == ("V1", patient, "E")
     assert (found.attending, found.referring) == ("HOUSE^GREGORY^^DR^JR", "WILSON^JAMES")
+
+
+def test_a_transfer_is_where_the_patient_is(say: Say) -> None:
+    def visit(ward: str) -> str:
+        return f"PV1|1|I|{ward}" + "|" * 16 + "V1^^^GENHOSP"
+
+    send(say("ADT^A01", PID, visit("W1")))
+    send(say("ADT^A02", PID, visit("W2"), at=1))
+    assert Visit.objects.get().location == "W2"
+    send(say("ADT^A12", PID, visit("W1"), at=2))
+    assert Visit.objects.get().location == "W1"
+
+
+@pytest.mark.parametrize("trigger", ["A18", "A34", "A36"])
+def test_the_older_merges_merge_too(say: Say, trigger: str) -> None:
+    send(say("ADT^A04", PID.replace("P1", "P0")))
+    send(say(f"ADT^{trigger}", PID, "MRG|P0^^^GENHOSP^MR", at=1))
+    assert shown() == {"P0": "P1", "P1": "P1"}
 
 
 def test_an_older_update_that_comes_later_changes_nothing(say: Say) -> None:

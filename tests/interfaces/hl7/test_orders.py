@@ -272,6 +272,17 @@ def test_a_reason_is_whole(say: Say, sent: str, kept: str) -> None:
     assert Patient.objects.get().allergies == "Peanut & tree nuts"
 
 
+def test_an_omg_says_the_same_as_an_orm(say: Say) -> None:
+    send(say("OMG^O19^OMG_O19", PID, orc(), "TQ1|1||||||202603021130+0100||S", obr(**WITH_IDS)))
+    assert (of_order()[0][:3], step().start) == (
+        ("A7", "RP7", "SP7"),
+        datetime(2026, 3, 2, 10, 30, tzinfo=UTC),
+    )
+    assert Order.objects.get().priority == "STAT"
+    assert b"ACK^O19^ACK" in send(say("OMG^O19^OMG_O19", PID, orc("CA"), at=1, control_id="m2"))
+    assert step().status == "cancelled"
+
+
 def test_notes_reach_those_who_see_the_order(say: Say) -> None:
     """NTE under PID, ORC and OBR."""
     send(say("ORM^O01", PID, "NTE|1||Deaf", orc(), "NTE|1||Call ward~R & L", obr(), "NTE|1||Port in place"))
