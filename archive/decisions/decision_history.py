@@ -33,7 +33,7 @@ class Happening:
 def history(study: Study) -> list[Happening]:
     """All of it, the oldest first."""
     happened = [
-        Happening(one.made_at, "verdict", one.outcome)
+        Happening(one.made_at, "verdict", one.outcome, reason=one.reason)
         for one in Verdict.objects.filter(study=study).order_by("number")
     ]
     for decision in study.decisions.all():

@@ -31,6 +31,9 @@ class Verdict(PublicModel):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, db_index=False, related_name="verdicts")
     number = models.PositiveIntegerField()
     outcome = models.CharField(max_length=12, choices=Outcome)
+    reason = models.CharField(
+        max_length=500, blank=True, db_default="", help_text="in a sentence; of older ones the event has it"
+    )
     study_evidence = models.JSONField(help_text="what was seen of the study")
     candidates = models.JSONField(
         default=list,

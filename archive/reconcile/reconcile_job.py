@@ -17,6 +17,7 @@ from django.conf import settings
 from archive import archive_events
 from archive.archive_section import ArchiveSection
 from archive.index import resent_objects
+from archive.index.header_values import fitting
 from archive.models import Hidden, Instance, Study, Verdict
 from archive.reconcile import (
     apply_verdict,
@@ -134,6 +135,7 @@ def _store(study: Study, inputs: Inputs, judgement: Judgement) -> Verdict | None
     row = Verdict(
         study=study,
         outcome=judgement.outcome,
+        reason=fitting(Verdict, "reason", judgement.reason),
         study_evidence=inputs.study.to_json(),
         candidates=[one.to_json() for one in verdict_record.records(judgement)],
         findings=verdict_record.findings_json(judgement.findings),

@@ -140,6 +140,7 @@ def _members(row: Row, verdict: Verdict | None) -> dict[str, Any]:
         "id": row.public_id,
         "study_instance_uid": row.study.study_instance_uid,
         "verdict": row.study.verdict,
+        "reason": verdict.reason if verdict else "",
         "findings": [Finding(**vars(one)) for one in verdict_record.findings(verdict)],
         "candidates": [_candidate(one) for one in verdict_record.by_score(verdict)],
         "status": row.status,

@@ -47,7 +47,12 @@ def test_an_exception_shows_evidence_and_candidates(mismatch: Study, api: Api, p
     assert candidate["patient"]["birth_date"] == "1935-05-17"
     assert 0 <= candidate["score"] <= 1 and candidate["step"] == step() and candidate["findings"]
     detail = api.get(path)
-    assert [(line["kind"], line["what"]) for line in detail.pop("history")] == [("verdict", "mismatch")]
+    reason = "accession number A1 names an order of another patient"
+    history = detail.pop("history")
+    assert [(line["kind"], line["what"], line["reason"]) for line in history] == [
+        ("verdict", "mismatch", reason)
+    ]
+    assert listed["reason"] == reason
     assert detail.pop("changes") == []
     assert detail == listed
 
@@ -88,7 +93,7 @@ def test_a_link_resolves_and_its_undo_opens_again(mismatch: Study, api: Api, pat
     assert (undone["status"], undone["resolution"]) == ("open", "")
     told = [(line["kind"], line["what"], line["by"], line["reason"]) for line in undone["history"]]
     assert told == [
-        ("verdict", "mismatch", "", ""),
+        ("verdict", "mismatch", "", "accession number A1 names an order of another patient"),
         ("decision", "link", "Anna", "checked with the ward"),
         ("undo", "link", "Anna", "it was the other patient"),
     ]

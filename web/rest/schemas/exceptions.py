@@ -70,6 +70,7 @@ class StudyException(Schema):
             "id": "e5f6a7b8c9d04e1f8a2b3c4d5e6f7a8b",
             "study_instance_uid": "2.25.302113406041958203923184752314786233061",
             "verdict": "probable",
+            "reason": "one step of the patient can be meant",
             "findings": [_FINDING],
             "candidates": [_CANDIDATE],
             "status": "open",
@@ -83,6 +84,7 @@ class StudyException(Schema):
     id: str
     study_instance_uid: str
     verdict: str
+    reason: str = Field("", description="of the newest verdict, in a sentence; it may change its words")
     findings: list[Finding] = Field(description="on the best candidate")
     candidates: list[Candidate] = Field(description="best first")
     status: str
@@ -102,7 +104,7 @@ class Happening(Schema):
     )
     what: str = Field(description="the verdict, or what was decided")
     by: str = ""
-    reason: str = ""
+    reason: str = Field("", description="of a verdict in a sentence, of a decision as the person gave it")
     parameters: dict[str, Any] = {}
 
 
@@ -146,7 +148,7 @@ class ExceptionWithHistory(StudyException):
                     "kind": "verdict",
                     "what": "probable",
                     "by": "",
-                    "reason": "",
+                    "reason": "one step of the patient can be meant",
                     "parameters": {},
                 },
                 {
