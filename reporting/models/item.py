@@ -169,6 +169,9 @@ class Recheck(PublicModel):
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.CharField(max_length=200, blank=True)
     note = models.CharField(max_length=500, blank=True)
+    confirmed = models.JSONField(
+        default=dict, blank=True, help_text="the identity for which its signer said that the report holds"
+    )
 
     class Meta:
         constraints = [

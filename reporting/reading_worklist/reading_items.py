@@ -29,10 +29,11 @@ from reporting.models import (
 )
 from reporting.reading_worklist import reading_status
 from reporting.reporting_section import ReportingSection
-from reporting.reports import report_versions
+from reporting.reports import frozen_identity, report_versions
+from reporting.reports.frozen_identity import Whose
 from reporting.signals import version_confirmed
 from reporting.turnaround import milestones
-from worklist.models import Patient, PatientLink, Priority, RequestedProcedure
+from worklist.models import FormerDescription, Patient, PatientLink, Priority, RequestedProcedure
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.patients.patient_records import PatientRecord
 from worklist.worklist_policy import WorklistPolicy
@@ -45,9 +46,12 @@ _OTHER_ORDER: Final = "The study was linked otherwise after the signature."
 _BEGUN_FOR_OTHER_PATIENT: Final = "The study was given to another patient after this was begun."
 _BEGUN_FOR_OTHER_ORDER: Final = "The study was linked otherwise after this was begun."
 _NAMED: Final = "The patient is another record since the signature, with another name or birth date."
+_REPLACED: Final = "The patient's record tells of somebody else since the signature."
 _UNNAMED: Final = "It was taken back, after the signature, who the patient is."
 _PHANTOM: Final = "The images were taken for phantom or test images after the signature."
 _BEGUN_FOR_PHANTOM: Final = "The images were taken for phantom or test images after this was begun."
+_OF_PATIENT: Final = (_OTHER_PATIENT, _NAMED, _UNNAMED, _REPLACED)
+"""Causes that a signer has to be told of, whatever is open already."""
 _QUESTIONS: Final = (_BEGUN_FOR_OTHER_PATIENT, _BEGUN_FOR_OTHER_ORDER, _BEGUN_FOR_PHANTOM)
 
 
@@ -85,6 +89,7 @@ def follow_orders(sender: object, *, orders: Sequence[OrderAggregate], **others:
     procedures = [one.id for order in orders if not order.is_new for one in order.procedures]
     if not procedures:
         return
+    _recheck_whose([order.order.patient_id for order in orders if order.order.patient_id])
     rows = ReadingItem.procedures.through.objects.filter(requestedprocedure__in=procedures)
     for key in sorted(set(rows.values_list("readingitem_id", flat=True))):
         item = _locked(key)
@@ -102,34 +107,48 @@ def follow_patients(sender: object, *, patients: Sequence[PatientRecord], **othe
         if is_begun(item):
             item.patient_question = "The patient's record was merged or changed meanwhile."
         item.save()
-    if PatientLink.objects.filter(Q(retired__in=keys) | Q(survivor__in=keys)).exists():
-        _recheck_whose(keys)
+    _recheck_whose(keys)
 
 
 def _recheck_whose(keys: Sequence[int]) -> None:
-    """Ask the signers of reports that records of these persons, which were linked, are named in."""
+    """Ask the signers of reports of these persons, where a record was linked or says something else since."""
+    if not _are_changed(keys):
+        return
     people = Patient.objects.filter(pk__in=keys)
     roots = {record.survivor_id or record.pk for record in people} | set(keys)
     records = Patient.objects.filter(Q(pk__in=roots) | Q(survivor__in=roots))
     rows = ReadingItem.objects.filter(patient__in=records.values("pk"), status__in=reading_status.SIGNED)
     for key in sorted(set(rows.values_list("pk", flat=True))):
         item = _locked(key)
-        version = _newest(item)
-        named = report_versions.signed_for(version) if version else None
-        if version is None or named is None or item.patient is None:
-            continue
-        asked = Recheck.objects.filter(item=item, cause=_NAMED)
-        confirmed = asked.filter(outcome=RecheckOutcome.STILL_VALID, raised_at__gte=version.signed_at)
-        shown = item.patient.current
-        if named.current.pk != shown.pk:
-            raise_recheck(item, _OTHER_PATIENT)
-        elif named.pk != shown.pk and not report_versions.describes(version, shown):
-            if not confirmed.exists():
-                raise_recheck(item, _NAMED)
-        elif not _undo_rechecks(item, _NAMED, _OTHER_PATIENT) and confirmed.exists():
-            raise_recheck(item, _UNNAMED)
-        elif version.released_at and _is_temporary(named):
-            version_confirmed.send(sender=None, version=version)  # under a number that those above know
+        version = report_versions.newest(item)
+        if version is not None and item.patient is not None:
+            _recheck_version(item, version, item.patient.current)
+
+
+def _are_changed(keys: Sequence[int]) -> bool:
+    linked = PatientLink.objects.filter(Q(retired__in=keys) | Q(survivor__in=keys))
+    return linked.exists() or FormerDescription.objects.filter(patient__in=keys).exists()
+
+
+def _recheck_version(item: ReadingItem, version: ReportVersion, shown: Patient) -> None:
+    named = report_versions.signed_for(version)
+    whose = frozen_identity.to_patient(frozen_identity.of_version(version), shown)
+    of_name = Q(cause__contains=_NAMED) | Q(cause__contains=_UNNAMED)
+    asked = Recheck.objects.filter(of_name, item=item, raised_at__gte=version.signed_at)
+    last = asked.filter(outcome=RecheckOutcome.STILL_VALID).order_by("pk").last()
+    if whose is not Whose.SAME:
+        if not frozen_identity.is_for(version, shown):
+            raise_recheck(item, _why_asked(named, shown))
+    elif not _undo_rechecks(item, _NAMED, _REPLACED, _OTHER_PATIENT) and last and _NAMED in last.cause:
+        raise_recheck(item, _UNNAMED)
+    elif version.released_at and named is not None and _is_temporary(named):
+        version_confirmed.send(sender=None, version=version)  # under a number that those above know
+
+
+def _why_asked(named: Patient | None, shown: Patient) -> str:
+    if named is None or named.current.pk != shown.pk:
+        return _OTHER_PATIENT
+    return _NAMED if named.pk != shown.pk else _REPLACED
 
 
 def _is_temporary(named: Patient) -> bool:
@@ -137,9 +156,21 @@ def _is_temporary(named: Patient) -> bool:
 
 
 def _undo_rechecks(item: ReadingItem, *causes: str) -> int:
-    """Close what was asked for causes that are gone; how many."""
-    rows = Recheck.objects.filter(item=item, closed_at=None, cause__in=causes)
-    return rows.update(closed_at=clock.now(), outcome=RecheckOutcome.UNDONE)
+    """Take back what was asked for causes that are gone; how many. What has another cause too stays open."""
+    found = 0
+    for row in Recheck.objects.filter(item=item, closed_at=None):
+        left = row.cause
+        for cause in causes:
+            left = " ".join(left.replace(cause, "").split())
+        if left == row.cause:
+            continue
+        found += 1
+        if left:
+            row.cause = left
+        else:
+            row.closed_at, row.outcome = clock.now(), RecheckOutcome.UNDONE
+        row.save()
+    return found
 
 
 def is_begun(item: ReadingItem) -> bool:
@@ -156,9 +187,13 @@ def image_count(item: ReadingItem) -> int:
 
 
 def raise_recheck(item: ReadingItem, cause: str) -> None:
-    """Ask the signer of the newest version whether it still holds, once."""
-    version = _newest(item)
-    if version is None or Recheck.objects.filter(item=item, closed_at=None).exists():
+    """Ask the signer of the newest version whether it still holds, once; a doubt whose it is is added."""
+    version = report_versions.newest(item)
+    there = Recheck.objects.filter(item=item, closed_at=None).first()
+    if version is None or there is not None:
+        if there and cause in _OF_PATIENT and not any(one in there.cause for one in _OF_PATIENT):
+            there.cause = f"{there.cause} {cause}"[:200]
+            there.save()
         return
     now = clock.now()
     Recheck.objects.create(
@@ -167,10 +202,6 @@ def raise_recheck(item: ReadingItem, cause: str) -> None:
     events.record(
         reporting_events.RECHECK_RAISED, about=reading_status.things(item), occurred_at=now, reason=cause
     )
-
-
-def _newest(item: ReadingItem) -> ReportVersion | None:
-    return ReportVersion.objects.filter(report__item=item, undone_at=None).order_by("-number").first()
 
 
 def _locked(key: int) -> ReadingItem:
@@ -244,6 +275,8 @@ def _attach(key: str, procedures: Sequence[RequestedProcedure], study: Study) ->
         _take_procedures(item, procedures)
     _follow_patient(item, study)
     _forget_question(item)
+    if item.status in reading_status.OPEN and not item.patient_question:
+        item.begun_key, item.begun_for = "", None
     _describe(item)
     item.save()
     if item.status == ReadingStatus.WITHDRAWN and not item.retracted:
@@ -291,19 +324,49 @@ def _follow_patient(item: ReadingItem, study: Study) -> None:
     """Show the item under the study's patient; what is begun is asked about, what is signed rechecked."""
     if item.patient_id == study.patient_id:
         return
-    known = item.patient is not None
-    _note_asked(item)
+    is_other = _is_other(item, study)
+    _note_asked(item, study)
     item.patient = study.patient
     item.revision += 1
-    if known and item.status in reading_status.SIGNED:
+    if is_other and item.status in reading_status.SIGNED:
         raise_recheck(item, _OTHER_PATIENT)
-    elif known and is_begun(item):
+    elif is_other and is_begun(item):
         item.patient_question = _BEGUN_FOR_OTHER_PATIENT
 
 
-def _note_asked(item: ReadingItem) -> None:
-    """Keep for whom and for which order it was begun, before its author or its signer is asked."""
-    if not item.begun_key and (item.status in reading_status.SIGNED or is_begun(item)):
+def _is_other(item: ReadingItem, study: Study) -> bool:
+    """Whether the study's patient is somebody else than whom the item was shown as.
+
+    While one of them is unknown the images tell who it is: a link that finds this person changes nothing.
+    """
+    if item.patient_id == study.patient_id:
+        return False
+    if item.patient is None and study.patient is not None:
+        return not _finds(item, study, study.patient)
+    if item.patient is not None and study.patient is None and item.status not in reading_status.SIGNED:
+        images = report_versions.of_images(study)
+        return frozen_identity.to_patient(images, item.patient) is not Whose.SAME
+    return True
+
+
+def _finds(item: ReadingItem, study: Study, patient: Patient) -> bool:
+    """Whether this is whom the images name, and whom the report was signed for."""
+    version = report_versions.newest(item) if item.status in reading_status.SIGNED else None
+    named = frozen_identity.of_version(version) if version else report_versions.of_images(study)
+    return frozen_identity.to_patient(named, patient) is Whose.SAME
+
+
+def _goes_out(item: ReadingItem, study: Study) -> bool:
+    """Whether the report waited for this order: it goes out now, and its undo is a change of its own."""
+    is_signed = item.status in reading_status.SIGNED
+    return is_signed and item.patient is None and study.patient is not None and not _is_other(item, study)
+
+
+def _note_asked(item: ReadingItem, study: Study) -> None:
+    """Keep for whom and for which order it was begun or signed, before its author or its signer is asked."""
+    if item.begun_key or _goes_out(item, study):
+        return
+    if item.status in reading_status.SIGNED or is_begun(item):
         item.begun_key, item.begun_for = item.key, item.patient
 
 
@@ -320,11 +383,12 @@ def _forget_question(item: ReadingItem) -> None:
 def _let_go(item: ReadingItem, study: Study, keys: Keys) -> None:
     """The study is no longer this item's: it follows the study if it is begun, else it goes."""
     item = _locked(item.pk)
-    _note_asked(item)
+    _note_asked(item, study)
     free = [key for key in keys if not ReadingItem.objects.filter(key=key).exists()]
     is_phantom = apply_verdict.is_kept_apart(study)
     if item.status in reading_status.SIGNED:
-        raise_recheck(item, _PHANTOM if is_phantom else _OTHER_ORDER)
+        other = _OTHER_PATIENT if _is_other(item, study) else _OTHER_ORDER
+        raise_recheck(item, _PHANTOM if is_phantom else other)
         if len(free) == 1:
             _rename(item, free[0], keys)
         item.save()

@@ -45,7 +45,8 @@ class Document:
     `header` is that of the version's content. `reason` is what the version says of itself: an addendum's
     text, why it corrects or retracts; `class_of_change` is which kind of reason that is. `text_signature` is
     of the version that the sections are from; it is the newest one's own but for addenda. `signed_for` is the
-    patient whom that version names: an addendum may be signed under another identity. `predecessors` are
+    patient whom that version names: an addendum may be signed under another identity. `renamed` are those
+    notices that say under which other names the text, or a version before it, was signed. `predecessors` are
     the versions before, oldest first, without those that were undone. A retraction has neither sections nor
     addenda.
     """
@@ -63,6 +64,7 @@ class Document:
     sections: Mapping[str, str]
     addenda: tuple[Addendum, ...]
     notices: tuple[str, ...]
+    renamed: tuple[str, ...]
     predecessors: tuple[ReportVersion, ...]
 
     @property
@@ -105,6 +107,7 @@ def compose(version: ReportVersion) -> Document:
         ((one, told) for one, told in reversed(line) if one.kind in _WHOLE), (version, content)
     )
     is_retracted = version.kind == VersionKind.RETRACTION
+    renamed = tuple(_renamed(content, base, [told for _, told in line]))
     return Document(
         report_id=version.report.public_id,
         version_id=version.public_id,
@@ -120,8 +123,9 @@ def compose(version: ReportVersion) -> Document:
         addenda=() if is_retracted else tuple(_addenda(line)),
         notices=(
             *_notices(content, line, text_of.number, ZoneInfo(_zone(content))),
-            *_renamed(content, base),
+            *renamed,
         ),
+        renamed=renamed,
         predecessors=tuple(before),
     )
 
@@ -175,12 +179,18 @@ def _notices(
     ]
 
 
-def _renamed(content: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
-    """That the text was signed under another identity than what was added to it."""
-    named, now = base["header"]["patient"], content["header"]["patient"]
-    if not signed_identity.differ(named, now):
-        return []
-    return [f"The text was signed for {signed_identity.words(named)}."]
+def _renamed(
+    content: Mapping[str, Any], base: Mapping[str, Any], line: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """That the text, or what was issued before, was signed under another identity than the version."""
+    now, text_of = content["header"]["patient"], base["header"]["patient"]
+    found = []
+    if signed_identity.differ(text_of, now):
+        found.append(f"The text was signed for {signed_identity.words(text_of)}.")
+    told = [signed_identity.words(one["header"]["patient"]) for one in line]
+    known = {signed_identity.words(now), signed_identity.words(text_of)}
+    earlier = dict.fromkeys(one for one in told if one not in known)
+    return found + [f"Issued before in the name of {one}." for one in earlier]
 
 
 def _named(content: Mapping[str, Any], zone: ZoneInfo) -> str:

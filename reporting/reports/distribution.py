@@ -10,7 +10,8 @@ from ledger.event_types import EventType
 from reporting import reporting_events
 from reporting.models import ReadingItem, Report, ReportVersion
 from reporting.reading_worklist import reading_status
-from reporting.reports import report_versions
+from reporting.reports import frozen_identity, report_versions
+from reporting.reports.frozen_identity import Whose
 from worklist.models import Order, RequestedProcedure
 
 _ORDERS = (
@@ -46,12 +47,29 @@ def _by_order(rows: Iterable[RequestedProcedure]) -> ByOrder:
 
 
 def is_for(version: ReportVersion, order: Order) -> bool:
-    """Whether a version was signed for the order's patient.
+    """Whether a version may go out for an order: it was signed for its patient, or its signer has said so.
 
-    One that names no record here was signed on what the images told; then whoever linked the study has said
-    that it is the same person.
+    An order of nobody known is told under the item's patient; where none is known either, no name goes out,
+    and the version has to name the order itself.
     """
-    return report_versions.is_of(version, order.patient)
+    patient = order.patient or version.report.item.patient
+    if patient is not None:
+        return frozen_identity.is_for(version, patient)
+    numbers = {one["accession_number"] for one in report_versions.content_of(version)["header"]["procedures"]}
+    return any(_accession(order, one) in numbers for one in order.procedures.all())
+
+
+def is_undecided(version: ReportVersion, order: Order) -> bool:
+    """Whether nothing says yet that a version is of an order's patient, nor that it is not."""
+    patient = order.patient or version.report.item.patient
+    if patient is None or is_for(version, order):
+        return False
+    whose = frozen_identity.to_patient(frozen_identity.of_version(version), patient)
+    return whose is Whose.UNSURE
+
+
+def _accession(order: Order, procedure: RequestedProcedure) -> str:
+    return procedure.accession_number or order.accession_number
 
 
 def newest_released(report: Report) -> ReportVersion | None:

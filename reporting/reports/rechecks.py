@@ -6,9 +6,10 @@ from accounts.actor import Actor
 from ledger import clock, events
 from reporting import reporting_events
 from reporting.errors import StateConflict
-from reporting.models import ReadingItem, Recheck, RecheckOutcome, Report, VersionKind
+from reporting.models import ReadingItem, Recheck, RecheckOutcome, Report, ReportVersion, VersionKind
 from reporting.reading_worklist import reading_items, reading_status
-from reporting.reports import distribution, drafts, report_versions
+from reporting.reports import distribution, drafts, frozen_identity, report_versions
+from reporting.reports.frozen_identity import Whose
 from reporting.signals import version_confirmed
 from worklist.patients import person_names
 
@@ -30,17 +31,26 @@ def still_valid(*, recheck: Recheck, by: Actor, note: str = "") -> None:
     recheck = Recheck.objects.select_for_update().get(pk=recheck.pk)
     if recheck.closed_at is not None:
         raise StateConflict("it is closed already", "status")
-    version = distribution.newest_released(Report.objects.get(item=item))
-    if version is not None and not report_versions.is_of(version, item.patient):
-        whose = report_versions.content_of(version)["header"]["patient"]
-        name = person_names.called(whose["name"], whose["identifier"])
-        raise StateConflict(f"it was signed for {name}: correct or retract it", "patient")
-    _close(item, recheck, RecheckOutcome.STILL_VALID, by, note)
+    version = report_versions.newest(item)
     if version is not None:
-        version_confirmed.send(sender=None, version=version)
+        _refuse_another(version, item)
+    recheck.confirmed = report_versions.patient_of(item)
+    _close(item, recheck, RecheckOutcome.STILL_VALID, by, note)
     item.seen_images = reading_items.image_count(item)
-    item.save(update_fields=["seen_images"])
+    item.begun_key, item.begun_for = "", None
+    item.save(update_fields=["seen_images", "begun_key", "begun_for"])
+    out = distribution.newest_released(Report.objects.get(item=item))
+    if out is not None:
+        version_confirmed.send(sender=None, version=out)
     drafts.note(by, Report.objects.get(item=item), "Recheck closed: the report still stands")
+
+
+def _refuse_another(version: ReportVersion, item: ReadingItem) -> None:
+    """No word makes a report that was signed for one person that of another."""
+    named = frozen_identity.of_version(version)
+    if frozen_identity.to_item(named, item) is Whose.OTHER:
+        name = person_names.called(named["name"], named["identifier"])
+        raise StateConflict(f"it was signed for {name}: correct or retract it", "patient")
 
 
 def _close(item: ReadingItem, recheck: Recheck, outcome: str, by: Actor, note: str = "") -> None:

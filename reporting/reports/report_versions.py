@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from accounts.models import User
-from reporting.models import Report, ReportVersion
+from archive.models import Study
+from reporting.models import ReadingItem, Report, ReportVersion
 from worklist.models import Patient
-from worklist.patients import person_names
 
 FORMAT: Final = 1
 
@@ -34,7 +34,7 @@ def header(report: Report) -> dict[str, Any]:
     """Whom and what the report is about, as it is printed for ever."""
     item = report.item
     return {
-        "patient": _patient(item.patient.current) if item.patient else _from_images(report),
+        "patient": patient_of(item),
         "procedures": [
             {
                 "code": one.code,
@@ -65,24 +65,54 @@ def header(report: Report) -> dict[str, Any]:
     }
 
 
+def patient_of(item: ReadingItem) -> dict[str, str]:
+    """Whom an item is about now: the record as it shows, else the identity that the images tell of."""
+    return patient_as_named(item.patient.current) if item.patient else of_images(_first_study(item))
+
+
+def patient_as_named(patient: Patient) -> dict[str, str]:
+    """A record as a version names it; `record` says that it was one, and which."""
+    return {
+        "name": patient.name,
+        "identifier": patient.value,
+        "authority": patient.authority.namespace,
+        "birth_date": patient.birth_date,
+        "sex": patient.sex,
+        "record": patient.public_id,
+    }
+
+
+def of_images(study: Study | None) -> dict[str, str]:
+    """The identity that the images themselves tell of, as a version names it where it is linked to nobody."""
+    return {
+        "name": study.patient_name if study else "",
+        "identifier": study.header_patient_id if study else "",
+        "authority": study.issuer_of_patient_id if study else "",
+        "birth_date": study.birth_date if study else "",
+        "sex": study.sex if study else "",
+        "record": "",
+    }
+
+
+def record_of(named: Mapping[str, str]) -> Patient | None:
+    """The record that an identity was taken from; None for one that the images told.
+
+    Versions of before `record` was kept are of the record with their number, if there is one.
+    """
+    rows = Patient.objects.select_related("authority", "survivor__authority")
+    if "record" in named:
+        return rows.filter(public_id=named["record"]).first() if named["record"] else None
+    return rows.filter(value=named["identifier"], authority__namespace=named["authority"]).first()
+
+
 def signed_for(version: ReportVersion) -> Patient | None:
     """The record for which a version was signed; None for one that was signed on what the images told."""
-    named = content_of(version)["header"]["patient"]
-    rows = Patient.objects.filter(value=named["identifier"], authority__namespace=named["authority"])
-    return rows.select_related("authority", "survivor").first()
+    return record_of(content_of(version)["header"]["patient"])
 
 
-def is_of(version: ReportVersion, patient: Patient | None) -> bool:
-    """Whether a version was signed for this person, as far as both are known."""
-    named = signed_for(version)
-    return named is None or patient is None or named.current.pk == patient.current.pk
-
-
-def describes(version: ReportVersion, patient: Patient) -> bool:
-    """Whether a version names its patient as a record does: by name and birth date."""
-    named, record = content_of(version)["header"]["patient"], patient.current
-    same_day = not named["birth_date"] or not record.birth_date or named["birth_date"] == record.birth_date
-    return same_day and person_names.keys(named["name"])[0] == record.name_key
+def newest(item: ReadingItem) -> ReportVersion | None:
+    """The version that counts here, gone out or not."""
+    return ReportVersion.objects.filter(report__item=item, undone_at=None).order_by("-number").first()
 
 
 def person(user: User) -> dict[str, str]:
@@ -122,26 +152,8 @@ def _contradictions(version: ReportVersion, name: str) -> list[str]:
     return [] if same else [f"{name}: its row says otherwise than its content"]
 
 
-def _patient(patient: Patient) -> dict[str, str]:
-    return {
-        "name": patient.name,
-        "identifier": patient.value,
-        "authority": patient.authority.namespace,
-        "birth_date": patient.birth_date,
-        "sex": patient.sex,
-    }
-
-
-def _from_images(report: Report) -> dict[str, str]:
-    """The identity that the images themselves tell of, where the study is linked to nobody."""
-    study = report.item.studies.order_by("pk").first()
-    return {
-        "name": study.patient_name if study else "",
-        "identifier": study.header_patient_id if study else "",
-        "authority": study.issuer_of_patient_id if study else "",
-        "birth_date": study.birth_date if study else "",
-        "sex": study.sex if study else "",
-    }
+def _first_study(item: ReadingItem) -> Study | None:
+    return item.studies.order_by("pk").first()
 
 
 def _referring(report: Report) -> str:
@@ -149,5 +161,5 @@ def _referring(report: Report) -> str:
     if procedure is not None:
         order = procedure.order
         return order.referring_physician or order.requesting_physician
-    study = report.item.studies.order_by("pk").first()
+    study = _first_study(report.item)
     return study.referring_physician if study else ""

@@ -38,6 +38,7 @@ from reporting.reports import (
     signing_checks,
 )
 from reporting.reports.signing_checks import NOTHING_TOLD, Shown
+from worklist.models import Patient
 
 _STATUS_AFTER: Final[Mapping[str, tuple[str, str]]] = {
     VersionKind.PRELIMINARY: (ReportStatus.PRELIMINARY, ReadingStatus.PRELIMINARY),
@@ -136,11 +137,21 @@ def undo(*, version: ReportVersion, by: Actor) -> Report:
         Dictation.objects.filter(public_id=public_id).update(state=state)
     item = reading_status.lock(report.item)
     retraction.undo_successor(item, before)
+    _ask_again(item, before)
     reading_status.restore(
         item, before["item"], actor=by, event=reporting_events.SIGNATURE_UNDONE, version=version.number
     )
     drafts.note(by, report, reporting_events.SIGNATURE_UNDONE.say({"version": version.number}))
     return report
+
+
+def _ask_again(item: ReadingItem, before: Mapping[str, Any]) -> None:
+    """A question that a reason had passed by stands again."""
+    if not before.get("question") or item.patient_question:
+        return
+    item.patient_question, item.begun_key = before["question"], before["begun_key"]
+    item.begun_for = Patient.objects.filter(public_id=before["begun_for"]).first()
+    item.save(update_fields=["patient_question", "begun_key", "begun_for"])
 
 
 def undoable_until(version: ReportVersion) -> datetime | None:
@@ -182,12 +193,12 @@ def _blocks(report: Report, draft: AddendumDraft | None, shown: Shown) -> list[B
         if shown.text_sha256 is not None and shown.text_sha256 != hashlib.sha256(text.encode()).hexdigest():
             found.append(Block("text_changed", "the saved text is not the one on the screen"))
         return found + signing_checks.of_item(report.item, shown)
-    if draft.kind == VersionKind.CORRECTION:
-        return _of_text(report, draft.sections) + signing_checks.of_item(report.item, shown)
-    found = signing_checks.of_addendum(draft.text)
-    return (
-        found if draft.kind == VersionKind.RETRACTION else found + signing_checks.of_item(report.item, shown)
-    )
+    if draft.kind == VersionKind.RETRACTION:
+        return signing_checks.of_addendum(draft.text)
+    is_correction = draft.kind == VersionKind.CORRECTION
+    found = _of_text(report, draft.sections) if is_correction else signing_checks.of_addendum(draft.text)
+    found += signing_checks.of_item(report.item, shown)
+    return found + signing_checks.of_amendment(report.item, draft.kind)
 
 
 def _of_text(report: Report, sections: Mapping[str, str]) -> list[Block]:
@@ -255,6 +266,9 @@ def _before(report: Report, draft: AddendumDraft | None) -> dict[str, Any]:
         "draft": draft.public_id if draft else "",
         "dictations": dict(done.values_list("public_id", "state")),
         "key": report.item.key,
+        "question": report.item.patient_question,
+        "begun_key": report.item.begun_key,
+        "begun_for": report.item.begun_for.public_id if report.item.begun_for else "",
     }
 
 
@@ -277,6 +291,7 @@ def _apply(report: Report, draft: AddendumDraft | None, version: ReportVersion, 
     Dictation.objects.filter(item=item, state__in=_DONE_WITH).update(state=DictationState.CLOSED)
     item.seen_images = reading_items.image_count(item)
     item.patient_question = item.hold_reason = item.hold_note = ""
+    item.begun_key, item.begun_for = "", None  # from now on it is of the patient and the order of this moment
     event = reporting_events.SIGNED[VersionKind(version.kind)]
     details: dict[str, Any] = {
         "version": version.number,

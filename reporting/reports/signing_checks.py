@@ -5,11 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from archive.models import ExceptionStatus, Outcome, Study, StudyException
+from django.db.models import QuerySet
+
+from archive.models import ExceptionKind, ExceptionStatus, Outcome, Study, StudyException
 from reporting.errors import Block
-from reporting.models import SECTIONS, ReadingItem, ReportHeading, ReportTemplate
+from reporting.models import SECTIONS, ReadingItem, ReportHeading, ReportTemplate, VersionKind
 from reporting.reading_worklist import priors, reading_items
-from reporting.reports import order_check
+from reporting.rendering import signed_identity
+from reporting.reports import frozen_identity, order_check, report_versions
+from reporting.reports.frozen_identity import Whose
+from worklist.models import OrderStatus
 
 _OPEN_FIELD: Final = re.compile(r"\[\s*\]|\[\?|_{3,}|\{[^{}\n]{0,80}\}")
 """`[ ]`, the beginning of a transcription's `[? 01:23]`, `___` and `{choose}` of a template."""
@@ -117,16 +122,51 @@ def of_item(item: ReadingItem, shown: Shown) -> list[Block]:
         found.append(
             Block("viewer_other_patient", "the viewer shows no study of this patient", overridable=True)
         )
-    open_mismatch = StudyException.objects.filter(
-        study__reading_items=item, status=ExceptionStatus.OPEN, study__verdict=Outcome.MISMATCH
-    )
-    if open_mismatch.exists():
-        found.append(
-            Block(
-                "open_mismatch", "the images may be another patient's: the mismatch is open", overridable=True
-            )
-        )
-    return found + order_check.of_order(item)
+    return found + _of_exceptions(item) + _of_cancelled(item) + order_check.of_order(item)
+
+
+def of_amendment(item: ReadingItem, kind: str) -> list[Block]:
+    """What speaks against giving the words of a signed version out again, under the name that counts now."""
+    version = report_versions.newest(item)
+    if version is None:
+        return []
+    found, named = [], frozen_identity.of_version(version)
+    if frozen_identity.to_item(named, item) is not Whose.SAME:
+        then, now = signed_identity.words(named), signed_identity.words(report_versions.patient_of(item))
+        words = f"version {version.number} was signed for {then}; the patient is now {now}"
+        found.append(Block("other_identity", words, overridable=True))
+    undecided = _open_exceptions(item).filter(kind=ExceptionKind.VERDICT)
+    if kind == VersionKind.CORRECTION and undecided.exclude(study__verdict=Outcome.MISMATCH).exists():
+        words = "whose exam this is has not been decided: its exception is open"
+        found.append(Block("open_exception", words, overridable=True))
+    return found
+
+
+def _open_exceptions(item: ReadingItem) -> QuerySet[StudyException]:
+    return StudyException.objects.filter(study__reading_items=item, status=ExceptionStatus.OPEN)
+
+
+def _of_exceptions(item: ReadingItem) -> list[Block]:
+    """A doubt about the patient, and what changed under a link; a cancelled order speaks for itself."""
+    rows = _open_exceptions(item)
+    if rows.filter(study__verdict=Outcome.MISMATCH).exists():
+        words = "the images may be another patient's: the mismatch is open"
+        return [Block("open_mismatch", words, overridable=True)]
+    changed = rows.exclude(kind__in=(ExceptionKind.VERDICT, ExceptionKind.CANCELLED_AFTER_IMAGES))
+    kinds = sorted(set(changed.values_list("kind", flat=True)))
+    if not kinds:
+        return []
+    words = "the exception is open: " + ", ".join(str(ExceptionKind(kind).label) for kind in kinds)
+    return [Block("open_exception", words, overridable=True)]
+
+
+def _of_cancelled(item: ReadingItem) -> list[Block]:
+    rows = item.procedures.filter(order__status=OrderStatus.CANCELLED).select_related("order").order_by("pk")
+    numbers = dict.fromkeys(one.order.accession_number or "without a number" for one in rows)
+    if not numbers:
+        return []
+    words = f"order {', '.join(numbers)} was cancelled; the report goes out for it all the same"
+    return [Block("order_cancelled", words, asks=True)]
 
 
 def of_addendum(text: str) -> list[Block]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from interfaces.hl7.outbound import message_types
 from interfaces.hl7.outbound.messages import results
-from reporting.models import ReadingItem, Report, VersionKind
+from reporting.models import ReadingItem, Report, ReportVersion, VersionKind
 from reporting.reports import distribution
 
 
@@ -42,7 +42,11 @@ def ways(report: Report) -> dict[str, list[Leg]]:
     return found
 
 
-def obstacle(item: ReadingItem) -> str:
-    """Why a report that is for nobody can't be delivered."""
-    has_order = item.procedures.exists()
-    return "no system takes reports of this order" if has_order else "no order: cannot be delivered"
+def obstacle(item: ReadingItem, version: ReportVersion | None = None) -> str:
+    """Why a report that is for nobody can't be delivered; of a signed version, also whom it is not of."""
+    orders = distribution.orders_of_item(item)
+    if not orders:
+        return "no order: cannot be delivered"
+    if version is not None and not any(distribution.is_for(version, order) for order in orders):
+        return "signed for another patient than the order's: not sent"
+    return "no system takes reports of this order"

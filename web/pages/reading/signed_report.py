@@ -114,7 +114,7 @@ class SignedVersion:
     def _unsent(self) -> tuple[str, str]:
         if self.version.kind == VersionKind.RETRACTION:
             return ("nobody had been sent it", "withdrawn")
-        return (report_ways.obstacle(self.version.report.item), "failed")
+        return (report_ways.obstacle(self.version.report.item, self.version), "failed")
 
 
 def of(item: ReadingItem, rows: Sequence[ReportVersion]) -> SignedReport | None:

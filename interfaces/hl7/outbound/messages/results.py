@@ -29,7 +29,7 @@ from ledger import clock
 from reporting.models import Report, ReportVersion, VersionKind
 from reporting.rendering import pdf
 from reporting.rendering.composition import Document, Signature, compose
-from reporting.rendering.sections import ADDENDUM, OF_SECTION, REPORT, Code
+from reporting.rendering.sections import ADDENDUM, NOTICE, OF_SECTION, REPORT, Code
 from reporting.reports import distribution
 from reporting.signals import version_confirmed, version_released
 from worklist.models import Order, OrderNumber, Patient, RequestedProcedure, Visit
@@ -60,6 +60,8 @@ def tell_released(sender: object, *, version: ReportVersion, **others: Any) -> N
         is_retraction = version.kind == VersionKind.RETRACTION
         if not is_retraction and distribution.is_for(version, order):
             parts = _parts(document, before)
+        elif not is_retraction and distribution.is_undecided(version, order):
+            continue  # its signer is asked
         elif before and not is_withdrawn(before):
             parts = _withdrawn(before, document.notices[0] if is_retraction else _NOT_YOURS, document)
         else:
@@ -87,7 +89,7 @@ def tell_linked(sender: object, *, study: Study, **others: Any) -> None:
 
 
 def tell_confirmed(sender: object, *, version: ReportVersion, **others: Any) -> None:
-    """Send a version anew to orders that were told of it under another identity than their patient's now.
+    """Send a version to orders that waited for its signer, and anew to those that know it under another name.
 
     Where that was another person's, it is withdrawn there first: naming an unknown patient was taken back.
     """
@@ -95,13 +97,18 @@ def tell_confirmed(sender: object, *, version: ReportVersion, **others: Any) -> 
     document = compose(version)
     for order, procedures in distribution.orders_of(version).items():
         before = told.get(order.public_id)
-        if before is None or order.patient is None or is_withdrawn(before):
+        if order.patient is None or not distribution.is_for(version, order):
             continue
-        now = segment_data.of_patient(order.patient.current)
-        was = before["patient"]
-        if not was or _number(was) == _number(now):
+        if before is None:
+            _enqueue(document, version, order, procedures, _parts(document, None), None)
             continue
-        if not _is_of(was, order.patient):
+        if is_withdrawn(before):
+            continue
+        now, was = segment_data.of_patient(order.patient.current), before["patient"]
+        is_told = before["version"] == version.public_id
+        if is_told and (not was or _number(was) == _number(now)):
+            continue
+        if was and not _is_of(was, order.patient):
             parts = _withdrawn(before, _NOT_YOURS, document)
             _enqueue(document, version, order, procedures, parts, before, patient=was)
             before = None
@@ -257,7 +264,10 @@ def _visit(visit: Visit | None) -> dict[str, Any] | None:
 
 def _parts(document: Document, before: Mapping[str, Any] | None) -> list[Part]:
     """The text as of the version; what was told before and is no longer part of it comes last, as deleted."""
-    found = [
+    found = []
+    if document.renamed:
+        found.append(_part(NOTICE.heading, "", "\n".join(document.renamed), document.signature))
+    found += [
         _part(section.heading, "", document.sections[name], document.text_signature)
         for name, section in OF_SECTION.items()
         if document.sections.get(name, "").strip()
