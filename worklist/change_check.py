@@ -90,7 +90,7 @@ class _Check:
         """The identifiers that name records."""
         for identifier in identifiers:
             if identifier.value:
-                check_lengths(Patient, {"value": identifier.value, "type": identifier.type})
+                check_lengths(Patient, {"value": identifier.value})
                 authority = self._authority(identifier.authority)
                 if (authority is None or authority.trusted) and identifier.type in NAMING_TYPES:
                     yield identifier

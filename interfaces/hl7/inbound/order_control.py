@@ -16,7 +16,11 @@ _BY_STATUS: Final[Mapping[str, StatusEvent.Kind | None]] = {
     "CA": StatusEvent.Kind.CANCEL,
     "DC": StatusEvent.Kind.DISCONTINUE,
     "HD": StatusEvent.Kind.HOLD,
+    "R": None,
+    "ER": None,
+    "RP": None,
 }
+"""What an order's status does to it; that it was replaced, or not found elsewhere, does nothing here."""
 
 WITH_CONTENT: Final = frozenset({"NW", "XO", "SC", "CH", "RO"})
 """Controls whose message also says what the order is; the others only name it and end, hold or release it."""

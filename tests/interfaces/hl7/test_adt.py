@@ -98,6 +98,26 @@ def test_so_many_identifiers_are_refused_at_once(say: Say, count: int) -> None:
     assert not Patient.objects.exists()
 
 
+def test_a_number_of_another_kind_harms_nobody_by_its_type(say: Say) -> None:
+    more = "P1^^^GENHOSP^MR~4711^^^STATE^DriversLicenseNumber"
+    send(say("ADT^A08", PID.replace("P1^^^GENHOSP^MR", more)))
+    (other,) = Patient.objects.get(value="P1").other_identifiers
+    assert other["type"] == "DriversLicenseNumber"
+
+
+@pytest.mark.parametrize(
+    ("segment", "location"),
+    [
+        ("AL1|1||^" + "x" * 5000, "AL1^1^3"),
+        (f"PV1|1|I|{'x' * 300}{'|' * 16}V1^^^GENHOSP", "PV1^1^3"),
+        (PID.replace("GENHOSP", "G" * 300), "PID^1^3"),
+    ],
+)
+def test_whatever_is_refused_its_field_is_named(say: Say, segment: str, location: str) -> None:
+    segments = [segment] if segment.startswith("PID") else [PID, segment]
+    assert f"|{location}|102^".encode() in send(say("ADT^A08", *segments), "AE")
+
+
 def test_empty_keeps_and_the_null_value_erases(say: Say) -> None:
     send(say("ADT^A01", PID))
     send(say("ADT^A08", 'PID|1||P1^^^GENHOSP^MR||||""|', at=1))
