@@ -51,6 +51,12 @@ EXCEPTION_OPENED_BY: Final = {
         short="needs review: late images",
         tone="bad",
     ),
+    ExceptionKind.SPLIT_OFF: declare(
+        "study.exception.split_off",
+        "Needs review: split off, and of the same order by its headers",
+        short="needs review: split off",
+        tone="bad",
+    ),
     ExceptionKind.RESENT: declare(
         "study.exception.resent",
         "Needs review: sent again with another header",

@@ -45,17 +45,24 @@ SERIES: Final = Need(
 
 @dataclass(frozen=True)
 class SplitParameters(Parameters):
-    """The series, as their headers name them, and the study that they became: its public id and UID."""
+    """The series, as their headers name them, and the study that they became: its public id and UID.
+
+    `asks`: a person says whose that study is, where its headers name the order of the rest.
+    """
 
     series: list[str]
     study: str
     study_instance_uid: str
+    asks: bool | None = None
 
 
 @register
 @dataclass(frozen=True)
 class Split(DecisionType):
-    """Some, not all, of a study's series are a study of their own; both are judged anew at once."""
+    """Some, not all, of a study's series are a study of their own; both are judged anew at once.
+
+    Where both are of one order by their headers, the part is linked and read once a person has decided on it.
+    """
 
     kind = "split"
     key = "5"
@@ -89,7 +96,7 @@ class Split(DecisionType):
         rows.update(study=part, moved_from=Coalesce(F("moved_from"), Value(study.pk)))
         given_uids.give(Series.objects.filter(study=part).select_related("study"))
         _recount(study, part)
-        return SplitParameters(uids, part.public_id, part.study_instance_uid)
+        return SplitParameters(uids, part.public_id, part.study_instance_uid, asks=True)
 
     @property
     def title_of_note(self) -> str:
@@ -97,7 +104,7 @@ class Split(DecisionType):
         return INCORRECT_WORKLIST_ENTRY
 
     def finish(self, decision: Decision, study: Study, by: Actor) -> None:
-        """Judge the part at once; the study itself is, since nothing pins it."""
+        """Judge what is left, and then the part beside it."""
         part = _part_of(decision)
         written_notes.write(decision, self.title_of_note)
         events.record(
@@ -107,6 +114,7 @@ class Split(DecisionType):
             source=f"decision:{decision.public_id}",
             reason=decision.reason,
         )
+        reconcile_job.judge_now(study)
         reconcile_job.judge_now(part)
 
     @classmethod
@@ -143,11 +151,14 @@ class Split(DecisionType):
             return [Effect("part", text)]
         shown = seen(part)
         note = REJECTION_TITLES[INCORRECT_WORKLIST_ENTRY]
+        asks = ""
+        if apply_verdict.is_undecided_part(part):
+            asks = ". Its headers name the same order: it is not read before somebody decides whose it is"
         text = (
             f"{part.series_count} series with {part.instance_count} images become the study"
             f" {part.study_instance_uid} of {shown.patient}; its verdict is {shown.verdict}, its procedures: "
             f"{shown.procedures}. They get new UIDs, and a rejection note ({note}) names the old ones. Images"
-            " that come later under these go to the new study. Files stay as they are"
+            f" that come later under these go to the new study. Files stay as they are{asks}"
         )
         return [Effect("part", text, "", part.study_instance_uid)]
 

@@ -69,6 +69,7 @@ class ExceptionKind(models.TextChoices):
     IDENTITY_REPLACED = "identity_replaced", "patient details replaced"
     RESENT = "resent", "sent again with another header"
     IMAGES_AFTER_REJECTION = "images_after_rejection", "images came after the rejection"
+    SPLIT_OFF = "split_off", "split off, and of the same order by its headers"
 
 
 TARGET: Final = timedelta(hours=4)

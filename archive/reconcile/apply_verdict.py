@@ -65,6 +65,8 @@ def follow(study: Study, verdict: Verdict) -> bool:
 
     What has begun to be read is not taken from under its reader: a person decides on the exception.
     """
+    if is_undecided_part(study, verdict):
+        return study.reading_status in NOT_BEGUN and set_links(study, None, [])
     if verdict.outcome not in MATCHES and study.reading_status not in NOT_BEGUN:
         return False
     chosen = [one for one in verdict_record.candidates(verdict) if one.chosen]
@@ -144,11 +146,12 @@ def _open_for(study: Study, verdict: Verdict, live: Decision | None) -> Sequence
     if DecisionRequest.objects.filter(study=study, state=RequestState.WAITING).exists():
         return [ExceptionKind.VERDICT]
     is_doubted = _is_doubted(study, verdict) if live is None else _is_news(verdict, live)
+    split_off = [ExceptionKind.SPLIT_OFF] if is_undecided_part(study, verdict) else []
     resent = [ExceptionKind.RESENT] if object_versions.held(study).exists() else []
     if study.hidden and (live is not None or study.hidden in (Hidden.NOTED, Hidden.EXPIRED)):
         late = ExceptionKind.IMAGES_AFTER_REJECTION
         return resent + [one.kind for one in news(study) if one.kind == late]
-    kinds = [ExceptionKind.VERDICT] if is_doubted else []
+    kinds = [ExceptionKind.VERDICT] if is_doubted else split_off
     return kinds + resent + [one.kind for one in news(study)]
 
 
@@ -157,6 +160,26 @@ def _is_doubted(study: Study, verdict: Verdict) -> bool:
     if verdict.outcome == Outcome.PHANTOM:
         return bool(linked(study))
     return verdict.outcome not in MATCHES
+
+
+def is_undecided_part(study: Study, verdict: Verdict | None = None) -> bool:
+    """Whether a split has made it, its headers name an order of the rest, and nobody has decided on it since.
+
+    Who splits two patients of one number knows better than the headers, which both halves have in common.
+    """
+    if study.split_from_id is None or pinning(study) is not None:
+        return False
+    made_by = Decision.objects.filter(
+        study=study.split_from_id, undone_at=None, parameters__study=study.public_id, parameters__asks=True
+    )
+    rest = Verdict.objects.filter(study=study.split_from_id).order_by("-number").first()
+    if rest is None or not made_by.exists():
+        return False
+    return bool(_chosen(verdict or newest(study)) & _chosen(rest))
+
+
+def _chosen(verdict: Verdict) -> set[str]:
+    return {one.procedure for one in verdict_record.candidates(verdict) if one.chosen}
 
 
 def is_kept_apart(study: Study) -> bool:

@@ -214,11 +214,12 @@ def _keys(study: Study) -> Keys:
     """The items that a study is to have.
 
     One that is hidden has none: a person rejected it, or its series are back where they came from. Nor has
-    one that the site's rule takes for a phantom or a test. What is only written about an exam, such as a dose
+    one that the site's rule takes for a phantom or a test, nor one that was split off and may be anybody's.
+    What is only written about an exam, such as a dose
     report, joins what is read of that exam; alone it is nothing to read. What was brought for comparison only
     is read where it is linked to an order, and where it was in the list before.
     """
-    if study.hidden or apply_verdict.is_kept_apart(study):
+    if study.hidden or apply_verdict.is_kept_apart(study) or apply_verdict.is_undecided_part(study):
         return {}
     procedures = list(study.procedures.select_related("order").order_by("pk"))
     keys: Keys = {f"procedure:{one.public_id}": [one] for one in procedures}
@@ -421,6 +422,8 @@ def _why_withdrawn(study: Study, keys: Keys) -> str:
         return "its study was linked to another order"
     if apply_verdict.is_kept_apart(study):
         return "its study holds phantom or test images"
+    if not study.hidden and apply_verdict.is_undecided_part(study):
+        return "it was split off, and nobody has said whose it is"
     if not study.hidden and import_acts.is_for_comparison(study):
         return "its study was imported for comparison only"
     return "its study was rejected" if study.hidden else "its study holds no images any more"

@@ -14,6 +14,7 @@ from archive.decisions.accept import Accept
 from archive.decisions.decision_frame import SecondPersonNeeded, revision
 from archive.decisions.decision_frame import decide as decide_on
 from archive.decisions.decision_type import DecisionType
+from archive.decisions.link import Link
 from archive.decisions.preview import preview
 from archive.decisions.reject import Reject
 from archive.decisions.reject_images import RejectImages
@@ -28,6 +29,7 @@ from reporting.models import ReadingItem
 from tests.actors import acting
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import files_in, indexed, received
+from worklist.models import ScheduledProcedureStep
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("home")]
 AGO = NOW - timedelta(hours=3)
@@ -125,6 +127,51 @@ def test_a_split_makes_two_studies_each_with_its_own_patient_and_verdict(two: St
     assert (whole.exception.status, whole.exception.resolution) == ("resolved", "split")
     assert not StudyException.objects.filter(study=part).exists()
     assert {path: path.read_bytes() for path in files_in("volumes")} == files
+
+
+@pytest.fixture
+def one_number(hospital: Hospital) -> Study:
+    """Images of two people under Anna's number, as a person sees only in the pictures."""
+    hospital.order("A1", hospital.patient())
+    hospital.order("A2", hospital.patient("P2", "REAL^RITA", birth_date="19350517"))
+    take(1, **ANNA)
+    take(2, **{**ANNA, "SeriesInstanceUID": "1.2.3.2"})
+    indexed()
+    study = hospital.judged(Study.objects.get())
+    assert study.verdict == "matched"
+    return study
+
+
+def links(study: Study) -> list[str]:
+    return list(study.procedures.values_list("order__accession_number", flat=True))
+
+
+def items(study: Study) -> list[str]:
+    return list(ReadingItem.objects.filter(studies=study).values_list("status", flat=True))
+
+
+def test_a_part_that_its_headers_give_to_the_same_order_waits_for_a_person(
+    hospital: Hospital, one_number: Study, user: User
+) -> None:
+    part = split(one_number, user, expected=0)
+    for _ in range(2):
+        assert (part.verdict, part.patient, links(part), items(part)) == ("matched", None, [], [])
+        assert (part.exception.status, part.exception.kind) == ("open", "split_off")
+        assert (links(Study.objects.get(pk=one_number.pk)), items(one_number)) == (["A1"], ["ready"])
+        part = hospital.judged(part)
+    step = ScheduledProcedureStep.objects.get(procedure__order__accession_number="A2")
+    decide(Link(step), part, user, expected=0)
+    part = hospital.judged(part)
+    assert (links(part), items(part), part.exception.status) == (["A2"], ["ready"], "resolved")
+    undo(part, user)
+    part = hospital.judged(part)
+    assert (links(part), items(part), part.exception.status) == ([], ["withdrawn"], "open")
+    decide(Accept(), part, user, expected=revision(part))
+    assert items(part) == ["ready"]
+    undo(part, user)
+    undo(one_number, user)
+    assert links(Study.objects.get(pk=one_number.pk)) == ["A1"]
+    assert Study.objects.get(pk=part.pk).hidden == "joined"
 
 
 def test_the_same_split_makes_the_same_study_again(two: Study, user: User) -> None:
@@ -353,7 +400,10 @@ def test_what_is_hidden_is_nothing_to_read(hospital: Hospital, user: User) -> No
         return set(item.studies.values_list("pk", flat=True))
 
     part = split(study, user)
+    assert read() == {study.pk}
+    decide(Link(ScheduledProcedureStep.objects.get()), part, user, expected=0)
     assert read() == {study.pk, part.pk}
+    undo(part, user)
     undo(study, user)
     assert read() == {study.pk} and Study.objects.get(pk=part.pk).reading_status == "not_ready"
     decide(RejectSeries(["1.2.3.2"], "113001"), study, user)

@@ -26,6 +26,7 @@ KINDS: Final = {
     ExceptionKind.IDENTITY_REPLACED.value: "Patient details replaced",
     ExceptionKind.RESENT.value: "Sent again",
     ExceptionKind.IMAGES_AFTER_REJECTION.value: "Images after rejection",
+    ExceptionKind.SPLIT_OFF.value: "Split off",
 }
 _LONGEST: Final = 200
 
