@@ -165,7 +165,8 @@ class Listener:
                 answer = await self._queue.answer(message, peer)
                 if answer is None:
                     return False
-                writer.write(framing.frame(answer))
+                if answer:
+                    writer.write(framing.frame(answer))
                 if writer.transport.get_write_buffer_size():  # else the system has taken all of it
                     await asyncio.wait_for(writer.drain(), self.timing.send)
             finally:

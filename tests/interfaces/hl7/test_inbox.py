@@ -213,6 +213,10 @@ def test_the_listener_catches_up_when_it_starts(say: Say) -> None:
         ("AL", "NE", ("CA", "CE")),
         ("NE", "AL", ("AA", "AE")),
         ("AL", "AL", ("CA", "CE")),
+        ("NE", "NE", ("", "")),
+        ("ER", "ER", ("", "CE")),
+        ("NE", "ER", ("", "AE")),
+        ("SU", "NE", ("CA", "")),
     ],
 )
 def test_enhanced_mode_is_answered_with_what_the_sender_wants(
@@ -224,8 +228,17 @@ def test_enhanced_mode_is_answered_with_what_the_sender_wants(
     for pid in (PID, PID.replace("19700102", "yesterday")):
         msh, rest = say("ADT^A08", pid).split(b"\r", 1)
         msh = msh[: msh.index(b"|2.5.1") + 6] + f"|||{accept}|{application}".encode()
-        codes.append(field(receive(msh + b"\r" + rest), "MSA", 1))
+        answer = receive(msh + b"\r" + rest)
+        codes.append(field(answer, "MSA", 1) if answer else "")
     assert tuple(codes) == expected
+    assert InboundMessage.objects.filter(status="applied").count() == 1, "answered or not"
+
+
+def test_an_acknowledgment_is_never_acknowledged(say: Say) -> None:
+    """2.9.2: two systems would go on for ever."""
+    assert receive(say("ACK^A01", "MSA|AA|X1")) == b""
+    assert InboundMessage.objects.get().status == "refused"
+    assert receive(say("ADT^A08", PID))
 
 
 def test_nul_in_a_message_is_no_trouble(say: Say) -> None:

@@ -44,6 +44,8 @@ class Command(BaseCommand):
 
 
 def _code(answer: bytes | None) -> str:
+    if answer == b"":
+        return "no answer wanted"
     segments = (answer or b"").split(b"\r")
     return next((s.split(b"|")[1].decode() for s in segments if s.startswith(b"MSA|")), "not stored")
 
