@@ -58,7 +58,7 @@ def registration(context: InboundContext, segments: Segments) -> Registration:
     return Registration(
         identifiers=identifiers(context, pid),
         demographics=_demographics(context, pid, segments),
-        visit=_visit(context, segments.first("PV1")),
+        visit=_visit(context, pid, segments.first("PV1")),
     )
 
 
@@ -159,12 +159,13 @@ def _measure(obx: Segment, units: Mapping[str, float], most: float) -> float:
     return round(value, 4)
 
 
-def _visit(context: InboundContext, pv1: Segment | None) -> VisitUpdate | None:
-    """The visit that PV1-19 names."""
+def _visit(context: InboundContext, pid: Segment, pv1: Segment | None) -> VisitUpdate | None:
+    """The visit that PV1-19 names, or else PID-18 (IHE RAD TF-2 4.1.4.1.2.3: one of them is there)."""
     if pv1 is None:
         return None
     default = context.policy.options.assigning_authority or "VISITS"
     numbers = data_types.identifiers(pv1.field(19), default)
+    numbers = numbers or data_types.identifiers(pid.field(18), default)
     if not numbers:
         return None
     return VisitUpdate(

@@ -42,6 +42,14 @@ def test_each_registers_the_patient_and_the_visit(say: Say, trigger: str) -> Non
     assert (found.attending, found.referring) == ("HOUSE^GREGORY^^DR^JR", "WILSON^JAMES")
 
 
+def test_the_account_names_the_visit_where_no_visit_number_does(say: Say) -> None:
+    account = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA" + "|" * 13 + "ACC1^^^GENHOSP"
+    send(say("ADT^A01", account, "PV1|1|I|W1"))
+    send(say("ADT^A02", account, "PV1|1|I|W2", at=1))
+    send(say("ADT^A02", account, "PV1|1|I|W3" + "|" * 16 + "V1^^^GENHOSP", at=2))
+    assert set(Visit.objects.values_list("number", "location")) == {("ACC1", "W2"), ("V1", "W3")}
+
+
 def test_a_transfer_is_where_the_patient_is(say: Say) -> None:
     def visit(ward: str) -> str:
         return f"PV1|1|I|{ward}" + "|" * 16 + "V1^^^GENHOSP"
