@@ -37,7 +37,7 @@ class Confirm:
     key: Final = "y"
     title: Final = "Confirm"
     does: Final = "Confirm, as the second person, what is asked for."
-    done: Final = "as was asked for"
+    done: Final = "decided on, as requested"
     do_not_call_in_templates: Final = True
 
 

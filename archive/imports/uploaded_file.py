@@ -40,8 +40,8 @@ class UploadedFile:
         """Write what came next."""
         if self.size + len(chunk) > self._most:
             raise Invalid(
-                f"an import has {LARGEST >> 30} GB at most; bring it in parts, or by `manage.py dicom import`"
-                " on the server",
+                f"an import has {LARGEST >> 30} GB at most; import it in parts,"
+                " or have an administrator import it on the server",
                 "file",
             )
         try:

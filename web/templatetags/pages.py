@@ -111,6 +111,12 @@ def empty_list(context: Context, content: SafeString, filtered: bool = False) ->
     return render_to_string("web/parts/empty_list.html", shown)
 
 
+@register.simple_tag
+def dotted(*parts: Any) -> str:
+    """Values that are told, with dots between them; what is not known leaves none."""
+    return " · ".join(filter(None, (str(part or "").strip() for part in parts)))
+
+
 @register.filter
 def priority_words(value: str) -> str:
     """A priority as a department says it: `HIGH` is "urgent"."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
@@ -502,7 +503,21 @@ def test_under_a_signed_report_it_takes_a_second_person(
     assert other.post(f"{path}/decide", second).status_code == 302
     mismatch.refresh_from_db()
     assert mismatch.patient == Patient.objects.get(value="P2")
-    assert "Decided: link by Anna, confirmed by berta" in words(other.get(path))
+    page = words(other.get(path))
+    assert "Decided: link by Anna, confirmed by berta" in page
+    assert "Confirmed. The study is linked." in page
+    Study.objects.update(reading_status="final")
+    assert browser.post(f"{path}/decide", form(mismatch, "undo", reason="was wrong")).status_code == 302
+    page = words(browser.get(path))
+    assert "Waits for a second person" in page and "what changed since" not in page
+
+
+def test_we_are_no_station_of_a_study(browser: Client, mismatch: Study) -> None:
+    Series.objects.create(
+        study=mismatch, series_instance_uid="1.2.4.98", modality="SR", station_ae_title=settings.AE_TITLE
+    )
+    page = words(browser.get("/exceptions"))
+    assert "CT1" in page and settings.AE_TITLE not in page.partition("Under investigation")[2]
 
 
 def test_nothing_is_chosen_before_a_person_chooses(browser: Client, mismatch: Study, path: str) -> None:

@@ -421,6 +421,13 @@ class TestEditor:
         assert version.undone_at is not None and undo not in page
         assert client.post(undo, {"next": path}).status_code == 422
 
+    def test_the_sign_box_has_no_dot_for_what_is_not_known(self, world: World, rada: User) -> None:
+        item = world.item()
+        Patient.objects.filter(value="P1").update(birth_date="")
+        page = text_of(signed_in(rada), f"/reading/{item.public_id}")
+        box = page[page.index('<dialog id="sign"') :].partition("<fieldset")[0]
+        assert "P1" in box and "·" not in box
+
     def test_the_way_back_names_whom_the_report_was_signed_for(self, world: World, rada: User) -> None:
         item, following = world.item(), world.item("A2", "P2", "NEXT^NORA")
         world.sign(world.draft(item, rada), rada)

@@ -285,6 +285,14 @@ def test_nobody_lists_another_readers_studies_where_names_are_hidden(
     assert client.get("/turnaround/studies?interval=queue&reader=0").status_code == 200
 
 
+def test_a_priority_has_one_name_everywhere(client: Client, facility: Facility) -> None:
+    fill(facility, priority="HIGH")
+    studies = "/turnaround/studies?interval=reading&priority=HIGH"
+    for path in (f"/turnaround?{MONTH}", "/turnaround/wall?priority=HIGH", "/reading?priority=HIGH", studies):
+        shown = re.sub(r"<[^>]*>", " ", read(client.get(path)))
+        assert "urgent" in shown and not re.search(r"\b(HIGH|ROUTINE|MEDIUM)\b", shown), path
+
+
 def test_the_wall_names_nobody(client: Client, facility: Facility) -> None:
     now = timezone.now()
     study = truth.Study(

@@ -232,6 +232,9 @@ def test_a_no_show_asks_for_a_reason(user: User, provenance: Make) -> None:
     client = signed_in(user)
     response = do(client, "no-show", order)
     assert response.status_code == 422 and b"The HIS is told why" in response.content
+    assert b"No reason was given" not in response.content, "nobody was asked yet"
+    empty = do(client, "no-show", order, reason="  ")
+    assert empty.status_code == 422 and b"No reason was given. Choose one" in empty.content
     assert step_of(order).status == "scheduled"
     assert do(client, "no-show", order, reason="did not call").status_code == 302
     assert step_of(order).status == "no-show"

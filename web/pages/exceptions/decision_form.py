@@ -78,7 +78,7 @@ def decide(request: HttpRequest, public_id: str) -> HttpResponse:
     if isinstance(made, DecisionRequest) and action is not Decline:
         layout.flash(request, f"{action.title} waits until a second person confirms it.")
     else:
-        layout.flash(request, f"The study is {action.done}.")
+        layout.flash(request, _done(action, made))
     return HttpResponseRedirect(back)
 
 
@@ -106,6 +106,13 @@ def _act(request: HttpRequest, row: StudyException, action: Action) -> Decision 
     if issubclass(action, Decline):
         return second_person.decline(request=_waiting(row), reason=reason, by=by)
     return second_person.decide(_decision(request, row, action), study=row.study, **_by(request))
+
+
+def _done(action: Action, made: Decision | DecisionRequest) -> str:
+    if action is Confirm and isinstance(made, Decision):
+        done = Undo.done if made.undone_at else decision_type.of(made).done
+        return f"Confirmed. The study is {done}."
+    return f"The study is {action.done}."
 
 
 def _unsaid(request: HttpRequest, row: StudyException, action: Action) -> list[Effect]:

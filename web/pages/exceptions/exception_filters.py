@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from django.conf import settings
 from django.http import HttpRequest, QueryDict
 
 from archive.models import ExceptionKind, ExceptionStatus, Outcome, Series
@@ -98,4 +99,4 @@ def stations(filters: Filters) -> list[str]:
     known = set(Station.objects.values_list("ae_title", flat=True)) | {filters.station}
     if not known - {""}:
         known |= set(Series.objects.values_list("station_ae_title", flat=True).distinct()[:50])
-    return sorted(known - {""})
+    return sorted(known - {"", settings.AE_TITLE})

@@ -141,8 +141,10 @@ def _remark(study: Study, count: int) -> str:
 
 
 def _stations(rows: Iterable[StudyException]) -> dict[int, list[str]]:
+    """The stations of each study, without ourselves: what is made here was taken nowhere."""
     found: dict[int, list[str]] = {}
-    series = Series.objects.filter(study__in=[row.study_id for row in rows]).exclude(station_ae_title="")
+    series = Series.objects.filter(study__in=[row.study_id for row in rows])
+    series = series.exclude(station_ae_title__in=("", settings.AE_TITLE))
     for study, title in (
         series.values_list("study_id", "station_ae_title").distinct().order_by("station_ae_title")
     ):

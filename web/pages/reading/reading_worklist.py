@@ -95,8 +95,7 @@ def _context(request: HttpRequest, user: User, wanted: Wanted, shown: paging.Cut
 def _chips(request: HttpRequest, user: User, wanted: Wanted) -> list[tuple[str, list[Chip]]]:
     kinds = assignment.worklist(user=user).order_by().values_list("modality", flat=True).distinct()
     modalities = sorted({one for kind in kinds for one in kind.split("/") if one} | {wanted.modality} - {""})
-    words = {"HIGH": "urgent", "STAT": "STAT"}
-    priorities = {name: words.get(name, name.lower()) for name in Priority.values}
+    priorities = {str(value): str(words) for value, words in Priority.choices}
     states = {name: name.replace("_", " ") for name in ALL if name != "not_ready"}
     groups = [
         ("", "mine", {"1": "mine"}, "1" if wanted.mine else ""),

@@ -19,7 +19,7 @@ from web.kernel import authorization, layout, paging
 from web.kernel.list_filters import on_or_off, one_of
 from web.pages.reading import reading_rows
 from web.pages.transcription.transcription_columns import TABLE
-from worklist.models import Priority
+from worklist.models import PRESSING, Priority
 
 STATES: Final = {
     "": WAITING,
@@ -28,7 +28,7 @@ STATES: Final = {
 }
 """What the URL may ask for: what waits, what was given back, what waits for its author's signature."""
 _STATES: Final = {"": "waiting", "returned": "returned", "typed": "typed"}
-_PRIORITIES: Final = {"STAT": "STAT", "HIGH": "urgent"}
+_PRIORITIES: Final = {one.value: str(one.label) for one in PRESSING}
 
 
 @dataclass(frozen=True)

@@ -254,10 +254,11 @@ def _interval(request: HttpRequest, content: Dashboard, name: str) -> dict[str, 
 
 
 def _by(request: HttpRequest, content: Dashboard, name: str) -> dict[str, Any]:
+    said = priority_words if name == "priority" else str
     rows = [
         figure_links.with_links(
             figure_formats.row(
-                group.titles[0] or "not known", group.intervals[content.chosen], reads=group.reads
+                said(group.titles[0]) or "not known", group.intervals[content.chosen], reads=group.reads
             ),
             figure_links.to_studies(request, interval=content.chosen, **{name: str(group.keys[0])}),
         )

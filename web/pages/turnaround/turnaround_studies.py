@@ -27,6 +27,7 @@ from web.kernel.list_filters import text_of
 from web.pages.turnaround import figure_formats
 from web.pages.turnaround.asked_period import asked_of
 from web.pages.turnaround.case_columns import CASES
+from web.templatetags.pages import priority_words
 from worklist.models import Order
 
 NOW: Final = {
@@ -156,7 +157,7 @@ def _seconds(text: str) -> float:
 def _title(wanted: Wanted, question: Question) -> str:
     """The figure in words: "RTAT-R, done, CT"."""
     state = _STATES.get(wanted.state, wanted.state)
-    said = [INTERVALS[wanted.interval].title, state, question.modality, question.priority]
+    said = [INTERVALS[wanted.interval].title, state, question.modality, priority_words(question.priority)]
     if wanted.least:
         said.append(f"{figure_formats.duration(wanted.least)} or longer")
     if "weekday" in wanted.group:

@@ -11,6 +11,7 @@ from web.kernel import layout
 from web.kernel.list_filters import text_of
 from web.pages.turnaround import figure_formats
 from web.pages.turnaround.turnaround_page import pressing_row, priority_row
+from web.templatetags.pages import priority_words
 
 _ROWS: Final = 8
 
@@ -23,7 +24,7 @@ def wall(request: HttpRequest) -> HttpResponse:
     modality, priority = text_of(request.GET, "modality", 16), text_of(request.GET, "priority", 8)
     now = standing_at(user, timezone.now(), zone, modality, priority)
     context = {
-        "title": ", ".join(filter(None, ("Reading now", modality, priority))),
+        "title": ", ".join(filter(None, ("Reading now", modality, priority_words(priority)))),
         "now": now,
         "in_time": figure_formats.percent(now.today["reading"].in_time),
         "priorities": [priority_row(one) for one in now.priorities],

@@ -1,5 +1,5 @@
 // An exception: each decision first shows all its effects in a dialog; nothing happens without a reason.
-import { all, byId, closest, find } from "./dom.js";
+import { byId, closest, find } from "./dom.js";
 import { say } from "./flash.js";
 import { encoded } from "./forms.js";
 import { current, wentTo } from "./list.js";
@@ -100,12 +100,6 @@ dialog?.addEventListener("click", (event) => {
   if (!closest(event, "[data-cancel]")) return;
   event.preventDefault();
   dialog.close();
-});
-
-dialog?.addEventListener("keydown", (event) => {
-  if (!event.ctrlKey || event.key !== "Enter") return;
-  const [button] = all("button[type=submit]:not([formaction], :disabled)", HTMLButtonElement, dialog);
-  button?.click();
 });
 
 // x chooses the candidate of the current row, before the list takes it.

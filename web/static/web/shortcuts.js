@@ -90,6 +90,13 @@ function lackOfRow(event, key) {
   return isOfRow && !isPressed ? "Choose a row first: j and k move through the list." : "";
 }
 
+/** What Enter presses in a field of the dialog that is open; in a text of several lines only Ctrl+Enter does. */
+function confirming() {
+  const dialog = all("dialog[open]", HTMLDialogElement).at(-1);
+  const buttons = "form button:not([type=button], [type=reset], [formaction], :disabled)";
+  return find(buttons, HTMLButtonElement, dialog);
+}
+
 /** @param {HTMLElement} element */
 function press(element) {
   if (element.matches(TYPING)) {
@@ -142,7 +149,9 @@ document.addEventListener("keydown", (event) => {
   }
   if (isPlain && !find("dialog[open]", HTMLDialogElement) && onListKey(event, key)) return;
   if (event.repeat) return;
-  const element = target(key) ?? (closest(event, "textarea") && targetInText(key));
+  const isConfirmed = key === "Ctrl+Enter" && find("dialog[open]", HTMLDialogElement);
+  const element =
+    (isConfirmed ? confirming() : target(key)) ?? (closest(event, "textarea") && targetInText(key));
   if (element) {
     event.preventDefault();
     press(element);

@@ -64,7 +64,7 @@ function lineOf(block, answer, leadTo) {
 function yesOf({ code }, answer) {
   const input = make("input", { type: "checkbox", id: `block-${code}`, checked: answer === CONFIRMED });
   input.dataset.code = code;
-  return [input, make("label", { htmlFor: input.id, textContent: "It is meant so" })];
+  return [input, make("label", { htmlFor: input.id, textContent: "This is correct" })];
 }
 
 /**

@@ -189,7 +189,7 @@ function factsOfAddendum({ data }) {
   const text = byId("addendum-text", HTMLTextAreaElement).value.trim();
   /** @type {Fact} */
   const shown = [`“${text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text}”`, ""];
-  const words = "The report is taken back; the images wait for another one.";
+  const words = "The report is retracted; the exam returns to the reading list for a new report.";
   return kind === "retraction" ? [shown, [words, "overdue"]] : [shown];
 }
 
@@ -347,7 +347,7 @@ function explain(editor, problem) {
 function wordsFor(problem) {
   if (problem.blocks.length) {
     const isAsked = problem.blocks.every((block) => block.asks);
-    return `Not signed. Fix this, or ${isAsked ? "say that it is meant so" : "give a reason to override"}.`;
+    return `Not signed. Fix this, or ${isAsked ? "confirm that it is correct" : "give a reason to override"}.`;
   }
   if (/nothing was signed/i.test(problem.message)) return problem.message;
   if (problem.status) return `Nothing was signed: ${problem.message}`;

@@ -22,7 +22,7 @@ export async function takeOver(editor) {
   const isHeld = item.lease && !item.lease.mine;
   if ((isHeld || data.draftOf) && !data.maySupervise) {
     const words = isHeld
-      ? `${item.lease?.holder} goes on only by reading. Nothing that was typed or said is lost.`
+      ? `${item.lease?.holder} can then only read it. Nothing typed or dictated is lost.`
       : `It is the draft of ${data.draftOf}. With what you write, or sign, it is yours.`;
     reason = await askWhy("Take over", words, "Take over");
     if (!reason) return;
