@@ -137,7 +137,7 @@ def _allergies(segments: Segments) -> Said:
 
 
 def _measures(context: InboundContext, segments: Segments) -> dict[str, float | None]:
-    """Weight in kilograms and height in metres, from OBX by LOINC code or name (IHE RAD TF-2 4.4)."""
+    """Weight in kilograms and height in metres, from OBX by LOINC code or name (IHE RAD TF-2 4.1)."""
     found: dict[str, float | None] = {}
     for obx in segments.all("OBX"):
         code, text = obx.field(3).component(1), obx.field(3).component(2).strip().upper()
@@ -160,7 +160,7 @@ def _measure(obx: Segment, units: Mapping[str, float], most: float) -> float:
 
 
 def _visit(context: InboundContext, pid: Segment, pv1: Segment | None) -> VisitUpdate | None:
-    """The visit that PV1-19 names, or else PID-18 (IHE RAD TF-2 4.1.4.1.2.3: one of them is there)."""
+    """The visit that PV1-19 names, or else PID-18 (IHE RAD TF-2 4.1)."""
     if pv1 is None:
         return None
     default = context.policy.options.assigning_authority or "VISITS"
