@@ -139,10 +139,17 @@ def _recheck_version(item: ReadingItem, version: ReportVersion, shown: Patient) 
     if whose is not Whose.SAME:
         if not frozen_identity.is_for(version, shown):
             raise_recheck(item, _why_asked(named, shown))
-    elif not _undo_rechecks(item, _NAMED, _REPLACED, _OTHER_PATIENT) and last and _NAMED in last.cause:
+    elif _undo_rechecks(item, _NAMED, _REPLACED, _OTHER_PATIENT):
+        _tell_again(version)  # it may have waited
+    elif last and _NAMED in last.cause:
         raise_recheck(item, _UNNAMED)
-    elif version.released_at and named is not None and _is_temporary(named):
-        version_confirmed.send(sender=None, version=version)  # under a number that those above know
+    elif named is not None and _is_temporary(named):
+        _tell_again(version)  # under a number that those above know
+
+
+def _tell_again(version: ReportVersion | None) -> None:
+    if version is not None and version.released_at:
+        version_confirmed.send(sender=None, version=version)
 
 
 def _why_asked(named: Patient | None, shown: Patient) -> str:
@@ -275,11 +282,13 @@ def _attach(key: str, procedures: Sequence[RequestedProcedure], study: Study) ->
     if procedures:
         _take_procedures(item, procedures)
     _follow_patient(item, study)
-    _forget_question(item)
+    is_again = _forget_question(item)
     if item.status in reading_status.OPEN and not item.patient_question:
         item.begun_key, item.begun_for = "", None
     _describe(item)
     item.save()
+    if is_again:
+        _tell_again(report_versions.newest(item))
     if item.status == ReadingStatus.WITHDRAWN and not item.retracted:
         reading_status.change(item, ReadingStatus.READY, event=reporting_events.READY)
     elif item.status in reading_status.SIGNED and image_count(item) > item.seen_images:
@@ -371,14 +380,14 @@ def _note_asked(item: ReadingItem, study: Study) -> None:
         item.begun_key, item.begun_for = item.key, item.patient
 
 
-def _forget_question(item: ReadingItem) -> None:
+def _forget_question(item: ReadingItem) -> bool:
     """A question goes with its cause: what was begun is of the same patient and order again."""
     if not item.begun_key or (item.begun_key, item.begun_for_id) != (item.key, item.patient_id):
-        return
+        return False
     item.begun_key, item.begun_for = "", None
     if item.patient_question in _QUESTIONS:
         item.patient_question = ""
-    _undo_rechecks(item, _OTHER_PATIENT, _OTHER_ORDER, _PHANTOM)
+    return bool(_undo_rechecks(item, _OTHER_PATIENT, _OTHER_ORDER, _PHANTOM))
 
 
 def _let_go(item: ReadingItem, study: Study, keys: Keys) -> None:

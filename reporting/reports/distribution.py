@@ -11,7 +11,6 @@ from reporting import reporting_events
 from reporting.models import ReadingItem, Report, ReportVersion
 from reporting.reading_worklist import reading_status
 from reporting.reports import frozen_identity, report_versions
-from reporting.reports.frozen_identity import Whose
 from worklist.models import Order, RequestedProcedure
 
 _ORDERS = (
@@ -60,12 +59,11 @@ def is_for(version: ReportVersion, order: Order) -> bool:
 
 
 def is_undecided(version: ReportVersion, order: Order) -> bool:
-    """Whether nothing says yet that a version is of an order's patient, nor that it is not."""
+    """Whether a version waits for its signer, or for the record, before it is an order's patient's."""
     patient = order.patient or version.report.item.patient
     if patient is None or is_for(version, order):
         return False
-    whose = frozen_identity.to_patient(frozen_identity.of_version(version), patient)
-    return whose is Whose.UNSURE
+    return frozen_identity.may_become(version, patient)
 
 
 def _accession(order: Order, procedure: RequestedProcedure) -> str:

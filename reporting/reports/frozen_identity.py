@@ -68,6 +68,14 @@ def is_for(version: ReportVersion, patient: Patient) -> bool:
     return any(to_patient(one, patient) is Whose.SAME for one in said)
 
 
+def may_become(version: ReportVersion, patient: Patient) -> bool:
+    """Whether a version that is not a person's may be yet: nothing contradicts, or her record was changed."""
+    named = of_version(version)
+    record = report_versions.record_of(named)
+    is_changed = record is not None and record.current.pk == patient.current.pk
+    return is_changed or to_patient(named, patient) is not Whose.OTHER
+
+
 def describes(named: Named, patient: Patient) -> bool:
     """Whether an identity names a patient as a record does: by name and birth date."""
     record = patient.current

@@ -6,7 +6,7 @@ from accounts.actor import Actor
 from ledger import clock, events
 from reporting import reporting_events
 from reporting.errors import StateConflict
-from reporting.models import ReadingItem, Recheck, RecheckOutcome, Report, ReportVersion, VersionKind
+from reporting.models import ReadingItem, Recheck, RecheckOutcome, Report, VersionKind
 from reporting.reading_worklist import reading_items, reading_status
 from reporting.reports import distribution, drafts, frozen_identity, report_versions
 from reporting.reports.frozen_identity import Whose
@@ -31,9 +31,8 @@ def still_valid(*, recheck: Recheck, by: Actor, note: str = "") -> None:
     recheck = Recheck.objects.select_for_update().get(pk=recheck.pk)
     if recheck.closed_at is not None:
         raise StateConflict("it is closed already", "status")
-    version = report_versions.newest(item)
-    if version is not None:
-        _refuse_another(version, item)
+    if words := obstacle(item):
+        raise StateConflict(words, "patient")
     recheck.confirmed = report_versions.patient_of(item)
     _close(item, recheck, RecheckOutcome.STILL_VALID, by, note)
     item.seen_images = reading_items.image_count(item)
@@ -45,12 +44,17 @@ def still_valid(*, recheck: Recheck, by: Actor, note: str = "") -> None:
     drafts.note(by, Report.objects.get(item=item), "Recheck closed: the report still stands")
 
 
-def _refuse_another(version: ReportVersion, item: ReadingItem) -> None:
-    """No word makes a report that was signed for one person that of another."""
+def obstacle(item: ReadingItem) -> str:
+    """Why no word makes the report hold as it is: it was signed for somebody else. Empty where one does."""
+    version = report_versions.newest(item)
+    if version is None:
+        return ""
     named = frozen_identity.of_version(version)
-    if frozen_identity.to_item(named, item) is Whose.OTHER:
-        name = person_names.called(named["name"], named["identifier"])
-        raise StateConflict(f"it was signed for {name}: correct or retract it", "patient")
+    if frozen_identity.to_item(named, item) is not Whose.OTHER:
+        return ""
+    return (
+        f"it was signed for {person_names.called(named['name'], named['identifier'])}: correct or retract it"
+    )
 
 
 def _close(item: ReadingItem, recheck: Recheck, outcome: str, by: Actor, note: str = "") -> None:

@@ -131,10 +131,13 @@ def of_amendment(item: ReadingItem, kind: str) -> list[Block]:
     if version is None:
         return []
     found, named = [], frozen_identity.of_version(version)
-    if frozen_identity.to_item(named, item) is not Whose.SAME:
+    whose = frozen_identity.to_item(named, item)
+    if whose is not Whose.SAME:
         then, now = signed_identity.words(named), signed_identity.words(report_versions.patient_of(item))
         words = f"version {version.number} was signed for {then}; the patient is now {now}"
-        found.append(Block("other_identity", words, overridable=True))
+        stays = kind != VersionKind.CORRECTION and whose is Whose.OTHER
+        words += ". An addendum leaves its text standing: correct or retract it" if stays else ""
+        found.append(Block("other_identity", words, overridable=not stays))
     undecided = _open_exceptions(item).filter(kind=ExceptionKind.VERDICT)
     if kind == VersionKind.CORRECTION and undecided.exclude(study__verdict=Outcome.MISMATCH).exists():
         words = "whose exam this is has not been decided: its exception is open"

@@ -98,9 +98,12 @@ class Ward:
         return version
 
     def corrected(self, report: Report, **reasons: str) -> ReportVersion:
+        return self.amended(report, "correction", **reasons)
+
+    def amended(self, report: Report, kind: str, **reasons: str) -> ReportVersion:
         with transaction.atomic():
             drafts.draft_addendum(
-                report=report, by=acting(self.rada), kind="correction", class_of_change="wrong patient"
+                report=report, by=acting(self.rada), kind=kind, text="Changed.", class_of_change="missed"
             )
         return self.signed(report, overrides=reasons)
 
@@ -146,6 +149,10 @@ def test_a_report_of_unlinked_images_does_not_go_out_for_somebody_else(ward: War
     with pytest.raises(StateConflict) as refused:
         ward.corrected(report)
     assert [block.code for block in refused.value.blocks] == ["other_identity"]
+    with pytest.raises(StateConflict, match="An addendum leaves its text standing"):
+        ward.amended(report, "addendum", other_identity="I add to it")
+    with pytest.raises(StateConflict):
+        ward.corrected(report)
     assert "signed for DISC, DORA" in refused.value.blocks[0].text
     version = ward.signed(report, overrides={"other_identity": "Ann's disc, wrongly labelled"})
     assert sent() == [("J7", "STONE")] and asked(item) == []
@@ -334,6 +341,18 @@ def test_a_record_that_is_itself_again_takes_the_question_back(ward: Ward) -> No
     assert asked(item) == []
 
 
+def test_what_waited_while_the_record_was_somebody_else_goes_out_when_it_is_itself_again(ward: Ward) -> None:
+    item = ward.world.item("A1")
+    report = ward.world.draft(item, ward.rada)
+    ward.signed(report, kind="preliminary")
+    version = ward.world.sign(report, ward.rada)
+    ward.person("P1", {"name": "ZORN^UTE", "birth_date": "19990909", "sex": "F"})
+    ward.release(version)
+    assert sent() == [("P1", "BARS")], "neither sent under her name nor withdrawn"
+    ward.person("P1", {"name": "BARS^ANNA", "birth_date": "19700102", "sex": "F"})
+    assert sent() == [("P1", "BARS"), ("P1", "BARS")] and asked(item) == []
+
+
 def test_what_changed_under_a_link_needs_a_reason_before_a_signature(ward: Ward) -> None:
     item = ward.world.item("A1")
     report = ward.world.draft(item, ward.rada)
@@ -366,6 +385,10 @@ def _acts(ward: Ward, item: ReadingItem, seed: int) -> Iterator[str]:
         reasons = dict.fromkeys(("other_identity", "open_exception", "open_mismatch"), "looked")
         ward.corrected(Report.objects.get(item=item), **reasons)
 
+    def add() -> None:
+        reasons = dict.fromkeys(("other_identity", "open_exception", "open_mismatch"), "looked")
+        ward.amended(Report.objects.get(item=item), "addendum", **reasons)
+
     def rename() -> None:
         day = f"19{60 + next(number)}0101"
         ward.person("J8", {"name": chance.choice(["HILL^OTTO", "VALE^UTE"]), "birth_date": day})
@@ -374,6 +397,7 @@ def _acts(ward: Ward, item: ReadingItem, seed: int) -> Iterator[str]:
         "begin": begin,
         "sign": sign,
         "correct": correct,
+        "add": add,
         "still valid": lambda: ward.still_valid(item),
         "undo": lambda: ward.undo(item),
         "link": lambda: ward.link(item, chance.choice(steps)),
@@ -407,6 +431,10 @@ def test_no_report_ever_goes_out_under_a_name_for_which_it_was_not_signed(seed: 
             by_signer = [named, *filter(None, Recheck.objects.values_list("confirmed", flat=True))]
             people = {(one["identifier"], one["name"]) for one in by_signer}
             assert (told["identifier"], told["name"]) in people, (done, named)
+            whose = frozen_identity.to_patient(
+                compose(version).signed_for, Patient.objects.get(value=told["identifier"])
+            )
+            assert whose is not frozen_identity.Whose.OTHER, (done, named)
         assert_asked(ward, item, done)
 
 

@@ -6,6 +6,7 @@ import subprocess
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -442,7 +443,7 @@ class TestEditor:
         path = f"/reading/{item.public_id}"
         page = text_of(signed_in(rada), path)
         assert "read the exam or say that no report is needed" in page and ">Return to list<" in page
-        world.sign(world.draft(item, rada), rada)
+        world.sign(world.draft(item, rada), rada, overrides={"order_cancelled": "confirmed"})
         page = text_of(signed_in(rada), path)
         assert "the signed report stands" in page and "read the exam" not in page
 
@@ -519,6 +520,14 @@ class TestSignedReport:
             assert said in page
         paper = " ".join(printed(client, f"{path}/versions/1.pdf").split())
         assert said in paper and "Patient BARS, ANNA" in paper
+
+    def test_one_of_somebody_else_does_not_simply_hold(self, world: World, rada: User) -> None:
+        item = world.item()
+        world.sign(world.draft(item, rada), rada)
+        world.hospital.patient("P1", "REAL^RITA", birth_date="19990304")
+        page = text_of(signed_in(rada), f"/reading/{item.public_id}")
+        assert "The patient's record tells of somebody else since the signature." in unescape(page)
+        assert "it was signed for BARS, ANNA: correct or retract it." in page and "It holds" not in page
 
     def test_an_addendum_under_another_name_leaves_the_text_to_whom_it_was_signed_for(
         self, world: World, rada: User

@@ -25,7 +25,7 @@ from reporting.models import (
 )
 from reporting.reading_worklist import assignment, priors, reader_inbox, reading_items, reading_status
 from reporting.reporting_section import ReportingSection
-from reporting.reports import drafts, signatures, suggestions
+from reporting.reports import drafts, rechecks, signatures, suggestions
 from web.kernel import authorization, formats, layout
 from web.pages import patients, timelines
 from web.pages.reading import last_signature, prior_rows, signed_report
@@ -76,6 +76,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
     procedures = list(item.procedures.select_related("order").order_by("pk"))
     order = procedures[0].order if procedures else None
     rows = list(reader_inbox.versions_of(report)) if report else []
+    recheck = reader_inbox.open_recheck(item)
     may_write = access.can(user, "report.write")
     exceptions = StudyException.objects.filter(study__in=studies, status="open").select_related("study")
     is_open = reading_status.is_open(item, report)
@@ -107,7 +108,8 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "dictations": list(reader_inbox.spoken(item)),
         "versions": _versions(item, report, rows, user) if report else [],
         "kept": list(reader_inbox.kept_of(report)[:20]) if report else [],
-        "recheck": reader_inbox.open_recheck(item),
+        "recheck": recheck,
+        "recheck_obstacle": rechecks.obstacle(item) if recheck else "",
         "addendum": reader_inbox.addendum_of(report, user) if report else None,
         "classes": ClassOfChange.values,
         "hold_reasons": HoldReason.values,
