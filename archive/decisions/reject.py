@@ -8,10 +8,10 @@ from accounts.actor import Actor
 from archive.archive_section import ArchiveSection
 from archive.decisions.decision_type import DecisionType, Parameters, register
 from archive.decisions.needs import ChosenFrom, Need
-from archive.models import Decision, Hidden, Study
+from archive.models import Decision, Hidden, Instance, Rejection, Study
 from archive.reconcile import apply_verdict
-from archive.rejections import written_notes
-from archive.rejections.rejection_titles import REJECTION_TITLES, RETENTION_EXPIRED
+from archive.rejections import rejected_objects, written_notes
+from archive.rejections.rejection_titles import QUALITY, REJECTION_TITLES, RETENTION_EXPIRED
 from ledger.errors import Invalid
 from worklist.schedule.order_choices import Choice
 
@@ -68,7 +68,10 @@ class RejectParameters(Parameters):
 @register
 @dataclass(frozen=True)
 class Reject(DecisionType):
-    """The study is hidden from lists, interfaces, viewer and reading; its orders are scheduled again."""
+    """The study is hidden from lists, interfaces, viewer and reading; its orders are scheduled again.
+
+    One of poor quality comes back with the images of the repeat, and with them alone.
+    """
 
     kind = "reject"
     key = "6"
@@ -94,11 +97,18 @@ class Reject(DecisionType):
         return RejectParameters(self.code, REJECTION_CODES[self.code], self.cause)
 
     def finish(self, decision: Decision, study: Study, by: Actor) -> None:
-        """Have the rejection note written (IHE RAD-66)."""
+        """Have the rejection note written (IHE RAD-66); what comes later for poor images is the repeat."""
         if self.writes_note:
             written_notes.write(decision, self.code)
+        if self.writes_note and self.code == QUALITY:
+            rejected_objects.name_all(decision, study, self.cause or "")
 
     @classmethod
     def take_back(cls, decision: Decision, study: Study, *, reason: str, by: Actor) -> None:
-        """Take back the note."""
+        """Take back the note, and show what it hides beside images that came later."""
+        row = Rejection.objects.filter(decision=decision).first()
+        hides = row is not None and Instance.objects.filter(rejection=row).exists()
         written_notes.withdraw(decision)
+        if row is not None and hides:
+            rejected_objects.settle(row.study_instance_uid)
+            study.refresh_from_db()

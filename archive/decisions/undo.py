@@ -99,9 +99,9 @@ def _restore(study: Study, target: Decision, live: list[Decision]) -> None:
     """Bring back what was before a decision, or what the verdict has come to since."""
     before, verdict = Snapshot.from_json(target.before), apply_verdict.newest(study)
     pins = decision_type.of(target).pins
-    study.hidden = before.hidden if before.hidden not in (Hidden.NOTED, Hidden.EXPIRED) else ""
-    study.hidden = study.hidden or rejected_objects.hidden_of(study)
-    is_same = bool(live) or verdict.number == before.verdict or not pins
+    study.hidden = before.hidden if before.hidden == Hidden.JOINED else rejected_objects.hidden_of(study)
+    others = [one for one in live if one.kind != "reject"]  # which pins nothing beside a repeat
+    is_same = bool(others) or verdict.number == before.verdict or not pins
     if is_same or not _follow(study, verdict):
         patient = Patient.objects.filter(public_id=before.patient).first() if before.patient else None
         procedures = RequestedProcedure.objects.filter(public_id__in=before.procedures)

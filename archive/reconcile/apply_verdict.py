@@ -217,8 +217,13 @@ def live_decisions(study: Study) -> QuerySet[Decision]:
 
 
 def pinning(study: Study) -> Decision | None:
-    """The newest decision that keeps a study's patient and procedures as they are."""
+    """The newest decision that keeps a study's patient and procedures as they are.
+
+    A rejection does that while it hides the study: images that came after it are judged by themselves.
+    """
     pinning_kinds = decision_type.kinds(lambda decided: decided.pins)
+    if study.hidden != Hidden.REJECTED:
+        pinning_kinds.remove("reject")
     return live_decisions(study).filter(kind__in=pinning_kinds).last()
 
 

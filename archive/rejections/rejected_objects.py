@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from archive import archive_events
 from archive.archive_section import ArchiveSection
@@ -20,6 +20,7 @@ from archive.index.header_values import HeaderValues
 from archive.modality import DOCUMENTS
 from archive.models import (
     HAS_SIGNATURE,
+    Decision,
     Hidden,
     Instance,
     ReadingStatus,
@@ -35,6 +36,7 @@ from archive.reconcile.study_evidence import Identity
 from archive.rejections import received_notes
 from archive.rejections.received_notes import KEY_OBJECT
 from archive.rejections.rejection_titles import REJECTION_TITLES, RETENTION_EXPIRED
+from archive.storage import generated_objects
 from ledger import events, jobs
 from worklist.models import Patient, RequestedProcedure
 from worklist.patients import person_names
@@ -43,8 +45,8 @@ KIND: Final = received_notes.KIND
 _ENDED: Final = (RejectionState.IGNORED, RejectionState.TAKEN_BACK)
 _OF_ANOTHER: Final = "it names objects of another patient"
 _AT_ONCE: Final = 500
-_BY_NOTES: Final = ("", Hidden.NOTED, Hidden.EXPIRED)
-"""What follows from what is rejected of a study; all else outweighs it."""
+_WHOLE: Final = "reject"
+"""The decision that rejects all that there is of a study."""
 _SIGNED: Final = "the report of the images is signed"
 
 
@@ -62,6 +64,7 @@ def settle(study_instance_uid: str) -> None:
     hidden: dict[int, int] = {}
     is_news = False
     rows = Rejection.objects.filter(study_instance_uid=study_instance_uid).exclude(state__in=_ENDED)
+    rows = rows.select_related("decision")
     for row in rows.order_by("pk"):
         before = row.state
         if row.decision_id is None and not section.note_hides(row.code):
@@ -118,8 +121,9 @@ def _named(row: Rejection) -> Iterator[_Object]:
 def _weighed(row: Rejection, studies: Mapping[int, Study]) -> set[int]:
     """The keys of what a rejection hides; it is held for what it names and may not hide."""
     named = list(_named(row))
-    if row.decision_id is not None:
-        return {one.key for one in named}
+    if row.decision is not None:
+        # A study that is rejected as a whole is hidden itself, until others come.
+        return {one.key for one in named} if row.decision.kind != _WHOLE or _is_beside(row) else set()
     if not named:
         return set()
     theirs = _of_its_patient(row, named, studies)
@@ -233,14 +237,17 @@ def _follow(studies: Sequence[Study]) -> None:
     indexer.recount(Series.objects.filter(study__in=studies))
     indexer.save_indexed(studies)
     for study in studies:
+        was = study.hidden
         if _is_wrongly_hidden(study):
             _show(study)
-        if Verdict.objects.filter(study=study).exists() and study.hidden != Hidden.JOINED:
+        if was == Hidden.REJECTED and not study.hidden:
+            jobs.enqueue(reconcile_job.KIND, study.study_instance_uid)  # once the repeat has come in full
+        elif Verdict.objects.filter(study=study).exists() and study.hidden != Hidden.JOINED:
             reconcile_job.judge_now(study)
 
 
 def _is_wrongly_hidden(study: Study) -> bool:
-    return study.hidden in _BY_NOTES and study.hidden != hidden_of(study)
+    return study.hidden != Hidden.JOINED and study.hidden != hidden_of(study)
 
 
 def _show(study: Study) -> None:
@@ -263,11 +270,52 @@ def take_back(row: Rejection) -> None:
 
 
 def hidden_of(study: Study) -> str:
-    """`noted` where all images are rejected, `expired` if some of them only for their age, else empty."""
+    """`rejected` by a person; `noted` where all images are, `expired` if some for their age; else empty."""
+    if _is_rejected(study):
+        return Hidden.REJECTED
     rows = Instance.objects.filter(series__study=study).exclude(series__modality__in=DOCUMENTS)
     if rows.filter(rejection=None).exists() or not rows.exists():
         return ""
     return Hidden.EXPIRED if rows.filter(rejection__code=RETENTION_EXPIRED).exists() else Hidden.NOTED
+
+
+def _is_rejected(study: Study) -> bool:
+    """Whether a decision hides the study as a whole: no images have come since that it doesn't name."""
+    standing = Decision.objects.filter(study=study, kind=_WHOLE, undone_at=None)
+    standing = standing.exclude(rejection__state=RejectionState.TAKEN_BACK)
+    rows = {row.decision_id: row for row in Rejection.objects.filter(decision__in=standing)}
+    return any(act.pk not in rows or not _is_beside(rows[act.pk]) for act in standing)
+
+
+def _is_beside(row: Rejection) -> bool:
+    """Whether there are images beside all those that a decision on a whole study names; one may name none."""
+    named = RejectedObject.objects.filter(rejection=row)
+    images = Instance.objects.filter(series__study__decisions=row.decision_id)
+    others = images.exclude(series__modality__in=DOCUMENTS).filter(
+        ~Exists(named.filter(sop_instance_uid=OuterRef("sop_instance_uid")))
+    )
+    return named.exists() and others.exists()
+
+
+def name_all(decision: Decision, study: Study, cause: str) -> None:
+    """Name with the rejection of a whole study what is there, so that it does not reject what comes later.
+
+    Where the headers name several studies, or there are no images, it rejects that as well.
+    """
+    columns = ("study_instance_uid", "series_instance_uid", "sop_instance_uid")
+    there = list(generated_objects.instances_of_others(study).values_list(*columns))
+    if len(named := {uid for uid, _, _ in there}) != 1:
+        return
+    row = Rejection.objects.get(decision=decision)
+    row.study_instance_uid, row.cause = named.pop(), cause
+    row.save(update_fields=["study_instance_uid", "cause"])
+    RejectedObject.objects.bulk_create(
+        (
+            RejectedObject(rejection=row, series_instance_uid=series, sop_instance_uid=sop)
+            for _, series, sop in there
+        ),
+        batch_size=500,
+    )
 
 
 def of_study(study: Study) -> QuerySet[Rejection]:

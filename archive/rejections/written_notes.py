@@ -112,6 +112,8 @@ def references(row: Rejection) -> Sequence[Reference]:
     assert decision is not None
     moved = decision.parameters.get("study")
     rows = _moved(moved, decision.parameters["series"]) if moved else _of(decision.study)
+    if row.objects_named.exists():
+        rows = rows.filter(sop_instance_uid__in=row.objects_named.values("sop_instance_uid"))
     if images := decision.parameters.get("images"):
         rows = rows.filter(sop_instance_uid__in=images)
     named = _before if moved else _now

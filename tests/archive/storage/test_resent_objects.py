@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, transaction
 from pydicom.dataset import Dataset
 
@@ -31,6 +32,7 @@ from archive.models import (
 )
 from archive.storage import fsck, intake, object_versions
 from archive.storage.intake import Accepted, NotKept, Outcome, Reason, Repeated, Resent
+from interfaces.hl7.models import Destination, OutboundMessage
 from ledger import events, jobs
 from ledger.errors import Conflict
 from ledger.models import Job
@@ -39,6 +41,7 @@ from tests.archive.dataset.builders import IMPLICIT_LITTLE_ENDIAN, encoded, imag
 from tests.archive.hospital import NOW, Hospital
 from tests.archive.objects import files_in, indexed, take
 from tests.archive.rejections.notes import note
+from worklist.models import ScheduledProcedureStep
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("home")]
 AGO = NOW - timedelta(hours=3)
@@ -58,13 +61,15 @@ ANNA: dict[str, Any] = {
 WRONG = {**ANNA, "PatientName": "REAL^RITA", "PatientID": "P2", "AccessionNumber": "X9"}
 
 
-def send(number: int = 1, *, calling_ae: str = "CT1", syntax: str = "", **attributes: Any) -> Outcome:
+def send(
+    number: int = 1, *, calling_ae: str = "CT1", syntax: str = "", minute: int = 0, **attributes: Any
+) -> Outcome:
     dataset = image(**{**ANNA, "SOPInstanceUID": f"1.1.{number}", **attributes})
     values = {"transfer_syntax": syntax} if syntax else {}
     return take(
         encoded(dataset, *values.values()),
         instance=f"1.1.{number}",
-        received_at=AGO,
+        received_at=AGO + timedelta(minutes=minute),
         calling_ae=calling_ae,
         **values,
     )
@@ -512,8 +517,58 @@ def test_a_rejected_image_that_comes_again_says_nothing_of_its_study(hospital: H
     assert (study.instance_count, Series.objects.get(study=study, modality="CT").instance_count) == (2, 2)
 
 
-def test_images_into_a_rejected_study_are_said_to_be_there(wrong: Study, user: User) -> None:
-    decide(wrong, Reject("113001"), user)
+def shown() -> list[str]:
+    rows = Instance.objects.filter(rejection=None, series__study__hidden="")
+    return list(rows.exclude(calling_ae_title=settings.AE_TITLE).values_list("sop_instance_uid", flat=True))
+
+
+def test_the_repeat_of_a_poor_study_is_shown_and_judged_by_itself(
+    anna: Study, user: User, hospital: Hospital
+) -> None:
+    Destination.objects.create(name="HIS", host="127.0.0.1", port=1)
+    decide(anna, Reject("113001", "Positioning"), user)
+    work()
+    assert ScheduledProcedureStep.objects.get(procedure__order__accession_number="A1").status == "scheduled"
+    send(1, StudyDescription="sent again")
+    assert (work().hidden, shown()) == ("rejected", [])
+    send(7, minute=5), send(8, minute=5)
+    study = work()
+    assert (study.hidden, shown(), study.instance_count) == ("", ["1.1.7", "1.1.8"], 2)
+    assert (study.verdict, *whose(study)) == ("matched", "P1", "BARS^ANNA")
+    assert ScheduledProcedureStep.objects.get(procedure__order__accession_number="A1").status == "completed"
+    assert [one.facts["status"] for one in OutboundMessage.objects.order_by("pk")] == ["CM"]
+    assert not StudyException.objects.filter(study=study, kind="images_after_rejection").exists()
+    send(2, StudyDescription="sent again")
+    assert (work().instance_count, shown()) == (2, ["1.1.7", "1.1.8"])
+    decide(study, KeepHeader(), user)
+    assert work().hidden == ""
+    undo(study, user), undo(study, user)
+    study = work()
+    assert (study.hidden, shown(), study.verdict) == ("", ["1.1.1", "1.1.2", "1.1.7", "1.1.8"], "matched")
+
+
+def test_a_repeat_that_is_rejected_as_well_comes_back_by_itself(anna: Study, user: User) -> None:
+    decide(anna, Reject("113001"), user)
+    send(7)
+    assert work().hidden == ""
+    decide(anna, Reject("113001"), user)
+    assert (work().hidden, shown()) == ("rejected", [])
+    send(8)
+    study = work()
+    assert (study.hidden, shown(), study.verdict) == ("", ["1.1.8"], "matched")
+    undo(study, user)
+    assert shown() == ["1.1.7", "1.1.8"]
+    undo(study, user)
+    study = work()
+    assert (shown(), study.verdict, study.instance_count) == (
+        ["1.1.1", "1.1.2", "1.1.7", "1.1.8"],
+        "matched",
+        4,
+    )
+
+
+def test_images_into_a_study_of_a_wrong_worklist_entry_are_said_to_be_there(wrong: Study, user: User) -> None:
+    decide(wrong, Reject("113038"), user)
     assert status(work()) == "resolved"
     Decision.objects.update(at=AGO - timedelta(minutes=1))
     send(7)
@@ -523,7 +578,7 @@ def test_images_into_a_rejected_study_are_said_to_be_there(wrong: Study, user: U
     undo(study, user)
     study = work()
     assert (study.hidden, StudyException.objects.get(study=study).kind) == ("", "verdict")
-    decide(study, Reject("113001"), user)
+    decide(study, Reject("113038"), user)
     assert status(work()) == "resolved"
 
 
