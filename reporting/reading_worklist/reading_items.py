@@ -5,7 +5,7 @@ An item is made for each requested procedure of a judged study, or one for all o
 never moved or withdrawn silently: its author is asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -41,6 +41,8 @@ from worklist.worklist_policy import WorklistPolicy
 Keys = dict[str, list[RequestedProcedure]]
 """What a study's items are made for: by the key of each, the procedures that its report answers."""
 RECHECK_WITHIN: Final = timedelta(hours=24)
+_JUST: Final = timedelta(minutes=5)
+"""As old as a change may be that the transaction at hand has written."""
 _OTHER_PATIENT: Final = "The study was given to another patient after the signature."
 _OTHER_ORDER: Final = "The study was linked otherwise after the signature."
 _BEGUN_FOR_OTHER_PATIENT: Final = "The study was given to another patient after this was begun."
@@ -86,10 +88,12 @@ def _end_unread(study: Study) -> None:
 
 def follow_orders(sender: object, *, orders: Sequence[OrderAggregate], **others: Any) -> None:
     """Bring the urgency and the words of the orders' items in line with them."""
+    people = {order.order.patient_id for order in orders if order.order.patient_id}
+    if _are_described_anew(people):
+        _recheck_whose(sorted(people))
     procedures = [one.id for order in orders if not order.is_new for one in order.procedures]
     if not procedures:
         return
-    _recheck_whose([order.order.patient_id for order in orders if order.order.patient_id])
     rows = ReadingItem.procedures.through.objects.filter(requestedprocedure__in=procedures)
     for key in sorted(set(rows.values_list("readingitem_id", flat=True))):
         item = _locked(key)
@@ -107,13 +111,19 @@ def follow_patients(sender: object, *, patients: Sequence[PatientRecord], **othe
         if is_begun(item):
             item.patient_question = "The patient's record was merged or changed meanwhile."
         item.save()
-    _recheck_whose(keys)
+    linked = PatientLink.objects.filter(Q(retired__in=keys) | Q(survivor__in=keys))
+    if _are_described_anew(keys) or linked.exists():
+        _recheck_whose(keys)
+
+
+def _are_described_anew(patients: Collection[int]) -> bool:
+    """Whether records were given another name, birth date or sex by what is told of now."""
+    just = clock.now() - _JUST
+    return FormerDescription.objects.filter(patient__in=patients, replaced_at__gte=just).exists()
 
 
 def _recheck_whose(keys: Sequence[int]) -> None:
     """Ask the signers of reports of these persons, where a record was linked or says something else since."""
-    if not _are_changed(keys):
-        return
     people = Patient.objects.filter(pk__in=keys)
     roots = {record.survivor_id or record.pk for record in people} | set(keys)
     records = Patient.objects.filter(Q(pk__in=roots) | Q(survivor__in=roots))
@@ -123,11 +133,6 @@ def _recheck_whose(keys: Sequence[int]) -> None:
         version = report_versions.newest(item)
         if version is not None and item.patient is not None:
             _recheck_version(item, version, item.patient.current)
-
-
-def _are_changed(keys: Sequence[int]) -> bool:
-    linked = PatientLink.objects.filter(Q(retired__in=keys) | Q(survivor__in=keys))
-    return linked.exists() or FormerDescription.objects.filter(patient__in=keys).exists()
 
 
 def _recheck_version(item: ReadingItem, version: ReportVersion, shown: Patient) -> None:

@@ -38,10 +38,15 @@ from reporting.reports import (
     signatures,
 )
 from tests.actors import acting
+from tests.archive.hospital import GENHOSP
 from tests.reporting.conftest import World
+from worklist.batches import batch
+from worklist.change_set import ChangeSet, Group, Registration
 from worklist.models import Order, Patient, ScheduledProcedureStep, StatusEvent
 from worklist.orders import order_application
-from worklist.orders.order_update import Number, OrderUpdate
+from worklist.orders.order_content import OrderContent, ProcedureContent
+from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate
+from worklist.patients.identifiers import Identifier
 from worklist.provenance import Provenance
 
 pytestmark = pytest.mark.django_db
@@ -320,6 +325,23 @@ def test_a_record_that_becomes_somebody_else_asks_the_signer_and_the_correction_
     message = er7.parse(outbox.write(row, row.destination))
     assert message.get("PID-5.1") == "ZORN"
     assert said in [obx.field(5).value for obx in message.all("OBX")]
+
+
+def test_an_order_that_brings_somebody_else_under_the_number_asks_as_well(ward: Ward) -> None:
+    """ORM^O01 NW, whose PID has another name and birth date."""
+    item = ward.world.item("A1")
+    ward.signed(ward.world.draft(item, ward.rada))
+    said = Registration(
+        [Identifier("P1", GENHOSP, "MR")], {"name": "ZORN^UTE", "birth_date": "19990909", "sex": "F"}
+    )
+    update = OrderUpdate(
+        placer=Number("PLA2", "HIS"),
+        content=OrderContent(accession_number="A2"),
+        procedures=[ProcedureUpdate(id="RPA2", content=ProcedureContent(code="71260"), steps=[])],
+    )
+    with transaction.atomic():
+        batch.apply_one(ChangeSet(ward.world.hospital.provenance(), [Group(said, order=update)]))
+    assert asked(item) == ["The patient's record tells of somebody else since the signature."]
 
 
 @pytest.mark.parametrize("values", [{"name": "ZORN^ANNA"}, {"birth_date": "19700103"}])
