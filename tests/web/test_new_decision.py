@@ -146,7 +146,9 @@ def test_the_page_has_its_key_its_choices_and_its_undo(
     assert "Choose the room." in words(asked) and "The new scanner" in words(asked)
     sent["room"] = "CT2"
     assert "CT2 is noted" in words(browser.post(f"{path}/preview", sent))
-    assert browser.post(f"{path}/decide", sent).status_code == 302
+    unconfirmed = browser.post(f"{path}/decide", sent)
+    assert unconfirmed.status_code == 422 and "The images say another person" in words(unconfirmed)
+    assert browser.post(f"{path}/decide", {**sent, "although": "1"}).status_code == 302
     assert "moved to another room" in words(browser.get(path))
     undone = {"action": "undo", "revision": 1, "reason": "was right"}
     assert "CT2 is forgotten" in words(browser.post(f"{path}/preview", undone))
