@@ -519,7 +519,7 @@ def test_a_rejected_image_that_comes_again_says_nothing_of_its_study(hospital: H
 
 def shown() -> list[str]:
     rows = Instance.objects.filter(rejection=None, series__study__hidden="")
-    return list(rows.exclude(calling_ae_title=settings.AE_TITLE).values_list("sop_instance_uid", flat=True))
+    return sorted(rows.exclude(calling_ae_title=settings.AE_TITLE).values_list("sop_instance_uid", flat=True))
 
 
 def test_the_repeat_of_a_poor_study_is_shown_and_judged_by_itself(
