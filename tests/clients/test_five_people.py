@@ -148,6 +148,7 @@ def sign(page: Page) -> None:
     page.keyboard.press("Control+s")
     expect(page.locator("#mark")).to_contain_text("Saved")
     page.keyboard.press("Control+Enter")
+    expect(page.locator("dialog#sign")).to_be_visible()
     tab_to(page, "#sign-password")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Control+Enter")
