@@ -9,7 +9,9 @@ from reporting.models import HoldReason, RecheckOutcome, ReturnReason, VersionKi
 READY: Final = declare("reading.ready", "Ready for reading")
 OPENED: Final = declare("reading.opened", "Opened for reading")
 TAKEN_OVER: Final = declare("reading.taken_over", "Taken over from {taken_from}", short="taken over")
-RELEASED_BY_READER: Final = declare("reading.released", "Returned to the list by its reader")
+RELEASED_BY_READER: Final = declare(
+    "reading.released", "Returned to the list by its reader", short="returned"
+)
 SKIPPED: Final = declare("reading.skipped", "Exam skipped")
 RESERVED: Final = declare("reading.reserved", "Exam reserved")
 HELD: Final = declare(

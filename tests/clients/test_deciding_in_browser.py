@@ -66,6 +66,7 @@ def test_a_wrong_entry_was_picked(system: System, tmp_path: Path) -> None:
         expect(dialog).to_be_hidden()
         page.keyboard.press("j")
         page.locator("#decide button[value=reassign]").click()
+        expect(dialog).to_be_visible()  # before, it holds what it showed last
         expect(dialog).to_contain_text("No patient is chosen")
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
