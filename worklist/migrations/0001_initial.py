@@ -6,690 +6,299 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("accounts", "0001_initial"),
+        ('accounts', '0001_initial'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Station",
+            name='Station',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("ae_title", models.CharField(max_length=16, unique=True)),
-                ("name", models.CharField(blank=True, max_length=16)),
-                ("modalities", models.JSONField(default=list)),
-                ("group", models.CharField(blank=True, max_length=64)),
-                ("location", models.CharField(blank=True, max_length=64)),
-                (
-                    "selection",
-                    models.CharField(default="all", help_text="all, own, modality or group", max_length=8),
-                ),
-                ("window_days", models.PositiveIntegerField(default=0, help_text="0: no limit")),
-                ("show_started", models.BooleanField(default=True)),
-                (
-                    "character_set",
-                    models.CharField(
-                        blank=True,
-                        help_text="what it can take; empty: each answer as its name came in",
-                        max_length=64,
-                    ),
-                ),
-                ("services", models.JSONField(blank=True, default=list)),
-                ("hosts", models.JSONField(blank=True, default=list)),
-                ("from_site_file", models.BooleanField(default=False)),
-                ("edited_at", models.DateTimeField(blank=True, null=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('ae_title', models.CharField(max_length=16, unique=True)),
+                ('name', models.CharField(blank=True, max_length=16)),
+                ('modalities', models.JSONField(default=list)),
+                ('group', models.CharField(blank=True, max_length=64)),
+                ('location', models.CharField(blank=True, max_length=64)),
+                ('selection', models.CharField(default='all', help_text='all, own, modality or group', max_length=8)),
+                ('window_days', models.PositiveIntegerField(default=0, help_text='0: no limit')),
+                ('show_started', models.BooleanField(default=True)),
+                ('character_set', models.CharField(blank=True, help_text='what it can take; empty: each answer as its name came in', max_length=64)),
+                ('services', models.JSONField(blank=True, default=list)),
+                ('hosts', models.JSONField(blank=True, default=list)),
+                ('from_site_file', models.BooleanField(default=False)),
+                ('edited_at', models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name="AssigningAuthority",
+            name='AssigningAuthority',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("namespace", models.CharField(max_length=64, unique=True)),
-                ("universal_id", models.CharField(blank=True, max_length=199)),
-                ("universal_id_type", models.CharField(blank=True, max_length=6)),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("facility", "Facility"), ("national", "National"), ("payer", "Payer")],
-                        default="facility",
-                        max_length=8,
-                    ),
-                ),
-                ("trusted", models.BooleanField(default=True)),
-                ("from_site_file", models.BooleanField(default=False)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('namespace', models.CharField(max_length=64, unique=True)),
+                ('universal_id', models.CharField(blank=True, max_length=199)),
+                ('universal_id_type', models.CharField(blank=True, max_length=6)),
+                ('kind', models.CharField(choices=[('facility', 'Facility'), ('national', 'National'), ('payer', 'Payer')], default='facility', max_length=8)),
+                ('trusted', models.BooleanField(default=True)),
+                ('from_site_file', models.BooleanField(default=False)),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("universal_id", ""), _negated=True),
-                        fields=("universal_id", "universal_id_type"),
-                        name="authority_universal_id_once",
-                    )
-                ],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('universal_id', ''), _negated=True), fields=('universal_id', 'universal_id_type'), name='authority_universal_id_once')],
             },
         ),
         migrations.CreateModel(
-            name="Patient",
+            name='Patient',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "public_id",
-                    models.CharField(
-                        default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True
-                    ),
-                ),
-                ("value", models.CharField(help_text="as sent, with case and leading zeros", max_length=250)),
-                ("type", models.CharField(blank=True, max_length=5)),
-                (
-                    "name",
-                    models.CharField(
-                        blank=True, help_text="DICOM PN, component groups by '='", max_length=320
-                    ),
-                ),
-                (
-                    "character_set",
-                    models.CharField(
-                        blank=True,
-                        help_text="DICOM Specific Character Set that the name came in",
-                        max_length=64,
-                    ),
-                ),
-                (
-                    "birth_date",
-                    models.CharField(
-                        blank=True, help_text="YYYYMMDD, or less where less is known", max_length=8
-                    ),
-                ),
-                (
-                    "sex",
-                    models.CharField(
-                        blank=True, choices=[("M", "male"), ("F", "female"), ("O", "other")], max_length=1
-                    ),
-                ),
-                ("address", models.CharField(blank=True, max_length=500)),
-                ("weight_kg", models.FloatField(blank=True, null=True)),
-                ("height_m", models.FloatField(blank=True, null=True)),
-                ("pregnancy", models.CharField(blank=True, max_length=4)),
-                ("allergies", models.CharField(blank=True, max_length=1000)),
-                ("other_identifiers", models.JSONField(blank=True, default=list)),
-                (
-                    "name_key",
-                    models.CharField(
-                        blank=True, db_index=True, help_text="alphabetic, folded", max_length=320
-                    ),
-                ),
-                ("ideographic_key", models.CharField(blank=True, db_index=True, max_length=320)),
-                ("phonetic_key", models.CharField(blank=True, db_index=True, max_length=320)),
-                ("stamps", models.JSONField(blank=True, default=dict)),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                (
-                    "authority",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="patients",
-                        to="worklist.assigningauthority",
-                    ),
-                ),
-                (
-                    "facility",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="patients",
-                        to="accounts.facility",
-                    ),
-                ),
-                (
-                    "survivor",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="absorbed",
-                        to="worklist.patient",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True)),
+                ('value', models.CharField(help_text='as sent, with case and leading zeros', max_length=250)),
+                ('type', models.CharField(blank=True, max_length=5)),
+                ('name', models.CharField(blank=True, help_text="DICOM PN, component groups by '='", max_length=320)),
+                ('character_set', models.CharField(blank=True, help_text='DICOM Specific Character Set that the name came in', max_length=64)),
+                ('birth_date', models.CharField(blank=True, help_text='YYYYMMDD, or less where less is known', max_length=8)),
+                ('sex', models.CharField(blank=True, choices=[('M', 'male'), ('F', 'female'), ('O', 'other')], max_length=1)),
+                ('address', models.CharField(blank=True, max_length=500)),
+                ('weight_kg', models.FloatField(blank=True, null=True)),
+                ('height_m', models.FloatField(blank=True, null=True)),
+                ('pregnancy', models.CharField(blank=True, max_length=4)),
+                ('allergies', models.CharField(blank=True, max_length=1000)),
+                ('other_identifiers', models.JSONField(blank=True, default=list)),
+                ('name_key', models.CharField(blank=True, db_index=True, help_text='alphabetic, folded', max_length=320)),
+                ('ideographic_key', models.CharField(blank=True, db_index=True, max_length=320)),
+                ('phonetic_key', models.CharField(blank=True, db_index=True, max_length=320)),
+                ('stamps', models.JSONField(blank=True, default=dict)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('authority', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='patients', to='worklist.assigningauthority')),
+                ('facility', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='patients', to='accounts.facility')),
+                ('survivor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='absorbed', to='worklist.patient')),
             ],
         ),
         migrations.CreateModel(
-            name="Order",
+            name='Order',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "public_id",
-                    models.CharField(
-                        default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True
-                    ),
-                ),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("scheduled", "Scheduled"),
-                            ("held", "Held"),
-                            ("started", "Started"),
-                            ("completed", "Completed"),
-                            ("discontinued", "Discontinued"),
-                            ("cancelled", "Cancelled"),
-                        ],
-                        default="scheduled",
-                        max_length=12,
-                    ),
-                ),
-                ("accession_number", models.CharField(blank=True, db_index=True, max_length=16)),
-                ("accession_issuer", models.CharField(blank=True, max_length=64)),
-                (
-                    "priority",
-                    models.CharField(
-                        choices=[
-                            ("STAT", "STAT"),
-                            ("HIGH", "urgent"),
-                            ("ROUTINE", "routine"),
-                            ("MEDIUM", "medium"),
-                            ("LOW", "low"),
-                        ],
-                        default="ROUTINE",
-                        max_length=8,
-                    ),
-                ),
-                ("reason", models.CharField(blank=True, max_length=1000)),
-                ("clinical_information", models.CharField(blank=True, max_length=1000)),
-                ("danger", models.CharField(blank=True, max_length=64)),
-                ("transport", models.CharField(blank=True, max_length=64)),
-                ("confidentiality", models.CharField(blank=True, max_length=64)),
-                ("requesting_physician", models.CharField(blank=True, max_length=320)),
-                ("referring_physician", models.CharField(blank=True, max_length=320)),
-                ("requesting_service", models.CharField(blank=True, max_length=64)),
-                ("first_received_at", models.DateTimeField(help_text="when its first message came")),
-                (
-                    "content_received_at",
-                    models.DateTimeField(
-                        blank=True, help_text="when its first message with a procedure came", null=True
-                    ),
-                ),
-                ("stamps", models.JSONField(blank=True, default=dict)),
-                (
-                    "facility",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="orders",
-                        to="accounts.facility",
-                    ),
-                ),
-                (
-                    "patient",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="orders",
-                        to="worklist.patient",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True)),
+                ('status', models.CharField(choices=[('scheduled', 'Scheduled'), ('held', 'Held'), ('started', 'Started'), ('completed', 'Completed'), ('discontinued', 'Discontinued'), ('cancelled', 'Cancelled')], default='scheduled', max_length=12)),
+                ('accession_number', models.CharField(blank=True, db_index=True, max_length=16)),
+                ('accession_issuer', models.CharField(blank=True, max_length=64)),
+                ('priority', models.CharField(choices=[('STAT', 'STAT'), ('HIGH', 'urgent'), ('ROUTINE', 'routine'), ('MEDIUM', 'medium'), ('LOW', 'low')], default='ROUTINE', max_length=8)),
+                ('reason', models.CharField(blank=True, max_length=1000)),
+                ('clinical_information', models.CharField(blank=True, max_length=1000)),
+                ('danger', models.CharField(blank=True, max_length=64)),
+                ('transport', models.CharField(blank=True, max_length=64)),
+                ('confidentiality', models.CharField(blank=True, max_length=64)),
+                ('requesting_physician', models.CharField(blank=True, max_length=320)),
+                ('referring_physician', models.CharField(blank=True, max_length=320)),
+                ('requesting_service', models.CharField(blank=True, max_length=64)),
+                ('first_received_at', models.DateTimeField(help_text='when its first message came')),
+                ('content_received_at', models.DateTimeField(blank=True, help_text='when its first message with a procedure came', null=True)),
+                ('stamps', models.JSONField(blank=True, default=dict)),
+                ('facility', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='accounts.facility')),
+                ('patient', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='worklist.patient')),
             ],
         ),
         migrations.CreateModel(
-            name="PatientLink",
+            name='PatientLink',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "public_id",
-                    models.CharField(
-                        default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("same message", "Same Message"),
-                            ("merge", "Merge"),
-                            ("link", "Link"),
-                            ("resolve", "Resolve"),
-                        ],
-                        max_length=12,
-                    ),
-                ),
-                ("stamp", models.CharField(max_length=400)),
-                ("source", models.CharField(blank=True, max_length=200)),
-                ("closed_by", models.CharField(blank=True, max_length=200)),
-                (
-                    "conflict",
-                    models.CharField(
-                        blank=True, help_text="derived: why it is not in effect", max_length=200
-                    ),
-                ),
-                (
-                    "retired",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="links_as_retired",
-                        to="worklist.patient",
-                    ),
-                ),
-                (
-                    "survivor",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="links_as_survivor",
-                        to="worklist.patient",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True)),
+                ('kind', models.CharField(choices=[('same message', 'Same Message'), ('merge', 'Merge'), ('link', 'Link'), ('resolve', 'Resolve')], max_length=12)),
+                ('stamp', models.CharField(max_length=400)),
+                ('source', models.CharField(blank=True, max_length=200)),
+                ('closed_by', models.CharField(blank=True, max_length=200)),
+                ('conflict', models.CharField(blank=True, help_text='derived: why it is not in effect', max_length=200)),
+                ('retired', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='links_as_retired', to='worklist.patient')),
+                ('survivor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='links_as_survivor', to='worklist.patient')),
             ],
         ),
         migrations.CreateModel(
-            name="ProcedureCode",
+            name='ProcedureCode',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("code", models.CharField(max_length=64)),
-                ("scheme", models.CharField(blank=True, max_length=64)),
-                ("description", models.CharField(max_length=64)),
-                ("modality", models.CharField(max_length=16)),
-                ("body_part", models.CharField(blank=True, max_length=64)),
-                ("laterality", models.CharField(blank=True, max_length=1)),
-                ("duration_minutes", models.PositiveIntegerField(default=15)),
-                ("station_group", models.CharField(blank=True, max_length=64)),
-                ("station_ae_title", models.CharField(blank=True, max_length=16)),
-                (
-                    "protocols",
-                    models.JSONField(
-                        blank=True, default=list, help_text="[{code, scheme, meaning}] of the protocol codes"
-                    ),
-                ),
-                ("from_site_file", models.BooleanField(default=False)),
-                ("edited_at", models.DateTimeField(blank=True, null=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(max_length=64)),
+                ('scheme', models.CharField(blank=True, max_length=64)),
+                ('description', models.CharField(max_length=64)),
+                ('modality', models.CharField(max_length=16)),
+                ('body_part', models.CharField(blank=True, max_length=64)),
+                ('laterality', models.CharField(blank=True, max_length=1)),
+                ('duration_minutes', models.PositiveIntegerField(default=15)),
+                ('station_group', models.CharField(blank=True, max_length=64)),
+                ('station_ae_title', models.CharField(blank=True, max_length=16)),
+                ('protocols', models.JSONField(blank=True, default=list, help_text='[{code, scheme, meaning}] of the protocol codes')),
+                ('from_site_file', models.BooleanField(default=False)),
+                ('edited_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(fields=("code", "scheme"), name="procedure_code_natural_key")
-                ],
+                'constraints': [models.UniqueConstraint(fields=('code', 'scheme'), name='procedure_code_natural_key')],
             },
         ),
         migrations.CreateModel(
-            name="RequestedProcedure",
+            name='RequestedProcedure',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "public_id",
-                    models.CharField(
-                        default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True
-                    ),
-                ),
-                ("issuer", models.CharField(blank=True, max_length=64)),
-                ("requested_procedure_id", models.CharField(max_length=16)),
-                (
-                    "place",
-                    models.PositiveIntegerField(
-                        blank=True,
-                        help_text="its place in the order, where the sender gave no number",
-                        null=True,
-                    ),
-                ),
-                ("study_instance_uid", models.CharField(db_index=True, max_length=64)),
-                ("accession_number", models.CharField(blank=True, db_index=True, max_length=16)),
-                ("code", models.CharField(blank=True, max_length=64)),
-                ("scheme", models.CharField(blank=True, max_length=64)),
-                ("description", models.CharField(blank=True, max_length=64)),
-                ("body_part", models.CharField(blank=True, max_length=64)),
-                ("laterality", models.CharField(blank=True, max_length=1)),
-                ("stamps", models.JSONField(blank=True, default=dict)),
-                (
-                    "order",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="procedures",
-                        to="worklist.order",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True)),
+                ('issuer', models.CharField(blank=True, max_length=64)),
+                ('requested_procedure_id', models.CharField(max_length=16)),
+                ('place', models.PositiveIntegerField(blank=True, help_text='its place in the order, where the sender gave no number', null=True)),
+                ('study_instance_uid', models.CharField(db_index=True, max_length=64)),
+                ('accession_number', models.CharField(blank=True, db_index=True, max_length=16)),
+                ('code', models.CharField(blank=True, max_length=64)),
+                ('scheme', models.CharField(blank=True, max_length=64)),
+                ('description', models.CharField(blank=True, max_length=64)),
+                ('body_part', models.CharField(blank=True, max_length=64)),
+                ('laterality', models.CharField(blank=True, max_length=1)),
+                ('stamps', models.JSONField(blank=True, default=dict)),
+                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='procedures', to='worklist.order')),
             ],
         ),
         migrations.CreateModel(
-            name="ScheduledProcedureStep",
+            name='ScheduledProcedureStep',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "public_id",
-                    models.CharField(
-                        default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True
-                    ),
-                ),
-                ("scheduled_procedure_step_id", models.CharField(max_length=16)),
-                (
-                    "id_is_generated",
-                    models.BooleanField(default=False, help_text="the sender gave no number"),
-                ),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("scheduled", "Scheduled"),
-                            ("arrived", "Arrived"),
-                            ("held", "Held"),
-                            ("started", "Started"),
-                            ("completed", "Completed"),
-                            ("discontinued", "Discontinued"),
-                            ("cancelled", "Cancelled"),
-                            ("no-show", "No Show"),
-                        ],
-                        default="scheduled",
-                        max_length=12,
-                    ),
-                ),
-                ("modality", models.CharField(blank=True, max_length=16)),
-                ("station_ae_title", models.CharField(blank=True, max_length=16)),
-                ("station_name", models.CharField(blank=True, max_length=16)),
-                ("station_group", models.CharField(blank=True, max_length=64)),
-                ("location", models.CharField(blank=True, max_length=16)),
-                ("description", models.CharField(blank=True, max_length=64)),
-                ("protocol_codes", models.JSONField(blank=True, default=list)),
-                ("performing_physician", models.CharField(blank=True, max_length=320)),
-                (
-                    "start",
-                    models.DateTimeField(
-                        blank=True, help_text="as scheduled; empty: due on receipt", null=True
-                    ),
-                ),
-                ("stamps", models.JSONField(blank=True, default=dict)),
-                ("due", models.DateTimeField(help_text="start, or when the order came")),
-                ("local_date", models.CharField(help_text="of `due`, in the facility's time", max_length=8)),
-                ("local_time", models.CharField(max_length=6)),
-                (
-                    "on_worklist",
-                    models.BooleanField(default=True, help_text="open, of an order with a patient"),
-                ),
-                (
-                    "procedure",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="steps",
-                        to="worklist.requestedprocedure",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True)),
+                ('scheduled_procedure_step_id', models.CharField(max_length=16)),
+                ('id_is_generated', models.BooleanField(default=False, help_text='the sender gave no number')),
+                ('status', models.CharField(choices=[('scheduled', 'Scheduled'), ('arrived', 'Arrived'), ('held', 'Held'), ('started', 'Started'), ('completed', 'Completed'), ('discontinued', 'Discontinued'), ('cancelled', 'Cancelled'), ('no-show', 'No Show')], default='scheduled', max_length=12)),
+                ('modality', models.CharField(blank=True, max_length=16)),
+                ('station_ae_title', models.CharField(blank=True, max_length=16)),
+                ('station_name', models.CharField(blank=True, max_length=16)),
+                ('station_group', models.CharField(blank=True, max_length=64)),
+                ('location', models.CharField(blank=True, max_length=16)),
+                ('description', models.CharField(blank=True, max_length=64)),
+                ('protocol_codes', models.JSONField(blank=True, default=list)),
+                ('performing_physician', models.CharField(blank=True, max_length=320)),
+                ('start', models.DateTimeField(blank=True, help_text='as scheduled; empty: due on receipt', null=True)),
+                ('stamps', models.JSONField(blank=True, default=dict)),
+                ('due', models.DateTimeField(help_text='start, or when the order came')),
+                ('local_date', models.CharField(help_text="of `due`, in the facility's time", max_length=8)),
+                ('local_time', models.CharField(max_length=6)),
+                ('on_worklist', models.BooleanField(default=True, help_text='open, of an order with a patient')),
+                ('procedure', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='worklist.requestedprocedure')),
             ],
         ),
         migrations.CreateModel(
-            name="StatusEvent",
+            name='StatusEvent',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "public_id",
-                    models.CharField(
-                        default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("arrive", "Arrive"),
-                            ("hold", "Hold"),
-                            ("release", "Release"),
-                            ("start", "Start"),
-                            ("complete", "Complete"),
-                            ("cancel", "Cancel"),
-                            ("discontinue", "Discontinue"),
-                            ("no-show", "No Show"),
-                        ],
-                        max_length=12,
-                    ),
-                ),
-                ("stamp", models.CharField(max_length=400)),
-                ("occurred_at", models.DateTimeField()),
-                ("reason", models.CharField(blank=True, max_length=500)),
-                ("actor", models.CharField(blank=True, max_length=200)),
-                ("source", models.CharField(blank=True, max_length=200)),
-                ("undone_by", models.CharField(blank=True, max_length=200)),
-                (
-                    "order",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="acts", to="worklist.order"
-                    ),
-                ),
-                (
-                    "step",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="acts",
-                        to="worklist.scheduledprocedurestep",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True)),
+                ('kind', models.CharField(choices=[('arrive', 'Arrive'), ('hold', 'Hold'), ('release', 'Release'), ('start', 'Start'), ('complete', 'Complete'), ('cancel', 'Cancel'), ('discontinue', 'Discontinue'), ('no-show', 'No Show')], max_length=12)),
+                ('stamp', models.CharField(max_length=400)),
+                ('occurred_at', models.DateTimeField()),
+                ('reason', models.CharField(blank=True, max_length=500)),
+                ('actor', models.CharField(blank=True, max_length=200)),
+                ('source', models.CharField(blank=True, max_length=200)),
+                ('undone_by', models.CharField(blank=True, max_length=200)),
+                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='acts', to='worklist.order')),
+                ('step', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='acts', to='worklist.scheduledprocedurestep')),
             ],
         ),
         migrations.CreateModel(
-            name="Visit",
+            name='Visit',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "public_id",
-                    models.CharField(
-                        default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True
-                    ),
-                ),
-                ("number", models.CharField(max_length=250)),
-                ("patient_stamp", models.CharField(blank=True, max_length=400)),
-                ("patient_class", models.CharField(blank=True, max_length=20)),
-                ("location", models.CharField(blank=True, max_length=250)),
-                ("attending", models.CharField(blank=True, max_length=320)),
-                ("referring", models.CharField(blank=True, max_length=320)),
-                ("stamps", models.JSONField(blank=True, default=dict)),
-                (
-                    "authority",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="visits",
-                        to="worklist.assigningauthority",
-                    ),
-                ),
-                (
-                    "facility",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="visits",
-                        to="accounts.facility",
-                    ),
-                ),
-                (
-                    "patient",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="visits",
-                        to="worklist.patient",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(default=ledger.public_id.new_public_id, editable=False, max_length=32, unique=True)),
+                ('number', models.CharField(max_length=250)),
+                ('patient_stamp', models.CharField(blank=True, max_length=400)),
+                ('patient_class', models.CharField(blank=True, max_length=20)),
+                ('location', models.CharField(blank=True, max_length=250)),
+                ('attending', models.CharField(blank=True, max_length=320)),
+                ('referring', models.CharField(blank=True, max_length=320)),
+                ('stamps', models.JSONField(blank=True, default=dict)),
+                ('authority', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='visits', to='worklist.assigningauthority')),
+                ('facility', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='visits', to='accounts.facility')),
+                ('patient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='visits', to='worklist.patient')),
             ],
         ),
         migrations.AddField(
-            model_name="order",
-            name="visit",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="orders",
-                to="worklist.visit",
-            ),
+            model_name='order',
+            name='visit',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='worklist.visit'),
         ),
         migrations.CreateModel(
-            name="OrderNumber",
+            name='OrderNumber',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(choices=[("placer", "Placer"), ("filler", "Filler")], max_length=6),
-                ),
-                ("value", models.CharField(max_length=250)),
-                ("namespace", models.CharField(blank=True, max_length=64)),
-                (
-                    "order",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="numbers",
-                        to="worklist.order",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('placer', 'Placer'), ('filler', 'Filler')], max_length=6)),
+                ('value', models.CharField(max_length=250)),
+                ('namespace', models.CharField(blank=True, max_length=64)),
+                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='numbers', to='worklist.order')),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("kind", "value", "namespace"), name="order_number_natural_key"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("value", ""), _negated=True), name="order_number_not_empty"
-                    ),
-                ],
+                'constraints': [models.UniqueConstraint(fields=('kind', 'value', 'namespace'), name='order_number_natural_key'), models.CheckConstraint(condition=models.Q(('value', ''), _negated=True), name='order_number_not_empty')],
             },
         ),
         migrations.AddIndex(
-            model_name="patient",
-            index=models.Index(fields=["value"], name="patient_value"),
+            model_name='patient',
+            index=models.Index(fields=['value'], name='patient_value'),
         ),
         migrations.AddConstraint(
-            model_name="patient",
-            constraint=models.UniqueConstraint(fields=("authority", "value"), name="patient_natural_key"),
+            model_name='patient',
+            constraint=models.UniqueConstraint(fields=('authority', 'value'), name='patient_natural_key'),
         ),
         migrations.AddConstraint(
-            model_name="patient",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("value", ""), _negated=True), name="patient_has_identifier"
-            ),
+            model_name='patient',
+            constraint=models.CheckConstraint(condition=models.Q(('value', ''), _negated=True), name='patient_has_identifier'),
         ),
         migrations.AddConstraint(
-            model_name="patientlink",
-            constraint=models.UniqueConstraint(
-                fields=("retired", "survivor", "kind", "stamp"), name="link_natural_key"
-            ),
+            model_name='patientlink',
+            constraint=models.UniqueConstraint(fields=('retired', 'survivor', 'kind', 'stamp'), name='link_natural_key'),
         ),
         migrations.AddConstraint(
-            model_name="patientlink",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("retired", models.F("survivor")), _negated=True),
-                name="link_joins_two_records",
-            ),
+            model_name='patientlink',
+            constraint=models.CheckConstraint(condition=models.Q(('retired', models.F('survivor')), _negated=True), name='link_joins_two_records'),
         ),
         migrations.AddIndex(
-            model_name="requestedprocedure",
-            index=models.Index(fields=["requested_procedure_id"], name="procedure_by_id"),
+            model_name='requestedprocedure',
+            index=models.Index(fields=['requested_procedure_id'], name='procedure_by_id'),
         ),
         migrations.AddConstraint(
-            model_name="requestedprocedure",
-            constraint=models.UniqueConstraint(
-                fields=("order", "issuer", "requested_procedure_id"), name="procedure_natural_key"
-            ),
+            model_name='requestedprocedure',
+            constraint=models.UniqueConstraint(fields=('order', 'issuer', 'requested_procedure_id'), name='procedure_natural_key'),
         ),
         migrations.AddConstraint(
-            model_name="requestedprocedure",
-            constraint=models.UniqueConstraint(fields=("order", "place"), name="procedure_place_once"),
+            model_name='requestedprocedure',
+            constraint=models.UniqueConstraint(fields=('order', 'place'), name='procedure_place_once'),
         ),
         migrations.AddIndex(
-            model_name="scheduledprocedurestep",
-            index=models.Index(
-                condition=models.Q(("on_worklist", True)),
-                fields=["local_date", "local_time", "id"],
-                name="step_worklist",
-            ),
+            model_name='scheduledprocedurestep',
+            index=models.Index(condition=models.Q(('on_worklist', True)), fields=['local_date', 'local_time', 'id'], name='step_worklist'),
         ),
         migrations.AddIndex(
-            model_name="scheduledprocedurestep",
-            index=models.Index(fields=["local_date", "local_time", "id"], name="step_of_day"),
+            model_name='scheduledprocedurestep',
+            index=models.Index(fields=['local_date', 'local_time', 'id'], name='step_of_day'),
         ),
         migrations.AddIndex(
-            model_name="scheduledprocedurestep",
-            index=models.Index(fields=["scheduled_procedure_step_id"], name="step_by_id"),
+            model_name='scheduledprocedurestep',
+            index=models.Index(fields=['scheduled_procedure_step_id'], name='step_by_id'),
         ),
         migrations.AddConstraint(
-            model_name="scheduledprocedurestep",
-            constraint=models.UniqueConstraint(
-                fields=("procedure", "scheduled_procedure_step_id"), name="step_natural_key"
-            ),
+            model_name='scheduledprocedurestep',
+            constraint=models.UniqueConstraint(fields=('procedure', 'scheduled_procedure_step_id'), name='step_natural_key'),
         ),
         migrations.AddConstraint(
-            model_name="scheduledprocedurestep",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("scheduled_procedure_step_id", ""), _negated=True), name="step_has_id"
-            ),
+            model_name='scheduledprocedurestep',
+            constraint=models.CheckConstraint(condition=models.Q(('scheduled_procedure_step_id', ''), _negated=True), name='step_has_id'),
         ),
         migrations.AddConstraint(
-            model_name="statusevent",
-            constraint=models.UniqueConstraint(
-                fields=("order", "step", "kind", "stamp"), name="act_natural_key"
-            ),
+            model_name='statusevent',
+            constraint=models.UniqueConstraint(fields=('order', 'step', 'kind', 'stamp'), name='act_natural_key'),
         ),
         migrations.AddConstraint(
-            model_name="statusevent",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("step", None)),
-                fields=("order", "kind", "stamp"),
-                name="act_of_order_natural_key",
-            ),
+            model_name='statusevent',
+            constraint=models.UniqueConstraint(condition=models.Q(('step', None)), fields=('order', 'kind', 'stamp'), name='act_of_order_natural_key'),
         ),
         migrations.AddConstraint(
-            model_name="visit",
-            constraint=models.UniqueConstraint(fields=("authority", "number"), name="visit_natural_key"),
+            model_name='visit',
+            constraint=models.UniqueConstraint(fields=('authority', 'number'), name='visit_natural_key'),
         ),
         migrations.AddConstraint(
-            model_name="visit",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("number", ""), _negated=True), name="visit_has_number"
-            ),
+            model_name='visit',
+            constraint=models.CheckConstraint(condition=models.Q(('number', ''), _negated=True), name='visit_has_number'),
         ),
         migrations.AddIndex(
-            model_name="order",
-            index=models.Index(fields=["status", "id"], name="order_by_status"),
+            model_name='order',
+            index=models.Index(fields=['status', 'id'], name='order_by_status'),
         ),
     ]

@@ -5,153 +5,83 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("accounts", "0001_initial"),
-        ("worklist", "0001_initial"),
+        ('accounts', '0001_initial'),
+        ('worklist', '0001_initial'),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name="order",
-            name="facility",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="orders",
-                to="accounts.facility",
-            ),
+            model_name='order',
+            name='facility',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='accounts.facility'),
         ),
         migrations.AlterField(
-            model_name="order",
-            name="visit",
-            field=models.ForeignKey(
-                blank=True,
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="orders",
-                to="worklist.visit",
-            ),
+            model_name='order',
+            name='visit',
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='worklist.visit'),
         ),
         migrations.AlterField(
-            model_name="patient",
-            name="authority",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="patients",
-                to="worklist.assigningauthority",
-            ),
+            model_name='patient',
+            name='authority',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='patients', to='worklist.assigningauthority'),
         ),
         migrations.AlterField(
-            model_name="patient",
-            name="facility",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="patients",
-                to="accounts.facility",
-            ),
+            model_name='patient',
+            name='facility',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='patients', to='accounts.facility'),
         ),
         migrations.AlterField(
-            model_name="patient",
-            name="survivor",
-            field=models.ForeignKey(
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="absorbed",
-                to="worklist.patient",
-            ),
+            model_name='patient',
+            name='survivor',
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='absorbed', to='worklist.patient'),
         ),
         migrations.AlterField(
-            model_name="patientlink",
-            name="retired",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="links_as_retired",
-                to="worklist.patient",
-            ),
+            model_name='patientlink',
+            name='retired',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='links_as_retired', to='worklist.patient'),
         ),
         migrations.AlterField(
-            model_name="requestedprocedure",
-            name="order",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="procedures",
-                to="worklist.order",
-            ),
+            model_name='requestedprocedure',
+            name='order',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='procedures', to='worklist.order'),
         ),
         migrations.AlterField(
-            model_name="scheduledprocedurestep",
-            name="procedure",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="steps",
-                to="worklist.requestedprocedure",
-            ),
+            model_name='scheduledprocedurestep',
+            name='procedure',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='worklist.requestedprocedure'),
         ),
         migrations.AlterField(
-            model_name="statusevent",
-            name="order",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="acts",
-                to="worklist.order",
-            ),
+            model_name='statusevent',
+            name='order',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='acts', to='worklist.order'),
         ),
         migrations.AlterField(
-            model_name="statusevent",
-            name="step",
-            field=models.ForeignKey(
-                blank=True,
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="acts",
-                to="worklist.scheduledprocedurestep",
-            ),
+            model_name='statusevent',
+            name='step',
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='acts', to='worklist.scheduledprocedurestep'),
         ),
         migrations.AlterField(
-            model_name="visit",
-            name="authority",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="visits",
-                to="worklist.assigningauthority",
-            ),
+            model_name='visit',
+            name='authority',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='visits', to='worklist.assigningauthority'),
         ),
         migrations.AlterField(
-            model_name="visit",
-            name="facility",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="visits",
-                to="accounts.facility",
-            ),
+            model_name='visit',
+            name='facility',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='visits', to='accounts.facility'),
         ),
         migrations.AddIndex(
-            model_name="order",
-            index=models.Index(
-                condition=models.Q(("visit__isnull", False)), fields=["visit"], name="order_of_visit"
-            ),
+            model_name='order',
+            index=models.Index(condition=models.Q(('visit__isnull', False)), fields=['visit'], name='order_of_visit'),
         ),
         migrations.AddIndex(
-            model_name="patient",
-            index=models.Index(
-                condition=models.Q(("survivor__isnull", False)), fields=["survivor"], name="patient_absorbed"
-            ),
+            model_name='patient',
+            index=models.Index(condition=models.Q(('survivor__isnull', False)), fields=['survivor'], name='patient_absorbed'),
         ),
         migrations.AddIndex(
-            model_name="statusevent",
-            index=models.Index(
-                condition=models.Q(("step__isnull", False)), fields=["step"], name="act_of_step"
-            ),
+            model_name='statusevent',
+            index=models.Index(condition=models.Q(('step__isnull', False)), fields=['step'], name='act_of_step'),
         ),
     ]

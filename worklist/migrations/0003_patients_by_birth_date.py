@@ -4,14 +4,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("accounts", "0001_initial"),
-        ("worklist", "0002_one_index_a_purpose"),
+        ('accounts', '0001_initial'),
+        ('worklist', '0002_one_index_a_purpose'),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name="patient",
-            index=models.Index(fields=["birth_date"], name="patient_birth_date"),
+            model_name='patient',
+            index=models.Index(fields=['birth_date'], name='patient_birth_date'),
         ),
     ]

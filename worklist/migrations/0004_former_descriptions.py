@@ -5,32 +5,21 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("worklist", "0003_patients_by_birth_date"),
+        ('worklist', '0003_patients_by_birth_date'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="FormerDescription",
+            name='FormerDescription',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("name", models.CharField(blank=True, help_text="DICOM PN", max_length=320)),
-                ("birth_date", models.CharField(blank=True, max_length=8)),
-                ("sex", models.CharField(blank=True, max_length=1)),
-                ("replaced_at", models.DateTimeField()),
-                (
-                    "patient",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="former_descriptions",
-                        to="worklist.patient",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(blank=True, help_text='DICOM PN', max_length=320)),
+                ('birth_date', models.CharField(blank=True, max_length=8)),
+                ('sex', models.CharField(blank=True, max_length=1)),
+                ('replaced_at', models.DateTimeField()),
+                ('patient', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='former_descriptions', to='worklist.patient')),
             ],
         ),
     ]

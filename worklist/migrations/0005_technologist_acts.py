@@ -4,33 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("worklist", "0004_former_descriptions"),
+        ('worklist', '0004_former_descriptions'),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name="statusevent",
-            name="kind",
-            field=models.CharField(
-                choices=[
-                    ("arrive", "Arrive"),
-                    ("hold", "Hold"),
-                    ("release", "Release"),
-                    ("start", "Start"),
-                    ("complete", "Complete"),
-                    ("cancel", "Cancel"),
-                    ("discontinue", "Discontinue"),
-                    ("no-show", "No Show"),
-                    ("reopen", "Reopen"),
-                ],
-                max_length=12,
-            ),
+            model_name='statusevent',
+            name='kind',
+            field=models.CharField(choices=[('arrive', 'Arrive'), ('hold', 'Hold'), ('release', 'Release'), ('start', 'Start'), ('complete', 'Complete'), ('cancel', 'Cancel'), ('discontinue', 'Discontinue'), ('no-show', 'No Show'), ('reopen', 'Reopen')], max_length=12),
         ),
         migrations.AddIndex(
-            model_name="statusevent",
-            index=models.Index(
-                condition=models.Q(("undone_by", "")), fields=["source", "id"], name="act_by_source"
-            ),
+            model_name='statusevent',
+            index=models.Index(condition=models.Q(('undone_by', '')), fields=['source', 'id'], name='act_by_source'),
         ),
     ]

@@ -9,9 +9,7 @@ LETTERS = str.maketrans(
 
 
 def bare(text):
-    plain = "".join(
-        letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter)
-    )
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return unicodedata.normalize("NFC", plain.translate(LETTERS))[:320]
 
 
