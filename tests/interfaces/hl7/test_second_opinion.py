@@ -37,8 +37,13 @@ LOCATION: Final[Mapping[str, str]] = {
 NO_VISIT: Final[Mapping[str, str]] = {
     "CurrentPatientLocation": "ours keeps a location with its visit, and no PV1-19 names one",
 }
+BY_ACCOUNT: Final[Mapping[str, str]] = {
+    "CurrentPatientLocation": "PID-18 names the visit where PV1-19 is empty (IHE RAD TF-2 4.1): ours keeps "
+    "its location",
+    "AdmissionID": "likewise ours is the account number, theirs stays empty",
+}
 EXPLAINED: Final[Mapping[str, Mapping[str, str]]] = {
-    "Efferent-Health__HL7-V2/benchmarks_Sample-Orm.txt": MADE_UP,
+    "Efferent-Health__HL7-V2/benchmarks_Sample-Orm.txt": MADE_UP | BY_ACCOUNT,
     "GoogleCloudPlatform__healthcare-data-harmonization/"
     "wstl1_mapping_configs_hl7v2_fhir_r4_orm_o01_ex1.hl7": MADE_UP,
     "kcenon__pacs_bridge/tests_data_orm_o01_sample.hl7": MADE_UP | NO_VISIT,
