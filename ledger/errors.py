@@ -20,6 +20,11 @@ class Refused(Exception):
         self.text = text
         self.field = field
 
+    @property
+    def sentence(self) -> str:
+        """The text as a sentence begins."""
+        return self.text[:1].upper() + self.text[1:]
+
     def answer(self, answers: Mapping[type["Refused"], _Answer]) -> _Answer:
         """What an interface answers to this kind; raises KeyError where it has no answer to it."""
         kinds = (kind for kind in type(self).__mro__ if kind in answers)

@@ -6,11 +6,13 @@ One signal tells of all that a batch of messages changed, so receivers ask the d
 from django.dispatch import Signal
 
 patients_changed = Signal()
-"""Sent with `patients`, the `PatientRecord`s whose identity or demographics changed."""
+"""Sent with `patients`, the `PatientRecord`s whose identity or demographics changed, and with `renamed`, the
+keys of those records that had another name, birth date or sex before."""
 
 orders_changed = Signal()
 """Sent with `orders`, the `OrderAggregate`s whose content, numbers, status or patient changed, and with
-`newcomers`, those of their patients' records that were made with them and that nobody else is."""
+`newcomers`, those of their patients' records that were made with them and that nobody else is; `renamed` is
+as above."""
 
 order_acted = Signal()
 """Sent with `order`, `act`, `is_undone` and `is_news` after a person's act on an order or a step of it, or

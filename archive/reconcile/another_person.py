@@ -1,13 +1,13 @@
 """Whether a header that came again is of somebody else than the patient to whom the images belong."""
 
+from datetime import UTC, datetime
+
 from archive.models import Study
-from archive.reconcile import identity_evidence, identity_match
+from archive.reconcile import candidates, identity_evidence, identity_match
 from archive.reconcile.candidates import Person
 from archive.reconcile.identity_match import IdentityMatch
 from archive.reconcile.reconcile_policy import Policy
 from archive.reconcile.study_evidence import Identity
-from worklist.models import FormerDescription, Patient
-from worklist.patients import identity
 
 
 def is_named(said: Identity, before: Identity, whose: Person, policy: Policy) -> bool:
@@ -34,22 +34,4 @@ def owner(study: Study) -> Person | None:
     """The patient to whom a study belongs: all records of the person, with what they ever said."""
     if study.patient is None:
         return None
-    shown = study.patient.current
-    family = identity.same_person([shown]).select_related("authority").order_by("pk")
-    records = sorted(family, key=lambda row: row.pk != shown.pk)
-    was = FormerDescription.objects.filter(patient__in=records).select_related("patient__authority")
-    issuers = {(row.authority.namespace, row.authority.universal_id) for row in records}
-    return Person(
-        records=tuple(_as_said(row, row) for row in records),
-        universal_issuers=tuple(sorted(pair for pair in issuers if pair[1])),
-        attributes=tuple(
-            Identity(named.get("value", ""), named.get("authority", ""))
-            for row in records
-            for named in row.other_identifiers
-        ),
-        former=tuple(_as_said(row.patient, row) for row in was.order_by("pk")),
-    )
-
-
-def _as_said(record: Patient, said: Patient | FormerDescription) -> Identity:
-    return Identity(record.value, record.authority.namespace, said.name, said.birth_date, said.sex)
+    return candidates.people([study.patient], datetime.min.replace(tzinfo=UTC))[study.patient.pk]

@@ -33,7 +33,7 @@ from reporting.reports import frozen_identity, report_versions
 from reporting.reports.frozen_identity import Whose
 from reporting.signals import version_confirmed
 from reporting.turnaround import milestones
-from worklist.models import FormerDescription, Patient, PatientLink, Priority, RequestedProcedure
+from worklist.models import Patient, PatientLink, Priority, RequestedProcedure
 from worklist.orders.order_aggregate import OrderAggregate
 from worklist.patients.patient_records import PatientRecord
 from worklist.worklist_policy import WorklistPolicy
@@ -41,8 +41,6 @@ from worklist.worklist_policy import WorklistPolicy
 Keys = dict[str, list[RequestedProcedure]]
 """What a study's items are made for: by the key of each, the procedures that its report answers."""
 RECHECK_WITHIN: Final = timedelta(hours=24)
-_JUST: Final = timedelta(minutes=5)
-"""As old as a change may be that the transaction at hand has written."""
 _OTHER_PATIENT: Final = "The study was given to another patient after the signature."
 _OTHER_ORDER: Final = "The study was linked otherwise after the signature."
 _BEGUN_FOR_OTHER_PATIENT: Final = "The study was given to another patient after this was begun."
@@ -86,10 +84,12 @@ def _end_unread(study: Study) -> None:
         )
 
 
-def follow_orders(sender: object, *, orders: Sequence[OrderAggregate], **others: Any) -> None:
+def follow_orders(
+    sender: object, *, orders: Sequence[OrderAggregate], renamed: Collection[int] = (), **others: Any
+) -> None:
     """Bring the urgency and the words of the orders' items in line with them."""
     people = {order.order.patient_id for order in orders if order.order.patient_id}
-    if _are_described_anew(people):
+    if not people.isdisjoint(renamed):
         _recheck_whose(sorted(people))
     procedures = [one.id for order in orders if not order.is_new for one in order.procedures]
     if not procedures:
@@ -101,7 +101,9 @@ def follow_orders(sender: object, *, orders: Sequence[OrderAggregate], **others:
         item.save()
 
 
-def follow_patients(sender: object, *, patients: Sequence[PatientRecord], **others: Any) -> None:
+def follow_patients(
+    sender: object, *, patients: Sequence[PatientRecord], renamed: Collection[int] = (), **others: Any
+) -> None:
     """Ask the author of what is begun, and the signer, where a merge has changed whose it is shown as."""
     keys = [patient.id for patient in patients]
     rows = ReadingItem.objects.filter(patient__in=keys, status__in=reading_status.OPEN)
@@ -112,14 +114,8 @@ def follow_patients(sender: object, *, patients: Sequence[PatientRecord], **othe
             item.patient_question = "The patient's record was merged or changed meanwhile."
         item.save()
     linked = PatientLink.objects.filter(Q(retired__in=keys) | Q(survivor__in=keys))
-    if _are_described_anew(keys) or linked.exists():
+    if not set(keys).isdisjoint(renamed) or linked.exists():
         _recheck_whose(keys)
-
-
-def _are_described_anew(patients: Collection[int]) -> bool:
-    """Whether records were given another name, birth date or sex by what is told of now."""
-    just = clock.now() - _JUST
-    return FormerDescription.objects.filter(patient__in=patients, replaced_at__gte=just).exists()
 
 
 def _recheck_whose(keys: Sequence[int]) -> None:
@@ -227,9 +223,9 @@ def _keys(study: Study) -> Keys:
 
     One that is hidden has none: a person rejected it, or its series are back where they came from. Nor has
     one that the site's rule takes for a phantom or a test, nor one that was split off and may be anybody's.
-    What is only written about an exam, such as a dose
-    report, joins what is read of that exam; alone it is nothing to read. What was brought for comparison only
-    is read where it is linked to an order, and where it was in the list before.
+    What is only written about an exam, such as a dose report, joins what is read of that exam; alone it is
+    nothing to read. What was brought for comparison only is read where it is linked to an order, and where it
+    was in the list before.
     """
     if study.hidden or apply_verdict.is_kept_apart(study) or apply_verdict.is_undecided_part(study):
         return {}

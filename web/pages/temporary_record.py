@@ -45,7 +45,7 @@ def unlink(request: HttpRequest, public_id: str) -> HttpResponse:
                 found, reason=text_of(request.POST, "reason", _LONGEST), by=actor_of(request)
             )
     except Refused as error:
-        text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
+        text = f"{error.sentence}. Nothing was changed."
         layout.flash(request, text, level=messages.WARNING)
         return HttpResponseRedirect(reverse("patient", args=[survivor.public_id]))
     layout.flash(request, f"{_shown(retired)} shows by itself again.")
@@ -67,7 +67,7 @@ def _link(request: HttpRequest, record: Patient) -> HttpResponse:
                 although=bool(text_of(request.POST, temporary_records.ALTHOUGH, _LONGEST)),
             )
     except Refused as error:
-        problem = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was linked."
+        problem = f"{error.sentence}. Nothing was linked."
         return _panel(request, record, problem, asks=error.field == temporary_records.ALTHOUGH)
     layout.flash(request, f"{_shown(record)} is now {_shown(to.current)}.")
     return HttpResponseRedirect(reverse("patient", args=[to.current.public_id]))

@@ -91,7 +91,7 @@ def _path(location: Iterable[Any]) -> str:
 
 
 def _refused(request: HttpRequest, error: Any, **others: Any) -> HttpResponse:
-    sentence = error.text[:1].upper() + error.text[1:]
+    sentence = error.sentence
     field = FIELDS.get(error.field, error.field)
     members: dict[str, Any] = {"errors": [{"field": field, "detail": error.text}]} if field else {}
     return problem(error.answer(STATUSES), detail=sentence, **members, **others)
@@ -108,7 +108,7 @@ def _conflict(request: HttpRequest, error: Any) -> HttpResponse:
     members: dict[str, Any] = {"code": error.code, "changed": error.changed}
     if error.blocks:
         members["blocks"] = [vars(block) for block in error.blocks]
-    return problem(409, detail=error.text[:1].upper() + error.text[1:], **members)
+    return problem(409, detail=error.sentence, **members)
 
 
 def _er7(request: HttpRequest, error: Any) -> HttpResponse:

@@ -115,7 +115,7 @@ class Batch:
         former = self._snapshot.former_descriptions(differences.changed[PATIENTS])
         changed_rows.write(differences, former, entries)
         _delete(row for one in self._aggregates() for row in one.removed)
-        self._tell(touched)
+        self._tell(touched, {one.patient_id for one in former})
 
     def _decide(self, group: Group, provenance: Provenance, known: dict[int, _Registered]) -> Applied:
         assert self._patients is not None and self._orders is not None
@@ -179,8 +179,8 @@ class Batch:
             EVENTS: [row for one in aggregates for row in one.events],
         }
 
-    def _tell(self, touched: set[int]) -> None:
-        """Tell those above which orders and which patients are others now.
+    def _tell(self, touched: set[int], renamed: set[int]) -> None:
+        """Tell those above which orders and which patients are others now, and who is described anew.
 
         A patient that was registered with an order which is told of is not told of as well.
         """
@@ -196,9 +196,9 @@ class Batch:
             if id(row) not in self._told_by_orders or row.id not in told:
                 patients[row.id] = row
         if orders:
-            orders_changed.send(sender=None, orders=orders, newcomers=self._newcomers)
+            orders_changed.send(sender=None, orders=orders, newcomers=self._newcomers, renamed=renamed)
         if patients:
-            patients_changed.send(sender=None, patients=list(patients.values()))
+            patients_changed.send(sender=None, patients=list(patients.values()), renamed=renamed)
 
 
 def _delete(rows: Iterable[Row]) -> None:

@@ -16,7 +16,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
-from interfaces.hl7.inbound import ack, message_application, message_index, message_store, sources
+from interfaces.hl7.inbound import message_application, message_index, message_store, translation
 from interfaces.hl7.inbound.message_store import Arrival
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.syntax.character_sets import Er7Error
@@ -61,14 +61,9 @@ def receive_all(messages: Sequence[tuple[bytes, str]]) -> list[bytes | None]:
 
 def _wanted(one: _Stored, answer: bytes | None) -> bytes | None:
     """An answer; empty where none may be sent: to an acknowledgment (2.9.2), or by MSH-15 and 16 (2.9.3)."""
-    header = one.arrival.header
-    try:
-        is_enhanced = sources.policy_of(header).options.enhanced
-    except (Er7Error, DatabaseError):
-        is_enhanced = False
-    mode = ack.acknowledgment(header, enhanced=is_enhanced)
+    mode = translation.mode_of(one.arrival.header)
     if not mode.enhanced:
-        return b"" if answer is not None and header.message_code == "ACK" else answer
+        return b"" if answer is not None and one.arrival.header.message_code == "ACK" else answer
     success = one.row.ack_code in ("AA", "CA")
     is_wanted = mode.accept_wanted(success=success) or mode.application_wanted(success=success)
     return answer if answer is None or is_wanted else b""

@@ -65,10 +65,7 @@ def refused(
     code = ack.status_code_for(problem.code, problem.location) if header.control_id else "AR"
     if status is None:
         status = InboundStatus.FAILED if code == "AE" else InboundStatus.REFUSED
-    try:
-        code_sent = _mode_code(header, sources.policy_of(header), code)
-    except (Er7Error, DatabaseError):
-        code_sent = code
+    code_sent = _mode_code(mode_of(header), code)
     message.status, message.applied_at = status, None
     message.ack, message.ack_code = _answer(message, header, code_sent, problem), code_sent
     message.error_code = problem.code
@@ -90,7 +87,7 @@ def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) 
     changes = handler(read)
     if found := change_check.refusal(changes, catalogue):
         raise Er7Error(*error_codes.explain(found.error, found.group.index, read.located)) from found.error
-    code = _mode_code(header, policy, "AA")
+    code = _mode_code(mode_of(header), "AA")
     message.status, message.applied_at = InboundStatus.APPLIED, timezone.now()
     message.clock_ahead = read.clock_was_ahead
     message.ack, message.ack_code = _answer(message, header, code), code
@@ -120,13 +117,21 @@ def _flags(message: InboundMessage, read: context.InboundContext) -> Sequence[En
     return flags
 
 
-def _mode_code(header: Header, policy: sources.SourcePolicy, code: ack.Code) -> ack.Code:
+def mode_of(header: Header) -> ack.Mode:
+    """How a message's sender wants to be answered; in original mode where nobody knows the sender."""
+    try:
+        is_enhanced = sources.policy_of(header).options.enhanced
+    except (Er7Error, DatabaseError):
+        is_enhanced = False
+    return ack.acknowledgment(header, enhanced=is_enhanced)
+
+
+def _mode_code(mode: ack.Mode, code: ack.Code) -> ack.Code:
     """The code in the mode that the sender asks for (2.9.2, 2.9.3).
 
     We answer when all is done, so in enhanced mode the accept acknowledgment tells both; the application
     acknowledgment alone is sent where only that is wanted.
     """
-    mode = ack.acknowledgment(header, enhanced=policy.options.enhanced)
     success = code == "AA"
     only_application = mode.application_wanted(success=success) and not mode.accept_wanted(success=success)
     return code if not mode.enhanced or only_application else ack.commit_code(code)

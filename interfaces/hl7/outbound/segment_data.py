@@ -32,8 +32,9 @@ def of_patient(patient: Patient) -> dict[str, Any]:
 
 def number(order: Order, kind: OrderNumber.Kind) -> list[str]:
     """The order's number of a kind as it was sent (EI); of several the first, as the made-up numbers do."""
-    rows = OrderNumber.objects.filter(order=order, kind=kind).order_by("namespace", "value")
-    if (row := rows.first()) is None:
+    rows = OrderNumber.objects.filter(order=order, kind=kind)
+    row = min(rows, key=lambda row: (row.namespace, row.value), default=None)
+    if row is None:
         return ["", ""]
     if row.is_bare:
         return [row.value, ""]

@@ -20,7 +20,7 @@ from reporting.models import ReadingItem
 from reporting.reading_worklist import assignment
 from tests.actors import acting
 from tests.archive.hospital import Hospital
-from worklist.models import Order, ScheduledProcedureStep, StatusEvent
+from worklist.models import Order, Patient, ScheduledProcedureStep, StatusEvent
 from worklist.orders import order_application
 from worklist.orders.order_update import Number, OrderUpdate
 from worklist.schedule import step_actions
@@ -142,6 +142,16 @@ def test_a_person_who_cancels_it_is_asked_too(hospital: Hospital, user: User) ->
     assert state(hospital, study)[0] == "open"
 
 
+def is_asked_about(hospital: Hospital, patient: Patient, user: User) -> None:
+    """The study's patient is put in question, no link breaks, and a person may say that it is right so."""
+    study = Study.objects.get()
+    assert state(hospital, study) == ("open", "identity_replaced")
+    study = Study.objects.get()
+    assert (study.verdict, study.patient) == ("matched", patient), "no link breaks"
+    act(Accept(), study, user)
+    assert state(hospital, hospital.judged(study))[0] == "resolved"
+
+
 @pytest.mark.parametrize("reading_status", ["ready", "final"])
 def test_a_record_that_tells_of_somebody_else_is_asked_about(
     hospital: Hospital, user: User, reading_status: str
@@ -151,11 +161,7 @@ def test_a_record_that_tells_of_somebody_else_is_asked_about(
     study = hospital.study("A1")
     Study.objects.update(reading_status=reading_status)
     hospital.patient(**SOMEBODY_ELSE)
-    assert state(hospital, study) == ("open", "identity_replaced")
-    study = Study.objects.get()
-    assert (study.verdict, study.patient) == ("matched", patient), "no link breaks"
-    act(Accept(), study, user)
-    assert state(hospital, hospital.judged(study))[0] == "resolved"
+    is_asked_about(hospital, patient, user)
     undo(study, user)
     hospital.patient()
     assert state(hospital, study)[0] == "closed", "the record is right again"
@@ -172,11 +178,7 @@ def test_a_merge_into_somebody_else_is_asked_about(
     hospital.patient("P9", **SOMEBODY_ELSE)
     assert state(hospital, study)[0] == "none"
     hospital.merge("P1", "P9")
-    assert state(hospital, study) == ("open", "identity_replaced")
-    study = Study.objects.get()
-    assert (study.verdict, study.patient) == ("matched", patient), "no link breaks"
-    act(Accept(), study, user)
-    assert state(hospital, hospital.judged(study))[0] == "resolved"
+    is_asked_about(hospital, patient, user)
 
 
 @pytest.mark.parametrize("survivor", [{"name": "BARS^ANNE"}, {"name": "MILLER^ANNA"}])

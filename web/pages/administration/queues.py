@@ -118,7 +118,7 @@ def decide_quarantined(request: HttpRequest) -> HttpResponse:
     try:
         done = act(rows, reason=text_of(request.POST, "reason", 500), by=actor_of(request), **values)
     except Refused as error:
-        text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
+        text = f"{error.sentence}. Nothing was changed."
         return layout.refuse(request, 422, f"Not {words.lower()}", text, here)
     refused = Counter(one.refused for one in done if one.refused)
     said = [f"{words}: {len(done) - refused.total()}."]

@@ -27,7 +27,7 @@ def one_import(request: HttpRequest, public_id: str) -> HttpResponse:
     mine = access.visible(rows, layout.user_of(request))
     row = authorization.find(rows, mine, request, public_id=public_id)
     if request.method == "POST":
-        return _read(request, row) if request.POST.get("act") == "read" else _stop(request, row)
+        return _act(request, row)
     uids = list(row.studies.order_by("pk").values_list("study_instance_uid", flat=True))
     studies = access.visible(Study.objects.order_by("pk"), layout.user_of(request))
     found = list(studies.filter(study_instance_uid__in=uids[:_MOST]).select_related("exception"))
@@ -47,27 +47,20 @@ def one_import(request: HttpRequest, public_id: str) -> HttpResponse:
     return layout.page(request, "web/imports/import.html", context)
 
 
-def _stop(request: HttpRequest, row: Import) -> HttpResponse:
+def _act(request: HttpRequest, row: Import) -> HttpResponse:
+    if request.POST.get("act") == "read":
+        act, refused = import_acts.read_after_all, "Already changed by someone else"
+        done = "The studies of this import are in the reading list."
+    else:
+        act, refused = import_acts.stop, "It can't be stopped"
+        done = "Stopped. What came in until now stays."
     here = reverse("import", args=[row.public_id])
     try:
         with transaction.atomic():
-            import_acts.stop(by=actor_of(request), row=row)
+            act(by=actor_of(request), row=row)
     except Conflict as error:
-        text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
-        return layout.refuse(request, 409, "It can't be stopped", text, here)
-    layout.flash(request, "Stopped. What came in until now stays.")
-    return HttpResponseRedirect(here)
-
-
-def _read(request: HttpRequest, row: Import) -> HttpResponse:
-    here = reverse("import", args=[row.public_id])
-    try:
-        with transaction.atomic():
-            import_acts.read_after_all(by=actor_of(request), row=row)
-    except Conflict as error:
-        text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
-        return layout.refuse(request, 409, "Already changed by someone else", text, here)
-    layout.flash(request, "The studies of this import are in the reading list.")
+        return layout.refuse(request, 409, refused, f"{error.sentence}. Nothing was changed.", here)
+    layout.flash(request, done)
     return HttpResponseRedirect(here)
 
 

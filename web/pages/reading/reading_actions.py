@@ -155,5 +155,5 @@ def refused(request: HttpRequest, error: Refused) -> HttpResponse:
     title = {403: "You may not do this", 422: "Something is missing", 409: "Already changed by someone else"}[
         status
     ]
-    text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
+    text = f"{error.sentence}. Nothing was changed."
     return layout.refuse(request, status, title, text, back=reverse("reading"))

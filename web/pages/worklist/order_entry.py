@@ -48,7 +48,7 @@ def _place(request: HttpRequest) -> HttpResponse:
                 by=actor_of(request), facility=facility, patient=patient, request=exam, form=form
             )
     except Refused as error:
-        problem = f"{error.text[:1].upper()}{error.text[1:]}. No order was placed."
+        problem = f"{error.sentence}. No order was placed."
         return _panel(request, problem, asks=error.field == order_entry.ANOTHER)
     assert order.patient is not None
     shown = order.patient.current

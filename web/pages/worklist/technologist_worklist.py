@@ -230,7 +230,7 @@ def undo(request: HttpRequest) -> HttpResponse:
             for one in acts:
                 step_actions.undo(by=actor_of(request), act=one)
     except Refused as error:
-        text = f"{error.text[:1].upper()}{error.text[1:]}. Nothing was changed."
+        text = f"{error.sentence}. Nothing was changed."
         return layout.refuse(request, 409, "It can't be undone", text, back)
     if words := _in_words(acts):
         layout.flash(request, f"Undone: {words['text']}.")
