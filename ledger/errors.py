@@ -3,7 +3,7 @@
 Services raise these; interfaces translate each kind once, into a status, an ACK code, a sentence on a page.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TypeVar
 
 _Answer = TypeVar("_Answer")
@@ -64,11 +64,7 @@ class Decided(Conflict):
 
 
 class OtherPatient(Conflict):
-    """It names another patient than the one whose the thing is; `about` is whose timelines tell of it."""
-
-    def __init__(self, text: str, field: str = "", about: Sequence[tuple[str, str]] = ()) -> None:
-        super().__init__(text, field)
-        self.about = about
+    """It names another patient than the one whose the thing is."""
 
 
 class Forbidden(Refused):

@@ -27,6 +27,15 @@ PATIENT_UNMERGED: Final = declare("patient.unmerged", "Merge undone[: {reason}]"
 IDENTITY_CONFLICT: Final = declare(
     "patient.identity_conflict", "Conflicting merge: {text}", short="identity conflict", tone="bad"
 )
+IDENTITY_EXCEPTION_OPENED: Final = declare(
+    "identity.exception_opened", "Listed under Exceptions: {text}", short="exception", tone="bad"
+)
+IDENTITY_EXCEPTION_ENDED: Final = declare(
+    "identity.exception_ended", "Exception ended: {reason}", short="exception ended"
+)
+IDENTITY_EXCEPTION_REOPENED: Final = declare(
+    "identity.exception_reopened", "Exception opened again: {reason}", short="exception opened again"
+)
 
 ORDER_STATED: Final = declare("order.stated", "Order received or changed", short="order")
 _ON_ORDERS: Final[Mapping[StatusEvent.Kind, str]] = {

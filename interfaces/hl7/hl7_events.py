@@ -18,12 +18,6 @@ LEFT_OUT: Final = declare(
     short="values left out",
     tone="bad",
 )
-OTHER_PATIENT: Final = declare(
-    "hl7.order_of_another_patient",
-    "Refused: a message named another patient for this order",
-    short="another patient named",
-    tone="bad",
-)
 REPLAYED: Final = declare(
     "hl7.message_replayed",
     "Applied again as a new message[, changed at {changed}]",

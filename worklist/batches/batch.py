@@ -11,16 +11,22 @@ from typing import Any, Final, TypeVar
 
 from django.db import connection, transaction
 
-from ledger.errors import OtherPatient
 from worklist import catalogue as catalogues
 from worklist import change_check
-from worklist.batches import changed_rows
+from worklist.batches import changed_rows, number_holders
 from worklist.batches.changed_rows import Overtaken, Snapshot
 from worklist.batches.named_rows import Loader
+from worklist.batches.number_holders import Holder, NumberName
 from worklist.batches.row_tables import EVENTS, LINKS, NUMBERS, ORDERS, PATIENTS, PROCEDURES, STEPS, VISITS
 from worklist.catalogue import Catalogue
 from worklist.change_set import ChangeSet, Group, Registration
-from worklist.models import Order, RequestedProcedure, ScheduledProcedureStep, StatusEvent
+from worklist.models import (
+    IdentityExceptionKind,
+    Order,
+    RequestedProcedure,
+    ScheduledProcedureStep,
+    StatusEvent,
+)
 from worklist.orders.order_aggregate import (
     OrderAggregate,
     OrderRecord,
@@ -31,6 +37,8 @@ from worklist.orders.order_aggregate import (
 )
 from worklist.orders.order_book import OrderBook
 from worklist.orders.order_update import OrderUpdate
+from worklist.patients import identity_doubt, identity_exceptions
+from worklist.patients.identity_doubt import IdentityDoubt, NumberTaken, OrderOfAnother
 from worklist.patients.patient_index import PatientIndex
 from worklist.patients.patient_records import PatientRecord, VisitRecord
 from worklist.provenance import Provenance
@@ -39,7 +47,13 @@ from worklist.signals import orders_changed, patients_changed
 _Result = TypeVar("_Result")
 _Registered = tuple[PatientRecord, VisitRecord | None]
 _TRIES: Final = 5
+_TAKEN: Final = {
+    number_holders.ACCESSION: "the accession number is another patient's",
+    number_holders.STUDY: "the Study Instance UID is another patient's",
+}
+_ANOTHERS: Final = "the order is another patient's"
 _NOBODY: Final[Mapping[int, int]] = {}
+_NO_HOLDERS: Final[Mapping[NumberName, list[Holder]]] = {}
 
 
 @dataclass(frozen=True)
@@ -53,11 +67,11 @@ class Applied:
 def apply(change_sets: Sequence[ChangeSet], catalogue: Catalogue) -> list[list[Applied]]:
     """Apply change sets, each of which was checked, one after the other, in the caller's transaction.
 
-    Raises `Overtaken` or `OtherPatient`; then nothing of the transaction may be kept.
+    Raises `Overtaken` or `InDoubt`; then nothing of the transaction may be kept.
     """
     assert connection.in_atomic_block
     loader = Loader(catalogue)
-    batch = Batch(loader.snapshot, *loader.load(change_sets), loader.others)
+    batch = Batch(loader.snapshot, *loader.load(change_sets), loader.others, loader.holders)
     applied = [batch.decide(changes) for changes in change_sets]
     batch.save()
     return applied
@@ -90,11 +104,13 @@ class Batch:
         patients: PatientIndex | None,
         orders: OrderBook | None,
         others: Mapping[int, int] = _NOBODY,
+        holders: Mapping[NumberName, list[Holder]] = _NO_HOLDERS,
     ) -> None:
         self._snapshot = snapshot
         self._patients = patients
         self._orders = orders
         self._others = others
+        self._holders = {number: list(found) for number, found in holders.items()}
         self._told_by_orders: set[int] = set()
         self._newcomers: Sequence[PatientRecord] = ()
 
@@ -116,6 +132,11 @@ class Batch:
         changed_rows.write(differences, former, entries)
         _delete(row for one in self._aggregates() for row in one.removed)
         self._tell(touched, {one.patient_id for one in former})
+        if self._patients:
+            for provenance, doubt in self._patients.doubts:
+                identity_exceptions.open_all([doubt()], provenance)
+            if self._patients.moved:
+                identity_exceptions.settle({row.id for row in self._patients.moved.values()})
 
     def _decide(self, group: Group, provenance: Provenance, known: dict[int, _Registered]) -> Applied:
         assert self._patients is not None and self._orders is not None
@@ -127,16 +148,20 @@ class Batch:
         for merge in group.merges:
             self._patients.merge(merge, provenance)
         if update := group.order:
-            if patient is not None:
-                self._check_patient(update, patient, provenance)
+            if said and patient is not None:
+                self._check_patient(update, said, patient, provenance)
             content = update.content
             if update.procedures and patient is not None:
                 self._told_by_orders.add(id(patient))
                 content = replace(content, patient_id=patient.id, visit_id=visit.id if visit else None)
             order = self._orders.apply(update, content, provenance)
+            if update.procedures and said and patient is not None:
+                self._check_numbers(update, order, said, patient, provenance)
         return Applied(patient, order)
 
-    def _check_patient(self, update: OrderUpdate, named: PatientRecord, provenance: Provenance) -> None:
+    def _check_patient(
+        self, update: OrderUpdate, said: Registration, named: PatientRecord, provenance: Provenance
+    ) -> None:
         """An order stays with its patient: only a merge or a person gives it to another record."""
         assert self._patients is not None and self._orders is not None
         for one in self._orders.named(update):
@@ -144,11 +169,49 @@ class Batch:
             if key is None or key == named.id:
                 continue
             self._patients.resolve(provenance)
-            if (self._others.get(key) or self._patients.shown_under(key)) != self._patients.shown_under(
-                named.id
-            ):
-                about = [("order", one.order.public_id)]
-                raise OtherPatient("the order is another patient's", "identifiers", about)
+            if self._shown_under(key) != self._shown_under(named.id):
+                raise OrderOfAnother(_ANOTHERS, "identifiers", _doubt(said, one, named))
+
+    def _check_numbers(
+        self,
+        update: OrderUpdate,
+        aggregate: OrderAggregate,
+        said: Registration,
+        patient: PatientRecord,
+        provenance: Provenance,
+    ) -> None:
+        """One number never stands for two people; one that is only derived gives way."""
+        assert self._orders is not None
+        own = {aggregate.order.id, *(row.id for row in aggregate.removed if isinstance(row, OrderRecord))}
+        for number in sorted(number_holders.given(update)):
+            others = (one for one in self._holders.get(number, ()) if one.order not in own)
+            found = next((one for one in others if self._is_another(one, number, patient, provenance)), None)
+            if found is None:
+                continue
+            if number == (number_holders.ACCESSION, update.content.accession_of_number):
+                self._orders.take_derived_accession(aggregate, provenance)
+            else:
+                raise NumberTaken(_TAKEN[number[0]], number[0], _shared(number, found, said, patient))
+        mine = Holder(
+            aggregate.order.id, aggregate.order.public_id, provenance.facility.pk, patient.id, patient.id
+        )
+        for number in number_holders.held(aggregate):
+            self._holders.setdefault(number, []).append(mine)
+
+    def _is_another(
+        self, holder: Holder, number: NumberName, patient: PatientRecord, provenance: Provenance
+    ) -> bool:
+        if number[0] == number_holders.ACCESSION and holder.facility != provenance.facility.pk:
+            return False
+        assert self._patients is not None
+        self._patients.resolve(provenance)
+        is_loaded = holder.patient in self._patients.patients
+        theirs = self._patients.shown_under(holder.patient) if is_loaded else holder.person
+        return theirs != self._patients.shown_under(patient.id)
+
+    def _shown_under(self, key: int) -> int:
+        assert self._patients is not None
+        return self._others.get(key) or self._patients.shown_under(key)
 
     def _register(self, said: Registration, provenance: Provenance) -> _Registered:
         assert self._patients is not None
@@ -199,6 +262,34 @@ class Batch:
             orders_changed.send(sender=None, orders=orders, newcomers=self._newcomers, renamed=renamed)
         if patients:
             patients_changed.send(sender=None, patients=list(patients.values()), renamed=renamed)
+
+
+def _doubt(said: Registration, aggregate: OrderAggregate, named: PatientRecord) -> IdentityDoubt:
+    """That a message names another patient for an order than the one whose it is."""
+    order, who = aggregate.order, identity_doubt.said_of(said)
+    return IdentityDoubt(
+        IdentityExceptionKind.OTHER_PATIENT,
+        key=f"{order.public_id}|{who['identifiers'][0]}",
+        text=_ANOTHERS,
+        patient=order.patient_id,
+        other=named.id if named.id > 0 else None,
+        order=order.id,
+        said=who,
+    )
+
+
+def _shared(number: NumberName, holder: Holder, said: Registration, patient: PatientRecord) -> IdentityDoubt:
+    """That a message gives one patient's order a number that another patient's has."""
+    name, value = number
+    return IdentityDoubt(
+        IdentityExceptionKind.SHARED_NUMBER,
+        key=f"{name}:{value}|{holder.public_id}",
+        text=f"{_TAKEN[name]}: {value}",
+        patient=holder.patient if holder.patient > 0 else None,
+        other=patient.id if patient.id > 0 else None,
+        order=holder.order if holder.order > 0 else None,
+        said=identity_doubt.said_of(said),
+    )
 
 
 def _delete(rows: Iterable[Row]) -> None:

@@ -1,13 +1,15 @@
 """Read and lock what change sets name: one statement a table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from django.db import transaction
 
 from accounts import site_version
+from worklist.batches import number_holders
 from worklist.batches.changed_rows import Snapshot
+from worklist.batches.number_holders import Holder, NumberName
 from worklist.batches.row_tables import EVENTS, LINKS, NUMBERS, ORDERS, PATIENTS, PROCEDURES, STEPS, VISITS
 from worklist.catalogue import Catalogue
 from worklist.change_check import namespace_of
@@ -71,6 +73,7 @@ class Loader:
         self.snapshot = Snapshot()
         self.others: dict[int, int] = {}
         """Under which record the patients of orders show who are not named themselves."""
+        self.holders: Mapping[NumberName, list[Holder]] = {}
 
     def load(self, change_sets: Sequence[ChangeSet]) -> tuple[PatientIndex, OrderBook]:
         """All that change sets name."""
@@ -83,7 +86,16 @@ class Loader:
         visits = self.snapshot.select(VISITS, ["authority_id", "number"], names.visits)
         orders = self._orders(names.orders) if names.orders else []
         self._find_others({one.patient_id for one in orders if one.patient_id} - {row.id for row in patients})
-        return self._index(patients, links, visits), self._book(orders)
+        book = self._book(orders)
+        self._find_holders(groups, book)
+        return self._index(patients, links, visits), book
+
+    def _find_holders(self, groups: Iterable[Group], book: OrderBook) -> None:
+        """Who has the numbers that are given, but for what the orders have that are told of again."""
+        given = {number for group in groups if group.order for number in number_holders.given(group.order)}
+        for aggregate in book.aggregates.values():
+            given -= number_holders.held(aggregate)
+        self.holders = number_holders.find(given)
 
     def _find_others(self, keys: Iterable[int]) -> None:
         """Not locked: patients come before orders, and nothing of theirs is changed."""

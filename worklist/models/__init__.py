@@ -1,5 +1,6 @@
 """Patients, visits, orders, procedures, stations."""
 
+from worklist.models.identity_exception import IdentityException, IdentityExceptionKind
 from worklist.models.order import PRESSING, Order, OrderNumber, OrderStatus, Priority, StatusEvent
 from worklist.models.patient import AssigningAuthority, FormerDescription, LinkKind, Patient, PatientLink, Sex
 from worklist.models.procedure import RequestedProcedure, ScheduledProcedureStep, StepStatus
@@ -10,6 +11,8 @@ __all__ = [
     "PRESSING",
     "AssigningAuthority",
     "FormerDescription",
+    "IdentityException",
+    "IdentityExceptionKind",
     "LinkKind",
     "Order",
     "OrderNumber",

@@ -103,6 +103,11 @@ class OrderBook:
         """Derive anew what follows, after a status event was added or undone."""
         self.entries += derivation.derive(aggregate, self._catalogue, provenance)
 
+    def take_derived_accession(self, aggregate: OrderAggregate, provenance: Provenance) -> None:
+        """Have an order go by a number of our own: the one of its numbers that would serve is another's."""
+        aggregate.order.accession_of_number = ""
+        self.derive(aggregate, provenance)
+
     def note(
         self, event_type: EventType, about: Sequence[Thing], provenance: Provenance, reason: str = ""
     ) -> None:

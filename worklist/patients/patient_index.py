@@ -5,7 +5,7 @@ shown under follows from the set of links alone. Nothing here knows a database.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ledger import stamps
@@ -16,6 +16,7 @@ from worklist.change_set import Merge, Registration, VisitUpdate
 from worklist.models import AssigningAuthority, LinkKind
 from worklist.patients import person_names, record_links
 from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
+from worklist.patients.identity_doubt import IdentityDoubt
 from worklist.patients.patient_records import LinkRecord, PatientRecord, VisitRecord
 from worklist.provenance import Provenance
 
@@ -54,7 +55,8 @@ class PatientIndex:
     """Records, links and visits in memory.
 
     `updated` are those whose demographics changed, `moved` those that were linked, parted or show under
-    another record now, `entries` is what is to be recorded.
+    another record now, `entries` is what is to be recorded, `doubts` what a person should look at: each is
+    asked for when new records have their keys.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class PatientIndex:
         self.updated: dict[int, PatientRecord] = {}
         self.moved: dict[int, PatientRecord] = {}
         self.entries: list[Entry] = []
+        self.doubts: list[tuple[Provenance, Callable[[], IdentityDoubt]]] = []
         self._by_name: dict[RecordKey, PatientRecord] = {
             (row.authority_id, row.value): row for row in self.patients.values()
         }

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 from interfaces.hl7.syntax import character_sets
 from interfaces.hl7.syntax.er7 import Header
@@ -89,13 +89,18 @@ def acknowledgment(header: Header, *, enhanced: bool = False) -> Mode:
     return Mode(True, header.accept_ack, header.application_ack)
 
 
+_OF_ORDERS: Final = ("OBR^", "ORC^", "IPC^", "ZDS^")
+
+
 def status_code_for(code: int, location: str = "") -> Literal["AE", "AR"]:
     """HL70357 100 to 103 say that the content is wrong (AE), all others that it isn't taken (AR).
 
-    204 at PID-3 is about content too: whom the message names contradicts what is here, or itself.
+    204 at PID-3 is about content too: whom the message names contradicts what is here, or itself. So is 205
+    where a number of an order is another patient's.
     """
     is_whom = code == 204 and location.startswith("PID^")
-    return "AE" if 100 <= code < 200 or is_whom else "AR"
+    is_taken = code == 205 and location.startswith(_OF_ORDERS)
+    return "AE" if 100 <= code < 200 or is_whom or is_taken else "AR"
 
 
 def commit_code(code: Code) -> Code:

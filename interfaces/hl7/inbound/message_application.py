@@ -20,19 +20,19 @@ from django.db import (
     transaction,
 )
 
-from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import error_codes, translation
 from interfaces.hl7.inbound.message_store import MESSAGES, Arrival
 from interfaces.hl7.inbound.translation import Problem, Translation
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from ledger import events
 from ledger.crashpoint import crashpoint
-from ledger.errors import OtherPatient, Refused
-from ledger.events import Entry
+from ledger.errors import Refused
 from ledger.row_sets import Condition
 from worklist import catalogue
 from worklist.batches import batch
 from worklist.batches.changed_rows import Overtaken
+from worklist.patients import identity_exceptions
+from worklist.patients.identity_doubt import InDoubt
 
 logger = logging.getLogger(__name__)
 
@@ -145,9 +145,8 @@ def _apply_alone(one: Translation) -> None:
             again(lambda: _apply([one]))
     except Exception as error:
         refused = translation.refused(message, one.header, _problem(message, error))
-        if isinstance(error, OtherPatient):
-            about = [("message", message.public_id), *error.about]
-            refused.flags = [Entry(hl7_events.OTHER_PATIENT, about, source=f"hl7:{message.public_id}")]
+        if isinstance(error, InDoubt) and error.doubt and one.changes:
+            refused.doubt = error.doubt, one.changes.provenance
         try:
             again(lambda: _apply([refused]))
         except DatabaseError as error:
@@ -216,6 +215,10 @@ def _take_effect(translations: Sequence[Translation]) -> None:
         batch.apply(changes, catalogue.current())
     crashpoint("hl7w.mid_effects")
     events.record_all([flag for one in translations for flag in one.flags])
+    for one in translations:
+        if one.doubt is not None:
+            doubt, provenance = one.doubt
+            identity_exceptions.open_all([doubt], provenance)
 
 
 def _in_turn(messages: Iterable[InboundMessage]) -> Condition:

@@ -20,6 +20,8 @@ from worklist import change_check
 from worklist.catalogue import Catalogue
 from worklist.change_set import ChangeSet
 from worklist.orders.generated_ids import NAMESPACE
+from worklist.patients.identity_doubt import IdentityDoubt
+from worklist.provenance import Provenance
 
 MOST_GROUPS: Final = 1000
 """Orders, procedures or merges of one message. Senders have no reason for more; and it would keep all that
@@ -45,6 +47,8 @@ class Translation:
     changes: ChangeSet | None = None
     problem: Problem | None = None
     flags: Sequence[Entry] = field(default_factory=list)
+    doubt: tuple[IdentityDoubt, Provenance] | None = None
+    """Why it was refused that a person should look at."""
 
 
 def translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) -> Translation:

@@ -416,7 +416,7 @@ def test_an_order_stays_with_its_patient(say: Say, control: str) -> None:
     order = Order.objects.get()
     assert (order.patient, order.status, order.reason) == (Patient.objects.get(), "scheduled", "Cough")
     told = [one.kind for one in events.timeline("order", order.public_id)]
-    assert told.count("hl7.order_of_another_patient") == 1
+    assert told.count("identity.exception_opened") == 1
     message = InboundMessage.objects.get(control_id="m2")
     assert (message.status, message.applied_at) == ("failed", None)
     # Once both are one person it is the same patient, by either number.

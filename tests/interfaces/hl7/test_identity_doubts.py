@@ -1,0 +1,86 @@
+"""What messages disagree on about who somebody is: refused, and listed for a person to look at."""
+
+from collections.abc import Callable
+
+import pytest
+
+from interfaces.hl7.inbound import inbox
+from interfaces.hl7.models import InboundMessage
+from ledger import events
+from worklist.models import IdentityException, Order, RequestedProcedure
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+Say = Callable[..., bytes]
+
+
+def pid(value: str, name: str = "BARS^ANNA") -> str:
+    return f"PID|1||{value}^^^GENHOSP^MR||{name}||19700102|F"
+
+
+def obr(accession: str = "") -> str:
+    return f"OBR|1|||1^CT head^L{'|' * 14}{accession}||||||CT"
+
+
+def send(*messages: bytes) -> bytes:
+    """Messages one after the other; the last answer."""
+    return [inbox.receive(raw, peer="") for raw in messages][-1] or b""
+
+
+def order(say: Say, n: int, who: str, *, accession: str = "", uid: str = "", control: str = "NW") -> bytes:
+    zds = [f"ZDS|{uid}^^Application^DICOM"] if uid else []
+    orc = f"ORC|{control}|PL{n}^HIS"
+    return say("ORM^O01", pid(who), orc, obr(accession), *zds, at=n, control_id=f"m{n}")
+
+
+@pytest.mark.parametrize("given", [{"accession": "ACC1"}, {"uid": "1.2.3.4"}])
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_one_number_is_never_two_peoples(say: Say, given: dict[str, str], at_once: int) -> None:
+    messages = [order(say, 1, "P1", **given), order(say, 2, "P2", **given)]
+    for start in range(0, 2, at_once):
+        answer = inbox.receive_all([(raw, "") for raw in messages[start : start + at_once]])[-1] or b""
+    place = b"OBR^1^18" if "accession" in given else b"ZDS^1^1"
+    assert b"MSA|AE|" in answer and b"|" + place + b"|205^" in answer
+    assert [one.patient.value for one in Order.objects.select_related("patient") if one.patient] == ["P1"]
+    row = IdentityException.objects.get()
+    assert (row.kind, row.status, row.patient and row.patient.value) == ("shared_number", "open", "P1")
+    assert row.said["identifiers"] == ["P2^^^GENHOSP"]
+    assert "another patient's" in row.text
+
+
+def test_what_is_one_persons_may_have_one_number_and_so_may_what_follows_a_cancelled_order(say: Say) -> None:
+    send(order(say, 1, "P1", accession="ACC1"), order(say, 2, "P1", accession="ACC1"))
+    send(order(say, 3, "P3", accession="ACC3"), order(say, 4, "P3", control="CA"))
+    send(say("ADT^A40", pid("P1"), "MRG|P9^^^GENHOSP^MR", at=5, control_id="m5"))
+    assert b"MSA|AA|" in send(order(say, 6, "P9", accession="ACC1"))
+    send(say("ORM^O01", pid("P3"), "ORC|CA|PL3^HIS", at=7, control_id="m7"))
+    assert b"MSA|AA|" in send(order(say, 8, "P8", accession="ACC3"))
+    assert not IdentityException.objects.exists()
+
+
+def test_a_number_that_only_serves_as_accession_number_gives_way(say: Say) -> None:
+    """Two placers that count alike."""
+    for n, (who, namespace) in enumerate([("P1", "HIS"), ("P2", "ED"), ("P2", "ED")]):
+        raw = say("ORM^O01", pid(who), f"ORC|NW|1001^{namespace}", obr(), at=n, control_id=f"m{n}")
+        assert b"MSA|AA|" in send(raw)
+    ours, theirs = Order.objects.order_by("pk")
+    assert ours.accession_number == "1001"
+    assert theirs.accession_number not in ("", "1001")
+
+
+def test_the_same_doubt_is_one_until_it_is_none(say: Say) -> None:
+    send(order(say, 1, "P1"), order(say, 2, "P1"))
+    wrong = [
+        say("ORM^O01", pid("P2"), "ORC|XO|PL1^HIS", obr(), at=9 + n, control_id=f"w{n}") for n in range(3)
+    ]
+    send(*wrong)
+    row = IdentityException.objects.get()
+    assert (row.kind, row.times, row.order) == ("other_patient", 3, Order.objects.earliest("pk"))
+    message = InboundMessage.objects.get(control_id="w2")
+    assert row.source == f"hl7:{message.public_id}"
+    opened = [one for one in events.timeline("order", str(row.order and row.order.public_id))]
+    assert [one.kind for one in opened].count("identity.exception_opened") == 1
+    send(say("ADT^A40", pid("P2"), "MRG|P1^^^GENHOSP^MR", at=20, control_id="a40"))
+    row.refresh_from_db()
+    assert (row.status, row.end_reason) == ("closed", "both are one person now")
+    assert b"MSA|AA|" in send(wrong[0].replace(b"|w0|", b"|w9|"))
+    assert RequestedProcedure.objects.count() == 2

@@ -1,0 +1,55 @@
+"""A doubt about who somebody is, found while a message is applied, and the refusals that carry one."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.errors import Duplicate, OtherPatient
+from worklist.change_set import Registration
+from worklist.models import IdentityExceptionKind
+from worklist.patients.identifiers import Identifier
+
+
+@dataclass(frozen=True)
+class IdentityDoubt:
+    """In what messages disagree; the same `key` is the same doubt.
+
+    `patient` is whose the thing is, `other` who is named otherwise, as keys of records that are here.
+    """
+
+    kind: IdentityExceptionKind
+    key: str
+    text: str
+    patient: int | None = None
+    other: int | None = None
+    order: int | None = None
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+
+class InDoubt(Exception):
+    """What is refused because of a doubt, which a person should see; nothing else of the message is kept."""
+
+    def __init__(self, text: str, field: str = "", doubt: IdentityDoubt | None = None) -> None:
+        super().__init__(text, field)
+        self.doubt = doubt
+
+
+class OrderOfAnother(InDoubt, OtherPatient):
+    """A message names another patient for an order than the one whose it is."""
+
+
+class NumberTaken(InDoubt, Duplicate):
+    """A Study Instance UID or an accession number is another patient's."""
+
+
+def said_of(registration: Registration) -> dict[str, Any]:
+    """Whom a message names, to be shown beside the one who is here."""
+    known = registration.demographics
+    described = {name: known.get(name) for name in ("name", "birth_date", "sex")}
+    texts = {name: value for name, value in described.items() if isinstance(value, str)}
+    return {**texts, "identifiers": identifier_texts(registration.identifiers)}
+
+
+def identifier_texts(identifiers: Iterable[Identifier]) -> list[str]:
+    """Identifiers as a person reads them."""
+    return [f"{one.value}^^^{one.authority.namespace}" for one in identifiers if one.value]

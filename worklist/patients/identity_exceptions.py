@@ -1,0 +1,145 @@
+"""Doubts about who somebody is, kept for a person to look at, ended by one or by what messages say later."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from accounts import access
+from accounts.actor import Actor
+from ledger import audit, events
+from ledger.errors import Conflict, Missing
+from ledger.events import Thing
+from worklist import worklist_events
+from worklist.models import IdentityException, IdentityExceptionKind, Patient
+from worklist.patients.identity_doubt import IdentityDoubt
+from worklist.provenance import Provenance
+
+Status = IdentityException.Status
+_OF_TWO_PEOPLE: Final = (IdentityExceptionKind.OTHER_PATIENT, IdentityExceptionKind.SHARED_NUMBER)
+"""Doubts that end once both are one person."""
+
+
+def open_all(doubts: Iterable[IdentityDoubt], provenance: Provenance) -> None:
+    """Keep doubts, in the caller's transaction. One that is there is counted, and open again."""
+    assert connection.in_atomic_block
+    for doubt in doubts:
+        _open(doubt, provenance)
+
+
+def settle(people: Collection[int]) -> None:
+    """End what is open of patient records, by their keys, and is no doubt any more: they are one person."""
+    rows = IdentityException.objects.filter(status=Status.OPEN, kind__in=_OF_TWO_PEOPLE)
+    rows = rows.filter(Q(patient__in=people) | Q(other__in=people)).order_by("pk")
+    for row in rows.select_related("patient__survivor", "other__survivor", "order"):
+        if _is_one_person(row):
+            _end(row, Status.CLOSED, by="", reason="both are one person now")
+
+
+def resolve(row: IdentityException, *, reason: str, by: Actor) -> None:
+    """Say that it has been looked after. Raises `Missing` without a reason, `Conflict` where it has ended."""
+    by.require("exception.decide", row.facility)
+    if not reason.strip():
+        raise Missing("give a reason", "reason")
+    row = IdentityException.objects.select_for_update(of=("self",)).get(pk=row.pk)
+    if row.status != Status.OPEN:
+        raise Conflict("it is not open any more", "status")
+    _end(row, Status.RESOLVED, by=str(by), reason=reason.strip())
+    _note(by, row, "Identity exception resolved")
+
+
+def reopen(row: IdentityException, *, reason: str, by: Actor) -> None:
+    """Take back that it was looked after. Raises `Missing` without a reason, `Conflict` where it is open."""
+    by.require("exception.decide", row.facility)
+    if not reason.strip():
+        raise Missing("give a reason", "reason")
+    row = IdentityException.objects.select_for_update(of=("self",)).get(pk=row.pk)
+    if row.status == Status.OPEN:
+        raise Conflict("it is open", "status")
+    row.status, row.ended_at, row.ended_by, row.end_reason = Status.OPEN, None, "", ""
+    row.save(update_fields=["status", "ended_at", "ended_by", "end_reason"])
+    events.record(
+        worklist_events.IDENTITY_EXCEPTION_REOPENED, about=things(row), actor=by, reason=reason.strip()
+    )
+    _note(by, row, "Identity exception reopened")
+
+
+def of_user(user: Any) -> QuerySet[IdentityException]:
+    """Those of the user's facilities."""
+    return access.visible(IdentityException.objects.all(), user)
+
+
+def things(row: IdentityException) -> list[Thing]:
+    """What it is about: itself, its patients, its order."""
+    found = [("identity-exception", row.public_id)]
+    found += [("patient", one.public_id) for one in (row.patient, row.other) if one is not None]
+    return found + ([("order", row.order.public_id)] if row.order is not None else [])
+
+
+def _open(doubt: IdentityDoubt, provenance: Provenance) -> None:
+    now = timezone.now()
+    newest: Mapping[str, Any] = {
+        "text": doubt.text[:500],
+        "patient_id": doubt.patient,
+        "other_id": doubt.other,
+        "order_id": doubt.order,
+        "said": dict(doubt.said),
+        "source": provenance.source,
+        "last_at": now,
+        "status": Status.OPEN,
+    }
+    row, is_new = IdentityException.objects.get_or_create(
+        kind=doubt.kind,
+        key=doubt.key[:200],
+        defaults={"facility": provenance.facility, "opened_at": now, **newest},
+    )
+    if not is_new:
+        again = {**newest, "ended_at": None, "ended_by": "", "end_reason": ""}
+        if row.status != Status.OPEN:
+            again["opened_at"] = now
+        IdentityException.objects.filter(pk=row.pk).update(times=F("times") + 1, **again)
+        row.refresh_from_db()
+    if is_new or row.opened_at == now:
+        about = dict.fromkeys([*things(row), *_message(provenance)])
+        events.record(
+            worklist_events.IDENTITY_EXCEPTION_OPENED,
+            about=about,
+            occurred_at=now,
+            source=provenance.source,
+            text=row.text,
+        )
+
+
+def _message(provenance: Provenance) -> Iterable[Thing]:
+    kind, _, key = provenance.source.partition(":")
+    return [("message", key)] if kind == "hl7" else []
+
+
+def _end(row: IdentityException, status: str, *, by: str, reason: str) -> None:
+    row.status, row.ended_at, row.ended_by, row.end_reason = status, timezone.now(), by, reason[:500]
+    row.save(update_fields=["status", "ended_at", "ended_by", "end_reason"])
+    events.record(worklist_events.IDENTITY_EXCEPTION_ENDED, about=things(row), actor=by, reason=reason)
+
+
+def _is_one_person(row: IdentityException) -> bool:
+    if row.patient is None:
+        return False
+    others = {row.other.current.pk} if row.other else _named(row.said.get("identifiers", []))
+    return row.patient.current.pk in others
+
+
+def _named(texts: Iterable[str]) -> set[int]:
+    """The keys of the records under which those show that a message named."""
+    wanted = Q(pk__in=[])
+    for text in texts:
+        value, _, namespace = text.partition("^^^")
+        wanted |= Q(value=value, authority__namespace=namespace)
+    rows = Patient.objects.filter(wanted).values_list("pk", "survivor_id")
+    return {survivor or key for key, survivor in rows}
+
+
+def _note(by: Actor, row: IdentityException, act: str) -> None:
+    patients = [thing for thing in things(row) if thing[0] == "patient"]
+    audit.note(by, audit.PATIENT_RECORD, audit.UPDATE, *patients, act=act)
