@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worklist.orders.order_update import OrderUpdate
+from worklist.patients.allergies import AllergyChange
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
@@ -29,6 +30,7 @@ class Registration:
     identifiers: Sequence[Identifier]
     demographics: Mapping[str, Any]
     visit: VisitUpdate | None = None
+    allergy_changes: Sequence[AllergyChange] = ()
 
 
 @dataclass(frozen=True)

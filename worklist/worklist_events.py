@@ -12,6 +12,7 @@ _FIELDS: Final = {
     "weight_kg": "weight",
     "height_m": "height",
     "other_identifiers": "other identifiers",
+    "deleted_at_sender": "deleted at its sender",
 }
 
 PATIENT_UPDATED: Final = declare(

@@ -11,7 +11,8 @@ from interfaces.hl7.models import Source
 class SourceOptions(BaseModel):
     """The choices made for a sender. `receivers` are the applications (MSH-5) that it may address here,
     `*` for any; an empty `time_zone` is that of its facility. Placer order numbers without a namespace are in
-    `order_namespace`, which empty is the sending application (MSH-3).
+    `order_namespace`, which empty is the sending application (MSH-3). Messages of the types in `keep` are
+    accepted and kept, and do nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,6 +25,7 @@ class SourceOptions(BaseModel):
     stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
     processing_ids: list[str] = ["P"]
     receivers: list[str] = ["*"]
+    keep: list[Literal["MDM", "OML", "ORL", "BAR", "DFT"]] = []
     mapping: dict[str, list[str]] = {}
     order_status: dict[str, str] = {}
 

@@ -5,7 +5,7 @@ from worklist.models.order import PRESSING, Order, OrderNumber, OrderStatus, Pri
 from worklist.models.patient import AssigningAuthority, FormerDescription, LinkKind, Patient, PatientLink, Sex
 from worklist.models.procedure import RequestedProcedure, ScheduledProcedureStep, StepStatus
 from worklist.models.station import ProcedureCode, Station
-from worklist.models.visit import Visit
+from worklist.models.visit import Visit, VisitStatus
 
 __all__ = [
     "PRESSING",
@@ -28,4 +28,5 @@ __all__ = [
     "StatusEvent",
     "StepStatus",
     "Visit",
+    "VisitStatus",
 ]

@@ -72,6 +72,15 @@ class Patient(PublicModel):
     height_m = models.FloatField(null=True, blank=True)
     pregnancy = models.CharField(max_length=4, blank=True)
     allergies = models.CharField(max_length=1000, blank=True)
+    allergy_changes = models.JSONField(
+        default=dict,
+        blank=True,
+        db_default=models.Value({}, models.JSONField()),
+        help_text="single allergies that were added or deleted, and the list that they are added to",
+    )
+    deleted_at_sender = models.BooleanField(
+        default=False, db_default=False, help_text="its sender deleted it; nothing is lost here"
+    )
     other_identifiers = models.JSONField(default=list, blank=True)
     name_key = models.CharField(max_length=320, blank=True, db_index=True, help_text="alphabetic, folded")
     bare_key = models.CharField(

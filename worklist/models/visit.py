@@ -7,6 +7,16 @@ from ledger.public_id import PublicModel
 from worklist.models.patient import AssigningAuthority, Patient
 
 
+class VisitStatus(models.TextChoices):
+    """Where a visit stands, as its sender last said."""
+
+    PLANNED = "planned"
+    ACTIVE = "active"
+    DISCHARGED = "discharged"
+    CANCELLED = "cancelled"
+    DELETED = "deleted", "deleted at its sender"
+
+
 class Visit(PublicModel):
     """One visit of a patient record, named by its visit number (PV1-19)."""
 
@@ -21,6 +31,7 @@ class Visit(PublicModel):
     location = models.CharField(max_length=250, blank=True)
     attending = models.CharField(max_length=320, blank=True)
     referring = models.CharField(max_length=320, blank=True)
+    status = models.CharField(max_length=10, choices=VisitStatus, blank=True, db_default="")
     stamps = models.JSONField(default=dict, blank=True)
 
     class Meta:

@@ -5,7 +5,7 @@ shown under follows from the set of links alone. Nothing here knows a database.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ledger import stamps
@@ -14,7 +14,8 @@ from worklist import worklist_events
 from worklist.catalogue import Catalogue
 from worklist.change_set import Merge, Registration, VisitUpdate
 from worklist.models import AssigningAuthority, LinkKind
-from worklist.patients import person_names, record_links
+from worklist.patients import allergies, person_names, record_links
+from worklist.patients.allergies import AllergyChange
 from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
 from worklist.patients.identity_doubt import IdentityDoubt
 from worklist.patients.patient_records import LinkRecord, PatientRecord, VisitRecord
@@ -95,7 +96,7 @@ class PatientIndex:
         values = {**registration.demographics, **({"other_identifiers": others} if others else {})}
         records = [self._record(authority, identifier, provenance) for authority, identifier in named]
         for record in records:
-            self._update(record, values, provenance)
+            self._update(record, values, registration.allergy_changes, provenance)
         for other in records[1:]:
             self._link(other, records[0], LinkKind.SAME_MESSAGE, provenance)
         return records[0]
@@ -173,8 +174,21 @@ class PatientIndex:
             self._by_name[key] = self.patients[found.id] = found
         return found
 
-    def _update(self, record: PatientRecord, values: Mapping[str, Any], provenance: Provenance) -> None:
+    def _update(
+        self,
+        record: PatientRecord,
+        values: Mapping[str, Any],
+        reactions: Sequence[AllergyChange],
+        provenance: Provenance,
+    ) -> None:
+        before = record.allergies, record.stamps.get("allergies")
         changed = stamps.write(record, values, provenance.stamp, provenance.source)
+        if record.stamps.get("allergies") != before[1]:
+            allergies.take_list(record)
+        if reactions:
+            allergies.change(record, reactions, provenance.stamp.key())
+        if record.allergies != before[0]:
+            changed.add("allergies")
         if "name" in changed:
             keys = person_names.keys(record.name)
             record.name_key, record.ideographic_key, record.phonetic_key = keys

@@ -33,6 +33,8 @@ class PatientRecord:
     height_m: float | None = None
     pregnancy: str = ""
     allergies: str = ""
+    allergy_changes: dict[str, list[str]] = field(default_factory=dict)
+    deleted_at_sender: bool = False
     other_identifiers: list[dict[str, Any]] = field(default_factory=list)
     name_key: str = ""
     bare_key: str = ""
@@ -85,5 +87,6 @@ class VisitRecord:
     location: str = ""
     attending: str = ""
     referring: str = ""
+    status: str = ""
     stamps: Stamps = field(default_factory=dict)
     public_id: str = field(default_factory=new_public_id)

@@ -1,18 +1,89 @@
 """Admissions and patient data: what registers or updates, and what merges (ADT, HL7 v2.5.1 3.3)."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
 from interfaces.hl7.inbound import patients
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.character_sets import Er7Error
-from interfaces.hl7.syntax.message_parts import Segments
-from worklist.change_set import ChangeSet, Group, Merge
+from interfaces.hl7.syntax.message_parts import Segment, Segments
+from worklist.change_set import ChangeSet, Group, Merge, Registration
+from worklist.models import VisitStatus
 from worklist.patients import temporary_records
+from worklist.patients.allergies import AllergyChange
 from worklist.patients.identifiers import NAMING_TYPES, Identifier
+
+_VISIT_STATUS: Final[Mapping[str, VisitStatus]] = {
+    **dict.fromkeys(("A01", "A04", "A06", "A07", "A10", "A13"), VisitStatus.ACTIVE),
+    **dict.fromkeys(("A05", "A14"), VisitStatus.PLANNED),
+    "A03": VisitStatus.DISCHARGED,
+    **dict.fromkeys(("A11", "A27", "A38"), VisitStatus.CANCELLED),
+    "A23": VisitStatus.DELETED,
+}
+"""What an event says of the visit that it names; others leave it as it stands."""
+
+_IS_THERE: Final = frozenset({"A01", "A04", "A05", "A08", "A28", "A31"})
+"""Events by which a person is known at the sender, whatever it deleted before."""
+
+_DELETES: Final = "D"
+"""HL7 Table 0323: an allergy is added or updated by the other codes."""
 
 
 def register(context: InboundContext) -> ChangeSet:
     """Register or update the patient and the visit."""
-    return ChangeSet(context.provenance, [Group(patients.registration(context, context.message))])
+    return ChangeSet(context.provenance, [Group(_registration(context, context.message))])
+
+
+def swap(context: InboundContext) -> ChangeSet:
+    """Each of two patients with the location that is its own now (A17, 3.3.17)."""
+    groups = context.message.groups("PID")
+    if len(groups) < 2:
+        raise Er7Error(100, "PID", "the message has no second PID segment")
+    return ChangeSet(context.provenance, [_numbered(context, group) for group in groups])
+
+
+def _numbered(context: InboundContext, group: Segments) -> Group:
+    pid = group.first("PID")
+    return Group(_registration(context, group), index=pid.index if pid else 1)
+
+
+def delete(context: InboundContext) -> ChangeSet:
+    """Mark a person as deleted at its sender (A29, 3.3.29); nothing of it is lost here."""
+    said = _registration(context, context.message)
+    said = replace(said, demographics={**said.demographics, "deleted_at_sender": True})
+    return ChangeSet(context.provenance, [Group(said)])
+
+
+def change_allergies(context: InboundContext) -> ChangeSet:
+    """Add, update or delete single allergies (A60, 3.3.60; IAM, 3.4.7)."""
+    changes = [_allergy(iam) for iam in context.message.all("IAM")]
+    if not changes:
+        raise Er7Error(100, "IAM", "the message has no IAM segment")
+    said = replace(_registration(context, context.message), allergy_changes=changes)
+    return ChangeSet(context.provenance, [Group(said)])
+
+
+def _allergy(iam: Segment) -> AllergyChange:
+    """An allergy is named by its unique identifier (IAM-7), else its code (IAM-3), else its text."""
+    code = iam.field(3)
+    text = next(((one.whole(2) or one.whole(1)).strip() for one in code.repetitions), "")
+    if not text:
+        raise Er7Error(101, iam.location(3), "the allergen is missing")
+    key = iam.field(7).component(1).strip() or code.component(1).strip() or text
+    return AllergyChange(key, text, iam.field(6).component(1).strip().upper() == _DELETES)
+
+
+def _registration(context: InboundContext, segments: Segments) -> Registration:
+    """The patient and the visit of some segments, with what the event says of them."""
+    said, event = patients.registration(context, segments), context.header.trigger
+    if event in _IS_THERE:
+        said = replace(said, demographics={**said.demographics, "deleted_at_sender": False})
+    if said.visit and (status := _VISIT_STATUS.get(event)):
+        visit = replace(said.visit, values={**said.visit.values, "status": status.value})
+        said = replace(said, visit=visit)
+    return said
 
 
 def merge(context: InboundContext) -> ChangeSet:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from interfaces.hl7.inbound import adt, orders
+from interfaces.hl7.inbound import adt, orders, unhandled
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.syntax.character_sets import Er7Error
@@ -25,6 +25,9 @@ _REGISTERS: Final = (
         "A13",
     ),  # transferred, discharged, of another class; or not after all
     *("A08", "A28", "A31"),
+    *("A09", "A10"),  # departing, arriving
+    *("A15", "A16", "A25", "A26", "A27"),  # about to be transferred or discharged; or not after all
+    *("A11", "A38", "A23"),  # the visit is cancelled, or deleted
 )
 """ADT events after which the patient and the visit are as the message says (HL7 v2.5.1 3.3)."""
 
@@ -34,12 +37,16 @@ _MERGES: Final = ("A18", "A34", "A36", "A40")
 TRIGGERS: Final[Mapping[tuple[str, str], Translate]] = {
     **{("ADT", event): adt.register for event in _REGISTERS},
     **{("ADT", event): adt.merge for event in _MERGES},
+    ("ADT", "A17"): adt.swap,
+    ("ADT", "A29"): adt.delete,
+    ("ADT", "A60"): adt.change_allergies,
     ("OMG", "O19"): orders.read,
     ("ORM", "O01"): orders.read,
 }
 
 _TYPES: Final = frozenset(
     [
+        "ACK",
         "ADT",
         "BAR",
         "DFT",
@@ -55,7 +62,6 @@ _TYPES: Final = frozenset(
         "ORR",
         "OUL",
         "PPR",
-        "QRY",
         "RAS",
         "RDE",
         "RDS",
@@ -75,10 +81,12 @@ def handler_of(header: Header, policy: SourcePolicy) -> Translate:
     """The function that translates a message. Raises `Er7Error` 101 and 200 to 204 for what is not taken."""
     if not header.message_code:
         raise Er7Error(101, "MSH^1^9", "the message type is missing")
+    if header.message_code in unhandled.QUERIES:
+        raise Er7Error(200, "MSH^1^9", "queries are not answered here; the message is kept")
     if header.message_code not in _TYPES:
         raise Er7Error(200, "MSH^1^9", "this message type is not taken here")
     trigger = header.trigger or _ONLY_TRIGGER.get(header.message_code, "")
-    handler = TRIGGERS.get((header.message_code, trigger))
+    handler = TRIGGERS.get((header.message_code, trigger)) or _without_effect(header, policy)
     if handler is None:
         raise Er7Error(201, "MSH^1^9^1^2", "this trigger event is not taken here yet; the message is kept")
     if "*" not in policy.options.processing_ids and header.processing_id not in policy.options.processing_ids:
@@ -88,3 +96,10 @@ def handler_of(header: Header, policy: SourcePolicy) -> Translate:
     if not {"*", header.receiving_application} & set(policy.options.receivers):
         raise Er7Error(204, "MSH^1^5", "this receiving application is not here")
     return handler
+
+
+def _without_effect(header: Header, policy: SourcePolicy) -> Translate | None:
+    """What does nothing: an acknowledgment, and what the source wants kept."""
+    if header.message_code == "ACK":
+        return unhandled.acknowledge_nothing
+    return unhandled.keep if header.message_code in policy.options.keep else None

@@ -1,5 +1,6 @@
 """Admissions and patient data (HL7 v2.5.1 3.3, 3.4; IHE RAD-1, RAD-12)."""
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from accounts import site_version
 from accounts.models import Facility
 from interfaces.hl7.inbound import inbox, sources
-from interfaces.hl7.models import Source
+from interfaces.hl7.models import InboundMessage, Source
 from ledger.models import Event
 from worklist.models import AssigningAuthority, Patient, PatientLink, Visit
 
@@ -27,7 +28,7 @@ def shown() -> dict[str, str]:
     return {p.value: p.current.value for p in Patient.objects.select_related("survivor")}
 
 
-REGISTERS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 28, 31)
+REGISTERS = (*range(1, 17), *range(23, 24), *range(25, 29), 31, 38)
 
 
 @pytest.mark.parametrize("trigger", [f"A{number:02}" for number in REGISTERS])
@@ -274,3 +275,80 @@ def test_a_temporary_record_is_merged_by_what_stands_on_its_label(say: Say, labe
     send(say("ADT^A40", PID, f"MRG|{label}", at=1))
     assert shown() == {"T23": "P1", "P1": "P1"}
     assert Patient.objects.count() == 2
+
+
+def visit_of(number: str, location: str) -> str:
+    return f"PV1|1|I|{location}" + "|" * 16 + f"{number}^^^GENHOSP"
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        (["A05"], "planned"),
+        (["A14", "A01"], "active"),
+        (["A01", "A03"], "discharged"),
+        (["A01", "A03", "A13"], "active"),
+        (["A01", "A11"], "cancelled"),
+        (["A05", "A38"], "cancelled"),
+        (["A14", "A27"], "cancelled"),
+        (["A01", "A23"], "deleted"),
+        (["A01", "A02", "A08"], "active"),
+        (["A38", "A01"], "active"),
+    ],
+)
+def test_a_visit_stands_where_the_newest_event_puts_it(say: Say, events: list[str], status: str) -> None:
+    messages = [say(f"ADT^{one}", PID, visit_of("V1", "W1"), at=at) for at, one in enumerate(events)]
+    for arrivals in (messages, messages[::-1]):
+        for raw in arrivals:
+            send(raw)
+        assert Visit.objects.get().status == status
+        Visit.objects.all().delete()
+        InboundMessage.objects.all().delete()
+
+
+def test_a_swap_gives_each_patient_its_own_location(say: Say) -> None:
+    other = PID.replace("P1^", "P2^").replace("ANNA", "BERTA")
+    send(say("ADT^A01", PID, visit_of("V1", "W1")))
+    send(say("ADT^A01", other, visit_of("V2", "W2")))
+    send(say("ADT^A17", PID, visit_of("V1", "W2"), other, visit_of("V2", "W1"), at=1))
+    found = Visit.objects.values_list("patient__value", "number", "location")
+    assert set(found) == {("P1", "V1", "W2"), ("P2", "V2", "W1")}
+    assert b"PID" in send(say("ADT^A17", PID, visit_of("V1", "W2"), at=2), "AE")
+
+
+def test_a_deleted_person_is_marked_and_nothing_is_lost(say: Say) -> None:
+    order = ("ORC|NW|1^HIS", f"OBR|1|||71260^CT^C4{'|' * 20}CT")
+    deleted, known = say("ADT^A29", PID, at=1), say("ADT^A28", PID, at=2)
+    send(say("ORM^O01", PID, *order))
+    send(deleted)
+    patient = Patient.objects.get()
+    assert patient.deleted_at_sender and patient.name == "BARS^ANNA" and patient.orders.count() == 1
+    send(known)
+    send(say("ADT^A29", PID, at=1))
+    assert not Patient.objects.get().deleted_at_sender
+
+
+def iam(action: str, code: str, text: str) -> str:
+    return f"IAM|1||{code}^{text}^L|||{action}"
+
+
+def test_single_allergies_are_added_and_deleted_beside_the_list_in_any_order(say: Say) -> None:
+    listed = say("ADT^A08", PID, "AL1|1||P^Peanut", "AL1|2||L^Latex", at=1)
+    messages = [
+        listed,
+        say("ADT^A60", PID, iam("A", "I", "Iodine"), at=0),  # older than the list, which tells of all
+        say("ADT^A60", PID, iam("A", "N", "Nickel"), iam("D", "P", "Peanut"), at=2),
+        say("ADT^A60", PID, iam("D", "N", "Nickel"), iam("A", "G", "Gadolinium & salts"), at=3),
+        say("ADT^A60", PID, iam("U", "G", "Gadolinium"), at=4),
+    ]
+    for arrivals in itertools.permutations(messages):
+        for raw in arrivals:
+            send(raw)
+        assert Patient.objects.get().allergies == "Latex, Gadolinium"
+        Patient.objects.all().delete()
+        InboundMessage.objects.all().delete()
+
+
+def test_an_allergy_without_its_name_is_refused(say: Say) -> None:
+    assert b"IAM^1^3" in send(say("ADT^A60", PID, iam("A", "", "")), "AE")
+    assert b"IAM" in send(say("ADT^A60", PID), "AE")
