@@ -34,8 +34,16 @@ from tests.archive.dataset.builders import encoded, image
 from tests.archive.objects import take as take_object
 from tests.reporting.conftest import World
 from tests.web.pages.world import make_study, receive
-from worklist.models import Order, Patient, PatientLink, ScheduledProcedureStep, StatusEvent
-from worklist.patients import temporary_records
+from worklist.models import (
+    IdentityException,
+    IdentityExceptionKind,
+    Order,
+    Patient,
+    PatientLink,
+    ScheduledProcedureStep,
+    StatusEvent,
+)
+from worklist.patients import identity_exceptions, temporary_records
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.schedule import order_entry, step_actions
 from worklist.schedule.order_entry import ExamRequest, NewPerson
@@ -83,6 +91,23 @@ class Department:
         record, to = self.unknown(), self.order().patient
         self.do(temporary_records.link, record=record, to=to, reason="card")
         return PatientLink.objects.select_related("retired__facility", "survivor").get()
+
+    def doubted(self) -> IdentityException:
+        """A message that named another patient for an order."""
+        order = self.order()
+        return IdentityException.objects.create(
+            facility=self.facility,
+            kind=IdentityExceptionKind.OTHER_PATIENT,
+            key="O1|P2",
+            text="the order is another patient's",
+            patient=order.patient,
+            order=order,
+        )
+
+    def looked_after(self) -> IdentityException:
+        row = self.doubted()
+        self.do(identity_exceptions.resolve, row=row, reason="seen")
+        return row
 
     def step(self) -> ScheduledProcedureStep:
         order = self.order()
@@ -237,6 +262,18 @@ ACTS = (
         temporary_records.unlink,
         "patient.link",
         lambda d: {"found": d.linked(), "reason": "no"},
+        (PATIENT, "U"),
+    ),
+    Act(
+        identity_exceptions.resolve,
+        "exception.decide",
+        lambda d: {"row": d.doubted(), "reason": "seen"},
+        (PATIENT, "U"),
+    ),
+    Act(
+        identity_exceptions.reopen,
+        "exception.decide",
+        lambda d: {"row": d.looked_after(), "reason": "came again"},
         (PATIENT, "U"),
     ),
     Act(import_acts.begin, "study.store", lambda d: {"facility": d.facility}, (IMPORT, "C")),

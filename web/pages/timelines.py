@@ -91,6 +91,7 @@ _NAMES: Final = {
     "message": "message",
     "study": "study",
     "report": "report",
+    "identity-exception": "exception",
 }
 
 

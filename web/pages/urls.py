@@ -5,7 +5,7 @@ from django.urls import path
 from web.kernel import layout
 from web.pages import omnisearch, orders, patients, sign_in, studies, temporary_record, viewer
 from web.pages.administration import audit_trail, queues, site, tabs, tokens, users
-from web.pages.exceptions import decision_form, exception, exception_list
+from web.pages.exceptions import decision_form, exception, exception_list, identity_list, identity_page
 from web.pages.imports import import_list, import_page
 from web.pages.messages import message, message_list, message_repair, outbound_message
 from web.pages.quality import reject_rates
@@ -35,6 +35,10 @@ urlpatterns = [
     path("studies/<str:uid>", studies.study, name="study"),
     path("studies/<str:uid>/decide", exception.of_study, name="study-decide"),
     path("exceptions", exception_list.exceptions, name="exceptions"),
+    path("exceptions/identities", identity_list.identities, name="identities"),
+    path("exceptions/identities/<str:public_id>", identity_page.identity, name="identity-exception"),
+    path("exceptions/identities/<str:public_id>/resolve", identity_page.resolve, name="identity-resolve"),
+    path("exceptions/identities/<str:public_id>/reopen", identity_page.reopen, name="identity-reopen"),
     path("exceptions/<str:public_id>", exception.exception, name="exception"),
     path("exceptions/<str:public_id>/preview", decision_form.preview, name="exception-preview"),
     path("exceptions/<str:public_id>/decide", decision_form.decide, name="exception-decide"),

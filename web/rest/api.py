@@ -11,6 +11,7 @@ from web.rest import (
     decisions,
     dictations,
     exceptions,
+    identity_exceptions,
     imports,
     messages,
     orders,
@@ -61,6 +62,7 @@ api.add_router("/reading", reading_worklist.router)
 api.add_router("/dictations", dictations.router)
 api.add_router("/transcription", dictations.transcriptions)
 api.add_router("/exceptions", exceptions.router)
+api.add_router("/identity-exceptions", identity_exceptions.router)
 api.add_router("/decisions", decisions.router)
 api.add_router("/quarantine", quarantine.router)
 api.add_router("/imports", imports.router)

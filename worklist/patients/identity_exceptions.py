@@ -43,7 +43,7 @@ def resolve(row: IdentityException, *, reason: str, by: Actor) -> None:
     by.require("exception.decide", row.facility)
     if not reason.strip():
         raise Missing("give a reason", "reason")
-    row = IdentityException.objects.select_for_update(of=("self",)).get(pk=row.pk)
+    row = whole(IdentityException.objects.select_for_update(of=("self",))).get(pk=row.pk)
     if row.status != Status.OPEN:
         raise Conflict("it is not open any more", "status")
     _end(row, Status.RESOLVED, by=str(by), reason=reason.strip())
@@ -55,7 +55,7 @@ def reopen(row: IdentityException, *, reason: str, by: Actor) -> None:
     by.require("exception.decide", row.facility)
     if not reason.strip():
         raise Missing("give a reason", "reason")
-    row = IdentityException.objects.select_for_update(of=("self",)).get(pk=row.pk)
+    row = whole(IdentityException.objects.select_for_update(of=("self",))).get(pk=row.pk)
     if row.status == Status.OPEN:
         raise Conflict("it is open", "status")
     row.status, row.ended_at, row.ended_by, row.end_reason = Status.OPEN, None, "", ""
@@ -69,6 +69,22 @@ def reopen(row: IdentityException, *, reason: str, by: Actor) -> None:
 def of_user(user: Any) -> QuerySet[IdentityException]:
     """Those of the user's facilities."""
     return access.visible(IdentityException.objects.all(), user)
+
+
+def find(user: Any, *, status: str = "", kinds: Collection[str] = ()) -> QuerySet[IdentityException]:
+    """Those of the user's facilities that have a status and are of one of some kinds."""
+    rows = of_user(user)
+    if status:
+        rows = rows.filter(status=status)
+    return rows.filter(kind__in=kinds) if kinds else rows
+
+
+def whole(rows: QuerySet[IdentityException]) -> QuerySet[IdentityException]:
+    """The rows with all that is shown of them."""
+    people = (
+        f"{name}__{part}" for name in ("patient", "other") for part in ("authority", "survivor__authority")
+    )
+    return rows.select_related("order", "facility", *people)
 
 
 def things(row: IdentityException) -> list[Thing]:

@@ -1,0 +1,113 @@
+"""One identity in doubt: who is here and whom the message names, side by side; and ending it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import access
+from accounts.actor import actor_of
+from ledger import audit
+from ledger.errors import Refused
+from web.kernel import authorization, formats, layout
+from web.kernel.list_filters import text_of
+from web.pages import patients, timelines
+from web.pages.exceptions.identity_list import shown
+from worklist.models import IdentityException, IdentityExceptionKind
+from worklist.patients import identity_exceptions
+
+_LONGEST: Final = 500
+ADVICE: Final[Mapping[str, str]] = {
+    IdentityExceptionKind.OTHER_PATIENT: (
+        "Nothing was changed by the message. If both are one person, the HIS merges them (ADT^A40), or "
+        "you do on the patient's page; then apply the message again. If they are two, the order was "
+        "placed for the wrong one: the HIS cancels it and orders anew."
+    ),
+    IdentityExceptionKind.SHARED_NUMBER: (
+        "The second order was refused and is on no worklist. If both are one person, merge them and apply "
+        "the message again. If not, the HIS gives the second order a number of its own."
+    ),
+    IdentityExceptionKind.LINKED_BY_MESSAGE: (
+        "Both records show as one person since. If they are two people, undo the link on the patient's "
+        "page, and tell the HIS."
+    ),
+    IdentityExceptionKind.MERGES_CONFLICT: (
+        "The later merge counts. Ask the HIS which of them is right; what is wrong is taken back on the "
+        "patient's page."
+    ),
+    IdentityExceptionKind.MERGE_REFUSED: (
+        "Nothing was changed by the message. Look at how the records hang together, on the patient's "
+        "page, and ask the HIS what is meant."
+    ),
+}
+"""What a person does about each kind."""
+
+
+@require_safe
+@layout.may("exception.view")
+def identity(request: HttpRequest, public_id: str) -> HttpResponse:
+    """The page."""
+    row = find(request, public_id)
+    things = [thing for thing in identity_exceptions.things(row) if thing[0] == "patient"]
+    authorization.note_reading(request, audit.PATIENT_RECORD, *things)
+    with timezone.override(layout.zone_of(request)):
+        return layout.page(request, "web/exceptions/identity.html", _context(request, row))
+
+
+@require_POST
+@layout.may("exception.decide")
+def resolve(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Say that it has been looked after."""
+    return _done(request, public_id, identity_exceptions.resolve, "Marked as looked after.")
+
+
+@require_POST
+@layout.may("exception.decide")
+def reopen(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Take that back."""
+    return _done(request, public_id, identity_exceptions.reopen, "It is open again.")
+
+
+def find(request: HttpRequest, public_id: str) -> IdentityException:
+    """The one that a path names, if it is one of the person's; raises Http404."""
+    rows = identity_exceptions.whole(IdentityException.objects.all())
+    mine = identity_exceptions.whole(identity_exceptions.of_user(request.user))
+    return authorization.find(rows, mine, request, public_id=public_id)
+
+
+def _context(request: HttpRequest, row: IdentityException) -> dict[str, Any]:
+    kind, _, key = row.source.partition(":")
+    may_see = access.can(request.user, "message.view")
+    return {
+        "row": row,
+        "line": shown(row),
+        "sides": [patients.header(one) for one in (row.patient, row.other) if one is not None],
+        "said": {
+            "name": formats.groups(row.said.get("name", "")),
+            "birth_date": formats.date(row.said.get("birth_date", "")),
+            "sex": row.said.get("sex", ""),
+            "identifiers": row.said.get("identifiers", []),
+        },
+        "advice": ADVICE[row.kind],
+        "message": timelines.path("message", key) if kind == "hl7" and may_see else "",
+        "is_open": row.status == IdentityException.Status.OPEN,
+        "can_decide": access.can(request.user, "exception.decide"),
+        "timeline": timelines.of("identity-exception", row.public_id),
+    }
+
+
+def _done(request: HttpRequest, public_id: str, act: Callable[..., None], done: str) -> HttpResponse:
+    row = find(request, public_id)
+    try:
+        with transaction.atomic():
+            act(row, reason=text_of(request.POST, "reason", _LONGEST), by=actor_of(request))
+    except Refused as error:
+        layout.flash(request, f"{error.sentence}. Nothing was changed.", level=messages.WARNING)
+    else:
+        layout.flash(request, done)
+    return HttpResponseRedirect(reverse("identity-exception", args=[public_id]))
