@@ -10,10 +10,17 @@ class HL7Config(AppConfig):
         from archive.signals import study_previewing
         from interfaces.hl7 import hl7_events  # noqa: F401
         from interfaces.hl7.inbound import inbox
-        from interfaces.hl7.outbound import decision_effects, delivery, message_types, messages
+        from interfaces.hl7.outbound import (
+            acknowledgments,
+            decision_effects,
+            delivery,
+            message_types,
+            messages,
+        )
 
         inbox.register()
         delivery.register()
+        acknowledgments.register()
         for message_type in messages.ALL:
             message_types.register(message_type)
         study_previewing.connect(decision_effects.effects_on_preview, dispatch_uid="hl7.decision_effects")

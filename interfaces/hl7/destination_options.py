@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from interfaces.hl7.models import Destination
 
@@ -12,7 +12,8 @@ class DestinationOptions(BaseModel):
 
     `text` is the data type in which it takes the text of reports, `pdf` whether they come with it, `required`
     whether a report counts as delivered only when it has accepted it. `messages` are the types of messages
-    that it gets; None is all.
+    that it gets; None is all. One that is `enhanced` stores a message (CA) before it applies it, and confirms
+    that (AA) within `application_wait` seconds.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -21,6 +22,8 @@ class DestinationOptions(BaseModel):
     pdf: bool = False
     required: bool = True
     messages: list[str] | None = None
+    enhanced: bool = False
+    application_wait: int = Field(300, ge=1, le=86_400)
 
     def wants(self, message_type: str) -> bool:
         """Whether the destination gets messages of a type."""

@@ -32,6 +32,35 @@ DELIVERED: Final = declare("hl7.message_delivered", "{message_type} delivered to
 WAITS: Final = declare(
     "hl7.message_waits", "{message_type} waits: {source} can't take it now", short="waits for the receiver"
 )
+ACCEPTED: Final = declare(
+    "hl7.message_accepted",
+    "{message_type} stored by {source}; its application has not confirmed it yet",
+    short="accepted, not confirmed",
+)
+REFUSED_LATER: Final = declare(
+    "hl7.message_refused_later",
+    "{source} stored {message_type}, then could not apply it[: {error}]",
+    short="not applied by the receiver",
+    tone="bad",
+)
+UNCONFIRMED: Final = declare(
+    "hl7.message_unconfirmed",
+    "{source} stored {message_type} and never confirmed that it was applied",
+    short="never confirmed",
+    tone="bad",
+)
+STRAY: Final = declare(
+    "hl7.stray_acknowledgment",
+    "{source} acknowledged by {code} a message that was not sent to it[: {named}]",
+    short="wrong acknowledgment",
+    tone="bad",
+)
+STRAY_RECEIVED: Final = declare(
+    "hl7.stray_acknowledgment_received",
+    "It acknowledges a message that was not sent from here",
+    short="wrong acknowledgment",
+    tone="bad",
+)
 HELD: Final = declare("hl7.message_held", "Message held[: {error}]", short="held", tone="bad")
 STOPPED: Final = declare(
     "hl7.message_stopped",

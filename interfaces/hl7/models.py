@@ -103,6 +103,7 @@ class OutboundStatus(models.TextChoices):
     """Where a message that goes out stands."""
 
     WAITING = "waiting"
+    ACCEPTED = "accepted", "accepted, not confirmed yet (CA)"
     DELIVERED = "delivered"
     HELD = "held", "the receiver found an error in it (AE)"
     STOPPED = "stopped", "the receiver does not accept it (AR)"
@@ -141,6 +142,11 @@ class OutboundMessage(PublicModel):
                 fields=["destination", "ordering_key", "id"],
                 name="outbound_stuck",
                 condition=models.Q(status__in=["held", "stopped"]),
+            ),
+            models.Index(
+                fields=["destination", "ordering_key", "id"],
+                name="outbound_unconfirmed",
+                condition=models.Q(status="accepted"),
             ),
             models.Index(fields=["-created_at", "-id"], name="outbound_newest_first"),
         ]

@@ -1,9 +1,9 @@
 """The site file's section `hl7`: who sends to us and how it is read, and whom we send to."""
 
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from accounts.models import Facility
 from accounts.site_sync import Change, sync_rows, sync_section
@@ -56,6 +56,17 @@ class HL7InFile(HL7Section):
 
     sources: list[SourceEntry] = []
     destinations: list[DestinationEntry] = []
+
+    @model_validator(mode="after")
+    def _application_acks(self) -> Self:
+        names = {entry.name for entry in self.destinations}
+        for entry in self.sources:
+            if entry.application_acks and not (entry.enhanced and entry.application_acks in names):
+                text = (
+                    f"source {entry.name}: application_acks is the name of a destination, with enhanced: true"
+                )
+                raise ValueError(text)
+        return self
 
 
 def apply(section: HL7InFile, *, facility_code: str, dry_run: bool, overwrite: bool) -> list[Change]:

@@ -11,8 +11,10 @@ from interfaces.hl7.models import Source
 class SourceOptions(BaseModel):
     """The choices made for a sender. `receivers` are the applications (MSH-5) that it may address here,
     `*` for any; an empty `time_zone` is that of its facility. Placer order numbers without a namespace are in
-    `order_namespace`, which empty is the sending application (MSH-3). Messages of the types in `keep` are
-    accepted and kept, and do nothing.
+    `order_namespace`, which empty is the sending application (MSH-3). A source that is `enhanced` gets what
+    MSH-15 and MSH-16 ask for; its application acknowledgments go to the destination `application_acks`, else
+    where the message came from.
+    Messages of the types in `keep` are accepted and kept, and do nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -22,6 +24,7 @@ class SourceOptions(BaseModel):
     time_zone: Literal[""] | TimeZone = ""
     charset: str = ""
     enhanced: bool = False
+    application_acks: str = ""
     stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
     processing_ids: list[str] = ["P"]
     receivers: list[str] = ["*"]

@@ -115,7 +115,7 @@ def clinical(found: list[Light]) -> Light:
 def _delayed() -> list[Light]:
     """What other systems have not been told for too long, whatever keeps it; reports first."""
     now = clock.now()
-    status = (OutboundStatus.WAITING, *message_status.STUCK)
+    status = message_status.OPEN
     rows = OutboundMessage.objects.filter(
         destination__is_active=True, status__in=status, created_at__lt=now - SLOW, kind__in=_CLINICAL_KINDS
     )

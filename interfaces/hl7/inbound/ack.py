@@ -33,7 +33,8 @@ CONDITIONS = {
     207: "Application internal error",
 }
 
-_COMMIT: dict[Code, Code] = {"AA": "CA", "AE": "CE", "AR": "CR"}
+HEADER_CONDITIONS = frozenset({200, 201, 202, 203})
+"""Of HL70357: MSH-9, MSH-11 or MSH-12 is not acceptable, which CR says (2.9.3.1)."""
 _ANSWERED = {  # on success, on error
     "AL": (True, True),
     "NE": (False, False),
@@ -103,9 +104,29 @@ def status_code_for(code: int, location: str = "") -> Literal["AE", "AR"]:
     return "AE" if 100 <= code < 200 or is_whom or is_taken else "AR"
 
 
-def commit_code(code: Code) -> Code:
-    """The accept acknowledgment that corresponds to an application acknowledgment (table 0008)."""
-    return _COMMIT.get(code, code)
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """MSA-1 of the two acknowledgments of a message; None for one that is not sent."""
+
+    accept: Code | None
+    application: Code | None
+
+
+def codes(mode: Mode, code: Code, *, condition: int = 0, is_refused_at_once: bool = False) -> Codes:
+    """What is sent for a message whose application acknowledgment would be `code` (2.9.3.1).
+
+    CA says that it is stored, CR that its header is not acceptable (`condition` of HL70357), CE that it is
+    refused at once for another reason. Where no application acknowledgment would tell of an error, the
+    message is checked in full first, so that CE does. What was refused by CE or CR has no other answer.
+    """
+    success = code == "AA"
+    if not mode.enhanced:
+        return Codes(None, code)
+    is_accepted = not is_refused_at_once and (success or mode.application_wanted(success=False))
+    accept: Code = "CA" if is_accepted else "CR" if condition in HEADER_CONDITIONS else "CE"
+    is_told = mode.accept_wanted(success=is_accepted)
+    is_answered = mode.application_wanted(success=success) and (is_accepted or not is_told)
+    return Codes(accept if is_told else None, code if is_answered else None)
 
 
 def build(

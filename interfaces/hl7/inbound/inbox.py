@@ -8,7 +8,7 @@ at the same moment are stored in one commit and applied in one transaction.
 
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -16,9 +16,11 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
-from interfaces.hl7.inbound import message_application, message_index, message_store, translation
+from interfaces.hl7.inbound import enhanced_mode, message_application, message_index, message_store
+from interfaces.hl7.inbound.enhanced_mode import Exchange
 from interfaces.hl7.inbound.message_store import Arrival
 from interfaces.hl7.models import InboundMessage, InboundStatus
+from interfaces.hl7.outbound import acknowledgments
 from interfaces.hl7.syntax.character_sets import Er7Error
 from ledger import recurring
 from ledger.crashpoint import crashpoint
@@ -29,44 +31,74 @@ LEFT_BEHIND: Final = timedelta(seconds=10)
 """A message that is not applied after this time was left behind by a process that died."""
 
 
+Accept = Callable[[int, bytes], None]
+"""Sends the accept acknowledgment of the message at a place (2.9.3), before its answer."""
+
+
+def _unsent(place: int, answer: bytes) -> None:
+    pass
+
+
 class _Stored(NamedTuple):
     row: InboundMessage
     is_new: bool
     arrival: Arrival
 
 
-def receive(raw: bytes, *, peer: str) -> bytes | None:
+def receive(raw: bytes, *, peer: str, accept: Accept = _unsent) -> bytes | None:
     """Store and apply one message and return its acknowledgment.
 
     It is empty where none is to be sent. None means that nothing can be answered, since there is no MSH or
     the message could not be stored: the connection is to be closed, and the sender sends again.
     """
-    return receive_all([(raw, peer)])[0]
+    return receive_all([(raw, peer)], accept)[0]
 
 
-def receive_all(messages: Sequence[tuple[bytes, str]]) -> list[bytes | None]:
-    """Store and apply messages, each with the address of its sender; the acknowledgment of each, or None."""
+def receive_all(messages: Sequence[tuple[bytes, str]], accept: Accept = _unsent) -> list[bytes | None]:
+    """Store and apply messages, each with the address of its sender; the acknowledgment of each, or None.
+
+    In enhanced mode the accept acknowledgment is passed to `accept` as soon as it is due.
+    """
     arrivals = [_arrival(raw, peer) for raw, peer in messages]
     stored = iter(_stored([arrival for arrival in arrivals if arrival is not None]))
     found = [next(stored) if arrival is not None else None for arrival in arrivals]
     crashpoint("mllp.after_commit")
+    exchanges = [enhanced_mode.of(one.row, one.arrival) if one else None for one in found]
+    _accept_on_storing(exchanges, accept)
     answers: list[bytes | None] = []
     for is_new, group in itertools.groupby(found, key=lambda one: one is not None and one.is_new):
         if is_new:
             answers += message_application.process([(one.row, one.arrival) for one in group if one])
         else:
             answers += [_answer_again(one.row) if one else None for one in group]
-    return [_wanted(one, answer) if one else None for one, answer in zip(found, answers, strict=True)]
+    for place, exchange in enumerate(exchanges):
+        if exchange and answers[place] and not exchange.is_accepted_on_storing:
+            _pass(place, exchange, accept)
+    wanted = zip(found, exchanges, answers, strict=True)
+    return [_wanted(one, exchange, answer) if one else None for one, exchange, answer in wanted]
 
 
-def _wanted(one: _Stored, answer: bytes | None) -> bytes | None:
+def _accept_on_storing(exchanges: Sequence[Exchange | None], accept: Accept) -> None:
+    """Accept what is only accepted: its sender may forget it, so it is on the disk before."""
+    due = [(at, one) for at, one in enumerate(exchanges) if one and one.is_accepted_on_storing]
+    if due:
+        message_store.make_durable([one.message for _, one in due])
+    for place, exchange in due:
+        _pass(place, exchange, accept)
+
+
+def _pass(place: int, exchange: Exchange, accept: Accept) -> None:
+    if answer := exchange.accept():
+        accept(place, answer)
+
+
+def _wanted(one: _Stored, exchange: Exchange | None, answer: bytes | None) -> bytes | None:
     """An answer; empty where none may be sent: to an acknowledgment (2.9.2), or by MSH-15 and 16 (2.9.3)."""
-    mode = translation.mode_of(one.arrival.header)
-    if not mode.enhanced:
-        return b"" if answer is not None and one.arrival.header.message_code == "ACK" else answer
-    success = one.row.ack_code in ("AA", "CA")
-    is_wanted = mode.accept_wanted(success=success) or mode.application_wanted(success=success)
-    return answer if answer is None or is_wanted else b""
+    if answer is None:
+        return None
+    if exchange is not None:
+        return exchange.application()
+    return b"" if acknowledgments.is_one(one.arrival.header) else answer
 
 
 def replay(message: InboundMessage, raw: bytes | None = None) -> InboundMessage:

@@ -24,6 +24,8 @@ from interfaces.hl7.inbound import error_codes, translation
 from interfaces.hl7.inbound.message_store import MESSAGES, Arrival
 from interfaces.hl7.inbound.translation import Problem, Translation
 from interfaces.hl7.models import InboundMessage, InboundStatus
+from interfaces.hl7.outbound import acknowledgments
+from interfaces.hl7.outbound.messages import application_ack
 from ledger import events
 from ledger.crashpoint import crashpoint
 from ledger.errors import Refused
@@ -162,7 +164,9 @@ def _apply(translations: Sequence[Translation]) -> None:
         rows = [one.message for one in translations]
         condition, keys = _in_turn(rows)
         ours = MESSAGES.update_where(f"{condition} AND {_NOT_APPLIED}", keys, rows, _OUTCOME)
-        _take_effect([one for one in translations if one.message.pk in ours])
+        taken = [one for one in translations if one.message.pk in ours]
+        _take_effect(taken)
+        _settle(taken)
         crashpoint("hl7w.before_commit")
     crashpoint("hl7w.after_commit")
     for row in rows:
@@ -204,6 +208,7 @@ def _apply_portion(one: Translation, start: int) -> bool:
             return False
         part = replace(one.changes, groups=groups[start : message.groups_applied])
         _take_effect([replace(one, changes=part, flags=one.flags if is_last else ())])
+        _settle([one] if is_last else [])
         crashpoint("hl7w.before_commit")
     crashpoint("hl7w.after_commit")
     return True
@@ -219,6 +224,16 @@ def _take_effect(translations: Sequence[Translation]) -> None:
         if one.doubt is not None:
             doubt, provenance = one.doubt
             identity_exceptions.open_all([doubt], provenance)
+
+
+def _settle(translations: Sequence[Translation]) -> None:
+    """What follows for messages that went out: those that are acknowledged, and acknowledgments of these."""
+    for one in translations:
+        if one.acknowledges is not None:
+            acknowledgments.settle_received(one.acknowledges)
+        is_application = one.message.ack_code in ("AA", "AE", "AR") and one.message.replay_of_id is None
+        if is_application and (destination := translation.answered_at(one.header)):
+            application_ack.tell(one.message, one.header, destination)
 
 
 def _in_turn(messages: Iterable[InboundMessage]) -> Condition:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from interfaces.hl7.inbound import message_index
@@ -77,6 +78,12 @@ def store(arrivals: Sequence[Arrival]) -> list[tuple[InboundMessage, bool]]:
         return [(row, True) for row in rows]
     with durability.with_the_next_commit():
         return [(row, True) if row.pk else (_received_again(row), False) for row in rows]
+
+
+def make_durable(rows: Sequence[InboundMessage]) -> None:
+    """Have stored messages on the disk now: of those that are only accepted, their senders keep nothing."""
+    with transaction.atomic():
+        InboundMessage.objects.filter(pk__in=[row.pk for row in rows]).update(attempts=F("attempts"))
 
 
 def row_of(raw: bytes, header: Header, source: str, peer: str) -> InboundMessage:

@@ -1,7 +1,7 @@
 """What becomes of a message, decided before anything is written: what it says, or why not; and the answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from django.db import DatabaseError
@@ -10,7 +10,10 @@ from django.utils import timezone
 from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import ack, context, error_codes, sources, triggers
 from interfaces.hl7.inbound.message_store import Arrival
+from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.models import InboundMessage, InboundStatus
+from interfaces.hl7.outbound import acknowledgments
+from interfaces.hl7.outbound.acknowledgments import Answer
 from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.er7 import Header
@@ -49,6 +52,8 @@ class Translation:
     flags: Sequence[Entry] = field(default_factory=list)
     doubt: tuple[IdentityDoubt, Provenance] | None = None
     """Why it was refused that a person should look at."""
+    acknowledges: Answer | None = None
+    """What it says of a message of ours, where it is an acknowledgment."""
 
 
 def translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) -> Translation:
@@ -57,6 +62,8 @@ def translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) -
     Raises `DatabaseError` where its source's policy can't be read.
     """
     try:
+        if acknowledgments.is_one(arrival.header):
+            return _acknowledged(message, arrival)
         return _translate(message, arrival, catalogue)
     except Er7Error as error:
         return refused(message, arrival.header, Problem(error.code, error.location, error.text))
@@ -66,23 +73,51 @@ def refused(
     message: InboundMessage, header: Header, problem: Problem, status: InboundStatus | None = None
 ) -> Translation:
     """A message that has no effect, with the outcome on its row."""
-    code = ack.status_code_for(problem.code, problem.location) if header.control_id else "AR"
+    code = code_of(header, problem)
     if status is None:
         status = InboundStatus.FAILED if code == "AE" else InboundStatus.REFUSED
-    code_sent = _mode_code(mode_of(header), code)
     message.status, message.applied_at = status, None
-    message.ack, message.ack_code = _answer(message, header, code_sent, problem), code_sent
+    _set_answer(message, header, code, problem)
     message.error_code = problem.code
     message.error_location, message.error_text = problem.location[:80], problem.text[:500]
     return Translation(message, header, problem=problem)
 
 
-def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) -> Translation:
-    header = arrival.header
+def header_problem(header: Header) -> Problem | None:
+    """Why a message is refused by its header alone, whatever it says; None where it is not."""
+    try:
+        if not acknowledgments.is_one(header):
+            _check_header(header)
+    except Er7Error as error:
+        return Problem(error.code, error.location, error.text)
+    return None
+
+
+def problem_of(message: InboundMessage) -> Problem | None:
+    """Why a message had no effect, as its row keeps it."""
+    if message.error_code is None:
+        return None
+    return Problem(message.error_code, message.error_location, message.error_text)
+
+
+def code_of(header: Header, problem: Problem | None) -> ack.Code:
+    """MSA-1 of the application acknowledgment."""
+    if problem is None:
+        return "AA"
+    return ack.status_code_for(problem.code, problem.location) if header.control_id else "AR"
+
+
+def _check_header(header: Header) -> tuple[SourcePolicy, triggers.Translate]:
     policy = sources.policy_of(header)
     handler = triggers.handler_of(header, policy)
     if not header.control_id:
         raise Er7Error(101, "MSH^1^10", "the message control ID is missing")
+    return policy, handler
+
+
+def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) -> Translation:
+    header = arrival.header
+    policy, handler = _check_header(header)
     parsed = None if policy.options.charset else arrival.parsed
     if parsed is None:
         parsed = er7.parse(er7.without_nul(arrival.raw), policy.options.charset or None)
@@ -91,12 +126,31 @@ def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) 
     changes = handler(read)
     if found := change_check.refusal(changes, catalogue):
         raise Er7Error(*error_codes.explain(found.error, found.group.index, read.located)) from found.error
-    code = _mode_code(mode_of(header), "AA")
-    message.status, message.applied_at = InboundStatus.APPLIED, timezone.now()
     message.clock_ahead = read.clock_was_ahead
-    message.ack, message.ack_code = _answer(message, header, code), code
-    message.error_code, message.error_location, message.error_text = None, "", ""
+    _applied(message, header)
     return Translation(message, header, changes, flags=list(_flags(message, read)))
+
+
+def _applied(message: InboundMessage, header: Header) -> None:
+    message.status, message.applied_at = InboundStatus.APPLIED, timezone.now()
+    message.error_code, message.error_location, message.error_text = None, "", ""
+    _set_answer(message, header, "AA", None)
+
+
+def _acknowledged(message: InboundMessage, arrival: Arrival) -> Translation:
+    """What an acknowledgment says; where that is of nothing that was sent, an event tells of it."""
+    header = arrival.header
+    sources.policy_of(header)
+    try:
+        parsed = arrival.parsed or er7.parse(er7.without_nul(arrival.raw))
+        found = acknowledgments.received(parsed, arrival.raw)
+    except Er7Error as error:
+        one = refused(message, header, Problem(error.code, error.location, error.text))
+        about = [("message", message.public_id)]
+        one.flags = [Entry(hl7_events.STRAY_RECEIVED, about, source=f"hl7:{message.public_id}")]
+        return one
+    _applied(message, header)
+    return Translation(message, header, acknowledges=found)
 
 
 def _check_size(message: Segments) -> None:
@@ -127,25 +181,34 @@ def mode_of(header: Header) -> ack.Mode:
         is_enhanced = sources.policy_of(header).options.enhanced
     except (Er7Error, DatabaseError):
         is_enhanced = False
-    return ack.acknowledgment(header, enhanced=is_enhanced)
+    mode = ack.acknowledgment(header, enhanced=is_enhanced)
+    return replace(mode, application="NE") if acknowledgments.is_one(header) and mode.enhanced else mode
 
 
-def _mode_code(mode: ack.Mode, code: ack.Code) -> ack.Code:
-    """The code in the mode that the sender asks for (2.9.2, 2.9.3).
-
-    We answer when all is done, so in enhanced mode the accept acknowledgment tells both; the application
-    acknowledgment alone is sent where only that is wanted.
-    """
-    success = code == "AA"
-    only_application = mode.application_wanted(success=success) and not mode.accept_wanted(success=success)
-    return code if not mode.enhanced or only_application else ack.commit_code(code)
+def answered_at(header: Header) -> str:
+    """The destination that gets the application acknowledgments of an enhanced source; empty for none."""
+    return sources.policy_of(header).options.application_acks if mode_of(header).enhanced else ""
 
 
-def _answer(message: InboundMessage, header: Header, code: ack.Code, problem: Problem | None = None) -> bytes:
+def _set_answer(message: InboundMessage, header: Header, code: ack.Code, problem: Problem | None) -> None:
+    """Keep the last that its sender is told, whether or not that is sent."""
+    message.ack_code = code
+    mode = mode_of(header)
+    if mode.enhanced:
+        condition = problem.code if problem else 0
+        at_once = header_problem(header) is not None
+        codes = ack.codes(mode, code, condition=condition, is_refused_at_once=at_once)
+        message.ack_code = codes.application or codes.accept or code
+    message.ack = answer(message, header, message.ack_code, problem)
+
+
+def answer(message: InboundMessage, header: Header, code: ack.Code, problem: Problem | None = None) -> bytes:
+    """An acknowledgment of a message. The two of one message have different control IDs."""
+    own = message.public_id[12:] if code in ("CA", "CE", "CR") else message.public_id[:20]
     return ack.build(
         header,
         code=code,
-        control_id=message.public_id[:20].upper(),
+        control_id=own.upper(),
         now=timezone.now(),
         error=ack.AckError(problem.code, problem.location, problem.text) if problem else None,
         application=NAMESPACE,

@@ -5,30 +5,33 @@ least once and always as the same bytes, so a receiver that knows MSH-10 again s
 
 | answer with our MSH-10 in MSA-2 (2.9.2, HL70008)        | what becomes of the message                   |
 |---------------------------------------------------------|-----------------------------------------------|
-| AA, CA                                                  | delivered                                     |
+| AA                                                      | delivered                                     |
+| CA                                                      | delivered; of a destination that is enhanced, |
+|                                                         | accepted until it confirms (acknowledgments)  |
 | AE, CE; AR with 204, 205 or 100 to 103 (HL70357)        | held for a person; those of its key wait      |
 | AR with 200 to 203; CR                                  | stopped for a person; those of its key wait   |
 | AR with 206, 207, another or no code                    | sent again; those of its key wait meanwhile   |
 | none: nobody listens, the peer closes or stays silent   | sent again after a while; all of them wait    |
 
-What else comes is logged and counts for nothing.
+An acknowledgment of another message of ours counts for that one; one that names none is told and counts for
+nothing.
 """
 
 import contextlib
 import logging
 import random
 import time
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Exists, F, Max, Min, OuterRef, QuerySet
 
-from interfaces.hl7 import hl7_events
+from interfaces.hl7 import destination_options, hl7_events
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
-from interfaces.hl7.outbound import message_status, message_types, mllp_client, outbox
-from interfaces.hl7.outbound.mllp_client import Answer, Line, NoAnswer
+from interfaces.hl7.outbound import acknowledgments, message_status, mllp_client, outbox
+from interfaces.hl7.outbound.acknowledgments import Answer
+from interfaces.hl7.outbound.mllp_client import Line, NoAnswer
 from ledger import clock, events, jobs
 from ledger.crashpoint import crashpoint
 
@@ -38,6 +41,10 @@ DRAIN = 20.0
 """Seconds after which no further message is begun. With the two waits it stays below a task's 60 seconds."""
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 300.0
+LISTEN = 0.25
+"""Seconds for which what comes by itself is waited for, before the next message is looked for."""
+UNASKED = 1.0
+"""Seconds for which a connection stays open after CA from a destination that is not declared enhanced."""
 
 MAX_REFUSALS: Final = 3
 """So many messages in a row put off by AR mean that the receiver itself has a trouble."""
@@ -61,7 +68,8 @@ def prepare(claim: jobs.Claim) -> None:
     if destination is None or _away_until(destination) is not None:
         return
     lease = _Lease(claim)
-    with contextlib.closing(Line(destination, lease.keep)) as line:
+    others = _Others(destination)
+    with contextlib.closing(Line(destination, lease.keep, others.take)) as line:
         _drain(destination, line, lease)
 
 
@@ -86,11 +94,14 @@ def _destination(claim: jobs.Claim) -> Destination | None:
 
 def _drain(destination: Destination, line: Line, lease: "_Lease") -> None:
     ends = time.monotonic() + DRAIN
-    refusals = 0
+    refusals, listen_until = 0, 0.0
     while time.monotonic() < ends:
         message = _unblocked(destination).filter(not_before__lte=clock.now()).order_by("id").first()
         if message is None:
-            return
+            if not line.is_open or not (time.monotonic() < listen_until or _is_awaited(destination)):
+                return
+            line.listen(LISTEN)
+            continue
         message.destination = destination
         raw = _begin(message, destination, lease)
         if raw is None:
@@ -103,6 +114,9 @@ def _drain(destination: Destination, line: Line, lease: "_Lease") -> None:
         crashpoint("oru.after_ack")
         pause = _answered(message, destination, answer)
         crashpoint("oru.after_commit")
+        line.tell_others()
+        if answer.code == "CA":
+            listen_until = time.monotonic() + UNASKED
         refusals = refusals + 1 if answer.status == OutboundStatus.WAITING else 0
         if refusals >= MAX_REFUSALS:
             with transaction.atomic():
@@ -118,9 +132,17 @@ def _unblocked(destination: Destination) -> QuerySet[OutboundMessage]:
     return OutboundMessage.objects.filter(
         ~Exists(earlier.filter(status=OutboundStatus.WAITING)),
         ~Exists(earlier.filter(status__in=message_status.STUCK)),
+        ~Exists(earlier.filter(status=OutboundStatus.ACCEPTED)),
         destination=destination,
         status=OutboundStatus.WAITING,
     )
+
+
+def _is_awaited(destination: Destination) -> bool:
+    """Whether a message was accepted, and its application acknowledgment may come on this connection."""
+    return OutboundMessage.objects.filter(
+        destination=destination, status=OutboundStatus.ACCEPTED, not_before__gt=clock.now()
+    ).exists()
 
 
 def _away_until(destination: Destination) -> datetime | None:
@@ -152,7 +174,7 @@ def _begin(message: OutboundMessage, destination: Destination, lease: "_Lease") 
         rows = OutboundMessage.objects.filter(pk=message.pk, status=OutboundStatus.WAITING)
         hit = rows.update(raw=raw or None, attempts=F("attempts") + 1, last_error=error[:500])
         if hit and not raw:
-            _change(message, "hold", error=error[:500])
+            acknowledgments.change(message, "hold", error=error[:500])
     message.attempts += 1
     crashpoint("oru.before_send")
     return raw if hit and raw else None
@@ -163,9 +185,12 @@ def _answered(message: OutboundMessage, destination: Destination, answer: Answer
     status, now, pause, text = answer.status, clock.now(), _pause(message), str(answer)[:500]
     values: dict[str, Any] = {"ack": answer.raw, "ack_code": answer.code, "last_error": text}
     with transaction.atomic():
-        if status == OutboundStatus.DELIVERED:
-            _change(message, "deliver", values | {"last_error": "", "delivered_at": now})
-            _note_delivered(message)
+        if status == OutboundStatus.DELIVERED and _is_only_accepted(message, destination, answer):
+            wait = timedelta(seconds=destination_options.of(destination).application_wait)
+            acknowledgments.change(message, "accept", values | {"last_error": "", "not_before": now + wait})
+            _moves(destination)
+        elif status == OutboundStatus.DELIVERED:
+            acknowledgments.deliver(message, values)
             _moves(destination)
         elif status == OutboundStatus.WAITING:
             OutboundMessage.objects.filter(pk=message.pk).update(**values, not_before=now + pause)
@@ -174,23 +199,31 @@ def _answered(message: OutboundMessage, destination: Destination, answer: Answer
                 named = message_status.named(message)
                 events.record(hl7_events.WAITS, about=about, source=destination.name, **named, error=text)
         else:
-            _change(message, "stop" if status == OutboundStatus.STOPPED else "hold", values, error=text)
+            name = "stop" if status == OutboundStatus.STOPPED else "hold"
+            acknowledgments.change(message, name, values, error=text)
             _moves(destination)
     return pause
 
 
-def _change(
-    message: OutboundMessage, transition: str, values: Mapping[str, Any] | None = None, **details: Any
-) -> None:
-    """Take a message through a transition, unless a person was quicker."""
-    source = message.destination.name
-    message_status.change(message, transition, values=values, source=source, **details)
+def _is_only_accepted(message: OutboundMessage, destination: Destination, answer: Answer) -> bool:
+    """Whether what becomes of a message is still to be told (2.9.3); nothing becomes of an acknowledgment."""
+    is_acknowledgment = message.message_type.startswith("ACK")
+    is_enhanced = destination_options.of(destination).enhanced and not is_acknowledgment
+    return is_enhanced and not answer.is_of_application
 
 
-def _note_delivered(message: OutboundMessage) -> None:
-    """Let the message's type do what follows from its delivery."""
-    if message_type := message_types.of(message):
-        message_type.on_delivered(message)
+class _Others:
+    """Takes acknowledgments of other messages than the one sent last; the first stray one is told."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        self._is_told = False
+
+    def take(self, answer: Answer) -> None:
+        if acknowledgments.take(self._destination, answer) or self._is_told:
+            return
+        self._is_told = True
+        acknowledgments.note_stray(self._destination, answer)
 
 
 def _no_answer(message: OutboundMessage, destination: Destination, reason: str) -> timedelta:

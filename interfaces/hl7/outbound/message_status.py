@@ -15,7 +15,7 @@ S = OutboundStatus
 
 STUCK: Final = (S.HELD, S.STOPPED)
 """What waits for a person, and others behind it."""
-OPEN: Final = (S.WAITING, *STUCK)
+OPEN: Final = (S.WAITING, S.ACCEPTED, *STUCK)
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,14 @@ class Transition:
 
 
 TRANSITIONS: Final[Mapping[str, Transition]] = {
-    "resend": Transition(frozenset({S.DELIVERED, S.SKIPPED}), S.WAITING, hl7_events.RESENT),
+    "resend": Transition(frozenset({S.DELIVERED, S.SKIPPED, S.ACCEPTED}), S.WAITING, hl7_events.RESENT),
     "hold": Transition(frozenset({S.WAITING}), S.HELD, hl7_events.HELD),
     "release": Transition(frozenset(STUCK), S.WAITING, hl7_events.RELEASED),
     "skip": Transition(frozenset(OPEN), S.SKIPPED, hl7_events.SKIPPED),
     "stop": Transition(frozenset({S.WAITING}), S.STOPPED, hl7_events.STOPPED),
+    "accept": Transition(frozenset({S.WAITING}), S.ACCEPTED, hl7_events.ACCEPTED),
+    "refuse": Transition(frozenset({S.WAITING, S.ACCEPTED, S.DELIVERED}), S.HELD, hl7_events.REFUSED_LATER),
+    "expire": Transition(frozenset({S.ACCEPTED}), S.HELD, hl7_events.UNCONFIRMED),
     # Its receiver has it, whatever a person decided while it was on its way.
     "deliver": Transition(frozenset(S), S.DELIVERED, hl7_events.DELIVERED),
 }

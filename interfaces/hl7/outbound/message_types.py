@@ -35,6 +35,8 @@ class OutboundMessageType:
     """The signals of the domain that cause such messages, each with the receiver that asks for them."""
     on_delivered: Callable[[OutboundMessage], None] = _nothing
     """What is to be done when one was accepted, in the transaction that notes it."""
+    is_chosen: bool = True
+    """Whether a destination's `messages` name it; one that they do not goes where it is sent to."""
 
     @property
     def code(self) -> str:
@@ -53,8 +55,8 @@ def register(message_type: OutboundMessageType) -> None:
 
 
 def names() -> list[str]:
-    """The names of all types."""
-    return sorted(_types)
+    """The names of the types that a destination's `messages` may name."""
+    return sorted(name for name, one in _types.items() if one.is_chosen)
 
 
 def of(message: OutboundMessage) -> OutboundMessageType | None:
@@ -63,6 +65,8 @@ def of(message: OutboundMessage) -> OutboundMessageType | None:
 
 
 def receivers(message_type: OutboundMessageType) -> list[Destination]:
-    """The active destinations that want messages of a type, by name."""
+    """The active destinations that want messages of a type, by name; none of one that is only addressed."""
+    if not message_type.is_chosen:
+        return []
     rows = Destination.objects.filter(is_active=True).order_by("name")
     return [row for row in rows if destination_options.of(row).wants(message_type.name)]

@@ -5,12 +5,11 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from interfaces.hl7.models import Destination, OutboundStatus
-from interfaces.hl7.syntax import er7
-from interfaces.hl7.syntax.character_sets import Er7Error
+from interfaces.hl7.models import Destination
+from interfaces.hl7.outbound import acknowledgments
+from interfaces.hl7.outbound.acknowledgments import Answer
 from interfaces.hl7.wire import framing
 from ledger.crashpoint import crashpoint
 
@@ -26,19 +25,6 @@ KEEP_EVERY = 5.0
 MAX_ANSWER: Final = 1024 * 1024
 MAX_JUNK: Final = 64 * 1024
 
-_STATUS: Final = {
-    "AA": OutboundStatus.DELIVERED,
-    "CA": OutboundStatus.DELIVERED,
-    "AE": OutboundStatus.HELD,
-    "CE": OutboundStatus.HELD,
-    "AR": OutboundStatus.WAITING,
-    "CR": OutboundStatus.STOPPED,
-}
-_STATUS_OF_REFUSAL: Final = {
-    **dict.fromkeys(range(200, 204), OutboundStatus.STOPPED),
-    **dict.fromkeys((204, 205, *range(100, 104)), OutboundStatus.HELD),
-}
-
 
 class NoAnswer(Exception):
     """The destination can't be reached, or gave no answer that counts."""
@@ -48,33 +34,19 @@ class _Closed(NoAnswer):
     """The receiver closed the connection before it answered."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An acknowledgment of our message: MSA-1, the codes of HL70357 in it, its text, its bytes."""
-
-    code: str
-    errors: frozenset[int]
-    text: str
-    raw: bytes
-
-    @property
-    def status(self) -> OutboundStatus:
-        """Where the message stands after this; WAITING means to send it again later."""
-        if self.code == "AR":
-            found = {_STATUS_OF_REFUSAL[error] for error in self.errors if error in _STATUS_OF_REFUSAL}
-            return max(found, key=lambda status: status == OutboundStatus.STOPPED, default=_STATUS["AR"])
-        return _STATUS[self.code]
-
-    def __str__(self) -> str:
-        return " ".join([self.code, *map(str, sorted(self.errors)), self.text]).strip()
-
-
 class Line:
-    """A connection to a destination (MLLP), opened when it is needed and used for message after message."""
+    """A connection to a destination (MLLP), opened when it is needed and used for message after message.
 
-    def __init__(self, destination: Destination, keep: Callable[[], None]) -> None:
+    `others` gets the acknowledgments that come without being waited for, by `tell_others`.
+    """
+
+    def __init__(
+        self, destination: Destination, keep: Callable[[], None], others: Callable[[Answer], None]
+    ) -> None:
         self._destination = destination
         self._keep = keep
+        self._others = others
+        self._unread: list[bytes] = []
         self._socket: socket.socket | None = None
         self._deframer = framing.Deframer(MAX_ANSWER)
 
@@ -103,6 +75,30 @@ class Line:
             self.close()
             raise
 
+    def listen(self, seconds: float) -> None:
+        """Take what comes by itself within some time; a peer that closes ends it."""
+        ends = time.monotonic() + seconds
+        while self._socket is not None and time.monotonic() < ends and not self._unread:
+            try:
+                self._unread += self._receive(self._socket, ends)
+            except (NoAnswer, OSError):
+                break
+        self.tell_others()
+
+    @property
+    def is_open(self) -> bool:
+        return self._socket is not None and not _is_closed(self._socket)
+
+    def tell_others(self) -> None:
+        """Pass on what came without being waited for."""
+        payloads, self._unread = self._unread, []
+        for payload in payloads:
+            answer = acknowledgments.read_answer(payload)
+            if answer is not None:
+                self._others(answer)
+            else:
+                logger.warning("%s sends what is no acknowledgment", self._destination.name)
+
     def _open(self) -> bool:
         if self._socket is not None and not _is_closed(self._socket):
             return False
@@ -122,14 +118,21 @@ class Line:
         try:
             self._send(self._socket, framing.frame(raw), ends)
             crashpoint("oru.after_send")
-            while True:
-                for payload in self._receive(self._socket, ends):
-                    answer = read_answer(payload, control_id)
-                    if answer is not None:
-                        return answer
-                    logger.warning("%s answers something else to %s", self._destination.name, control_id)
+            while (answer := self._answer_to(control_id)) is None:
+                self.tell_others()
+                self._unread += self._receive(self._socket, ends)
+            return answer
         except OSError as error:
             raise _Closed(f"the connection broke: {error}") from error
+
+    def _answer_to(self, control_id: str) -> Answer | None:
+        """The first acknowledgment of a message among what came, which is read then."""
+        for place, payload in enumerate(self._unread):
+            answer = acknowledgments.read_answer(payload)
+            if answer is not None and answer.control_id == control_id:
+                del self._unread[place]
+                return answer
+        return None
 
     def _send(self, peer: socket.socket, data: bytes, ends: float) -> None:
         view = memoryview(data)
@@ -178,23 +181,3 @@ def _is_closed(peer: socket.socket) -> bool:
         return False
     except OSError:
         return True
-
-
-def read_answer(payload: bytes, control_id: str) -> Answer | None:
-    """The acknowledgment of the message with this MSH-10 (2.9.2); None if the payload is something else."""
-    try:
-        message = er7.parse(payload)
-    except Er7Error:
-        return None
-    code = message.get("MSA-1")
-    if message.get("MSA-2") != control_id or code not in _STATUS:
-        return None
-    errors = {message.get("MSA-6")}
-    texts = [message.get("MSA-3"), message.get("ERR-8"), message.get("ERR-3.2"), message.get("ERR-1.4.2")]
-    for segment in message.all("ERR"):
-        errors.add(segment.field(3).value)
-        errors |= {repetition.component(4) for repetition in segment.field(1).repetitions}
-    numbers = frozenset(
-        int(error) for error in errors if error.isascii() and error.isdigit() and len(error) < 6
-    )
-    return Answer(code, numbers, next(filter(None, texts), ""), payload)

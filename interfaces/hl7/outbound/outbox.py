@@ -26,9 +26,18 @@ JOB: Final = "hl7.deliver"
 CHARACTER_SET: Final = "UNICODE UTF-8"
 
 
-def enqueue(*, message_type: OutboundMessageType, key: str, facts: Facts, ordering_key: str = "") -> None:
+def enqueue(
+    *,
+    message_type: OutboundMessageType,
+    key: str,
+    facts: Facts,
+    ordering_key: str = "",
+    to: str = "",
+    structure: str = "",
+) -> None:
     """Have each active destination that wants this type of message told of `facts`, once for each `key`, in
-    the caller's transaction.
+    the caller's transaction; or only the one whose name is `to`. `structure` is MSH-9 where it is not the
+    type's.
 
     `facts["facility"]` is the code that MSH-4 names, `facts["about"]` the things in whose timelines the
     message shows. Messages of one ordering key arrive in the order in which they were asked for; those of the
@@ -36,7 +45,7 @@ def enqueue(*, message_type: OutboundMessageType, key: str, facts: Facts, orderi
     """
     assert connection.in_atomic_block, "a message is part of the transaction that causes it"
     now = clock.now()
-    for destination in message_types.receivers(message_type):
+    for destination in _receivers(message_type, to):
         rows = OutboundMessage.objects.filter(destination=destination, key=key)
         if rows.exists():
             continue
@@ -45,7 +54,7 @@ def enqueue(*, message_type: OutboundMessageType, key: str, facts: Facts, orderi
             key=key,
             ordering_key=ordering_key,
             kind=message_type.name,
-            message_type=message_type.structure,
+            message_type=structure or message_type.structure,
             control_id=_new_control_id(),
             facts=dict(facts),
             not_before=now,
@@ -54,6 +63,12 @@ def enqueue(*, message_type: OutboundMessageType, key: str, facts: Facts, orderi
         if made := rows.filter(control_id=message.control_id).first():
             message_index.keep_told(made)
         jobs.enqueue(JOB, destination.name)
+
+
+def _receivers(message_type: OutboundMessageType, to: str) -> list[Destination]:
+    if to:
+        return list(Destination.objects.filter(name=to, is_active=True))
+    return message_types.receivers(message_type)
 
 
 def _new_control_id() -> str:
@@ -139,6 +154,8 @@ def write(message: OutboundMessage, destination: Destination) -> bytes:
 def _header(message: OutboundMessage, destination: Destination) -> Segment:
     """MSH (2.15.9). MSH-7 is when the message was asked for, so that it is the same however often built."""
     code, trigger, structure = (*message.message_type.split("^"), "", "")[:3]
+    is_acknowledgment = code == "ACK"
+    is_enhanced = is_acknowledgment or destination_options.of(destination).enhanced
     return "MSH", {
         3: NAMESPACE,
         4: str(message.facts.get("facility", "")),
@@ -149,5 +166,7 @@ def _header(message: OutboundMessage, destination: Destination) -> Segment:
         10: message.control_id,
         11: "P",
         12: destination.version,
+        15: "AL" if is_enhanced else "",
+        16: ("NE" if is_acknowledgment else "AL") if is_enhanced else "",
         18: CHARACTER_SET,
     }

@@ -9,6 +9,7 @@ import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from interfaces.hl7.inbound import inbox
@@ -162,14 +163,19 @@ class Listener:
             self.counters.messages += 1
             self.answering.add(task)
             try:
-                answer = await self._queue.answer(message, peer)
+                answer = await self._queue.answer(message, peer, partial(_send, writer))
                 if answer is None:
                     return False
                 if answer:
-                    writer.write(framing.frame(answer))
+                    _send(writer, answer)
                 if writer.transport.get_write_buffer_size():  # else the system has taken all of it
                     await asyncio.wait_for(writer.drain(), self.timing.send)
             finally:
                 self.answering.discard(task)
             crashpoint("mllp.after_ack")
         return True
+
+
+def _send(writer: asyncio.StreamWriter, answer: bytes) -> None:
+    if not writer.is_closing():
+        writer.write(framing.frame(answer))

@@ -27,7 +27,13 @@ GATHER: Final = 0.002
 PAUSE: Final = 5.0
 """Seconds after which a thread asks whether its connection to the database still is one."""
 
-Receive = Callable[[Sequence[tuple[bytes, str]]], list[bytes | None]]
+Accept = Callable[[bytes], None]
+"""Takes the accept acknowledgment of a message, before its answer; in the event loop."""
+Receive = Callable[[Sequence[tuple[bytes, str]], Callable[[int, bytes], None]], list[bytes | None]]
+
+
+def _unsent(answer: bytes) -> None:
+    pass
 
 
 @dataclass(eq=False)
@@ -35,6 +41,7 @@ class _Waiting:
     message: bytes
     peer: str
     sender: bytes
+    accept: Accept
     answer: "asyncio.Future[bytes | None]"
 
 
@@ -57,10 +64,10 @@ class ReceiveQueue:
         self._gathers = False
         self._worked = threading.local()
 
-    async def answer(self, message: bytes, peer: str) -> bytes | None:
+    async def answer(self, message: bytes, peer: str, accept: Accept = _unsent) -> bytes | None:
         """The answer to a message, once it was received."""
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(message, peer, _sender(message), loop.create_future())
+        waiting = _Waiting(message, peer, _sender(message), accept, loop.create_future())
         self._waiting.append(waiting)
         if self._running or len(self._waiting) >= self._expected:
             self._start()
@@ -97,7 +104,7 @@ class ReceiveQueue:
             return
         self._waiting = [one for one in self._waiting if one not in batch.messages]
         self._running.add(batch)
-        task = loop.run_in_executor(self._pool, self._work, batch)
+        task = loop.run_in_executor(self._pool, self._work, batch, loop)
         task.add_done_callback(lambda done: self._end(batch, done))
 
     def _patience(self) -> float:
@@ -105,11 +112,15 @@ class ReceiveQueue:
         newest = max((batch.since for batch in self._running), default=0.0)
         return max(0.0, newest + PATIENCE - time.monotonic())
 
-    def _work(self, batch: _Batch) -> list[bytes | None]:
+    def _work(self, batch: _Batch, loop: asyncio.AbstractEventLoop) -> list[bytes | None]:
         """Receive a batch. After a pause the connection to the database may be gone."""
         if time.monotonic() - getattr(self._worked, "at", 0.0) > PAUSE:
             close_old_connections()
-        answers = self._receive([(one.message, one.peer) for one in batch.messages])
+
+        def accept(place: int, answer: bytes) -> None:
+            loop.call_soon_threadsafe(batch.messages[place].accept, answer)
+
+        answers = self._receive([(one.message, one.peer) for one in batch.messages], accept)
         self._worked.at = time.monotonic()
         return answers
 

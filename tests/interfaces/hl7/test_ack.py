@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from interfaces.hl7.inbound.ack import AckError, acknowledgment, build, commit_code, escape, status_code_for
+from interfaces.hl7.inbound.ack import AckError, acknowledgment, build, codes, escape, status_code_for
 from interfaces.hl7.syntax.er7 import parse, read_header
 from interfaces.hl7.syntax.escapes import Delimiters, unescape
 
@@ -164,8 +164,32 @@ def test_whom_a_message_names_is_content() -> None:
     assert [status_code_for(204, at) for at in ("PID^1^3", "MRG^1^1", "MSH^1^5")] == ["AE", "AR", "AR"]
 
 
-def test_commit_codes_correspond():
-    assert [commit_code(code) for code in ("AA", "AE", "AR", "CA")] == ["CA", "CE", "CR", "CA"]
+@pytest.mark.parametrize(
+    ("modes", "fine", "wrong", "refused", "unsupported"),
+    [
+        ("AL|AL", ("CA", "AA"), ("CA", "AE"), ("CE", None), ("CR", None)),
+        ("AL|NE", ("CA", None), ("CE", None), ("CE", None), ("CR", None)),
+        ("AL|ER", ("CA", None), ("CA", "AE"), ("CE", None), ("CR", None)),
+        ("AL|SU", ("CA", "AA"), ("CE", None), ("CE", None), ("CR", None)),
+        ("NE|AL", (None, "AA"), (None, "AE"), (None, "AR"), (None, "AR")),
+        ("NE|ER", (None, None), (None, "AE"), (None, "AR"), (None, "AR")),
+        ("ER|ER", (None, None), (None, "AE"), ("CE", None), ("CR", None)),
+        ("ER|AL", (None, "AA"), (None, "AE"), ("CE", None), ("CR", None)),
+        ("SU|AL", ("CA", "AA"), ("CA", "AE"), (None, "AR"), (None, "AR")),
+        ("SU|SU", ("CA", "AA"), (None, None), (None, None), (None, None)),
+        ("NE|NE", (None, None), (None, None), (None, None), (None, None)),
+    ],
+)
+def test_what_is_sent_for_each_pair_of_conditions(modes, fine, wrong, refused, unsupported):
+    """2.9.3.1: CR by MSH-9, 11 or 12, CE for what else is refused at once, CA for what is stored."""
+    mode = acknowledgment(inbound(modes=modes), enhanced=True)
+    found = [
+        codes(mode, "AA"),
+        codes(mode, "AE", condition=102),
+        codes(mode, "AR", condition=204, is_refused_at_once=True),
+        codes(mode, "AR", condition=203, is_refused_at_once=True),
+    ]
+    assert [(one.accept, one.application) for one in found] == [fine, wrong, refused, unsupported]
 
 
 def test_original_mode_is_the_rule_whatever_msh_15_says():

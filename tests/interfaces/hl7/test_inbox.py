@@ -206,34 +206,6 @@ def test_the_listener_catches_up_when_it_starts(say: Say) -> None:
     assert set(InboundMessage.objects.values_list("status", flat=True)) == {"applied"}
 
 
-@pytest.mark.parametrize(
-    ("accept", "application", "expected"),
-    [
-        ("", "", ("AA", "AE")),
-        ("AL", "NE", ("CA", "CE")),
-        ("NE", "AL", ("AA", "AE")),
-        ("AL", "AL", ("CA", "CE")),
-        ("NE", "NE", ("", "")),
-        ("ER", "ER", ("", "CE")),
-        ("NE", "ER", ("", "AE")),
-        ("SU", "NE", ("CA", "")),
-    ],
-)
-def test_enhanced_mode_is_answered_with_what_the_sender_wants(
-    say: Say, accept: str, application: str, expected: tuple[str, str]
-) -> None:
-    Source.objects.update(options={**Source.objects.get().options, "enhanced": True})
-    sources._kept.clear()
-    codes = []
-    for pid in (PID, PID.replace("19700102", "yesterday")):
-        msh, rest = say("ADT^A08", pid).split(b"\r", 1)
-        msh = msh[: msh.index(b"|2.5.1") + 6] + f"|||{accept}|{application}".encode()
-        answer = receive(msh + b"\r" + rest)
-        codes.append(field(answer, "MSA", 1) if answer else "")
-    assert tuple(codes) == expected
-    assert InboundMessage.objects.filter(status="applied").count() == 1, "answered or not"
-
-
 def test_an_acknowledgment_is_never_acknowledged(say: Say) -> None:
     """2.9.2: two systems would go on for ever."""
     assert receive(say("ACK^A01", "MSA|AA|X1")) == b""

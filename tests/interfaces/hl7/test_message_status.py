@@ -7,8 +7,8 @@ from django.db import transaction
 
 from interfaces.hl7.models import Destination, OutboundMessage, OutboundStatus
 from interfaces.hl7.outbound import delivery, message_status, outbox
+from interfaces.hl7.outbound.acknowledgments import Answer
 from interfaces.hl7.outbound.message_status import ACTIONS, TRANSITIONS
-from interfaces.hl7.outbound.mllp_client import Answer
 from ledger import clock
 from ledger.errors import Conflict
 from ledger.models import Event, Job

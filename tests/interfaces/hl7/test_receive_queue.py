@@ -11,7 +11,7 @@ from interfaces.hl7.wire import receive_queue
 from interfaces.hl7.wire.receive_queue import ReceiveQueue
 
 Received = Sequence[tuple[bytes, str]]
-Work = Callable[[Received], list[bytes | None]]
+Work = Callable[[Received, Callable[[int, bytes], None]], list[bytes | None]]
 
 
 def message(sender: str, number: int) -> bytes:
@@ -25,7 +25,7 @@ class Worker:
         self.batches: list[list[bytes]] = []
         self.go, self.begun, self._slow = threading.Event(), threading.Event(), slow.encode()
 
-    def __call__(self, messages: Received) -> list[bytes | None]:
+    def __call__(self, messages: Received, accept: Callable[[int, bytes], None]) -> list[bytes | None]:
         self.batches.append([raw for raw, _ in messages])
         self.begun.set()
         if self._slow and any(self._slow in raw for raw, _ in messages):
@@ -90,7 +90,7 @@ def test_beside_a_batch_that_takes_long_other_senders_go_on(
 
 
 def test_an_error_leaves_all_of_a_batch_without_an_answer_and_the_next_is_received() -> None:
-    def work(messages: Received) -> list[bytes | None]:
+    def work(messages: Received, accept: Callable[[int, bytes], None]) -> list[bytes | None]:
         if b"BAD" in messages[0][0]:
             raise RuntimeError("it is impossible")
         return [b"AA" for _ in messages]

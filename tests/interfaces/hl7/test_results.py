@@ -15,7 +15,7 @@ from archive.models import Study
 from archive.signals import study_settled
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound import delivery, outbox
-from interfaces.hl7.outbound.mllp_client import Answer
+from interfaces.hl7.outbound.acknowledgments import Answer
 from interfaces.hl7.syntax import data_types, er7
 from interfaces.hl7.syntax.message_parts import Message
 from ledger import jobs

@@ -107,7 +107,7 @@ class SignedVersion:
         found = []
         for leg in self.legs:
             to = f"{leg.destination}, {leg.accession_number or 'no accession number'}"
-            words = "on its way" if leg.status == "waiting" else leg.status
+            words = "on its way" if leg.status in ("waiting", "accepted") else leg.status
             found.append((f"to {to}: {words}", leg.status))
         return found
 

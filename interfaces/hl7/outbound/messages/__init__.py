@@ -2,7 +2,8 @@
 
 from typing import Final
 
+from interfaces.hl7.outbound.messages.application_ack import APPLICATION_ACK
 from interfaces.hl7.outbound.messages.order_status import ORDER_STATUS
 from interfaces.hl7.outbound.messages.results import RESULTS
 
-ALL: Final = (ORDER_STATUS, RESULTS)
+ALL: Final = (APPLICATION_ACK, ORDER_STATUS, RESULTS)
