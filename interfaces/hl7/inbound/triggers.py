@@ -46,7 +46,6 @@ TRIGGERS: Final[Mapping[tuple[str, str], Translate]] = {
 
 _TYPES: Final = frozenset(
     [
-        "ACK",
         "ADT",
         "BAR",
         "DFT",
@@ -99,7 +98,5 @@ def handler_of(header: Header, policy: SourcePolicy) -> Translate:
 
 
 def _without_effect(header: Header, policy: SourcePolicy) -> Translate | None:
-    """What does nothing: an acknowledgment, and what the source wants kept."""
-    if header.message_code == "ACK":
-        return unhandled.acknowledge_nothing
+    """What does nothing: what the source wants kept."""
     return unhandled.keep if header.message_code in policy.options.keep else None

@@ -109,15 +109,17 @@ def is_one(header: Header) -> bool:
 def received(message: Segments, payload: bytes) -> Answer:
     """The acknowledgment that came to our listener, of a message of ours or of an acknowledgment.
 
-    Raises `Er7Error` 103 for a code that is in no table, 101 and 204 where it names no message.
+    Raises `Er7Error` 100 without MSA, 103 for a code in no table, 101 and 204 where it names no message.
     """
+    if message.first("MSA") is None:
+        raise Er7Error(100, "MSA", "the acknowledgment has no MSA segment")
     answer = read(message, payload)
     if answer is None:
         raise Er7Error(103, "MSA^1^1", "is not in HL7 Table 0008")
     if not answer.control_id:
         raise Er7Error(101, "MSA^1^2", "the control ID of the acknowledged message is missing")
     if not (_is_sent(answer.control_id) or _is_of_ours(answer.control_id)):
-        raise Er7Error(204, "MSA^1^2", "no message of this control ID was sent from here")
+        raise Er7Error(204, "MSA^1^2", f"no message {answer.control_id[:20]!r} was sent from here")
     return answer
 
 
