@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from interfaces.hl7.monitoring import interface_metrics
 from ledger import heartbeat, queues, readiness
 from ledger.models import Job
 
@@ -52,6 +53,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     lines += _processes()
     lines.append("# TYPE ris_pacs_free_bytes gauge")
     lines.append(f"ris_pacs_free_bytes {readiness.free_bytes()}")
+    lines += interface_metrics.lines()
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4")
 
 

@@ -3,9 +3,11 @@
 import contextlib
 import os
 import secrets
+import socket
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import environ
 
@@ -52,6 +54,21 @@ def _database(url: str) -> dict[str, Any]:
     if not url.startswith(("sqlite:///", "postgres://", "postgresql://")):
         _refuse("DATABASE_URL is neither postgres://user:password@host:5432/name nor sqlite:///path")
     return dict(environ.Env.db_url_config(url))
+
+
+_MAIL_PORTS = {"": 25, "smtp": 25, "smtps": 465, "smtp+starttls": 587}
+
+
+def _mail_server() -> SplitResult:
+    """Read RIS_PACS_SMTP; what it says is never printed, since it may hold a password."""
+    try:
+        server: SplitResult = urlsplit(env.str("RIS_PACS_SMTP", ""))
+        is_right = server.scheme in _MAIL_PORTS and bool(server.hostname) == bool(server.scheme)
+        if is_right and server.port != 0:
+            return server
+    except ValueError:
+        pass
+    _refuse("RIS_PACS_SMTP is not smtp://, smtps:// or smtp+starttls://user:password@host:port")
 
 
 def _site_file() -> Path:
@@ -201,6 +218,12 @@ FONTS = BASE_DIR / "web" / "static" / "vendor" / "dejavu-fonts-ttf"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://")
+
+_SMTP = _mail_server()
+EMAIL_HOST, EMAIL_PORT = _SMTP.hostname or "", _SMTP.port or _MAIL_PORTS[_SMTP.scheme]
+EMAIL_USE_SSL, EMAIL_USE_TLS = _SMTP.scheme == "smtps", _SMTP.scheme == "smtp+starttls"
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_SMTP.username or ""), unquote(_SMTP.password or "")
+DEFAULT_FROM_EMAIL = env.str("RIS_PACS_MAIL_FROM", "") or f"ris-pacs@{socket.gethostname()}"
 
 LOGGING = {
     "version": 1,

@@ -10,6 +10,7 @@ class HL7Config(AppConfig):
         from archive.signals import study_previewing
         from interfaces.hl7 import hl7_events  # noqa: F401
         from interfaces.hl7.inbound import inbox
+        from interfaces.hl7.monitoring import alarm_notices, alarms
         from interfaces.hl7.outbound import (
             acknowledgments,
             decision_effects,
@@ -21,6 +22,8 @@ class HL7Config(AppConfig):
         inbox.register()
         delivery.register()
         acknowledgments.register()
+        alarms.register()
+        alarm_notices.register()
         for message_type in messages.ALL:
             message_types.register(message_type)
         study_previewing.connect(decision_effects.effects_on_preview, dispatch_uid="hl7.decision_effects")

@@ -24,6 +24,9 @@ REPLAYED: Final = declare(
     short="applied again",
 )
 
+ALARM_RAISED: Final = declare("hl7.alarm_raised", "Alarm: {text}", short="alarm", tone="bad")
+ALARM_CLEARED: Final = declare("hl7.alarm_cleared", "Alarm ended: {text}", short="alarm ended")
+
 QUEUE_STOPPED: Final = declare(
     "hl7.queue_standing", "Sending to {source} stopped", short="sending stopped", tone="bad"
 )

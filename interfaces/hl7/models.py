@@ -179,3 +179,87 @@ class MessageKey(models.Model):
                 fields=["outbound"], name="keys_of_outbound", condition=models.Q(outbound__isnull=False)
             ),
         ]
+
+
+class TrafficKind(models.TextChoices):
+    """What is counted of a partner's messages."""
+
+    MESSAGE = "message"
+    ERROR = "error", "not applied, or not accepted"
+    LEFT_OUT = "left_out", "applied without a value"
+
+
+class TrafficCount(models.Model):
+    """How many messages came from a sender, or were delivered to a destination, in an hour; of what kind.
+
+    `place` is the code and place of an error, or the place of a value that was left out. Kept so that rates
+    and errors are read without a look at messages.
+    """
+
+    direction = models.CharField(max_length=3)
+    partner = models.CharField(max_length=500, help_text="application|facility as sent, or the destination")
+    kind = models.CharField(max_length=8, choices=TrafficKind)
+    place = models.CharField(max_length=120, blank=True)
+    hour = models.DateTimeField()
+    number = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hour", "direction", "partner", "kind", "place"], name="traffic_count_once"
+            )
+        ]
+
+
+class TrafficWatermark(models.Model):
+    """How far messages and events have been counted."""
+
+    name = models.CharField(max_length=16, unique=True)
+    until = models.DateTimeField()
+    event_id = models.BigIntegerField(default=0)
+
+
+class OpenConnections(models.Model):
+    """The connections that a listener has open from an address, of one sender as far as that is known."""
+
+    instance = models.CharField(max_length=100, help_text="of the listener, as its heartbeat names it")
+    source = models.CharField(max_length=500, blank=True)
+    peer = models.CharField(max_length=64)
+    number = models.PositiveIntegerField()
+    since = models.DateTimeField(help_text="when the oldest of them was opened")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["instance", "source", "peer"], name="open_connections_once")
+        ]
+
+
+class AlarmKind(models.TextChoices):
+    """What somebody is told of."""
+
+    SILENT = "silent", "no messages"
+    ERRORS = "errors", "many errors"
+    STALLED = "stalled", "sending stopped"
+    BACKLOG = "backlog", "messages wait too long"
+    UNDECIDED = "undecided", "messages need a decision"
+
+
+class Alarm(PublicModel):
+    """Something that is wrong with a sender or a destination, from when to when."""
+
+    kind = models.CharField(max_length=9, choices=AlarmKind)
+    direction = models.CharField(max_length=3)
+    partner = models.CharField(max_length=500)
+    text = models.CharField(max_length=500)
+    raised_at = models.DateTimeField()
+    cleared_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "direction", "partner"],
+                name="one_open_alarm",
+                condition=models.Q(cleared_at=None),
+            )
+        ]
+        indexes = [models.Index(fields=["-raised_at"], name="alarm_newest_first")]

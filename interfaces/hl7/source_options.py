@@ -1,8 +1,8 @@
 """How a source's messages are read, as its row keeps it; the site file's entry adds who it is."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from accounts.site import TimeZone
 from interfaces.hl7.models import Source
@@ -15,6 +15,7 @@ class SourceOptions(BaseModel):
     MSH-15 and MSH-16 ask for; its application acknowledgments go to the destination `application_acks`, else
     where the message came from.
     Messages of the types in `keep` are accepted and kept, and do nothing.
+    After `silence_alarm` minutes without a message somebody is told; `learnt` goes by what is usual then.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +32,7 @@ class SourceOptions(BaseModel):
     keep: list[Literal["MDM", "OML", "ORL", "BAR", "DFT"]] = []
     mapping: dict[str, list[str]] = {}
     order_status: dict[str, str] = {}
+    silence_alarm: Literal["learnt", "off"] | Annotated[int, Field(ge=1, le=10_080)] = "learnt"
 
 
 def of(source: Source) -> SourceOptions:

@@ -13,6 +13,7 @@ from web.rest import (
     exceptions,
     identity_exceptions,
     imports,
+    interface_state,
     messages,
     orders,
     patients,
@@ -67,3 +68,4 @@ api.add_router("/decisions", decisions.router)
 api.add_router("/quarantine", quarantine.router)
 api.add_router("/imports", imports.router)
 api.add_router("/hl7/messages", messages.router)
+api.add_router("/hl7/interfaces", interface_state.router)

@@ -1,7 +1,7 @@
 """Who sends to us, and how its messages are read: the rows of the site file over defaults written here."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -74,17 +74,21 @@ def policy_of(header: Header) -> SourcePolicy:
     return policy
 
 
-def _read(application: str, facility: str) -> SourcePolicy | None:
-    rows = [
-        row
-        for row in Source.objects.select_related("facility")
-        if row.application in (application, "*") and row.facility_name in (facility, "*")
+def entry_for(rows: Iterable[Source], application: str, facility: str) -> Source | None:
+    """Which of the site's sources a sender is, the one that names it best; None where it is unknown."""
+    fit = [
+        row for row in rows if row.application in (application, "*") and row.facility_name in (facility, "*")
     ]
-    if not rows:
+    if not fit:
         return None
-    row = min(rows, key=lambda row: (row.application == "*") + (row.facility_name == "*"))
+    row = min(fit, key=lambda row: (row.application == "*") + (row.facility_name == "*"))
     is_wild = row.application == "*" and row.facility_name == "*"
-    if is_wild and not HL7Section.current().accept_unknown_sources:
+    return None if is_wild and not HL7Section.current().accept_unknown_sources else row
+
+
+def _read(application: str, facility: str) -> SourcePolicy | None:
+    row = entry_for(Source.objects.select_related("facility"), application, facility)
+    if row is None:
         return None
     options = source_options.of(row)
     return SourcePolicy(

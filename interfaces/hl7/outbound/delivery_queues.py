@@ -39,6 +39,11 @@ class Queue:
         return self.destination.stalled_since is not None or self.held > 0 or self.stopped > 0
 
     @property
+    def undecided(self) -> int:
+        """Messages that wait for a person."""
+        return self.held + self.stopped
+
+    @property
     def standing_for(self) -> timedelta | None:
         """For how long the receiver gives no answer; None while it does."""
         since = self.destination.stalled_since

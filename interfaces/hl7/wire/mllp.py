@@ -14,6 +14,7 @@ from typing import Final
 
 from interfaces.hl7.inbound import inbox
 from interfaces.hl7.wire import framing
+from interfaces.hl7.wire.connection_list import Connection, ConnectionList
 from interfaces.hl7.wire.framing import Deframer, FrameTooLong
 from interfaces.hl7.wire.receive_queue import ReceiveQueue
 from ledger.crashpoint import crashpoint
@@ -60,6 +61,7 @@ class Listener:
     threads: int = 1
     timing: Timing = field(default_factory=Timing)
     counters: Counters = field(default_factory=Counters)
+    connected: ConnectionList = field(default_factory=ConnectionList)
     open_connections: set["asyncio.Task[None]"] = field(default_factory=set)
     answering: set["asyncio.Task[None]"] = field(default_factory=set)
     listening: threading.Event = field(default_factory=threading.Event)
@@ -111,7 +113,15 @@ class Listener:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer frame after frame until the peer ends or does what it may not."""
-        peer = str((writer.get_extra_info("peername") or ("",))[0])
+        connection = self.connected.opened(str((writer.get_extra_info("peername") or ("",))[0]))
+        try:
+            await self._answer_all(reader, writer, connection)
+        finally:
+            self.connected.closed(connection)
+
+    async def _answer_all(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: Connection
+    ) -> None:
         deframer = Deframer()
         started, deadline, junk = 0, 0.0, 0
         while True:
@@ -131,7 +141,7 @@ class Listener:
             deframer.junk_bytes = 0
             for frame in frames:
                 crashpoint("mllp.frame_read")
-                if not await self._answer(frame, peer, writer):
+                if not await self._answer(frame, connection, writer):
                     return
             if ended or self.stopping:
                 return
@@ -149,12 +159,13 @@ class Listener:
             return max(0.0, deadline - time.monotonic())
         return None
 
-    async def _answer(self, frame: bytes, peer: str, writer: asyncio.StreamWriter) -> bool:
+    async def _answer(self, frame: bytes, connection: Connection, writer: asyncio.StreamWriter) -> bool:
         """Answer each message of a frame; False if the connection is to be closed."""
         messages = framing.split_messages(frame)
         if not messages or len(messages) > MAX_MESSAGES_IN_FRAME:
             self.counters.without_msh += 1
             return False
+        connection.heard(messages[0])
         task = asyncio.current_task()
         assert task is not None
         for message in messages:
@@ -163,7 +174,7 @@ class Listener:
             self.counters.messages += 1
             self.answering.add(task)
             try:
-                answer = await self._queue.answer(message, peer, partial(_send, writer))
+                answer = await self._queue.answer(message, connection.peer, partial(_send, writer))
                 if answer is None:
                     return False
                 if answer:

@@ -12,7 +12,7 @@ from ledger import audit
 from web.kernel import authorization, layout, paging
 from web.kernel.list_filters import unreadable_days
 from web.kernel.paging import Cut
-from web.pages.messages import message_filters
+from web.pages.messages import message_filters, message_tabs
 from web.pages.messages.message_columns import TABLE
 from web.pages.messages.message_rows import listed
 
@@ -49,4 +49,4 @@ def messages(request: HttpRequest) -> HttpResponse:
         "may_see_stations": access.can(request.user, "station.view"),
         "hl7_address": "{}:{}".format(*settings.HL7_ADDRESS),
     }
-    return layout.page(request, "web/messages/message_list.html", context)
+    return message_tabs.page(request, "messages", "web/messages/message_list.html", context)

@@ -72,6 +72,12 @@ async def _listen() -> None:
     await asyncio.sleep(0.1)
     if serving.done():
         await serving
-    beats = heartbeat.start("hl7", listener.counters.snapshot)
+    beats = heartbeat.start("hl7", lambda: _figures(listener))
     await serving
     beats.end()
+
+
+def _figures(listener: Listener) -> dict[str, Any]:
+    """What the listener counts; with each beat it says who is connected, too."""
+    listener.connected.write()
+    return listener.counters.snapshot()

@@ -1,0 +1,1 @@
+"""How the interfaces are doing: what is usual, what is not, and who is told."""
