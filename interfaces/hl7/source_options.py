@@ -1,11 +1,47 @@
 """How a source's messages are read, as its row keeps it; the site file's entry adds who it is."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from accounts.site import TimeZone
+from interfaces.hl7 import value_checks
 from interfaces.hl7.models import Source
+
+MAPPING: Final[Mapping[str, Sequence[str]]] = {
+    "accession_number": ["OBR-18", "OBR-3", "ORC-3", "OBR-2", "ORC-2"],
+    "requested_procedure_id": ["OBR-19"],
+    "scheduled_procedure_step_id": ["OBR-20"],
+    "study_instance_uid": ["ZDS-1"],
+    "modality": ["OBR-24"],
+    "station_ae_title": [],
+    "station_name": [],
+    "location": [],
+    "start": ["TQ1-7", "ORC-7.4", "OBR-27.4", "OBR-36"],
+    "priority": ["TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"],
+    "reason": ["OBR-31.2", "OBR-31"],
+    "clinical_information": ["OBR-13"],
+    "danger": ["OBR-12.2", "OBR-12"],
+    "transport": ["OBR-30"],
+    "confidentiality": ["ORC-28.2", "ORC-28"],
+    "requesting_service": ["ORC-17.2", "ORC-17"],
+}
+"""Where each field of an order is looked for; the first that is present wins (HL7 v2.5.1 4.5.1, 4.5.3)."""
+
+
+def _mapped(name: str) -> str:
+    if name not in MAPPING:
+        raise ValueError(f"{name!r} is no field that can be mapped: {', '.join(MAPPING)}")
+    return name
+
+
+MappedName = Annotated[str, AfterValidator(_mapped)]
+FieldPath = Annotated[str, AfterValidator(value_checks.path)]
+TablePath = Annotated[str, AfterValidator(value_checks.path_of_all)]
+DateFormat = Annotated[str, AfterValidator(value_checks.date_format)]
+StatusPair = Annotated[str, AfterValidator(value_checks.control_and_status)]
+Act = Annotated[str, AfterValidator(value_checks.act)]
 
 
 class SourceOptions(BaseModel):
@@ -13,13 +49,19 @@ class SourceOptions(BaseModel):
     `*` for any; an empty `time_zone` is that of its facility. Placer order numbers without a namespace are in
     `order_namespace`, which empty is the sending application (MSH-3). A source that is `enhanced` gets what
     MSH-15 and MSH-16 ask for; its application acknowledgments go to the destination `application_acks`, else
-    where the message came from.
-    Messages of the types in `keep` are accepted and kept, and do nothing.
+    where the message came from. Messages of the types in `keep` are accepted and kept, and do nothing. Only a
+    `filler` is heard where it says what fillers say (ORC-1). With `orders_without_orc` an OBR alone is a new
+    order.
     After `silence_alarm` minutes without a message somebody is told; `learnt` goes by what is usual then.
+
+    `mapping` says where a field of an order lies. `translations` are tables by field, from the source's own
+    values to HL7's (`""` is an empty field, `*` any other value); `date_formats` are its ways to write a date
+    there, as `strptime` has them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    role: Literal["placer", "filler"] = "placer"
     assigning_authority: str = ""
     order_namespace: str = ""
     time_zone: Literal[""] | TimeZone = ""
@@ -30,9 +72,34 @@ class SourceOptions(BaseModel):
     processing_ids: list[str] = ["P"]
     receivers: list[str] = ["*"]
     keep: list[Literal["MDM", "OML", "ORL", "BAR", "DFT"]] = []
-    mapping: dict[str, list[str]] = {}
-    order_status: dict[str, str] = {}
+    orders_without_orc: bool = False
+    mapping: dict[MappedName, list[FieldPath]] = {}
+    translations: dict[TablePath, dict[str, str]] = {}
+    date_formats: dict[TablePath, list[DateFormat]] = {}
+    order_status: dict[StatusPair, Act] = {}
     silence_alarm: Literal["learnt", "off"] | Annotated[int, Field(ge=1, le=10_080)] = "learnt"
+
+    @model_validator(mode="after")
+    def _known_values(self) -> "SourceOptions":
+        for path, table in self.translations.items():
+            for said, meant in table.items():
+                if meant and (why := self._refusal(path, meant)):
+                    raise ValueError(f"translations: {path}: {said!r} is to be {meant!r}, which {why}")
+        return self
+
+    def paths_of(self, name: str) -> Sequence[str]:
+        """Where a field of an order lies in this source's messages."""
+        return self.mapping.get(name, MAPPING[name])
+
+    def _refusal(self, path: str, value: str) -> str | None:
+        """Why a value can't be taken from a field whose values are known here."""
+        checks: Mapping[str, Callable[[str], str | None]] = {
+            **dict.fromkeys(self.paths_of("modality"), value_checks.modality),
+            **dict.fromkeys(self.paths_of("priority"), value_checks.priority),
+            **value_checks.OF_FIELDS,
+        }
+        check = checks.get(path.removesuffix(".1"))
+        return check(value) if check else None
 
 
 def of(source: Source) -> SourceOptions:

@@ -1,8 +1,10 @@
 """A message that is being applied: what it says, how its sender is read, and its provenance."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from functools import cached_property
 from typing import TypeVar
 
 from accounts.actor import Actor
@@ -12,7 +14,7 @@ from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.er7 import Header
-from interfaces.hl7.syntax.message_parts import Field, Message, Segment
+from interfaces.hl7.syntax.message_parts import Field, Message, Segment, Segments
 from ledger import stamps
 from worklist.provenance import Provenance
 
@@ -36,6 +38,12 @@ class InboundContext:
     located: dict[tuple[int, str], str] = field(default_factory=dict)
     """By the number of an ORC and the worklist's name of a field, where the source's mapping found it."""
 
+    @cached_property
+    def before_orders(self) -> Segments:
+        """What the message says before its first order: it is about all of them."""
+        before = itertools.takewhile(lambda one: one.name not in ("ORC", "OBR"), self.message.segments)
+        return Segments(tuple(before))
+
     def name(self, segment: Segment, n: int, convert: Callable[[Field], Said]) -> Said:
         """The person's name in a field; noted where `convert` had to replace characters."""
         found = segment.field(n)
@@ -57,8 +65,9 @@ def read(row: InboundMessage, message: Message, header: Header, policy: SourcePo
     """Work out the stamp of a message: MSH-7, or what its source prefers, as its sender's clock shows it."""
     zone = data_types.offset_of(header.time) or policy.time_zone
     received_at = (row.replay_of or row).received_at
+    left_out: list[str] = []
     stamp, ahead = stamps.stamp(
-        made_at=_made_at(message, policy, zone) or received_at,
+        made_at=_made_at(message, policy, zone, left_out) or received_at,
         received_at=received_at,
         sequence=header.sequence_number,
         control_id=header.control_id,
@@ -72,12 +81,18 @@ def read(row: InboundMessage, message: Message, header: Header, policy: SourcePo
         actor=Actor.of_source(policy.name, row.peer),
         policy=policy.worklist,
     )
-    return InboundContext(message, header, policy, provenance, zone, ahead)
+    return InboundContext(message, header, policy, provenance, zone, ahead, left_out=left_out)
 
 
-def _made_at(message: Message, policy: SourcePolicy, zone: tzinfo) -> datetime | None:
+def _made_at(message: Message, policy: SourcePolicy, zone: tzinfo, left_out: list[str]) -> datetime | None:
+    """What the message is stamped by; None where nothing of it can be understood, which is noted."""
     for path in dict.fromkeys([policy.options.stamp_from, "MSH-7"]):
         location = path.replace("-", "^1^")
-        if moment := data_types.time(message.get(path), zone, location):
+        try:
+            moment = data_types.time(message.get(path), zone, location)
+        except Er7Error:
+            left_out.append(location)
+            continue
+        if moment:
             return moment
     return None

@@ -2,15 +2,16 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from interfaces.hl7.code_tables import MODALITIES, PRIORITIES, SECTIONS, SECTIONS_WITHOUT_MODALITY
 from interfaces.hl7.inbound import order_control, patients
-from interfaces.hl7.inbound.code_tables import MODALITIES, PRIORITIES, SECTIONS, SECTIONS_WITHOUT_MODALITY
 from interfaces.hl7.inbound.context import InboundContext
+from interfaces.hl7.inbound.order_control import Effect
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.data_types import Said
@@ -24,6 +25,8 @@ from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, S
 _UID: Final = re.compile(r"[012](\.(0|[1-9]\d*))+", re.ASCII)  # PS3.5 9.1
 DATE_ALONE: Final = len("YYYYMMDD")
 _FREE_TEXTS: Final = frozenset({"reason", "clinical_information", "danger", "transport"})
+PLACED: Final = "NW"
+"""The order control of an order that comes without ORC."""
 SHORT: Final = 16
 """Characters of an SH: an accession number that is only derived from another number has to fit."""
 
@@ -70,9 +73,7 @@ def read(context: InboundContext) -> ChangeSet:
 
     A message that only ends, holds or releases orders need not say whose they are.
     """
-    groups = context.message.groups("ORC")
-    if not groups:
-        raise Er7Error(100, "ORC", "the message has no ORC segment")
+    groups = _groups(context)
     orders: dict[tuple[Number | None, Number | None], _Order] = {}
     for group in groups:
         _read_group(context, group, orders)
@@ -83,23 +84,41 @@ def read(context: InboundContext) -> ChangeSet:
     return ChangeSet(context.provenance, named)
 
 
+def _groups(context: InboundContext) -> Sequence[Segments]:
+    """The segments of each order. A source may leave ORC out: then each OBR is an order that is placed."""
+    message = context.message
+    if groups := message.groups("ORC"):
+        return groups
+    if not context.policy.options.orders_without_orc:
+        raise Er7Error(100, "ORC", "the message has no ORC segment")
+    groups = message.groups("OBR")
+    if not groups:
+        raise Er7Error(100, "OBR", "the message has neither an ORC nor an OBR segment")
+    placed = (one.segments[0].of_same_message(PLACED, "ORC") for one in groups)
+    return [Segments((orc, *one.segments)) for orc, one in zip(placed, groups, strict=True)]
+
+
 def _read_group(
     context: InboundContext, group: Segments, orders: dict[tuple[Number | None, Number | None], _Order]
 ) -> None:
     orc, obr = group.first("ORC"), group.first("OBR")
     assert orc is not None
+    taken = order_control.read(orc, context.policy.options)
+    if taken.effect is Effect.PASSED_OVER:
+        context.left_out.append(orc.location(1))
+        return
     placer = _with_namespace(context, data_types.number(orc, 2) or data_types.number(obr, 2))
     filler = data_types.number(orc, 3) or data_types.number(obr, 3)
     if placer is None and filler is None:
-        raise Er7Error(101, orc.location(2), "the order has neither a placer nor a filler order number")
+        where = obr if obr is not None and context.message.first("ORC") is None else orc
+        raise Er7Error(101, where.location(2), "the order has neither a placer nor a filler order number")
     order = orders.setdefault((placer, filler), _Order(placer, filler, orc.index))
-    act = order_control.act_of(orc, context.policy.options.order_status)
-    order.act = act or order.act
+    order.act = taken.act or order.act
     order.reason = order.reason or orc.field(16).component(2) or orc.field(16).component(1)
-    if orc.field(1).value.strip() not in order_control.WITH_CONTENT:
-        return
-    if obr is None:
+    if obr is None and taken.needs_content:
         raise Er7Error(100, "OBR", "the order has no OBR segment")
+    if obr is None or taken.effect is Effect.NUMBERS:
+        return
     order.has_content = True
     for segment in group.all("OBR"):
         _read_procedure(context, group, segment, order)
@@ -150,23 +169,20 @@ class _Fields:
 
     def __init__(self, context: InboundContext, group: Segments, obr: Segment) -> None:
         self._reading = context
-        self._segments = {"OBR": obr, **{n: group.first(n) for n in ("ORC", "TQ1", "IPC", "ZDS")}}
+        self._group = group
+        self._own = Segments(tuple(_following(group, obr)))
 
     def first(self, name: str) -> tuple[Said, str]:
         """The first field of the mapping that is present, and its location, which a refusal will name."""
         found, location = next(self.present(name), (None, ""))
-        if location and (orc := self._segments["ORC"]) is not None:
-            self._reading.located[orc.index, name] = location
+        if location:
+            self._reading.located[self._group.segments[0].index, name] = location
         return found, location
 
     def present(self, name: str) -> Iterator[tuple[Said, str]]:
         """Each field of the mapping that is present, and its location."""
         for path in self._reading.policy.paths.get(name, ()):
-            segment = (
-                self._segments[path.segment]
-                if path.segment in self._segments
-                else self._reading.message.first(path.segment)
-            )
+            segment = self._segment(path)
             if segment is None:
                 continue
             found = segment.field(path.field)
@@ -177,6 +193,18 @@ class _Fields:
             elif value := _text(found, path, is_free=name in _FREE_TEXTS):
                 yield value, segment.location(path.field)
 
+    def _segment(self, path: Path) -> Segment | None:
+        """The segment of the procedure, else of its order, else of those that are about all orders."""
+        for among in (self._own, self._group, self._reading.before_orders):
+            named = list(among.all(path.segment))
+            if named:
+                return named[path.occurrence - 1] if path.occurrence <= len(named) else None
+        return None
+
+    def stands_for(self, name: str, location: str) -> None:
+        """Have a refusal of a field name another place, which is the reason."""
+        self._reading.located[self._group.segments[0].index, name] = location
+
     def said(self, name: str) -> Said:
         return self.first(name)[0]
 
@@ -185,11 +213,19 @@ class _Fields:
         return value if isinstance(value, str) else ""
 
 
+def _following(group: Segments, obr: Segment) -> Iterator[Segment]:
+    """An OBR, and what comes before the next one."""
+    start = group.segments.index(obr)
+    yield obr
+    yield from itertools.takewhile(lambda one: one.name != "OBR", group.segments[start + 1 :])
+
+
 def _text(found: Field, path: Path, *, is_free: bool) -> str:
     """The value at a path; of free text all that stands there, with its repetitions."""
-    component, subcomponent = path.component or 1, path.subcomponent or 1
-    if not is_free or subcomponent > 1:
-        return found.component(component, subcomponent).strip()
+    component, subcomponent = path.component, path.subcomponent
+    if not is_free or subcomponent > 1 or path.repetition > 1:
+        repetitions = found.repetitions[path.repetition - 1 :]
+        return repetitions[0].component(component, subcomponent).strip() if repetitions else ""
     texts = (one.whole(component).strip() for one in found.repetitions)
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
@@ -206,7 +242,7 @@ def _order_values(context: InboundContext, group: Segments, obr: Segment, found:
         **{name: found.said(name) for name in names},
         "accession_number": accession,
         "accession_of_number": of_number,
-        "comments": _comments(context.message, group),
+        "comments": _comments(context, group),
         "priority": context.side(lambda: _priority(found)),
         "requesting_physician": requesting,
         "ordering_provider": data_types.parts(obr.field(16)) or data_types.parts(orc.field(12)),
@@ -214,10 +250,9 @@ def _order_values(context: InboundContext, group: Segments, obr: Segment, found:
     }
 
 
-def _comments(message: Segments, group: Segments) -> str | None:
+def _comments(context: InboundContext, group: Segments) -> str | None:
     """The notes under the patient, the order and its procedures (NTE-3, 2.15.10), a line each."""
-    of_patient = itertools.takewhile(lambda one: one.name != "ORC", message.segments)
-    notes = [*(one for one in of_patient if one.name == "NTE"), *group.all("NTE")]
+    notes = [*context.before_orders.all("NTE"), *group.all("NTE")]
     lines = (text.text.strip() for note in notes for text in note.field(3).repetitions)
     return "\n".join(line for line in lines if line and line != NULL) or None
 
@@ -234,8 +269,8 @@ def _accession(found: _Fields) -> tuple[Said, Said]:
 
 
 def _is_order_number(location: str) -> bool:
-    segment, *_, field = location.split("^")
-    return segment in ("ORC", "OBR") and field in ("2", "3")
+    parts = location.split("^")
+    return parts[0] in ("ORC", "OBR") and parts[-1] in ("2", "3")
 
 
 def _priority(found: _Fields) -> Said:
@@ -258,27 +293,25 @@ def _procedure_values(
         "description": code.component(first + 1).strip() or None,
         "scheme": code.component(first + 2).strip() or None,
         "accession_number": _accession(found)[0],
-        "study_instance_uid": _study_uid(context.message, group),
+        "study_instance_uid": _study_uid(context.message, found),
     }
 
 
-def _study_uid(message: Segments, group: Segments) -> str | None:
+def _study_uid(message: Segments, found: _Fields) -> str | None:
     """ZDS-1.1 (IHE RAD TF-2 4.4.4.1.2); the message's only ZDS, at its end, is for all of its orders."""
-    zds = group.first("ZDS")
-    if zds is None and len(every := list(message.all("ZDS"))) == 1 and message.segments[-1] is every[0]:
-        zds = every[0]
-    value = zds.field(1).component(1).strip() if zds else ""
-    if not value:
+    value, location = found.first("study_instance_uid")
+    if not location and len(every := list(message.all("ZDS"))) == 1 and message.segments[-1] is every[0]:
+        value, location = every[0].field(1).component(1).strip(), every[0].location(1)
+    if not value or not isinstance(value, str):
         return None
     if len(value) > 64 or not _UID.fullmatch(value):
-        assert zds is not None
-        raise Er7Error(102, zds.location(1), "is not a UID")
+        raise Er7Error(102, location, "is not a UID")
     return value
 
 
 def _step_values(context: InboundContext, obr: Segment, found: _Fields) -> dict[str, Any]:
     return {
-        "modality": _modality(found),
+        "modality": context.side(lambda: _modality(found)),
         "station_ae_title": found.said("station_ae_title"),
         "station_name": found.said("station_name"),
         "location": found.said("location"),
@@ -305,6 +338,7 @@ def _start(context: InboundContext, found: _Fields) -> datetime | Said:
 
 
 def _modality(found: _Fields) -> Said:
+    """What the catalogue decides where it says nothing; so a code that is none stands for what it lacks."""
     value, location = found.first("modality")
     if not isinstance(value, str):
         return value
@@ -315,6 +349,7 @@ def _modality(found: _Fields) -> Said:
         return code
     if code in SECTIONS_WITHOUT_MODALITY:
         return None
+    found.stands_for("code", location)
     raise Er7Error(103, location, "is neither a modality nor in HL7 Table 0074")
 
 

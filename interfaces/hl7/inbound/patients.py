@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from interfaces.hl7.code_tables import SEX
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.character_sets import Er7Error
@@ -14,9 +15,6 @@ from worklist.change_set import Registration, VisitUpdate
 from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
 
 MOST_IDENTIFIERS: Final = 50
-
-SEX: Final[Mapping[str, Said]] = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O", "U": NONE}
-"""HL7 Table 0001 in DICOM's terms; unknown is empty."""
 
 CHARACTER_SETS: Final[Mapping[str, str]] = {
     "ascii": "ISO_IR 6",

@@ -10,31 +10,14 @@ from zoneinfo import ZoneInfo
 from accounts.models import Facility
 from interfaces.hl7 import source_options
 from interfaces.hl7.hl7_section import HL7Section
+from interfaces.hl7.inbound import source_values
+from interfaces.hl7.inbound.source_values import Rule
 from interfaces.hl7.models import Source
-from interfaces.hl7.source_options import SourceOptions
+from interfaces.hl7.source_options import MAPPING, SourceOptions
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.er7 import Header
 from interfaces.hl7.syntax.message_parts import Path, parse_path
 from worklist.worklist_policy import WorklistPolicy
-
-MAPPING: Final[Mapping[str, Sequence[str]]] = {
-    "accession_number": ["OBR-18", "OBR-3", "ORC-3", "OBR-2", "ORC-2"],
-    "requested_procedure_id": ["OBR-19"],
-    "scheduled_procedure_step_id": ["OBR-20"],
-    "modality": ["OBR-24"],
-    "station_ae_title": [],
-    "station_name": [],
-    "location": [],
-    "start": ["TQ1-7", "ORC-7.4", "OBR-27.4", "OBR-36"],
-    "priority": ["TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"],
-    "reason": ["OBR-31.2", "OBR-31"],
-    "clinical_information": ["OBR-13"],
-    "danger": ["OBR-12.2", "OBR-12"],
-    "transport": ["OBR-30"],
-    "confidentiality": ["ORC-28.2", "ORC-28"],
-    "requesting_service": ["ORC-17.2", "ORC-17"],
-}
-"""Where each field of an order is looked for; the first that is present wins (HL7 v2.5.1 4.5.1, 4.5.3)."""
 
 KEPT: Final = 1.0
 """Seconds for which a source and the site's policies are kept in memory."""
@@ -50,6 +33,11 @@ class SourcePolicy:
     options: SourceOptions
     time_zone: ZoneInfo
     mapping: Mapping[str, Sequence[str]]
+
+    @cached_property
+    def rules(self) -> Mapping[str, Sequence[Rule]]:
+        """What its own values and dates mean, by the segment that they stand in."""
+        return source_values.rules_of(self.options)
 
     @cached_property
     def paths(self) -> Mapping[str, Sequence[Path]]:

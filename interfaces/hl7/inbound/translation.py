@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from interfaces.hl7 import hl7_events
-from interfaces.hl7.inbound import ack, context, error_codes, sources, triggers
+from interfaces.hl7.inbound import ack, context, error_codes, source_values, sources, triggers
 from interfaces.hl7.inbound.message_store import Arrival
 from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.models import InboundMessage, InboundStatus
@@ -122,6 +122,7 @@ def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) 
     if parsed is None:
         parsed = er7.parse(er7.without_nul(arrival.raw), policy.options.charset or None)
     _check_size(parsed)
+    parsed = source_values.translated(parsed, policy.rules)
     read = context.read(message, parsed, header, policy)
     changes = handler(read)
     if found := change_check.refusal(changes, catalogue):

@@ -120,15 +120,27 @@ EMPTY = Field("", _NO_SYNTAX)
 class Segment:
     """A segment; `index` counts those of the same name in the message (ERL-2)."""
 
-    __slots__ = ("_fields", "_parts", "_syntax", "index", "name", "raw")
+    __slots__ = ("_fields", "_parts", "_sent", "_syntax", "index", "name", "raw")
 
     def __init__(self, raw: str, name: str, index: int, syntax: Syntax) -> None:
         self.raw = raw
         self.name = name
         self.index = index
         self._syntax = syntax
+        self._sent: Segment | None = None
         self._parts: list[str] | None = None
         self._fields: dict[int, Field] = {}
+
+    @property
+    def sent(self) -> "Segment":
+        """The segment as it came, where this one says what its source means by it."""
+        return self._sent or self
+
+    def meaning(self, raw: str) -> "Segment":
+        """This segment as its source means it."""
+        made = Segment(raw, self.name, self.index, self._syntax)
+        made._sent = self.sent
+        return made
 
     def field(self, n: int) -> Field:
         """Field n. MSH-1 is the separator itself, MSH-2 the encoding characters (2.15.9.1, 2.15.9.2)."""
@@ -147,6 +159,10 @@ class Segment:
             rep = 1
         parts = (self.name, self.index, field, rep, component)
         return "^".join(str(part) for part in parts if part is not None)
+
+    def of_same_message(self, first: str, name: str) -> "Segment":
+        """A segment that its sender left out, at the place of this one: its name and its first field."""
+        return Segment(f"{name}{self._syntax.delimiters.field}{first}", name, self.index, self._syntax)
 
     def _raw_field(self, n: int) -> str:
         if self._parts is None:

@@ -1,7 +1,9 @@
-"""Codes of HL7 tables in an order, and what each is to the worklist."""
+"""Codes of HL7 tables in messages, and what each is to the worklist."""
 
 from collections.abc import Mapping
 from typing import Final
+
+from ledger.stamps import NONE, Null
 
 MODALITIES: Final = frozenset(
     [
@@ -146,3 +148,6 @@ PRIORITIES: Final[Mapping[str, str]] = {
     "R": "ROUTINE",
     "T": "MEDIUM",
 }
+
+SEX: Final[Mapping[str, str | Null]] = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O", "U": NONE}
+"""HL7 Table 0001 in DICOM's terms; unknown is empty."""
