@@ -53,6 +53,11 @@ def entries(rows: Iterable[Event], about: Collection[events.Thing] = ()) -> list
     return [_entry(row, about, studies) for row in rows]
 
 
+def words(entry: events.Entry) -> str:
+    """What an event that is to be recorded says."""
+    return entry.event_type.say(entry.details, entry.source)
+
+
 def _entry(row: Event, about: Collection[events.Thing], studies: Mapping[str, str]) -> Entry:
     type_ = event_types.of(row.kind)
     is_said = type_.details

@@ -7,7 +7,14 @@ from web.pages import omnisearch, orders, patients, sign_in, studies, temporary_
 from web.pages.administration import audit_trail, queues, site, tabs, tokens, users
 from web.pages.exceptions import decision_form, exception, exception_list, identity_list, identity_page
 from web.pages.imports import import_list, import_page
-from web.pages.messages import interface_list, message, message_list, message_repair, outbound_message
+from web.pages.messages import (
+    interface_list,
+    message,
+    message_list,
+    message_repair,
+    outbound_message,
+    workbench,
+)
 from web.pages.quality import reject_rates
 from web.pages.reading import prior_report, reading_actions, reading_worklist, report_editor, report_versions
 from web.pages.stations import station, station_list
@@ -66,6 +73,9 @@ urlpatterns = [
     path("messages/interfaces", interface_list.interfaces, name="interfaces"),
     path("messages/destinations/<path:name>/try-now", outbound_message.try_now, name="destination-try-now"),
     path("messages/destinations/<path:name>", outbound_message.destination, name="destination"),
+    path("messages/workbench", workbench.workbench, name="message-workbench"),
+    path("messages/workbench/keep", workbench.keep, name="message-keep"),
+    path("messages/workbench/cases", workbench.check_cases, name="message-cases"),
     path("messages/<str:public_id>", message.message, name="message"),
     path("messages/<str:public_id>/raw", message.raw, name="message-raw"),
     path("messages/<str:public_id>/segments/<int:number>", message.segment, name="message-segment"),

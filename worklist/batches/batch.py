@@ -114,6 +114,11 @@ class Batch:
         self._told_by_orders: set[int] = set()
         self._newcomers: Sequence[PatientRecord] = ()
 
+    @classmethod
+    def empty(cls, catalogue: Catalogue) -> "Batch":
+        """One that knows of nobody and nothing."""
+        return cls(Snapshot(), PatientIndex([], [], [], catalogue), OrderBook([], catalogue))
+
     def decide(self, changes: ChangeSet) -> list[Applied]:
         """Apply a change set in memory."""
         assert self._patients is not None
@@ -124,7 +129,7 @@ class Batch:
 
     def save(self) -> None:
         """Write what is new or changed, then tell those above of it."""
-        differences = self._snapshot.differences(self._rows())
+        differences = self._snapshot.differences(self.rows())
         self._newcomers = self._unlinked(differences.new[PATIENTS])
         touched = differences.touched()
         entries = [entry for part in (self._patients, self._orders) if part for entry in part.entries]
@@ -225,7 +230,8 @@ class Batch:
     def _aggregates(self) -> Iterable[OrderAggregate]:
         return self._orders.aggregates.values() if self._orders else ()
 
-    def _rows(self) -> dict[Any, Iterable[Any]]:
+    def rows(self) -> dict[Any, Iterable[Any]]:
+        """All that is in memory, by its table."""
         rows: dict[Any, Iterable[Any]] = {}
         if self._patients:
             rows |= {

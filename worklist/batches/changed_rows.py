@@ -76,11 +76,15 @@ class Snapshot:
             before[row.id] = table.values(row)  # type: ignore[attr-defined]
         return rows
 
+    def before(self, table: Table[Any], row: Any) -> dict[str, Any]:
+        """What a row was when it was read."""
+        return table.named_values(self._before[table][row.id])
+
     def former_descriptions(self, patients: Iterable[tuple[Any, set[str]]]) -> list[FormerDescriptionRecord]:
         """What changed patient records said of their patients, where that was something else."""
         now, found = timezone.now(), []
         for row, names in patients:
-            before = PATIENTS.named_values(self._before[PATIENTS][row.id])
+            before = self.before(PATIENTS, row)
             if any(before[name] for name in names.intersection(DESCRIPTION)):
                 description = {name: before[name] for name in DESCRIPTION}
                 found.append(FormerDescriptionRecord(row.id, replaced_at=now, **description))

@@ -181,6 +181,15 @@ class Loader:
         return OrderBook(aggregates.values(), self.catalogue)
 
 
+def with_authorities(catalogue: Catalogue, groups: Iterable[Group]) -> Catalogue:
+    """The same with the authorities that are named and nobody knows, which are made nowhere."""
+    for number, named in enumerate(_authorities_of(groups), 1):
+        if not catalogue.authority(named):
+            made = AssigningAuthority(pk=-number, **{**named._asdict(), "namespace": namespace_of(named)})
+            catalogue = catalogue.with_authorities([made])
+    return catalogue
+
+
 def _stored_authority(named: Authority) -> AssigningAuthority | None:
     """The authority of a namespace, else that of a universal ID, as it is in the database by now."""
     rows = AssigningAuthority.objects.all()

@@ -62,6 +62,11 @@ def policy_of(header: Header) -> SourcePolicy:
     return policy
 
 
+def forget() -> None:
+    """Have everything read anew at the next time."""
+    _kept.clear()
+
+
 def entry_for(rows: Iterable[Source], application: str, facility: str) -> Source | None:
     """Which of the site's sources a sender is, the one that names it best; None where it is unknown."""
     fit = [

@@ -82,7 +82,7 @@ def segment(request: HttpRequest, public_id: str, number: int) -> HttpResponse:
     if branch is None:
         raise Http404
     authorization.note_reading(request, audit.QUERY, ("message", row.public_id))
-    return render(request, "web/messages/segment.html", {"fields": _flat(branch.fields)})
+    return render(request, "web/messages/segment.html", {"fields": flat(branch.fields)})
 
 
 def find(public_id: str) -> Row:
@@ -130,16 +130,16 @@ def _branches(row: Row, taken: Anatomy, first: int) -> list[dict[str, Any]]:
     for place, branch in enumerate(taken.branches(first)):
         is_open = branch.is_wrong or (place < OPEN_SEGMENTS and len(branch.segment.raw) < LONG_SEGMENT)
         url = reverse("message-segment", args=[row.public_id, branch.number])
-        found.append({"branch": branch, "url": url, "fields": _flat(branch.fields) if is_open else None})
+        found.append({"branch": branch, "url": url, "fields": flat(branch.fields) if is_open else None})
     return found
 
 
-def _flat(parts: Iterable[Part], depth: int = 0) -> list[tuple[int, Part]]:
+def flat(parts: Iterable[Part], depth: int = 0) -> list[tuple[int, Part]]:
     """Fields, components and subcomponents, each with how deep it lies."""
     found: list[tuple[int, Part]] = []
     for part in parts:
         found.append((depth, part))
-        found += _flat(part.parts, depth + 1)
+        found += flat(part.parts, depth + 1)
     return found
 
 

@@ -1,4 +1,6 @@
-"""`manage.py hl7` runs the MLLP listener; `manage.py hl7 import FILE…` takes messages from files."""
+"""`manage.py hl7` runs the MLLP listener; `hl7 import FILE…` takes messages from files; `hl7 check FOLDER…`
+reads kept messages anew.
+"""
 
 import asyncio
 import gc
@@ -8,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
-from django.db import connections
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections, transaction
 
-from interfaces.hl7.inbound import inbox
+from accounts import site_version
+from interfaces.hl7.inbound import inbox, sources
+from interfaces.hl7.inspect import message_cases
+from interfaces.hl7.inspect.message_cases import CaseResult
 from interfaces.hl7.wire import framing
 from interfaces.hl7.wire.mllp import Listener
 from interfaces.hl7.wire.receive_queue import MOST_TOGETHER
@@ -25,12 +31,16 @@ class Command(BaseCommand):
     requires_system_checks = ()  # they load every page, which takes longer than all the rest
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("act", nargs="?", choices=["listen", "import"], default="listen")
+        parser.add_argument("act", nargs="?", choices=["listen", "import", "check"], default="listen")
         parser.add_argument("files", nargs="*", type=Path)
+        parser.add_argument("--site", type=Path, help="check: as this site file would have it")
+        parser.add_argument("--accept", action="store_true", help="check: take what is read for right")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["act"] == "import":
             self._import(options["files"])
+        elif options["act"] == "check":
+            self._check(options["files"] or [message_cases.folder()], options["site"], options["accept"])
         else:
             asyncio.run(_listen())
 
@@ -41,6 +51,32 @@ class Command(BaseCommand):
             answers = [inbox.receive_all([(message, "file") for message in part]) for part in parts]
             codes = [_code(answer) for part in answers for answer in part]
             self.stdout.write(f"{path}: {len(messages)} messages: {', '.join(codes) or 'none'}")
+
+    def _check(self, folders: list[Path], site: Path | None, accept: bool) -> None:
+        """Read cases anew, with a site file that is tried out; fails where one is read otherwise."""
+        wrong = count = 0
+        with transaction.atomic():
+            if site is not None:
+                call_command("site", "apply", site, overwrite=True)
+                site_version.forget()
+                sources.forget()
+            for place in folders:
+                for result in message_cases.check(place):
+                    count += 1
+                    wrong += not result.is_right
+                    self._tell(place / f"{result.name}.hl7", result, accept)
+            transaction.set_rollback(True)
+        self.stdout.write(f"{count} cases, {wrong} of them read otherwise.")
+        if wrong and not accept:
+            raise CommandError("cases are read otherwise than they say")
+
+    def _tell(self, path: Path, result: CaseResult, accept: bool) -> None:
+        if not result.has_expectation:
+            self.stdout.write(f"{path}: it says nothing yet of what is right")
+        for one in result.differences:
+            self.stdout.write(f"{path}: {one.field}: {one.expected or 'nothing'} → {one.found or 'nothing'}")
+        if accept and not result.is_right:
+            message_cases.accept(path)
 
 
 def _code(answer: bytes | None) -> str:
