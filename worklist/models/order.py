@@ -8,6 +8,7 @@ from django.db import models
 from accounts.models import Facility
 from ledger.public_id import PublicModel
 from worklist.models.patient import Patient
+from worklist.models.sent_field import as_sent
 from worklist.models.visit import Visit
 
 
@@ -67,10 +68,12 @@ class Order(PublicModel):
     transport = models.CharField(max_length=64, blank=True)
     confidentiality = models.CharField(max_length=64, blank=True)
     requesting_physician = models.CharField(max_length=320, blank=True)
-    ordering_provider = models.JSONField(
-        default=list, blank=True, db_default=models.Value([], models.JSONField())
-    )
+    ordering_provider = as_sent()
     referring_physician = models.CharField(max_length=320, blank=True)
+    attending_provider = as_sent()
+    referring_provider = as_sent()
+    result_copies_to = as_sent()
+    account = as_sent()
     requesting_service = models.CharField(max_length=64, blank=True)
     first_received_at = models.DateTimeField(help_text="when its first message came")
     content_received_at = models.DateTimeField(

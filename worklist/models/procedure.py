@@ -4,6 +4,7 @@ from django.db import models
 
 from ledger.public_id import PublicModel
 from worklist.models.order import Order
+from worklist.models.sent_field import as_sent
 
 
 class RequestedProcedure(PublicModel):
@@ -22,6 +23,9 @@ class RequestedProcedure(PublicModel):
     description = models.CharField(max_length=64, blank=True)
     body_part = models.CharField(max_length=64, blank=True)
     laterality = models.CharField(max_length=1, blank=True)
+    service = as_sent()
+    interpreter = as_sent()
+    technician = as_sent()
     stamps = models.JSONField(default=dict, blank=True)
 
     class Meta:

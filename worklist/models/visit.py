@@ -5,6 +5,7 @@ from django.db import models
 from accounts.models import Facility
 from ledger.public_id import PublicModel
 from worklist.models.patient import AssigningAuthority, Patient
+from worklist.models.sent_field import as_sent
 
 
 class VisitStatus(models.TextChoices):
@@ -31,6 +32,8 @@ class Visit(PublicModel):
     location = models.CharField(max_length=250, blank=True)
     attending = models.CharField(max_length=320, blank=True)
     referring = models.CharField(max_length=320, blank=True)
+    attending_provider = as_sent()
+    referring_provider = as_sent()
     status = models.CharField(max_length=10, choices=VisitStatus, blank=True, db_default="")
     stamps = models.JSONField(default=dict, blank=True)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ledger.public_id import new_public_id
 from worklist.models import OrderNumber, OrderStatus, Priority, StepStatus
+from worklist.models.sent_field import AsSent
 from worklist.orders.order_update import Number
 
 Stamps = dict[str, list[str]]
@@ -49,8 +50,12 @@ class OrderRecord:
     transport: str = ""
     confidentiality: str = ""
     requesting_physician: str = ""
-    ordering_provider: list[list[str]] = field(default_factory=list)
+    ordering_provider: AsSent = field(default_factory=list)
     referring_physician: str = ""
+    attending_provider: AsSent = field(default_factory=list)
+    referring_provider: AsSent = field(default_factory=list)
+    result_copies_to: AsSent = field(default_factory=list)
+    account: AsSent = field(default_factory=list)
     requesting_service: str = ""
     content_received_at: datetime | None = None
     stamps: Stamps = field(default_factory=dict)
@@ -97,6 +102,9 @@ class ProcedureRecord:
     description: str = ""
     body_part: str = ""
     laterality: str = ""
+    service: AsSent = field(default_factory=list)
+    interpreter: AsSent = field(default_factory=list)
+    technician: AsSent = field(default_factory=list)
     stamps: Stamps = field(default_factory=dict)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.stamps import Null
+from worklist.models.sent_field import AsSent
 
 Text = str | Null | None
 
@@ -28,7 +29,7 @@ class _Content:
 class OrderContent(_Content):
     """An order (ORC, OBR, PV1). `patient_id` and `visit_id` are the keys of records.
 
-    `ordering_provider` is the requesting physician as it was sent (XCN): components of subcomponents.
+    What is `AsSent` goes back so: providers (XCN), `result_copies_to` (OBR-28), `account` (PID-18).
     `accession_of_number` is a number of the order that serves as its accession number until one is given.
     """
 
@@ -45,14 +46,18 @@ class OrderContent(_Content):
     transport: Text = None
     confidentiality: Text = None
     requesting_physician: Text = None
-    ordering_provider: list[list[str]] | Null | None = None
+    ordering_provider: AsSent | Null | None = None
     referring_physician: Text = None
+    attending_provider: AsSent | Null | None = None
+    referring_provider: AsSent | Null | None = None
+    result_copies_to: AsSent | Null | None = None
+    account: AsSent | Null | None = None
     requesting_service: Text = None
 
 
 @dataclass(frozen=True)
 class ProcedureContent(_Content):
-    """A requested procedure (OBR)."""
+    """A requested procedure (OBR): `service` is OBR-4, `interpreter` OBR-32, `technician` OBR-34, as sent."""
 
     study_instance_uid: Text = None
     accession_number: Text = None
@@ -61,6 +66,9 @@ class ProcedureContent(_Content):
     description: Text = None
     body_part: Text = None
     laterality: Text = None
+    service: AsSent | Null | None = None
+    interpreter: AsSent | Null | None = None
+    technician: AsSent | Null | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ledger.public_id import new_public_id
+from worklist.models.sent_field import AsSent
 
 Stamps = dict[str, list[str]]
 
@@ -87,6 +88,8 @@ class VisitRecord:
     location: str = ""
     attending: str = ""
     referring: str = ""
+    attending_provider: AsSent = field(default_factory=list)
+    referring_provider: AsSent = field(default_factory=list)
     status: str = ""
     stamps: Stamps = field(default_factory=dict)
     public_id: str = field(default_factory=new_public_id)

@@ -16,6 +16,7 @@ from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.er7 import Header
 from interfaces.hl7.syntax.message_parts import Field, Message, Segment, Segments
 from ledger import stamps
+from worklist.models.sent_field import AsSent
 from worklist.provenance import Provenance
 
 _Value = TypeVar("_Value")
@@ -50,6 +51,10 @@ class InboundContext:
         if data_types.is_unfit_for_names(found):
             self.replaced.append(segment.location(n))
         return convert(found)
+
+    def as_sent(self, segment: Segment | None, n: int) -> AsSent | object | None:
+        """All of a field, to be sent back; None, and noted, where it is too long."""
+        return self.side(lambda: data_types.as_sent(segment, n))
 
     def side(self, read: Callable[[], _Value]) -> _Value | None:
         """A value beside identity, numbers and procedure; None, and noted, where it can't be understood."""

@@ -245,7 +245,11 @@ def _order_values(context: InboundContext, group: Segments, obr: Segment, found:
         "comments": _comments(context, group),
         "priority": context.side(lambda: _priority(found)),
         "requesting_physician": requesting,
-        "ordering_provider": data_types.parts(obr.field(16)) or data_types.parts(orc.field(12)),
+        "ordering_provider": context.as_sent(obr, 16) or context.as_sent(orc, 12),
+        "result_copies_to": context.as_sent(obr, 28),
+        "account": context.as_sent(context.message.first("PID"), 18),
+        "attending_provider": context.as_sent(pv1, 7),
+        "referring_provider": context.as_sent(pv1, 8),
         "referring_physician": referring or requesting,
     }
 
@@ -285,7 +289,7 @@ def _priority(found: _Fields) -> Said:
 
 def _procedure_values(
     context: InboundContext, group: Segments, obr: Segment, found: _Fields
-) -> dict[str, Said]:
+) -> dict[str, Any]:
     code = obr.field(44) if obr.field(44).component(1) else obr.field(4)
     first = 1 if code.component(1) else 4
     return {
@@ -294,6 +298,9 @@ def _procedure_values(
         "scheme": code.component(first + 2).strip() or None,
         "accession_number": _accession(found)[0],
         "study_instance_uid": _study_uid(context.message, found),
+        "service": context.as_sent(obr, 4),
+        "interpreter": context.as_sent(obr, 32),
+        "technician": context.as_sent(obr, 34),
     }
 
 

@@ -174,5 +174,7 @@ def _visit(context: InboundContext, pid: Segment, pv1: Segment | None) -> VisitU
             "location": data_types.said(pv1.field(3)),
             "attending": context.name(pv1, 7, data_types.provider_name),
             "referring": context.name(pv1, 8, data_types.provider_name),
+            "attending_provider": context.as_sent(pv1, 7),
+            "referring_provider": context.as_sent(pv1, 8),
         },
     )

@@ -7,12 +7,15 @@ from typing import Final
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.message_parts import NULL, Field, Repetition, Segment
 from ledger.stamps import NONE
+from worklist.models.sent_field import AsSent
 from worklist.orders.order_update import Number
 from worklist.patients.identifiers import Authority, Identifier
 
 Said = str | None | object
 """A text, None for "says nothing", or `NONE` for HL7's `""`."""
 
+MOST_SENT_BACK: Final = 4000
+"""Characters of a field that is kept only to be sent back."""
 REPLACEMENT: Final = "_"
 """Stands in a name for what a DICOM name can't hold: backslash, `=`, `^` and control characters."""
 
@@ -111,18 +114,25 @@ def provider_name(field: Field) -> Said:
     return _components(field.repetitions[0], (2, 3, 4, 6, 5)) or None if field.repetitions else None
 
 
-def parts(field: Field) -> list[list[str]] | object | None:
-    """The first repetition as it was sent: components of subcomponents, so that it can be sent back."""
+def as_sent(segment: Segment | None, n: int) -> AsSent | object | None:
+    """All of a field, so that it can be sent back.
+
+    Raises `Er7Error` 102 for what is too long to be kept.
+    """
+    if segment is None or (field := segment.field(n)).is_empty:
+        return None
     if field.is_null:
         return NONE
-    if not field.repetitions:
-        return None
-    one = field.repetitions[0]
-    found = [
+    if len(field.raw) > MOST_SENT_BACK:
+        raise Er7Error(102, segment.location(n), f"is longer than {MOST_SENT_BACK} characters")
+    return [_parts(one) for one in field.repetitions if one.raw]
+
+
+def _parts(one: Repetition) -> list[list[str]]:
+    return [
         [one.component(n, sub) for sub in range(1, len(one.subcomponents(n)) + 1)]
         for n in range(1, len(one.components) + 1)
     ]
-    return found or None
 
 
 def named_location_person(field: Field) -> Said:

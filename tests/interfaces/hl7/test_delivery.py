@@ -669,4 +669,4 @@ def test_a_reconciled_study_tells_that_its_orders_are_in_process(
         "OBR-18": "ACC1",
         "OBR[2]-19": "RP2",
     }
-    assert (arrived.get("OBR-7"), arrived.get("ZDS-1")) == ("20260302081500", "1.2.840.1")
+    assert (arrived.get("OBR-7"), arrived.get("ZDS-1")) == ("20260302081500+0100", "1.2.840.1")

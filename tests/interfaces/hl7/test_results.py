@@ -114,11 +114,11 @@ def test_a_final_report_goes_to_its_order(world: World) -> None:
         "OBR-3": "FA1",
         "OBR-3.2": "RIS",
         "OBR-4": "73700",
-        "OBR-7": "20260302081500",
+        "OBR-7": "20260302081500+0100",
         "OBR-16.2": "House",
         "OBR-18": "A1",
         "OBR-19": "RPA1",
-        "OBR-22": "20260302080100+0000",
+        "OBR-22": "20260302090100+0100",
         "OBR-25": "F",
         "OBR-32.1.1": "anna",
         "OBR-32.1.2": "Anna",
@@ -137,8 +137,11 @@ def test_a_final_report_goes_to_its_order(world: World) -> None:
 def test_who_ordered_it_is_told_as_the_placer_writes_it(world: World) -> None:
     """OBR-16 (XCN) with ID and authority, by which a HIS routes."""
     sent = "77^Smith^John^^Jr^Dr^MD^^HIS&1.2.840&ISO^L"
-    field = er7.parse(f"MSH|^~\\&|A\rOBR|1{'|' * 15}{sent}\r".encode()).first("OBR").field(16)
-    world.order.ordering_provider, world.order.requesting_physician = data_types.parts(field), "Smith^John"
+    obr = er7.parse(f"MSH|^~\\&|A\rOBR|1{'|' * 15}{sent}\r".encode()).first("OBR")
+    world.order.ordering_provider, world.order.requesting_physician = (
+        data_types.as_sent(obr, 16),
+        "Smith^John",
+    )
     world.order.save()
     assert said(released(world)).first("OBR").field(16).raw == sent
 

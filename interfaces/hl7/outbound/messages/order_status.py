@@ -16,9 +16,9 @@ from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound import outbox, segment_data
 from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
-from interfaces.hl7.outbound.message_writer import Segment
+from interfaces.hl7.outbound.message_writer import Fields, Segment
 from ledger import clock
-from worklist.models import Order, OrderNumber, OrderStatus, Patient, RequestedProcedure, StatusEvent
+from worklist.models import Order, OrderStatus, Patient, RequestedProcedure, StatusEvent
 from worklist.orders.generated_ids import NAMESPACE
 from worklist.signals import order_acted
 
@@ -87,7 +87,7 @@ def tell_acted(
         "reason": "" if is_undone else _reason(act),
         "study_instance_uid": procedures[0].study_instance_uid,
         "study_started": "",
-        "when": segment_data.utc(clock.now()),
+        "when": segment_data.moment(clock.now(), row.facility),
     }
     key = f"act:{act.public_id}{':undone' if is_undone else ''}"
     outbox.enqueue(message_type=ORDER_STATUS, key=key, facts=facts, ordering_key=patient.current.public_id)
@@ -99,7 +99,12 @@ def _reason(act: StatusEvent) -> str:
     return act.reason
 
 
-_PEOPLE: Final = ("order__facility", "order__patient__authority", "order__patient__survivor__authority")
+_PEOPLE: Final = (
+    "order__facility",
+    "order__visit__authority",
+    "order__patient__authority",
+    "order__patient__survivor__authority",
+)
 _WORDS: Final = {
     IN_PROCESS: "in process",
     COMPLETED: "completed",
@@ -133,8 +138,8 @@ def _tell(
             **_facts(order, patient.current, procedures, status),
             "about": [*_about(order, patient.current), ("study", study.public_id)],
             "study_instance_uid": study.study_instance_uid,
-            "study_started": segment_data.started(study),
-            "when": segment_data.utc(study.last_received_at if is_begun else clock.now()),
+            "study_started": segment_data.started(study, order.facility),
+            "when": segment_data.moment(study.last_received_at if is_begun else clock.now(), order.facility),
         },
         ordering_key=patient.current.public_id,
     )
@@ -163,20 +168,23 @@ def _facts(
 ) -> dict[str, Any]:
     return {
         "about": _about(order, patient),
-        "facility": order.facility.code,
+        **segment_data.of_order(order, procedures),
         "control": STATUS_CHANGED,
         "status": status,
-        "placer": segment_data.number(order, OrderNumber.Kind.PLACER),
-        "filler": segment_data.number(order, OrderNumber.Kind.FILLER),
-        "accession_number": order.accession_number or procedures[0].accession_number,
         "patient": segment_data.of_patient(patient),
-        "procedures": [segment_data.of_procedure(procedure) for procedure in procedures],
     }
 
 
 def segments(facts: Facts, options: DestinationOptions) -> Iterator[Segment]:
-    """PID, then ORC and OBR for each requested procedure, then ZDS (IHE RAD TF-2 4.4.4.1.2) with the UID."""
-    yield "PID", segment_data.pid(facts["patient"])
+    """PID, PV1 where it is known, ORC and OBR for each requested procedure, and ZDS (IHE RAD TF-2 4.4.4.1.2).
+
+    One ZDS at the end has the UID of all, or each procedure has its own.
+    """
+    uids = {one["study_instance_uid"] for one in facts["procedures"] if one.get("study_instance_uid")}
+    has_own = len(uids) > 1 and facts["study_instance_uid"] in uids
+    yield "PID", segment_data.pid(facts["patient"], facts.get("account", ()))
+    if facts.get("visit"):
+        yield "PV1", segment_data.pv1(facts["visit"])
     for number, procedure in enumerate(facts["procedures"], start=1):
         yield (
             "ORC",
@@ -187,11 +195,19 @@ def segments(facts: Facts, options: DestinationOptions) -> Iterator[Segment]:
                 5: facts["status"],
                 7: ("1", "", "", procedure["start"]),
                 9: facts["when"],
+                12: segment_data.ordered_by(facts),
                 16: ("", facts.get("reason", "")),  # 4.5.1.16, order control code reason
             },
         )
         yield "OBR", segment_data.obr(facts, procedure, number)
-    yield "ZDS", {1: (facts["study_instance_uid"], NAMESPACE, "Application", "DICOM")}
+        if has_own:
+            yield "ZDS", _zds(procedure["study_instance_uid"])
+    if not has_own:
+        yield "ZDS", _zds(facts["study_instance_uid"])
+
+
+def _zds(uid: str) -> Fields:
+    return {1: (uid, NAMESPACE, "Application", "DICOM")}
 
 
 def in_words(facts: Facts) -> tuple[str, str]:

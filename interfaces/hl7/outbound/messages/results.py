@@ -32,7 +32,7 @@ from reporting.rendering.composition import Document, Signature, compose
 from reporting.rendering.sections import ADDENDUM, NOTICE, OF_SECTION, REPORT, Code
 from reporting.reports import distribution
 from reporting.signals import version_confirmed, version_released
-from worklist.models import Order, OrderNumber, Patient, RequestedProcedure, Visit
+from worklist.models import Order, Patient, RequestedProcedure
 
 PRELIMINARY: Final = "P"
 FINAL: Final = "F"
@@ -228,37 +228,17 @@ def _facts(
         about.append(("patient", patient.public_id))
     return {
         "about": about,
-        "facility": order.facility.code,
+        **segment_data.of_order(order, procedures),
         "order": order.public_id,
         "version": version.public_id,
         "kind": version.kind,
-        "placer": segment_data.number(order, OrderNumber.Kind.PLACER),
-        "filler": segment_data.number(order, OrderNumber.Kind.FILLER),
-        "accession_number": accession_of(order, procedures),
-        "requesting_physician": order.requesting_physician,
-        "ordering_provider": order.ordering_provider,
         "patient": segment_data.of_patient(patient.current) if patient else None,
-        "visit": _visit(order.visit),
-        "procedures": [segment_data.of_procedure(procedure) for procedure in procedures],
         "study_instance_uids": [study.study_instance_uid for study in studies],
-        "study_started": segment_data.started(studies[0]) if studies else "",
+        "study_started": segment_data.started(studies[0], order.facility) if studies else "",
         "status": status,
-        "when": segment_data.utc(document.signature.at),
+        "when": segment_data.moment(document.signature.at, order.facility),
         "signer": [document.signature.username, document.signature.name],
         "parts": parts,
-    }
-
-
-def _visit(visit: Visit | None) -> dict[str, Any] | None:
-    if visit is None:
-        return None
-    return {
-        "class": visit.patient_class,
-        "location": visit.location,
-        "attending": visit.attending,
-        "referring": visit.referring,
-        "number": visit.number,
-        "authority": visit.authority.namespace,
     }
 
 
@@ -327,13 +307,22 @@ def is_withdrawn(before: Mapping[str, Any]) -> bool:
 def segments(facts: Facts, options: DestinationOptions) -> Iterator[Segment]:
     """PID, PV1, then ORC, OBR and the OBX with the whole report for each requested procedure."""
     if facts["patient"]:
-        yield "PID", segment_data.pid(facts["patient"])
+        yield "PID", segment_data.pid(facts["patient"], facts.get("account", ()))
     if facts["visit"]:
-        yield "PV1", _pv1(facts["visit"])
+        yield "PV1", segment_data.pv1(facts["visit"])
     observations = list(_observations(facts, options))
     for number, procedure in enumerate(facts["procedures"], start=1):
         numbers: Fields = {2: tuple(facts["placer"]), 3: tuple(facts["filler"])}
-        yield "ORC", {1: "RE", **numbers, 7: ("1", "", "", procedure["start"]), 9: facts["when"]}
+        yield (
+            "ORC",
+            {
+                1: "RE",
+                **numbers,
+                7: ("1", "", "", procedure["start"]),
+                9: facts["when"],
+                12: segment_data.ordered_by(facts),
+            },
+        )
         yield "OBR", _obr(facts, procedure, number)
         for place, fields in enumerate(observations, start=1):
             yield "OBX", {1: str(place), **fields}
@@ -343,20 +332,9 @@ def _obr(facts: Mapping[str, Any], procedure: Mapping[str, str], number: int) ->
     """OBR (4.5.3); OBR-32 is an NDL (2.A.45), whose name has its parts as subcomponents."""
     return {
         **segment_data.obr(facts, procedure, number),
-        16: segment_data.as_sent(facts.get("ordering_provider")) or _xcn(facts["requesting_physician"]),
         24: "RAD",
         25: facts["status"],
         32: (tuple(facts["signer"]),),
-    }
-
-
-def _pv1(visit: Mapping[str, Any]) -> Fields:
-    return {
-        2: visit["class"] or "U",
-        3: tuple(visit["location"].split("^")),
-        7: _xcn(visit["attending"]),
-        8: _xcn(visit["referring"]),
-        19: (visit["number"], "", "", visit["authority"]),
     }
 
 
@@ -403,13 +381,6 @@ def _embedded(version_id: str) -> Components:
     version = ReportVersion.objects.select_related("report").get(public_id=version_id)
     data = base64.b64encode(pdf.render(version)).decode("ascii")
     return ("", "application", "pdf", "Base64", data)
-
-
-def _xcn(person_name: str) -> Value:
-    """XCN (2.A.86) of the first component group of a PN; empty for no name."""
-    if not person_name.strip("^= "):
-        return ""
-    return ("", *tuple(segment_data.names(person_name)[0])[:5])
 
 
 def in_words(facts: Facts) -> tuple[str, str]:
