@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ledger.errors import Duplicate, Missing, Refused, UnknownCode
+from ledger.errors import Duplicate, Invalid, Missing, Refused, UnknownCode
 from worklist.catalogue import Catalogue
 from worklist.change_set import ChangeSet, Group, Merge, Registration
 from worklist.models import (
+    AppointmentReference,
     AssigningAuthority,
     Order,
     OrderNumber,
@@ -18,6 +19,7 @@ from worklist.models import (
 from worklist.orders.order_update import OrderUpdate, ProcedureUpdate
 from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
 from worklist.provenance import Provenance, check_lengths
+from worklist.schedule.appointment_update import AppointmentUpdate
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def refusal(changes: ChangeSet, catalogue: Catalogue) -> Refusal | None:
                 check.merge(merge)
             if group.order is not None:
                 check.order(group.order)
+            if group.appointment is not None:
+                check_appointment(group.appointment)
         except Refused as error:
             return Refusal(error, group)
     return None
@@ -121,6 +125,15 @@ class _Check:
             raise Missing("the order names no procedure code and no modality", "code")
         if code not in self.catalogue.procedures:
             raise UnknownCode(f"the procedure code {code!r} is not known and no modality is named", "code")
+
+
+def check_appointment(said: AppointmentUpdate) -> None:
+    """Raise `Invalid` where a number of an appointment is too long to be kept whole."""
+    for number in (said.number, *(number for _, number in said.orders)):
+        try:
+            check_lengths(AppointmentReference, {"value": number.value, "namespace": number.namespace})
+        except Invalid as error:
+            raise Invalid(error.text, "appointment") from error
 
 
 def namespace_of(authority: Authority) -> str:

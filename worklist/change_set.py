@@ -12,6 +12,7 @@ from worklist.orders.order_update import OrderUpdate
 from worklist.patients.allergies import AllergyChange
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
+from worklist.schedule.appointment_update import AppointmentUpdate, ArrivalUpdate
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Group:
     registration: Registration | None = None
     merges: Sequence[Merge] = ()
     order: OrderUpdate | None = None
+    appointment: AppointmentUpdate | None = None
+    arrival: ArrivalUpdate | None = None
     index: int = 1
 
 

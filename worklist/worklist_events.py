@@ -88,6 +88,20 @@ STEP_STATUS: Final = declare(
     labels={"before": labels(StepStatus), "after": labels(StepStatus)},
 )
 
+STEP_BOOKED: Final = declare("step.booked", "Appointment on {start}", short="appointment")
+STEP_UNBOOKED: Final = declare(
+    "step.unbooked", "Appointment cancelled: to be scheduled again", short="appointment cancelled"
+)
+APPOINTMENT_WAITS: Final = declare(
+    "appointment.waits", "An appointment waits for its order", short="appointment waits"
+)
+APPOINTMENT_OF_ANOTHER: Final = declare(
+    "appointment.of_another_patient",
+    "Not applied: an appointment of another patient names this order",
+    short="appointment of another patient",
+    tone="bad",
+)
+
 SPEAKS_OF_ORDERS: Final = frozenset(
     event.kind for event in (ORDER_STATED, *ORDER_CHANGED.values(), *UNDONE.values())
 )

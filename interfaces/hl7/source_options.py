@@ -26,8 +26,15 @@ MAPPING: Final[Mapping[str, Sequence[str]]] = {
     "transport": ["OBR-30"],
     "confidentiality": ["ORC-28.2", "ORC-28"],
     "requesting_service": ["ORC-17.2", "ORC-17"],
+    "appointment": ["SCH-2", "SCH-1"],
+    "appointment_placer_order": ["SCH-26", "ARQ-24", "ORC-2", "OBR-2"],
+    "appointment_filler_order": ["SCH-27", "ARQ-25", "ORC-3", "OBR-3"],
+    "appointment_accession": ["OBR-18"],
+    "appointment_start": ["TQ1-7", "SCH-11.4", "AIS-4"],
+    "appointment_location": ["AIL-3"],
+    "appointment_station_ae_title": [],
 }
-"""Where each field of an order is looked for; the first that is present wins (HL7 v2.5.1 4.5.1, 4.5.3)."""
+"""Where fields of orders and appointments are looked for; the first present wins (HL7 v2.5.1 4.5, 10.6)."""
 
 
 def _mapped(name: str) -> str:
@@ -49,7 +56,8 @@ class SourceOptions(BaseModel):
     `*` for any; an empty `time_zone` is that of its facility. Placer order numbers without a namespace are in
     `order_namespace`, which empty is the sending application (MSH-3). A source that is `enhanced` gets what
     MSH-15 and MSH-16 ask for; its application acknowledgments go to the destination `application_acks`, else
-    where the message came from. Messages of the types in `keep` are accepted and kept, and do nothing. Only a
+    where the message came from. Messages of the types in `keep` are accepted and kept, and do nothing. Who
+    arrives at one of the `imaging_locations` (`RAD^CT1`: point of care, room) has arrived for the day. Only a
     `filler` is heard where it says what fillers say (ORC-1). With `orders_without_orc` an OBR alone is a new
     order.
     After `silence_alarm` minutes without a message somebody is told; `learnt` goes by what is usual then.
@@ -71,6 +79,7 @@ class SourceOptions(BaseModel):
     stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
     processing_ids: list[str] = ["P"]
     receivers: list[str] = ["*"]
+    imaging_locations: list[str] = []
     keep: list[Literal["MDM", "OML", "ORL", "BAR", "DFT"]] = []
     orders_without_orc: bool = False
     mapping: dict[MappedName, list[FieldPath]] = {}

@@ -116,7 +116,7 @@ def shown_step(row: ScheduledProcedureStep) -> dict[str, Any]:
         "status": row.status,
         "modality": row.modality,
         "station_ae_title": row.station_ae_title,
-        "start": row.start,
+        "start": row.due if row.is_timed else None,
     }
 
 

@@ -107,6 +107,10 @@ class Loader:
         """One order."""
         return self._book(self.snapshot.select(ORDERS, ["id"], [[key]]))
 
+    def orders(self, keys: Iterable[int]) -> OrderBook:
+        """Some orders."""
+        return self._book(self.snapshot.select(ORDERS, ["id"], [[key] for key in sorted(keys)]))
+
     def people(self, keys: Iterable[int]) -> PatientIndex:
         """Patient records, all that are linked to them, and the links."""
         patients = self.snapshot.select(PATIENTS, ["id"], [[key] for key in keys])

@@ -1,5 +1,11 @@
 """Patients, visits, orders, procedures, stations."""
 
+from worklist.models.appointment import (
+    Appointment,
+    AppointmentReference,
+    AppointmentStatus,
+    PatientArrival,
+)
 from worklist.models.identity_exception import IdentityException, IdentityExceptionKind
 from worklist.models.order import PRESSING, Order, OrderNumber, OrderStatus, Priority, StatusEvent
 from worklist.models.patient import AssigningAuthority, FormerDescription, LinkKind, Patient, PatientLink, Sex
@@ -9,6 +15,9 @@ from worklist.models.visit import Visit, VisitStatus
 
 __all__ = [
     "PRESSING",
+    "Appointment",
+    "AppointmentReference",
+    "AppointmentStatus",
     "AssigningAuthority",
     "FormerDescription",
     "IdentityException",
@@ -18,6 +27,7 @@ __all__ = [
     "OrderNumber",
     "OrderStatus",
     "Patient",
+    "PatientArrival",
     "PatientLink",
     "Priority",
     "ProcedureCode",

@@ -68,14 +68,23 @@ class ScheduledProcedureStep(PublicModel):
     description = models.CharField(max_length=64, blank=True)
     protocol_codes = models.JSONField(default=list, blank=True)
     performing_physician = models.CharField(max_length=320, blank=True)
-    start = models.DateTimeField(null=True, blank=True, help_text="as scheduled; empty: due on receipt")
+    start = models.DateTimeField(null=True, blank=True, help_text="as its order says")
+    booking = models.JSONField(
+        default=dict,
+        blank=True,
+        db_default=models.Value({}, models.JSONField()),
+        help_text="derived: what its appointments come to",
+    )
     stamps = models.JSONField(default=dict, blank=True)
 
     # Derived, for the worklist: what C-FIND matches, in one row.
-    due = models.DateTimeField(help_text="start, or when the order came")
+    due = models.DateTimeField(help_text="as booked or ordered, or when the order came")
     local_date = models.CharField(max_length=8, help_text="of `due`, in the facility's time")
     local_time = models.CharField(max_length=6)
     on_worklist = models.BooleanField(default=True, help_text="open, of an order with a patient")
+    is_timed = models.BooleanField(
+        default=True, db_default=True, help_text="of `due`: whether an order or an appointment says it"
+    )
 
     class Meta:
         constraints = [

@@ -17,7 +17,7 @@ from worklist.orders.order_aggregate import (
     StepRecord,
 )
 from worklist.provenance import Provenance
-from worklist.schedule import wall_clock
+from worklist.schedule import bookings, wall_clock
 
 _OPEN: Final = frozenset(StepStatus) - step_status.ENDED - {StepStatus.HELD}
 
@@ -67,15 +67,19 @@ def _derive_step(
     step: StepRecord, procedure: ProcedureRecord, entry: ProcedureCode | None, catalogue: Catalogue
 ) -> None:
     """Fill what no sender said from the catalogue and the station."""
+    booked = step.booking.get("station_ae_title", "")
     if entry is not None:
         _fill(step, {"modality": entry.modality, "protocol_codes": entry.protocols})
         fits = step.modality == entry.modality
         _fill(step, {"station_group": entry.station_group if fits else ""})
-        _fill(step, {"station_ae_title": entry.station_ae_title if fits else ""})
-    _fill(step, {"description": procedure.description})
+        booked = booked or (entry.station_ae_title if fits else "")
+    _fill(step, {"station_ae_title": booked, "description": procedure.description})
     station = catalogue.stations.get(step.station_ae_title) if step.station_ae_title else None
+    location = step.booking.get("location", "")
     if station is not None:
-        _fill(step, {"station_name": station.name, "location": station.location[:16]})
+        _fill(step, {"station_name": station.name})
+        location = location or station.location[:16]
+    _fill(step, {"location": location})
 
 
 def _fill(step: StepRecord, derived: dict[str, object]) -> None:
@@ -98,6 +102,8 @@ def _status_change(
 
 
 def _place_on_worklist(step: StepRecord, order: OrderRecord, zone: ZoneInfo) -> None:
-    step.due = step.start or order.content_received_at or order.first_received_at
+    planned = bookings.planned_start(step.booking, step.start, step.stamps.get("start", [""])[0])
+    step.due = planned or order.content_received_at or order.first_received_at
+    step.is_timed = planned is not None
     step.local_date, step.local_time = wall_clock.of(step.due, zone)
     step.on_worklist = step.status in _OPEN and order.patient_id is not None

@@ -128,10 +128,12 @@ class StepRecord:
     protocol_codes: list[dict[str, str]] = field(default_factory=list)
     performing_physician: str = ""
     start: datetime | None = None
+    booking: dict[str, Any] = field(default_factory=dict)
     stamps: Stamps = field(default_factory=dict)
     local_date: str = ""
     local_time: str = ""
     on_worklist: bool = True
+    is_timed: bool = True
 
 
 @dataclass(slots=True, eq=False)

@@ -6,6 +6,8 @@ merge, so any order of arrival, with repeats, ends in the same state. Nothing he
 
 import itertools
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from ledger import stamps
 from ledger.event_types import EventType
@@ -39,6 +41,21 @@ def sought_by(update: OrderUpdate) -> list[NumberKey]:
     """By what its order may be here: a number without namespace may have been kept so."""
     named = numbers_of(update).items()
     return [*dict(named), *(key._replace(namespace="") for key, number in named if number.is_bare)]
+
+
+class Implied(NamedTuple):
+    """A status event that follows from something else than what was said of the order."""
+
+    step_id: int
+    kind: str
+    stamp: str
+    occurred_at: datetime
+    source: str
+    reason: str = ""
+
+
+def _columns(one: Implied) -> tuple[int, str, str, datetime, str, str, str]:
+    return one.step_id, str(one.kind), one.stamp, one.occurred_at, one.reason[:500], "", one.source
 
 
 class OrderBook:
@@ -98,6 +115,28 @@ class OrderBook:
         )
         aggregate.events.append(event)
         return event
+
+    def imply(self, aggregate: OrderAggregate, wanted: Iterable[Implied], prefixes: tuple[str, ...]) -> bool:
+        """Let exactly these events stand of those whose source has such a prefix; whether any differ.
+
+        One that a person has taken back stays taken back.
+        """
+        keys = {one[:3]: one for one in wanted}
+        own = {
+            (one.step_id, one.kind, one.stamp): one
+            for one in aggregate.events
+            if one.source.startswith(prefixes)
+        }
+        gone = [event for key, event in own.items() if key not in keys]
+        there = {(one.step_id, one.kind, one.stamp) for one in aggregate.events}
+        new = [one for key, one in keys.items() if key not in there]
+        aggregate.events = [one for one in aggregate.events if one not in gone]
+        aggregate.removed += gone
+        for one in new:
+            aggregate.events.append(
+                StatusEventRecord(next(self._new_keys), aggregate.order.id, *_columns(one))
+            )
+        return bool(new or gone)
 
     def derive(self, aggregate: OrderAggregate, provenance: Provenance) -> None:
         """Derive anew what follows, after a status event was added or undone."""

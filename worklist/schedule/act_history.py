@@ -12,7 +12,12 @@ from worklist.models import StatusEvent
 SHIFT: Final = timedelta(hours=12)
 """How far back one's own acts can be taken back one after the other."""
 _MOST: Final = 100
-_SOURCES: Final = {"study:": "images", "hl7:": "the HIS"}
+_SOURCES: Final = {
+    "study:": "images",
+    "hl7:": "the HIS",
+    "appointment:": "the scheduling system",
+    "arrival:": "the HIS",
+}
 _DONE: Final = {
     StatusEvent.Kind.ARRIVE: "recorded the arrival",
     StatusEvent.Kind.HOLD: "put it on hold",

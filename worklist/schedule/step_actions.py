@@ -30,8 +30,8 @@ _POSSIBLE: Final[Mapping[StatusEvent.Kind, str]] = {
     StatusEvent.Kind.REOPEN: "an exam can be reopened",
 }
 _OF_PATIENTS: Final = (StatusEvent.Kind.ARRIVE, StatusEvent.Kind.NO_SHOW)
-_OURS: Final = ("user:", "study:")
-"""Who ended what a person may reopen: people here, and images."""
+_OURS: Final = ("user:", "study:", "appointment:")
+"""Who ended what a person may reopen: people here, images, and a scheduling system that told of a no-show."""
 
 
 def change_step(

@@ -14,6 +14,7 @@ from worklist.models import VisitStatus
 from worklist.patients import temporary_records
 from worklist.patients.allergies import AllergyChange
 from worklist.patients.identifiers import NAMING_TYPES, Identifier
+from worklist.schedule.appointment_update import ArrivalUpdate
 
 _VISIT_STATUS: Final[Mapping[str, VisitStatus]] = {
     **dict.fromkeys(("A01", "A04", "A06", "A07", "A10", "A13"), VisitStatus.ACTIVE),
@@ -32,8 +33,30 @@ _DELETES: Final = "D"
 
 
 def register(context: InboundContext) -> ChangeSet:
-    """Register or update the patient and the visit."""
-    return ChangeSet(context.provenance, [Group(_registration(context, context.message))])
+    """Register or update the patient and the visit; who arrives at an imaging location is here (A10)."""
+    said = _registration(context, context.message)
+    return ChangeSet(context.provenance, [Group(said, arrival=_arrival(context))])
+
+
+def _arrival(context: InboundContext) -> ArrivalUpdate | None:
+    """That the patient is at an imaging location of the source, by PV1-3 or PV1-11 (3.3.10)."""
+    pv1 = context.message.first("PV1")
+    if context.header.trigger != "A10" or pv1 is None:
+        return None
+    here = [
+        "^".join(one.component(n).strip() for n in range(1, 5))
+        for field in (3, 11)
+        for one in pv1.field(field).repetitions[:1]
+    ]
+    imaging = context.policy.options.imaging_locations
+    found = next((text for text in here if any(_is_within(text, one) for one in imaging)), None)
+    return ArrivalUpdate(found.rstrip("^")) if found is not None else None
+
+
+def _is_within(location: str, wanted: str) -> bool:
+    """Whether a location (PL: point of care, room, bed, facility) is the one wanted or a part of it."""
+    parts = wanted.split("^")
+    return all(part in ("", own) for part, own in zip(parts, location.split("^"), strict=False))
 
 
 def swap(context: InboundContext) -> ChangeSet:

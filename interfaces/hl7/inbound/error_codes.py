@@ -39,6 +39,7 @@ LOCATIONS: Final[Mapping[str, str]] = {
     "retired": "MRG^1^1",
     "number": "PV1^1^19",
     "patient_class": "PV1^1^2",
+    "appointment": "SCH^1^2",
     "placer": "ORC^1^2",
     "filler": "ORC^1^3",
     "accession_number": "OBR^1^18",

@@ -31,7 +31,7 @@ from ledger.crashpoint import crashpoint
 from ledger.errors import Refused
 from ledger.row_sets import Condition
 from worklist import catalogue
-from worklist.batches import batch
+from worklist.batches import change_application
 from worklist.batches.changed_rows import Overtaken
 from worklist.patients import identity_exceptions
 from worklist.patients.identity_doubt import InDoubt
@@ -217,7 +217,7 @@ def _apply_portion(one: Translation, start: int) -> bool:
 def _take_effect(translations: Sequence[Translation]) -> None:
     changes = [one.changes for one in translations if one.changes is not None]
     if changes:
-        batch.apply(changes, catalogue.current())
+        change_application.apply(changes, catalogue.current())
     crashpoint("hl7w.mid_effects")
     events.record_all([flag for one in translations for flag in one.flags])
     for one in translations:

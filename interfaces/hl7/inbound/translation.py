@@ -29,7 +29,7 @@ from worklist.provenance import Provenance
 MOST_GROUPS: Final = 1000
 """Orders, procedures or merges of one message. Senders have no reason for more; and it would keep all that
 come after it from the same sender waiting."""
-_GROUPS: Final = ("ORC", "OBR", "MRG")
+_GROUPS: Final = ("ORC", "OBR", "MRG", "IAM", "AIS")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from accounts.models import Facility
 from interfaces.hl7.inbound import inbox, sources, triggers
+from interfaces.hl7.models import Source
 from worklist.models import Order, Patient, PatientLink, RequestedProcedure, ScheduledProcedureStep, Visit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,6 +46,24 @@ def merge(number: int, survivor: str, retired: str) -> bytes:
     return message(number, "ADT^A40", pid(survivor, ""), f"MRG|{retired}^^^GENHOSP^MR")
 
 
+def appointment(number: int, event: str, appointment: str, named: str, code: str, start: str) -> bytes:
+    sch = f"SCH||{appointment}||||NOREASON|||||^^^{start}{'|' * 15}{named}"
+    return message(number, f"SIU^{event}", sch, pid("P1", ""), "RGS|1", f"AIS|1||{code}^^C4")
+
+
+def arrival(number: int, patient: str, place: str) -> bytes:
+    return message(number, "ADT^A10", pid(patient, ""), f"PV1|1|O|{place}")
+
+
+def visit(number: int, event: str, patient: str) -> bytes:
+    return message(number, f"ADT^{event}", pid(patient, ""), f"PV1|1|O{'|' * 17}V{patient}")
+
+
+def allergy(number: int, event: str, patient: str, action: str, text: str) -> bytes:
+    segment = f"IAM|1||{text}|||{action}" if event == "A60" else f"AL1|1||{text}"
+    return message(number, f"ADT^{event}", pid(patient, ""), segment)
+
+
 PEOPLE = st.sampled_from(["P1", "P2", "P3"])
 NAMES = st.sampled_from(["BARS^ANNA", "BARS^ANNE", '""', ""])
 ORDERS = st.tuples(
@@ -60,12 +79,38 @@ UPDATES = st.tuples(
     st.just(lambda n, patient, name: message(n, "ADT^A08", pid(patient, name))), PEOPLE, NAMES
 )
 MERGES = st.tuples(st.just(merge), PEOPLE, PEOPLE).filter(lambda made: made[1] != made[2])
+STARTS = st.sampled_from(["20260302140000", "20260303150000", "20260304160000", ""])
+APPOINTMENTS = st.tuples(
+    st.just(appointment),
+    st.sampled_from(["S12", "S13", "S14", "S15", "S17", "S26"]),
+    st.sampled_from(["7", "8"]),
+    st.sampled_from(["A^HIS", "B^HIS", "B", "|F^RIS", "A^HIS|G^RIS", ""]),
+    st.sampled_from(["", "71260", "70450"]),
+    STARTS,
+)
+ARRIVALS = st.tuples(st.just(arrival), PEOPLE, st.sampled_from(["RAD", "W1"]))
+VISITS = st.tuples(st.just(visit), st.sampled_from(["A01", "A03", "A05", "A11", "A29", "A28"]), PEOPLE)
+ALLERGIES = st.tuples(
+    st.just(allergy),
+    st.sampled_from(["A60", "A08"]),
+    PEOPLE,
+    st.sampled_from(["A", "D", "U"]),
+    st.sampled_from(["Latex", "Nickel"]),
+)
 HISTORIES = st.lists(st.one_of(ORDERS, UPDATES, MERGES), min_size=2, max_size=6)
+WITH_APPOINTMENTS = st.lists(
+    st.one_of(ORDERS, ORDERS, APPOINTMENTS, APPOINTMENTS, ARRIVALS, MERGES, VISITS, ALLERGIES),
+    min_size=3,
+    max_size=8,
+)
 
 
 @pytest.fixture
 def received_at_noon(site: Facility, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox.timezone, "now", lambda: RECEIVED)
+    source = Source.objects.get()
+    source.options["imaging_locations"] = ["RAD"]
+    source.save()
 
 
 class _Undo(Exception):
@@ -93,13 +138,17 @@ def dump() -> dict[str, Any]:
     steps = ScheduledProcedureStep.objects.select_related("procedure__order")
     return {
         "patients": sorted(
-            (str(p), p.name, p.birth_date, p.sex, str(p.survivor), _when(p)) for p in patients
+            (
+                *(str(p), p.name, p.birth_date, p.sex, str(p.survivor), p.allergies, p.deleted_at_sender),
+                _when(p),
+            )
+            for p in patients
         ),
         "links": sorted(
             (str(link.retired), str(link.survivor), link.kind, link.stamp, link.conflict)
             for link in PatientLink.objects.select_related("retired__authority", "survivor__authority")
         ),
-        "visits": sorted((v.number, str(v.patient), v.patient_class) for v in Visit.objects.all()),
+        "visits": sorted((v.number, str(v.patient), v.patient_class, v.status) for v in Visit.objects.all()),
         "orders": sorted(
             (
                 sorted(o.numbers.values_list("kind", "namespace", "value")),
@@ -125,6 +174,7 @@ def dump() -> dict[str, Any]:
                 s.procedure.requested_procedure_id,
                 s.scheduled_procedure_step_id,
                 (s.status, s.modality, str(s.start), str(s.due), s.local_date, s.local_time, s.on_worklist),
+                {name: value for name, value in s.booking.items() if name != "appointment"},
                 _when(s),
             )
             for s in steps
@@ -142,6 +192,19 @@ def _when(row: Any) -> list[tuple[str, str]]:
 def test_any_order_of_arrival_with_repeats_ends_in_the_same_state(
     history: list[Any], seed: random.Random
 ) -> None:
+    check(history, seed)
+
+
+@pytest.mark.usefixtures("received_at_noon")
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=WITH_APPOINTMENTS, seed=st.randoms(use_true_random=False))
+def test_so_do_appointments_arrivals_and_visits_with_their_orders(
+    history: list[Any], seed: random.Random
+) -> None:
+    check(history, seed)
+
+
+def check(history: list[Any], seed: random.Random) -> None:
     messages = [make(number, *values) for number, (make, *values) in enumerate(history)]
     expected = end_of(messages)
     arrivals = messages + seed.choices(messages, k=2)

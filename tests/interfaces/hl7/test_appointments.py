@@ -1,0 +1,286 @@
+"""Appointments and arrivals: SIU and A10 beside orders, whichever comes first (HL7 v2.5.1 10.4, 3.3.10)."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import Facility, Role, User
+from interfaces.hl7.inbound import inbox, sources
+from interfaces.hl7.models import InboundMessage, Source
+from ledger.models import Event
+from tests.actors import acting
+from worklist.models import (
+    Appointment,
+    IdentityException,
+    Order,
+    Patient,
+    PatientArrival,
+    PatientLink,
+    ScheduledProcedureStep,
+    StatusEvent,
+)
+from worklist.schedule import appointment_effects, step_actions
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+Say = Callable[..., bytes]
+PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F"
+OTHER = "PID|1||P2^^^GENHOSP^MR||BARS^BERTA||19700102|F"
+
+
+def send(raw: bytes, expected: str = "AA") -> bytes:
+    answer = inbox.receive(raw, peer="")
+    assert answer is not None and f"MSA|{expected}|".encode() in answer, answer
+    return answer
+
+
+def options(**changed: object) -> None:
+    source = Source.objects.get()
+    source.options |= changed
+    source.save()
+    sources._kept.clear()
+
+
+def obr(code: str = "71260", start: str = "", accession: str = "") -> str:
+    return f"OBR|1|||{code}^CT^C4{'|' * 14}{accession}{'|' * 6}CT|||^^^{start}"
+
+
+def order(say: Say, *obrs: str, at: int = 0, pid: str = PID, number: str = "A") -> bytes:
+    return say("ORM^O01", pid, f"ORC|NW|{number}^HIS", *(obrs or (obr(),)), at=at)
+
+
+def sch(start: str = "202603051000", refs: str = "A^HIS", number: str = "7", status: str = "") -> str:
+    return f"SCH|{number}^SCHED|{number}^FILL||||NOREASON^Ill|||||^^^{start}{'|' * 14}{status}|{refs}"
+
+
+def siu(say: Say, event: str, segment: str, *more: str, at: int = 1, pid: str = PID) -> bytes:
+    return say(f"SIU^{event}", segment, pid, *more, at=at)
+
+
+def steps() -> list[tuple[str, str, str, bool, bool]]:
+    """Code, day, status, whether a time is said, whether stations see it."""
+    rows = ScheduledProcedureStep.objects.select_related("procedure").order_by("procedure__code", "pk")
+    return [
+        (s.procedure.code, s.local_date + s.local_time[:4], s.status, s.is_timed, s.on_worklist) for s in rows
+    ]
+
+
+def clear() -> None:
+    Appointment.objects.all().delete()
+    PatientArrival.objects.all().delete()
+    IdentityException.objects.all().delete()
+    Order.objects.all().delete()
+    PatientLink.objects.all().delete()
+    Patient.objects.update(survivor=None)
+    Patient.objects.all().delete()
+    InboundMessage.objects.all().delete()
+
+
+def ends(messages: Sequence[bytes]) -> set[str]:
+    """What every order of arrival comes to."""
+    found = set()
+    for arrivals in itertools.permutations(messages):
+        for raw in arrivals:
+            send(raw)
+        acts = sorted((act.kind, act.stamp[:14]) for act in StatusEvent.objects.all())
+        found.add(repr([(code, day if rest[1] else "", *rest) for code, day, *rest in steps()] + acts))
+        clear()
+    return found
+
+
+def test_an_appointment_says_when_whichever_comes_first(say: Say) -> None:
+    messages = [order(say, obr(start="202603040900"), at=0), siu(say, "S12", sch(), at=1)]
+    assert len(ends(messages)) == 1
+    for raw in messages:
+        send(raw)
+    assert steps() == [("71260", "202603051100", "scheduled", True, True)]
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([("S12", "202603051000"), ("S13", "202603061000")], ("202603061100", "scheduled", True, True)),
+        ([("S12", "202603051000"), ("S14", "")], ("202603051100", "scheduled", True, True)),
+        ([("S12", "202603051000"), ("S15", "202603051000")], (None, "scheduled", False, True)),
+        ([("S12", "202603051000"), ("S17", "")], (None, "scheduled", False, True)),
+        ([("S12", "202603051000"), ("S26", "")], (None, "no-show", False, False)),
+        (
+            [("S12", "202603051000"), ("S26", ""), ("S13", "202603061000")],
+            ("202603061100", "scheduled", True, True),
+        ),
+        ([("S12", "202603051000"), ("S15", ""), ("S26", "")], (None, "no-show", False, False)),
+    ],
+)
+def test_every_order_of_arrival_of_a_history_ends_alike(
+    say: Say, events: list[tuple[str, str]], expected: tuple[str | None, str, bool, bool]
+) -> None:
+    messages = [siu(say, event, sch(start), at=at) for at, (event, start) in enumerate(events, 1)]
+    messages.insert(0, order(say, obr(start="202603040900")))
+    assert len(ends(messages)) == 1
+    for raw in messages:
+        send(raw)
+    ((_, day, *rest),) = steps()
+    assert rest == list(expected[1:]) and day == (expected[0] or day)
+    assert Order.objects.get().status == "scheduled", "an appointment that is cancelled cancels no order"
+
+
+def test_the_worklist_shows_the_new_time(say: Say) -> None:
+    send(order(say, obr(start="202603040900")))
+    send(siu(say, "S12", sch("202603051000")))
+    send(siu(say, "S13", sch("202603061000"), at=2))
+    (step,) = ScheduledProcedureStep.objects.filter(local_date="20260306", on_worklist=True)
+    assert step.local_time == "110000"
+    told = Event.objects.filter(kind="step.booked").order_by("pk").values_list("details__start", flat=True)
+    assert list(told) == ["2026-03-05 11:00", "2026-03-06 11:00"]
+
+
+def test_an_order_that_is_newer_than_its_appointment_says_when(say: Say) -> None:
+    messages = [
+        order(say, obr(start="202603040900"), at=0),
+        siu(say, "S12", sch("202603051000"), at=1),
+        order(say, obr(start="202603070900"), at=2),
+    ]
+    assert len(ends(messages)) == 1
+    for raw in messages:
+        send(raw)
+    assert steps()[0][1] == "202603071000"
+
+
+def test_each_procedure_is_booked_by_the_appointment_or_the_service_that_names_it(say: Say) -> None:
+    both = order(say, obr("71260"), obr("70450"))
+    one = siu(say, "S12", sch("202603051000"), "RGS|1", "AIS|1||71260^^C4|202603051000")
+    other = siu(say, "S12", sch("202603051100", number="8"), "RGS|1", "AIS|1||70450^^C4|202603051130", at=2)
+    assert len(ends([both, one, other])) == 1
+    for raw in (one, other, both):
+        send(raw)
+    assert [row[:2] for row in steps()] == [("70450", "202603051230"), ("71260", "202603051100")]
+
+
+def test_a_second_appointment_stands_when_the_first_is_cancelled_later(say: Say) -> None:
+    messages = [
+        order(say),
+        siu(say, "S12", sch("202603051000"), at=1),
+        siu(say, "S12", sch("202603061000", number="8"), at=2),
+        siu(say, "S15", sch(""), at=3),
+    ]
+    assert len(ends(messages)) == 1
+    for raw in messages:
+        send(raw)
+    assert steps()[0][1] == "202603061100"
+
+
+def test_an_appointment_that_is_for_another_order_after_all_lets_the_first_go(say: Say) -> None:
+    messages = [
+        order(say, obr(start="202603040900")),
+        order(say, obr("70450", start="202603040900"), number="B"),
+        siu(say, "S12", sch("202603051000"), at=1),
+        siu(say, "S14", sch("202603051000", refs="B^HIS"), at=2),
+    ]
+    for raw in messages:
+        send(raw)
+    found = {code: (day, timed) for code, day, _, timed, _ in steps()}
+    assert found["70450"] == ("202603051100", True) and not found["71260"][1]
+
+
+@pytest.mark.parametrize("by", ["placer without namespace", "filler", "accession", "mapped"])
+def test_the_order_is_found_by_each_of_its_numbers(say: Say, by: str) -> None:
+    more = []
+    segment = sch(refs="")
+    if by == "placer without namespace":
+        segment = sch(refs="A")
+    elif by == "filler":
+        segment = sch(refs="") + "|F^RIS"
+    elif by == "accession":
+        more = [obr(accession="ACC1")]
+    else:
+        options(mapping={"appointment_accession": ["ZAP-1"]})
+        more = ["ZAP|ACC1"]
+    raw = say("ORM^O01", PID, "ORC|NW|A^HIS|F^RIS", obr(accession="ACC1"))
+    for arrivals in ((raw, siu(say, "S12", segment, *more)), (siu(say, "S12", segment, *more), raw)):
+        for one in arrivals:
+            send(one)
+        assert steps()[0][1] == "202603051100"
+        clear()
+
+
+def test_an_appointment_of_another_patient_is_refused_or_waits_and_is_told(say: Say) -> None:
+    send(order(say, obr(start="202603040900")))
+    answer = send(siu(say, "S12", sch(), pid=OTHER), "AE")
+    assert b"PID^1^3" in answer and not Appointment.objects.exists()
+    assert steps()[0][1] == "202603041000"
+    clear()
+    send(siu(say, "S12", sch(), pid=OTHER))
+    send(order(say, obr(start="202603040900")))
+    assert steps()[0][1] == "202603041000"
+    assert Event.objects.filter(kind="appointment.of_another_patient").count() == 1
+    send(say("ADT^A40", OTHER, "MRG|P1^^^GENHOSP^MR", at=5))
+    assert steps()[0][1] == "202603051100", "they are one person after all"
+    assert Appointment.objects.get().conflict == ""
+
+
+def test_an_appointment_that_waits_is_told_and_one_without_any_number_is_refused(say: Say) -> None:
+    send(siu(say, "S12", sch()))
+    assert Event.objects.filter(kind="appointment.waits").count() == 1
+    assert b"SCH^1^2" in send(say("SIU^S12", "SCH|", PID), "AE")
+    assert b"SCH" in send(say("SIU^S12", PID), "AE")
+    assert b"SCH^1^11" in send(siu(say, "S12", sch("tomorrow", number="9")), "AE")
+
+
+def test_a_person_may_reopen_what_the_scheduling_system_called_a_no_show(say: Say) -> None:
+    send(order(say))
+    send(siu(say, "S12", sch()))
+    send(siu(say, "S26", sch(), at=2))
+    person = User.objects.create(username="tech", roles=[Role.TECHNOLOGIST])
+    person.facilities.set(Facility.objects.all())
+    step = ScheduledProcedureStep.objects.get()
+    assert step.status == "no-show"
+    with transaction.atomic():
+        step_actions.change_step(by=acting(person), step=step, kind=StatusEvent.Kind.REOPEN)
+    send(order(say, at=3))
+    step.refresh_from_db()
+    assert step.status == "scheduled"
+
+
+def test_who_arrives_at_an_imaging_location_has_arrived_for_the_steps_of_the_day(say: Say) -> None:
+    options(imaging_locations=["RAD^CT1"])
+    today = timezone.now().strftime("20260302")
+    messages = [
+        order(say, obr(start=f"{today}0900"), number="A"),
+        order(say, obr("70450", start="202603030900"), number="B"),
+        say("ADT^A10", PID, "PV1|1|O|RAD^CT1^2", at=1),
+        say("ADT^A10", PID, "PV1|1|O|WARD", at=2),
+    ]
+    assert len(ends(messages)) == 1
+    for raw in messages:
+        send(raw)
+    assert {code: status for code, _, status, *_ in steps()} == {"71260": "arrived", "70450": "scheduled"}
+    send(siu(say, "S12", sch("202603031000"), at=3))
+    assert {status for _, _, status, *_ in steps()} == {"scheduled"}, "moved to another day"
+
+
+def test_an_arrival_counts_for_whom_the_patient_turns_out_to_be(say: Say) -> None:
+    options(imaging_locations=["RAD"])
+    messages = [
+        order(say, obr(start="202603020900")),
+        say("ADT^A10", OTHER, "PV1|1|O|W1||||||||RAD", at=1),
+        say("ADT^A40", OTHER, "MRG|P1^^^GENHOSP^MR", at=2),
+    ]
+    assert len(ends(messages)) == 1
+    for raw in messages:
+        send(raw)
+    assert steps()[0][2] == "arrived"
+
+
+def test_what_was_written_at_the_same_moment_is_looked_for_again(
+    say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(siu(say, "S12", sch()))
+    with monkeypatch.context() as patched:
+        patched.setattr(appointment_effects, "settle", lambda orders: [])
+        send(order(say))
+    assert not steps()[0][3]
+    Appointment.objects.update(received_at=timezone.now() - 2 * appointment_effects.LOOK_AGAIN)
+    assert appointment_effects._batch() == 1 and appointment_effects._batch() == 0
+    assert steps()[0][3]

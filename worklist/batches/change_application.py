@@ -1,0 +1,30 @@
+"""Apply what messages say: patients and orders by sets, then the appointments and arrivals among it."""
+
+from collections.abc import Sequence
+
+from worklist.batches import batch
+from worklist.batches.batch import Applied
+from worklist.catalogue import Catalogue
+from worklist.change_set import ChangeSet
+from worklist.schedule import appointments
+from worklist.schedule.appointments import Said
+
+
+def apply(change_sets: Sequence[ChangeSet], catalogue: Catalogue) -> None:
+    """Apply change sets, each of which was checked, in the caller's transaction.
+
+    Raises what `batch.apply` raises.
+    """
+    applied = batch.apply(change_sets, catalogue)
+    appointments.apply(
+        said for changes, groups in zip(change_sets, applied, strict=True) for said in _said(changes, groups)
+    )
+
+
+def _said(changes: ChangeSet, applied: Sequence[Applied]) -> list[Said]:
+    return [
+        Said(changes.provenance, one.patient.id if one.patient else None, group.registration, update)
+        for group, one in zip(changes.groups, applied, strict=True)
+        for update in (group.appointment, group.arrival)
+        if update is not None
+    ]

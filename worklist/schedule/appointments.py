@@ -1,0 +1,136 @@
+"""Write down what messages say of appointments and arrivals, and bring the orders concerned in line."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from ledger import events, stamps
+from worklist.change_set import Registration
+from worklist.models import Appointment, AppointmentReference, IdentityExceptionKind, PatientArrival
+from worklist.patients import identity_doubt
+from worklist.patients.identity_doubt import IdentityDoubt, OrderOfAnother
+from worklist.provenance import Provenance
+from worklist.schedule import appointment_effects, wall_clock
+from worklist.schedule.appointment_effects import Refused
+from worklist.schedule.appointment_update import AppointmentUpdate, ArrivalUpdate, Service
+
+_ANOTHERS: Final = "the order that the appointment names is another patient's"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one group of a message says, of the patient with this key."""
+
+    provenance: Provenance
+    patient: int | None
+    registration: Registration | None
+    update: AppointmentUpdate | ArrivalUpdate
+
+
+def apply(sayings: Iterable[Said]) -> None:
+    """Apply what is said, in the caller's transaction.
+
+    Raises `OrderOfAnother` where an order is named that is another patient's.
+    """
+    for said in sayings:
+        if isinstance(said.update, ArrivalUpdate):
+            _arrive(said, said.update)
+        else:
+            _apply(said, said.update)
+
+
+def _apply(said: Said, update: AppointmentUpdate) -> None:
+    provenance = said.provenance
+    row = _row(said, update)
+    stamps.write(row, _values(said, update), provenance.stamp, provenance.source)
+    row.received_at, row.looked_again = provenance.received_at, False
+    row.save()
+    _refer(row, update, provenance)
+    found = appointment_effects.named_by(row)
+    for refused in appointment_effects.settle(found):
+        if refused.appointment.pk == row.pk:
+            raise OrderOfAnother(_ANOTHERS, "identifiers", _doubt(said, refused))
+    if not found:
+        events.record_all([appointment_effects.waits_for_order(row, provenance)])
+
+
+def _doubt(said: Said, refused: Refused) -> IdentityDoubt | None:
+    """That an appointment names an order of another patient."""
+    if said.registration is None:
+        return None
+    who, order = identity_doubt.said_of(said.registration), refused.order
+    return IdentityDoubt(
+        IdentityExceptionKind.OTHER_PATIENT,
+        key=f"{order.public_id}|{who['identifiers'][0]}",
+        text=_ANOTHERS,
+        patient=order.patient_id,
+        order=order.id,
+        said=who,
+    )
+
+
+def _row(said: Said, update: AppointmentUpdate) -> Appointment:
+    key = {"number": update.number.value, "namespace": update.number.namespace}
+    facility, at = said.provenance.facility, said.provenance.received_at
+    made = Appointment(**key, facility=facility, received_at=at)
+    Appointment.objects.bulk_create([made], ignore_conflicts=True)
+    return Appointment.objects.select_for_update(of=("self",)).get(**key)
+
+
+def _values(said: Said, update: AppointmentUpdate) -> dict[str, Any]:
+    services = [_service(one) for one in update.services]
+    return {
+        "patient_id": said.patient,
+        "status": update.status.value,
+        "start": update.start,
+        "location": update.location,
+        "station_ae_title": update.station_ae_title,
+        "reason": update.reason,
+        "services": services or None,
+    }
+
+
+def _service(one: Service) -> dict[str, str]:
+    start = one.start.astimezone(UTC).isoformat() if one.start else ""
+    return {"code": one.code, "scheme": one.scheme, "start": start}
+
+
+def _refer(row: Appointment, update: AppointmentUpdate, provenance: Provenance) -> None:
+    """Note by which numbers orders are named; those that the newest message leaves out have gone."""
+    if not update.orders:
+        return
+    stamp = provenance.stamp.key()
+    known = {(one.kind, one.value, one.namespace): one for one in row.references.all()}
+    for kind, number in update.orders:
+        namespace = "" if kind == AppointmentReference.Kind.ACCESSION else number.namespace
+        one = known.get((kind.value, number.value, namespace))
+        if one is None:
+            one = AppointmentReference(
+                appointment=row, kind=kind, value=number.value, namespace=namespace, is_bare=number.is_bare
+            )
+            known[kind.value, number.value, namespace] = one
+        one.stamp = max(one.stamp, stamp)
+        one.save()
+    newest = max(row.stamps.get("orders", ["", ""]), [stamp, provenance.source])
+    row.stamps = {**row.stamps, "orders": newest}
+    row.save(update_fields=["stamps"])
+
+
+def _arrive(said: Said, update: ArrivalUpdate) -> None:
+    provenance = said.provenance
+    assert said.patient is not None
+    at = provenance.stamp.made_at
+    zone = ZoneInfo(provenance.facility.time_zone)
+    row = PatientArrival(
+        patient_id=said.patient,
+        local_date=wall_clock.of(at, zone)[0],
+        location=update.location[:250],
+        occurred_at=at,
+        stamp=provenance.stamp.key(),
+        source=provenance.source,
+        received_at=provenance.received_at,
+    )
+    PatientArrival.objects.bulk_create([row], ignore_conflicts=True)
+    appointment_effects.settle(appointment_effects.orders_on([row]))
