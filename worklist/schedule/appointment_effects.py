@@ -18,6 +18,7 @@ from django.utils import timezone
 from ledger import recurring
 from ledger.events import Entry
 from ledger.row_sets import Table
+from ledger.set_statements import rows_of
 from ledger.stamps import Stamp
 from worklist import catalogue, worklist_events
 from worklist.batches.batch import Batch
@@ -44,6 +45,8 @@ BY_ARRIVAL: Final = "arrival:"
 LOOK_AGAIN: Final = timedelta(seconds=30)
 _Kind = AppointmentReference.Kind
 _REFERENCES: Final = Table(AppointmentReference, AppointmentReference)
+_ARRIVALS: Final = Table(PatientArrival, PatientArrival)
+_DAY: Final = "day"
 _Name = tuple[str, str]
 
 
@@ -96,12 +99,11 @@ def follow_orders(orders: Iterable[OrderAggregate], **_: Any) -> None:
     """Look for appointments and arrivals of orders that came or changed."""
     orders = list(orders)
     names = {name for one in orders for name in _names(one)}
-    known = {(row.kind, row.value) for row in _referring(names)}
-    wanted = {one.order.id for one in orders if known.intersection(_names(one))}
-    patients = {one.order.patient_id for one in orders if one.order.patient_id}
     days = {step.local_date for one in orders for step in one.steps}
-    if PatientArrival.objects.filter(local_date__in=days).exists():
-        people = {*_people(patients)}
+    known = _known(names, days)
+    wanted = {one.order.id for one in orders if known.intersection(_names(one))}
+    if any(kind == _DAY for kind, _ in known):
+        people = _people({one.order.patient_id for one in orders if one.order.patient_id})
         here = set(PatientArrival.objects.filter(patient__in=people).values_list("local_date", flat=True))
         wanted |= {one.order.id for one in orders if any(step.local_date in here for step in one.steps)}
     settle(wanted)
@@ -254,6 +256,17 @@ def _referring(names: Collection[_Name]) -> list[AppointmentReference]:
     if not names:
         return []
     return _REFERENCES.select(*_REFERENCES.any_of(["kind", "value"], sorted(names)))
+
+
+def _known(names: Collection[_Name], days: Collection[str]) -> set[_Name]:
+    """Those of some names by which appointments name orders, and of some days on which anybody arrived."""
+    named, parameters = _REFERENCES.any_of(["kind", "value"], sorted(names))
+    arrived, more = _ARRIVALS.any_of(["local_date"], [[day] for day in sorted(days)])
+    sql = (
+        f"SELECT kind, value FROM {_REFERENCES.name} WHERE {named}"
+        f" UNION SELECT '{_DAY}', local_date FROM {_ARRIVALS.name} WHERE {arrived}"
+    )
+    return {(kind, value) for kind, value in rows_of(sql, [*parameters, *more])}
 
 
 def _people(keys: Collection[int]) -> list[int]:

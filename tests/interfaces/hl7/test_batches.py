@@ -111,10 +111,10 @@ def test_one_that_the_database_refuses_is_applied_alone(say: Say, monkeypatch: p
     real = batch.apply
 
     def apply(changes: Sequence[ChangeSet], *rest: Any) -> Any:
-        real(changes, *rest)
+        applied = real(changes, *rest)
         if any(one.groups[0].registration.identifiers[0].value == "P2" for one in changes):  # type: ignore[union-attr]
             raise IntegrityError("it is impossible")
-        return []
+        return applied
 
     monkeypatch.setattr(batch, "apply", apply)
     answers = receive(*(say("ADT^A08", PID.format(n)) for n in (1, 2, 3)))

@@ -59,7 +59,7 @@ def test_other_bytes_under_the_same_control_id_are_processed_and_flagged(say: Sa
         ("ADT^A08", [PID.replace("19700102", "yesterday")], "AE", "102", "PID^1^7", "failed"),
         ("ADT^A08", [], "AE", "100", "PID", "failed"),
         ("ADT^A40", [PID, "MRG|P1^^^GENHOSP^MR"], "AR", "205", "MRG^1^1", "refused"),
-        ("SIU^S12", [PID], "AR", "201", "MSH^1^9^1^2", "refused"),
+        ("SIU^S18", [PID], "AR", "201", "MSH^1^9^1^2", "refused"),
         ("ZZZ^Z01", [PID], "AR", "200", "MSH^1^9", "refused"),
         ("ORM^O01", [PID], "AE", "100", "ORC", "failed"),
         ("ORM^O01", [PID, "ORC|NW", "OBR|1"], "AE", "101", "ORC^1^2", "failed"),
