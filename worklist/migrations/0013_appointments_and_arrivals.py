@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_signing_pin'),
-        ('worklist', '0011_visit_status_and_allergy_changes'),
+        ('worklist', '0012_fields_as_sent'),
     ]
 
     operations = [
