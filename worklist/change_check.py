@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ledger.errors import Duplicate, Invalid, Missing, Refused, UnknownCode
+from ledger.errors import Duplicate, Missing, Refused, UnknownCode
+from worklist import value_limits
 from worklist.catalogue import Catalogue
 from worklist.change_set import ChangeSet, Group, Merge, Registration
 from worklist.models import (
@@ -61,9 +62,11 @@ class _Check:
             text = "no identifier of a known assigning authority names the patient"
             raise Missing(text, "identifiers")
         check_lengths(Patient, said.demographics)
+        value_limits.check_name(said.demographics.get("name"), "name")
         if said.visit is not None:
             check_lengths(Visit, {**said.visit.values, "number": said.visit.number})
-            self._authority(said.visit.authority)
+            value_limits.check(said.visit.number, value_limits.LONG, "number")
+            self._authority(said.visit.authority, "number")
 
     def merge(self, said: Merge) -> None:
         named = list(self._naming([said.survivor, said.retired]))
@@ -78,42 +81,46 @@ class _Check:
             raise Missing("the order has neither a placer nor a filler order number", "placer")
         for name, number in (("placer", said.placer), ("filler", said.filler)):
             if number is not None:
-                check_lengths(OrderNumber, number._asdict())
+                check_lengths(OrderNumber, number._asdict(), name)
+                value_limits.check(number.value, value_limits.LONG, name)
                 if not number.value:
                     raise Missing(f"the {name} order number is empty", name)
         check_lengths(Order, vars(said.content))
+        value_limits.check(said.content.accession_number, value_limits.SHORT, "accession_number")
         for procedure in said.procedures:
             named = {"requested_procedure_id": procedure.id}
             check_lengths(RequestedProcedure, {**vars(procedure.content), **named})
             for step in procedure.steps:
                 named = {"scheduled_procedure_step_id": step.id}
                 check_lengths(ScheduledProcedureStep, {**vars(step.content), **named})
+            _check_naming(procedure)
             self._code(procedure)
 
     def _naming(self, identifiers: Iterable[Identifier]) -> Iterator[Identifier]:
         """The identifiers that name records."""
         for identifier in identifiers:
             if identifier.value:
-                check_lengths(Patient, {"value": identifier.value})
+                check_lengths(Patient, {"value": identifier.value}, "identifiers")
                 authority = self._authority(identifier.authority)
                 if (authority is None or authority.trusted) and identifier.type in NAMING_TYPES:
+                    value_limits.check(identifier.value, value_limits.LONG, "identifiers")
                     yield identifier
 
     def _record(self, identifier: Identifier) -> tuple[object, str]:
         authority = self.catalogue.authority(identifier.authority)
         return authority.pk if authority else namespace_of(identifier.authority), identifier.value
 
-    def _authority(self, named: Authority) -> AssigningAuthority | None:
+    def _authority(self, named: Authority, said_of: str = "identifiers") -> AssigningAuthority | None:
         """The authority; None for a new one that the site accepts."""
-        check_lengths(AssigningAuthority, named._asdict())
+        check_lengths(AssigningAuthority, named._asdict(), said_of)
         if found := self.catalogue.authority(named):
             return found
         if self.provenance.policy.unknown_authorities != "accept":
             text = f"the assigning authority {named.namespace!r} is not known here"
-            raise UnknownCode(text, "identifiers")
+            raise UnknownCode(text, said_of)
         if not namespace_of(named):
-            raise Missing("the identifier names no assigning authority", "identifiers")
-        check_lengths(AssigningAuthority, {"namespace": namespace_of(named)})
+            raise Missing("the identifier names no assigning authority", said_of)
+        check_lengths(AssigningAuthority, {"namespace": namespace_of(named)}, said_of)
         return None
 
     def _code(self, said: ProcedureUpdate) -> None:
@@ -130,10 +137,21 @@ class _Check:
 def check_appointment(said: AppointmentUpdate) -> None:
     """Raise `Invalid` where a number of an appointment is too long to be kept whole."""
     for number in (said.number, *(number for _, number in said.orders)):
-        try:
-            check_lengths(AppointmentReference, {"value": number.value, "namespace": number.namespace})
-        except Invalid as error:
-            raise Invalid(error.text, "appointment") from error
+        named = {"value": number.value, "namespace": number.namespace}
+        check_lengths(AppointmentReference, named, "appointment")
+
+
+def _check_naming(said: ProcedureUpdate) -> None:
+    """What names a procedure and its steps fits into DICOM's SH, and its codes do."""
+    content = said.content
+    value_limits.check(said.id, value_limits.SHORT, "requested_procedure_id")
+    for name in ("accession_number", "code", "scheme"):
+        value_limits.check(getattr(content, name), value_limits.SHORT, name)
+    for step in said.steps:
+        value_limits.check(step.id, value_limits.SHORT, "scheduled_procedure_step_id")
+        codes = step.content.protocol_codes
+        for one in codes if isinstance(codes, list) else ():
+            value_limits.check(one["code"], value_limits.SHORT, "protocol_codes")
 
 
 def namespace_of(authority: Authority) -> str:

@@ -47,14 +47,18 @@ class Provenance:
         return Entry(event_type, about, self.stamp.made_at, self.actor, self.source, details)
 
 
-def check_lengths(model: type[models.Model], values: Mapping[str, Any]) -> None:
-    """Raise `Invalid` for a text that its column would cut or can't take: nothing is ever cut silently."""
-    longest = _lengths(model)
+def check_lengths(model: type[models.Model], values: Mapping[str, Any], said_of: str = "") -> None:
+    """Raise `Invalid` for a text that its column would cut or can't take: nothing is ever cut silently.
+
+    `said_of` is the field that all the values are said of, where they are parts of one.
+    """
+    longest = lengths(model)
     for name, value in values.items():
         if _has_nul(value):
-            raise Invalid(f"{name} has a NUL character", name)
+            raise Invalid(f"{name} has a NUL character", said_of or name)
         if isinstance(value, str) and len(value) > longest.get(name, len(value)):
-            raise Invalid(f"{name} has {len(value)} characters, {longest[name]} fit", name)
+            text = f"{name} has {len(value)} characters, {longest[name]} fit"
+            raise Invalid(text, said_of or name)
 
 
 def _has_nul(value: Any) -> bool:
@@ -68,6 +72,7 @@ def _has_nul(value: Any) -> bool:
 
 
 @cache
-def _lengths(model: type[models.Model]) -> Mapping[str, int]:
+def lengths(model: type[models.Model]) -> Mapping[str, int]:
+    """How long a text each column of a table takes."""
     found = {one.name: getattr(one, "max_length", None) for one in model._meta.concrete_fields}
     return {name: longest for name, longest in found.items() if longest}

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from accounts.site_sync import Change, sync_rows, sync_section
 from worklist.models import AssigningAuthority, ProcedureCode, Station
 from worklist.schedule import station_services
+from worklist.value_limits import LONG, SHORT
 from worklist.worklist_policy import WorklistPolicy
 
 
@@ -51,9 +52,9 @@ class ProtocolEntry(_Strict):
 class ProcedureEntry(_Strict):
     """What a procedure code means for scheduling."""
 
-    code: str
-    scheme: str = ""
-    description: str = Field(max_length=64)
+    code: str = Field(max_length=SHORT)
+    scheme: str = Field("", max_length=SHORT)
+    description: str = Field(max_length=LONG)
     modality: str = Field(max_length=16)
     body_part: str = ""
     laterality: Literal["", "L", "R", "B"] = ""

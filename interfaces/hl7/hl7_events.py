@@ -18,6 +18,11 @@ LEFT_OUT: Final = declare(
     short="values left out",
     tone="bad",
 )
+SHORTENED: Final = declare(
+    "hl7.descriptions_shortened",
+    "Shortened to what modalities can show at {locations}",
+    short="description shortened",
+)
 REPLAYED: Final = declare(
     "hl7.message_replayed",
     "Applied again as a new message[, changed at {changed}]",

@@ -13,17 +13,20 @@ from pydicom.datadict import keyword_for_tag
 from interfaces.dicom.message_exchange.command_set import CommandField
 from interfaces.dicom.message_exchange.dimse_service import QueryRequest, QueryResult, QueryService
 from interfaces.dicom.message_exchange.identifier import DOES_NOT_MATCH, IdentifierError
+from interfaces.dicom.services import value_fitting
 from interfaces.dicom.services.element_writer import CharacterSet, ElementWriter
 from interfaces.dicom.services.worklist_item import (
     CODE_PARTS,
     CODES,
     EMPTY_SEQUENCES,
+    LOCAL,
     PATIENT_LEVEL,
     STEP_LEVEL,
     TAGS,
     Code,
     Item,
     Read,
+    Value,
 )
 from interfaces.dicom.services.worklist_keys import SELECTED, STEP_SEQUENCE, element_text, read, step_item
 from ledger import wildcards
@@ -85,8 +88,9 @@ class Question:
                 continue
             read_value = known.get(keyword)
             if read_value is not None:
-                plan.append((int(element.tag), _value_writer(keyword, read_value)))
-                self._add_matcher(keyword, element_text(element), read_value)
+                read_fitting = _fitting(keyword, read_value)
+                plan.append((int(element.tag), _value_writer(keyword, read_fitting)))
+                self._add_matcher(keyword, element_text(element), read_fitting)
             elif keyword in CODES or keyword in EMPTY_SEQUENCES:
                 plan.append((int(element.tag), _codes_writer(keyword, _code_keys(element.value))))
             elif element.tag.element != 0:
@@ -160,6 +164,11 @@ def _keywords(identifier: Dataset) -> list[str]:
     return [keyword_for_tag(element.tag) for element in identifier]
 
 
+def _fitting(keyword: str, read_value: Read) -> Read:
+    vr = TAGS[keyword][1]
+    return lambda item: value_fitting.fitting(keyword, vr, read_value(item))
+
+
 def _value_writer(keyword: str, read_value: Read) -> Write:
     tag, vr = TAGS[keyword]
     return lambda writer, item: writer.element(tag, vr, read_value(item))
@@ -177,8 +186,15 @@ def _codes_writer(keyword: str, parts: Sequence[str]) -> Write:
 
 
 def _code(writer: ElementWriter, code: Code, parts: Sequence[str]) -> bytes:
-    written = [(TAGS[part][0], writer.element(*TAGS[part], code.get(CODE_PARTS[part], ""))) for part in parts]
+    written = [(TAGS[part][0], writer.element(*TAGS[part], _part(part, code))) for part in parts]
     return b"".join(part for _, part in sorted(written))
+
+
+def _part(part: str, code: Code) -> Value:
+    value = code.get(CODE_PARTS[part], "")
+    if part == "CodingSchemeDesignator":
+        return value if value and value_fitting.fits_short(value) else LOCAL
+    return value_fitting.fitting(part, TAGS[part][1], value)
 
 
 def _code_keys(items: Sequence[Dataset] | None) -> list[str]:
@@ -188,7 +204,10 @@ def _code_keys(items: Sequence[Dataset] | None) -> list[str]:
 
 
 def _everything_of_a_step() -> list[tuple[int, Write]]:
-    plan = [(TAGS[keyword][0], _value_writer(keyword, STEP_LEVEL[keyword])) for keyword in STEP_LEVEL]
+    plan = [
+        (TAGS[keyword][0], _value_writer(keyword, _fitting(keyword, STEP_LEVEL[keyword])))
+        for keyword in STEP_LEVEL
+    ]
     protocol = "ScheduledProtocolCodeSequence"
     plan.append((TAGS[protocol][0], _codes_writer(protocol, list(CODE_PARTS))))
     return sorted(plan, key=lambda entry: entry[0])

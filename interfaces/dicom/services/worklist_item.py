@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from interfaces.dicom.services.value_fitting import fits_short
 from worklist.models import Order, Patient, RequestedProcedure, ScheduledProcedureStep, StepStatus
 
 STATUS: Final[Mapping[str, str]] = {
@@ -60,10 +61,10 @@ def _ae_titles(item: Item) -> str:
 
 def _procedure_codes(item: Item) -> list[Code]:
     procedure = item.procedure
-    if not procedure.code:
+    if not procedure.code or not fits_short(procedure.code):
         return []
     meaning = procedure.description or procedure.code
-    return [{"code": procedure.code, "scheme": procedure.scheme or "L", "meaning": meaning}]
+    return [{"code": procedure.code, "scheme": procedure.scheme, "meaning": meaning}]
 
 
 def _visit(name: str) -> Read:
@@ -87,9 +88,9 @@ PATIENT_LEVEL: Final[Mapping[str, Read]] = {
     "PatientAge": _empty,
     "PatientSize": lambda item: item.patient.height_m,
     "PatientWeight": lambda item: item.patient.weight_kg,
-    "PatientAddress": lambda item: item.patient.address[:64],
-    "MedicalAlerts": lambda item: item.order.clinical_information[:64],
-    "Allergies": lambda item: item.patient.allergies[:64],
+    "PatientAddress": lambda item: item.patient.address,
+    "MedicalAlerts": lambda item: item.order.clinical_information,
+    "Allergies": lambda item: item.patient.allergies,
     "EthnicGroup": _empty,
     "AdditionalPatientHistory": lambda item: item.order.clinical_information,
     "PregnancyStatus": lambda item: int(item.patient.pregnancy) if item.patient.pregnancy.isdigit() else None,
@@ -101,10 +102,10 @@ PATIENT_LEVEL: Final[Mapping[str, Read]] = {
     "RequestedContrastAgent": _empty,
     "AdmissionID": _visit("number"),
     "SpecialNeeds": _empty,
-    "CurrentPatientLocation": lambda item: item.order.visit.location[:64] if item.order.visit else "",
+    "CurrentPatientLocation": lambda item: item.order.visit.location if item.order.visit else "",
     "PatientState": lambda item: item.order.danger,
     "RequestedProcedureID": lambda item: item.procedure.requested_procedure_id,
-    "ReasonForTheRequestedProcedure": lambda item: item.order.reason[:64],
+    "ReasonForTheRequestedProcedure": lambda item: item.order.reason,
     "RequestedProcedurePriority": lambda item: item.order.priority,
     "PatientTransportArrangements": lambda item: item.order.transport,
     "RequestedProcedureLocation": _empty,
@@ -112,7 +113,7 @@ PATIENT_LEVEL: Final[Mapping[str, Read]] = {
     "FillerOrderNumberImagingServiceRequest": lambda item: item.order_number("filler"),
     "NamesOfIntendedRecipientsOfResults": _empty,
     "RequestedProcedureComments": lambda item: item.order.comments,
-    "ReasonForTheImagingServiceRequest": lambda item: item.order.reason[:64],
+    "ReasonForTheImagingServiceRequest": lambda item: item.order.reason,
     "ImagingServiceRequestComments": _empty,
     "ConfidentialityConstraintOnPatientDataDescription": lambda item: item.order.confidentiality,
 }
@@ -139,7 +140,9 @@ STEP_LEVEL: Final[Mapping[str, Read]] = {
 
 CODES: Final[Mapping[str, Callable[[Item], Sequence[Code]]]] = {
     "RequestedProcedureCodeSequence": _procedure_codes,
-    "ScheduledProtocolCodeSequence": lambda item: item.step.protocol_codes,
+    "ScheduledProtocolCodeSequence": lambda item: [
+        one for one in item.step.protocol_codes if fits_short(one.get("code", ""))
+    ],
     "ReasonForRequestedProcedureCodeSequence": lambda item: [],
 }
 """Sequences of codes; those of the first two are at the patient's and at the step's level."""
@@ -154,6 +157,8 @@ CODE_PARTS: Final[Mapping[str, str]] = {
     "CodingSchemeDesignator": "scheme",
     "CodeMeaning": "meaning",
 }
+LOCAL: Final = "L"
+"""The scheme of a code that names none, or one that is no designator (PS3.16 8.2)."""
 
 TAGS: Final[Mapping[str, tuple[int, str]]] = {
     keyword: (int(tag_for_keyword(keyword) or 0), dictionary_VR(keyword))

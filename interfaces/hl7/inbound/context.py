@@ -7,6 +7,8 @@ from datetime import datetime, tzinfo
 from functools import cached_property
 from typing import TypeVar
 
+from django.db.models import Model
+
 from accounts.actor import Actor
 from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.models import InboundMessage
@@ -16,8 +18,9 @@ from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.er7 import Header
 from interfaces.hl7.syntax.message_parts import Field, Message, Segment, Segments
 from ledger import stamps
+from worklist import value_limits
 from worklist.models.sent_field import AsSent
-from worklist.provenance import Provenance
+from worklist.provenance import Provenance, lengths
 
 _Value = TypeVar("_Value")
 
@@ -34,6 +37,8 @@ class InboundContext:
     clock_was_ahead: bool
     replaced: list[str] = field(default_factory=list)
     """Locations of names that held what a DICOM name can't hold."""
+    shortened: list[str] = field(default_factory=list)
+    """Locations of descriptions that are longer than modalities can show."""
     left_out: list[str] = field(default_factory=list)
     """Locations of side values that could not be understood: the message is applied without them."""
     located: dict[tuple[int, str], str] = field(default_factory=dict)
@@ -48,21 +53,40 @@ class InboundContext:
     def name(self, segment: Segment, n: int, convert: Callable[[Field], Said]) -> Said:
         """The person's name in a field; noted where `convert` had to replace characters."""
         found = segment.field(n)
-        if data_types.is_unfit_for_names(found):
+        if data_types.is_unfit_for_names(found) and segment.location(n) not in self.replaced:
             self.replaced.append(segment.location(n))
         return convert(found)
 
     def as_sent(self, segment: Segment | None, n: int) -> AsSent | object | None:
         """All of a field, to be sent back; None, and noted, where it is too long."""
-        return self.side(lambda: data_types.as_sent(segment, n))
+        return self.side(lambda: data_types.as_sent(segment.sent if segment else None, n))
+
+    def provider(self, segment: Segment, n: int, convert: Callable[[Field], Said]) -> Said:
+        """The name of who cares for the patient; None, and noted, where it is longer than a name can be."""
+        name = self.name(segment, n, convert)
+        if value_limits.is_too_long_a_name(name):
+            self.leave_out(segment.location(n))
+            return None
+        return name
+
+    def fitting(self, model: type[Model], name: str, value: _Value, location: str) -> _Value | None:
+        """A side value as it is where its column can hold it; None, and noted, where it can't."""
+        if isinstance(value, str) and len(value) > lengths(model)[name]:
+            self.leave_out(location)
+            return None
+        return value
+
+    def leave_out(self, location: str) -> None:
+        """Note that the message is applied without a value."""
+        if location not in self.left_out:
+            self.left_out.append(location)
 
     def side(self, read: Callable[[], _Value]) -> _Value | None:
         """A value beside identity, numbers and procedure; None, and noted, where it can't be understood."""
         try:
             return read()
         except Er7Error as error:
-            if error.location not in self.left_out:
-                self.left_out.append(error.location)
+            self.leave_out(error.location)
             return None
 
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from django.db.models import Model
+
 from interfaces.hl7.code_tables import MODALITIES, PRIORITIES, SECTIONS, SECTIONS_WITHOUT_MODALITY
 from interfaces.hl7.inbound import order_control, patients
 from interfaces.hl7.inbound.context import InboundContext
@@ -17,18 +19,19 @@ from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.message_parts import NULL, Field, Path, Segment, Segments
 from ledger.stamps import NONE
+from worklist import value_limits
 from worklist.change_set import ChangeSet, Group
-from worklist.models import StatusEvent
+from worklist.models import Order, ScheduledProcedureStep, StatusEvent
 from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
+from worklist.value_limits import LONG, SHORT
 
 _UID: Final = re.compile(r"[012](\.(0|[1-9]\d*))+", re.ASCII)  # PS3.5 9.1
 DATE_ALONE: Final = len("YYYYMMDD")
 _FREE_TEXTS: Final = frozenset({"reason", "clinical_information", "danger", "transport"})
 PLACED: Final = "NW"
 """The order control of an order that comes without ORC."""
-SHORT: Final = 16
-"""Characters of an SH: an accession number that is only derived from another number has to fit."""
+DOTS: Final = "..."
 
 
 @dataclass
@@ -205,6 +208,11 @@ class _Fields:
         """Have a refusal of a field name another place, which is the reason."""
         self._reading.located[self._group.segments[0].index, name] = location
 
+    def fitting(self, model: type[Model], name: str) -> Said:
+        """A side value: left out where its column can't hold it."""
+        value, location = self.first(name)
+        return self._reading.fitting(model, name, value, location)
+
     def said(self, name: str) -> Said:
         return self.first(name)[0]
 
@@ -233,13 +241,13 @@ def _text(found: Field, path: Path, *, is_free: bool) -> str:
 def _order_values(context: InboundContext, group: Segments, obr: Segment, found: _Fields) -> dict[str, Any]:
     orc, pv1 = group.first("ORC"), context.message.first("PV1")
     assert orc is not None
-    requesting = context.name(obr, 16, data_types.provider_name)
-    requesting = requesting or context.name(orc, 12, data_types.provider_name)
-    referring = data_types.provider_name(pv1.field(8)) if pv1 else None
+    requesting = context.provider(obr, 16, data_types.provider_name)
+    requesting = requesting or context.provider(orc, 12, data_types.provider_name)
+    referring = context.provider(pv1, 8, data_types.provider_name) if pv1 else None
     names = ("reason", "clinical_information", "danger", "transport", "confidentiality", "requesting_service")
     accession, of_number = _accession(found)
     return {
-        **{name: found.said(name) for name in names},
+        **{name: found.fitting(Order, name) for name in names},
         "accession_number": accession,
         "accession_of_number": of_number,
         "comments": _comments(context, group),
@@ -257,8 +265,11 @@ def _order_values(context: InboundContext, group: Segments, obr: Segment, found:
 def _comments(context: InboundContext, group: Segments) -> str | None:
     """The notes under the patient, the order and its procedures (NTE-3, 2.15.10), a line each."""
     notes = [*context.before_orders.all("NTE"), *group.all("NTE")]
+    if not notes:
+        return None
     lines = (text.text.strip() for note in notes for text in note.field(3).repetitions)
-    return "\n".join(line for line in lines if line and line != NULL) or None
+    text = "\n".join(line for line in lines if line and line != NULL) or None
+    return context.fitting(Order, "comments", text, notes[0].location(3))
 
 
 def _accession(found: _Fields) -> tuple[Said, Said]:
@@ -290,18 +301,35 @@ def _priority(found: _Fields) -> Said:
 def _procedure_values(
     context: InboundContext, group: Segments, obr: Segment, found: _Fields
 ) -> dict[str, Any]:
-    code = obr.field(44) if obr.field(44).component(1) else obr.field(4)
+    n = 44 if obr.field(44).component(1) else 4
+    code, where = obr.field(n), obr.location(n)
     first = 1 if code.component(1) else 4
     return {
         "code": code.component(first).strip() or None,
-        "description": code.component(first + 1).strip() or None,
-        "scheme": code.component(first + 2).strip() or None,
+        "description": _description(context, code.component(first + 1).strip(), where),
+        "scheme": _scheme(context, code.component(first + 2).strip(), f"{where}^1^{first + 2}"),
         "accession_number": _accession(found)[0],
         "study_instance_uid": _study_uid(context.message, found),
         "service": context.as_sent(obr, 4),
         "interpreter": context.as_sent(obr, 32),
         "technician": context.as_sent(obr, 34),
     }
+
+
+def _description(context: InboundContext, text: str, where: str) -> str | None:
+    """A code's text, so short that modalities can show it: what is missing shows as dots."""
+    if len(text) <= LONG:
+        return text or None
+    context.shortened.append(where)
+    return text[: LONG - len(DOTS)] + DOTS
+
+
+def _scheme(context: InboundContext, scheme: str, where: str) -> str | None:
+    """A code's scheme; one that is no designator in DICOM (SH) is left out, and the code is a local one."""
+    if not value_limits.fits(scheme, SHORT):
+        context.leave_out(where)
+        return None
+    return scheme or None
 
 
 def _study_uid(message: Segments, found: _Fields) -> str | None:
@@ -319,10 +347,11 @@ def _study_uid(message: Segments, found: _Fields) -> str | None:
 def _step_values(context: InboundContext, obr: Segment, found: _Fields) -> dict[str, Any]:
     return {
         "modality": context.side(lambda: _modality(found)),
-        "station_ae_title": found.said("station_ae_title"),
-        "station_name": found.said("station_name"),
-        "location": found.said("location"),
-        "performing_physician": context.name(obr, 34, data_types.named_location_person),
+        **{
+            name: found.fitting(ScheduledProcedureStep, name)
+            for name in ("station_ae_title", "station_name", "location")
+        },
+        "performing_physician": context.provider(obr, 34, data_types.named_location_person),
         "start": context.side(lambda: _start(context, found)),
     }
 

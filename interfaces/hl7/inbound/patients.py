@@ -12,6 +12,7 @@ from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.message_parts import NULL, Segment, Segments
 from ledger.stamps import NONE
 from worklist.change_set import Registration, VisitUpdate
+from worklist.models import Patient, Visit
 from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
 
 MOST_IDENTIFIERS: Final = 50
@@ -85,7 +86,7 @@ def _demographics(
         "character_set": None if name is None else character_set(context),
         "birth_date": data_types.date(pid.field(7), pid.location(7)),
         "sex": context.side(lambda: _sex(pid)),
-        "address": _address(pid),
+        "address": context.fitting(Patient, "address", _address(pid), pid.location(11)),
         "allergies": _allergies(segments),
     }
     return values | {"pregnancy": _pregnancy(segments.first("PV1"))} | _measures(context, segments)
@@ -170,10 +171,12 @@ def _visit(context: InboundContext, pid: Segment, pv1: Segment | None) -> VisitU
         authority=numbers[0].authority if numbers[0].authority.namespace else Authority(default),
         number=numbers[0].value,
         values={
-            "patient_class": data_types.said(pv1.field(2)),
-            "location": data_types.said(pv1.field(3)),
-            "attending": context.name(pv1, 7, data_types.provider_name),
-            "referring": context.name(pv1, 8, data_types.provider_name),
+            **{
+                name: context.fitting(Visit, name, data_types.said(pv1.field(n)), pv1.location(n))
+                for name, n in (("patient_class", 2), ("location", 3))
+            },
+            "attending": context.provider(pv1, 7, data_types.provider_name),
+            "referring": context.provider(pv1, 8, data_types.provider_name),
             "attending_provider": context.as_sent(pv1, 7),
             "referring_provider": context.as_sent(pv1, 8),
         },

@@ -167,12 +167,14 @@ def _flags(message: InboundMessage, read: context.InboundContext) -> Sequence[En
     source, flags = read.provenance.source, []
     if read.clock_was_ahead:
         flags.append(Entry(hl7_events.CLOCK_AHEAD, about, source=source))
-    if read.left_out:
-        details = {"locations": read.left_out}
-        flags.append(Entry(hl7_events.LEFT_OUT, about, source=source, details=details))
-    if read.replaced:
-        details = {"locations": read.replaced}
-        flags.append(Entry(hl7_events.CHARACTERS_REPLACED, about, source=source, details=details))
+    told = (
+        (hl7_events.LEFT_OUT, read.left_out),
+        (hl7_events.CHARACTERS_REPLACED, read.replaced),
+        (hl7_events.SHORTENED, read.shortened),
+    )
+    for event, locations in told:
+        if locations:
+            flags.append(Entry(event, about, source=source, details={"locations": locations}))
     return flags
 
 

@@ -118,7 +118,7 @@ def test_a_number_of_another_kind_harms_nobody_by_its_type(say: Say) -> None:
     ("segment", "location"),
     [
         ("AL1|1||^" + "x" * 5000, "AL1^1^3"),
-        (f"PV1|1|I|{'x' * 300}{'|' * 16}V1^^^GENHOSP", "PV1^1^3"),
+        (f"PV1|1|I{'|' * 17}{'V' * 65}^^^GENHOSP", "PV1^1^19"),
         (PID.replace("GENHOSP", "G" * 300), "PID^1^3"),
     ],
 )
