@@ -47,6 +47,7 @@ def test_a_table_says_what_a_sources_own_values_mean(say: Say) -> None:
     )
     assert (step().modality, order.priority, Visit.objects.get().patient_class) == ("CT", "STAT", "I")
     assert segment_data.number(order, "placer") == ["PL1", "HIS"]
+    assert procedure.service[0][:2] == [["CTTHX"], ["Thorax"]], "it goes back as it was ordered"
 
 
 @pytest.mark.parametrize(
