@@ -67,5 +67,9 @@ class OtherPatient(Conflict):
     """It names another patient than the one whose the thing is."""
 
 
+class IdentityConflict(Conflict):
+    """It contradicts what was said of who is whom."""
+
+
 class Forbidden(Refused):
     """The person's roles, or the password, don't allow it."""

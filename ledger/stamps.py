@@ -38,9 +38,20 @@ class Stamp:
         return self._key
 
     @cached_property
+    def aside(self) -> "Stamp":
+        """The same of what is said by the way: it gives way to all that is said of the thing itself."""
+        return _Aside(self.made_at, self.sequence, self.control_id, self.digest)
+
+    @cached_property
     def _key(self) -> str:
         number, text = self.control_id
         return f"{_moment(self.made_at)}|{self.sequence:012d}|{number:020d}|{text}|{self.digest}"
+
+
+@dataclass(frozen=True)
+class _Aside(Stamp):
+    def key(self) -> str:
+        return f"-{self._key}"
 
 
 def stamp(

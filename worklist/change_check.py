@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ledger.errors import Duplicate, Missing, Refused, UnknownCode
 from worklist import value_limits
 from worklist.catalogue import Catalogue
-from worklist.change_set import ChangeSet, Group, Merge, Registration
+from worklist.change_set import ChangeSet, Group, Registration, Tie
 from worklist.models import (
     AppointmentReference,
     AssigningAuthority,
@@ -41,7 +41,7 @@ def refusal(changes: ChangeSet, catalogue: Catalogue) -> Refusal | None:
                 seen.add(id(group.registration))
                 check.registration(group.registration)
             for merge in group.merges:
-                check.merge(merge)
+                check.tie(merge)
             if group.order is not None:
                 check.order(group.order)
             if group.appointment is not None:
@@ -68,11 +68,11 @@ class _Check:
             value_limits.check(said.visit.number, value_limits.LONG, "number")
             self._authority(said.visit.authority, "number")
 
-    def merge(self, said: Merge) -> None:
+    def tie(self, said: Tie) -> None:
         named = list(self._naming([said.survivor, said.retired]))
         records = {self._record(one) for one in named}
         if said.survivor[:2] == said.retired[:2] or len(records) < len(named):
-            raise Duplicate("a record can't be merged into itself", "retired")
+            raise Duplicate("a record can't be merged into itself, or parted from itself", "retired")
         if len(named) < 2:
             raise Missing("both records must be named by a known assigning authority", "retired")
 

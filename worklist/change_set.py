@@ -35,8 +35,8 @@ class Registration:
 
 
 @dataclass(frozen=True)
-class Merge:
-    """Two identifiers whose records are one person."""
+class Tie:
+    """What is said of two identifiers: whether their records are one person, or two."""
 
     survivor: Identifier
     retired: Identifier
@@ -44,15 +44,36 @@ class Merge:
 
 
 @dataclass(frozen=True)
+class Merge(Tie):
+    """They are one person, and one of the identifiers is retired.
+
+    Unless it `may_contradict` others it is refused where its retired record is merged into another one, or
+    its survivor into the retired.
+    """
+
+    may_contradict: bool = True
+
+
+@dataclass(frozen=True)
+class Link(Tie):
+    """They are one person; none is retired, the one shows under the other."""
+
+
+@dataclass(frozen=True)
+class Unlink(Tie):
+    """They are two persons, whatever joined them before."""
+
+
+@dataclass(frozen=True)
 class Group:
-    """A patient is registered, then records are merged, then an order of the patient is applied.
+    """A patient is registered, then records are merged and parted, then an order of the patient is applied.
 
     An order with content is the registered patient's, and of the visit. `index` is that of the group's first
     segment in its message.
     """
 
     registration: Registration | None = None
-    merges: Sequence[Merge] = ()
+    merges: Sequence[Tie] = ()
     order: OrderUpdate | None = None
     appointment: AppointmentUpdate | None = None
     arrival: ArrivalUpdate | None = None

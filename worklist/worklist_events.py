@@ -24,10 +24,14 @@ PATIENT_UPDATED: Final = declare(
 PATIENT_MERGED: Final = declare(
     "patient.merged", "{retired} was merged into {survivor}[: {reason}]", short="merge"
 )
-PATIENT_UNMERGED: Final = declare("patient.unmerged", "Merge undone[: {reason}]", short="merge undone")
-IDENTITY_CONFLICT: Final = declare(
-    "patient.identity_conflict", "Conflicting merge: {text}", short="identity conflict", tone="bad"
+PATIENT_LINKED: Final = declare(
+    "patient.linked", "{retired} was linked to {survivor}[: {reason}]", short="link"
 )
+PATIENT_UNLINKED: Final = declare(
+    "patient.unlinked", "{retired} and {survivor} were parted[: {reason}]", short="unlinked"
+)
+UNLINK_UNDONE: Final = declare("patient.unlink_undone", "Parting undone[: {reason}]", short="parting undone")
+PATIENT_UNMERGED: Final = declare("patient.unmerged", "Merge undone[: {reason}]", short="merge undone")
 IDENTITY_EXCEPTION_OPENED: Final = declare(
     "identity.exception_opened", "Listed under Exceptions: {text}", short="exception", tone="bad"
 )

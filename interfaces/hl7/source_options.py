@@ -65,6 +65,9 @@ class SourceOptions(BaseModel):
     `mapping` says where a field of an order lies. `translations` are tables by field, from the source's own
     values to HL7's (`""` is an empty field, `*` any other value); `date_formats` are its ways to write a date
     there, as `strptime` has them.
+
+    Of `contradicting_merges` the later may win; `two_identifiers` of one authority in one PID-3 may link
+    their records.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,6 +80,8 @@ class SourceOptions(BaseModel):
     enhanced: bool = False
     application_acks: str = ""
     stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
+    contradicting_merges: Literal["refuse", "latest"] = "refuse"
+    two_identifiers: Literal["refuse", "link"] = "refuse"
     processing_ids: list[str] = ["P"]
     receivers: list[str] = ["*"]
     imaging_locations: list[str] = []

@@ -10,7 +10,7 @@ from accounts.models import Facility
 from ledger.stamps import NONE, Stamp
 from worklist.catalogue import Catalogue
 from worklist.change_check import refusal
-from worklist.change_set import ChangeSet, Group, Merge, Registration, VisitUpdate
+from worklist.change_set import ChangeSet, Group, Link, Merge, Registration, Unlink, VisitUpdate
 from worklist.models import AssigningAuthority, StatusEvent
 from worklist.orders.order_book import OrderBook
 from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
@@ -39,7 +39,8 @@ _registrations = st.builds(
     st.sampled_from(["", "V1", "V2"]),
 )
 _merges = st.builds(
-    lambda kept, gone: Group(merges=[Merge(Identifier(kept, GENHOSP), Identifier(gone, GENHOSP))]),
+    lambda kind, kept, gone: Group(merges=[kind(Identifier(kept, GENHOSP), Identifier(gone, GENHOSP))]),
+    st.sampled_from([Merge, Link, Unlink]),
     _people,
     _people,
 ).filter(lambda group: group.merges[0].survivor != group.merges[0].retired)
@@ -121,8 +122,8 @@ def state_after(arrivals: Iterable[ChangeSet]) -> dict[str, Any]:
                 record = patients.register(said, changes.provenance)
                 if said.visit:
                     patients.visit(said.visit, record, changes.provenance)
-            for merge in group.merges:
-                patients.merge(merge, changes.provenance)
+            for tie in group.merges:
+                patients.join_or_part(tie, changes.provenance)
             if update := group.order:
                 content = update.content
                 if record is not None:

@@ -150,8 +150,8 @@ class Batch:
             if id(said) not in known:
                 known[id(said)] = self._register(said, provenance)
             patient, visit = known[id(said)]
-        for merge in group.merges:
-            self._patients.merge(merge, provenance)
+        for tie in group.merges:
+            self._patients.join_or_part(tie, provenance)
         if update := group.order:
             if said and patient is not None:
                 self._check_patient(update, said, patient, provenance)

@@ -128,16 +128,20 @@ class FormerDescription(models.Model):
 
 
 class LinkKind(models.TextChoices):
-    """Why two records are one person."""
+    """Why two records are one person, or two."""
 
     SAME_MESSAGE = "same message"
     MERGE = "merge"
     LINK = "link"
     RESOLVE = "resolve"
+    UNLINK = "unlink"
 
 
 class PatientLink(PublicModel):
-    """A dated edge: `retired` shows under `survivor`. An unmerge closes the edge; nothing is moved."""
+    """A dated edge: `retired` shows under `survivor`, or they are parted. Nothing is moved.
+
+    One that is closed counts as never said.
+    """
 
     retired = models.ForeignKey(
         Patient, on_delete=models.PROTECT, db_index=False, related_name="links_as_retired"

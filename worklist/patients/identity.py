@@ -41,7 +41,7 @@ def unmerge(*, provenance: Provenance, link: PatientLink, reason: str = "") -> N
     def work() -> None:
         loader = Loader(catalogue.current())
         people = loader.people([link.retired_id, link.survivor_id])
-        people.unmerge(link.pk, provenance, reason)
+        people.close(link.pk, provenance, reason)
         batch.Batch(loader.snapshot, people, None).save()
 
     batch.undisturbed(work)

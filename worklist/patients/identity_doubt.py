@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.errors import Duplicate, OtherPatient
+from ledger.errors import Duplicate, IdentityConflict, OtherPatient
 from worklist.change_set import Registration
 from worklist.models import IdentityExceptionKind
 from worklist.patients.identifiers import Identifier
@@ -40,6 +40,10 @@ class OrderOfAnother(InDoubt, OtherPatient):
 
 class NumberTaken(InDoubt, Duplicate):
     """A Study Instance UID or an accession number is another patient's."""
+
+
+class MergeRefused(InDoubt, IdentityConflict):
+    """A merge contradicts others."""
 
 
 def said_of(registration: Registration) -> dict[str, Any]:

@@ -6,22 +6,26 @@ shown under follows from the set of links alone. Nothing here knows a database.
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NoReturn
 
 from ledger import stamps
+from ledger.event_types import EventType
 from ledger.events import Entry
 from worklist import worklist_events
 from worklist.catalogue import Catalogue
-from worklist.change_set import Merge, Registration, VisitUpdate
-from worklist.models import AssigningAuthority, LinkKind
+from worklist.change_set import Merge, Registration, Tie, Unlink, VisitUpdate
+from worklist.models import AssigningAuthority, IdentityExceptionKind, LinkKind
 from worklist.patients import allergies, person_names, record_links
 from worklist.patients.allergies import AllergyChange
 from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
-from worklist.patients.identity_doubt import IdentityDoubt
+from worklist.patients.identity_doubt import IdentityDoubt, MergeRefused
 from worklist.patients.patient_records import LinkRecord, PatientRecord, VisitRecord
 from worklist.provenance import Provenance
 
 _LONGEST_KEY: Final = 320
+_BOTH: Final = "one message has both numbers of one authority"
+_CONTRADICTS: Final = "the retired record is merged elsewhere, or the surviving one into it"
 RecordKey = tuple[int, str]
 """What names a record: the key of its authority, and the value."""
 
@@ -50,6 +54,17 @@ def authority_of(named: Authority, catalogue: Catalogue) -> AssigningAuthority:
     found = catalogue.authority(named)
     assert found is not None
     return found
+
+
+def _entry(kind: EventType, ends: Sequence[tuple[str, str]], reason: str, provenance: Provenance) -> Entry:
+    """What was done to two records, the retired one first, each with its public id and its text."""
+    about = [("patient", public_id) for public_id, _ in ends]
+    why = {"reason": reason} if reason else {}
+    return provenance.entry(kind, about, retired=ends[0][1], survivor=ends[1][1], **why)
+
+
+def _key(one: PatientRecord, other: PatientRecord) -> str:
+    return f"{one.public_id} {other.public_id}"
 
 
 class PatientIndex:
@@ -85,51 +100,79 @@ class PatientIndex:
         self._catalogue = catalogue
         self._namespaces = {one.pk: one.namespace for one in catalogue.authorities}
         self._touched: set[int] = set()
+        self._standing: record_links.Standing | None = None
+        self._newest: tuple[str, int, str, str] | None = None
         self._new_keys = itertools.count(-1, -1)
 
     def register(self, registration: Registration, provenance: Provenance) -> PatientRecord:
         """Register or update the patient that trusted identifiers name; the first record.
 
-        Several trusted identifiers in one message say that their records are one person.
+        Several trusted identifiers in one message say that their records are one person. What is said is said
+        of the first; of another it counts only as long as nothing is said of that by itself.
         """
         named, others = naming(registration.identifiers, self._catalogue)
         values = {**registration.demographics, **({"other_identifiers": others} if others else {})}
-        records = [self._record(authority, identifier, provenance) for authority, identifier in named]
-        for record in records:
-            self._update(record, values, registration.allergy_changes, provenance)
-        for other in records[1:]:
-            self._link(other, records[0], LinkKind.SAME_MESSAGE, provenance)
-        return records[0]
+        first, *rest = [self._record(authority, identifier, provenance) for authority, identifier in named]
+        self._update(first, values, registration.allergy_changes, provenance)
+        aside = replace(provenance, stamp=provenance.stamp.aside) if rest else provenance
+        for other in rest:
+            self._update(other, values, registration.allergy_changes, aside)
+            is_new = self._link(other, first, LinkKind.SAME_MESSAGE, provenance)
+            if is_new and other.authority_id == first.authority_id:
+                self._doubt(IdentityExceptionKind.LINKED_BY_MESSAGE, other, first, _BOTH, provenance)
+        return first
 
     def merge(self, merge: Merge, provenance: Provenance) -> PatientRecord:
-        """Merge one record into another (HL7 v2.5.1 3.3.40); an unknown one is made."""
-        named, _ = naming([merge.survivor, merge.retired], self._catalogue)
-        keep, gone = (self._record(authority, identifier, provenance) for authority, identifier in named)
-        if self._link(gone, keep, LinkKind.MERGE, provenance):
+        """Merge one record into another (HL7 v2.5.1 3.3.40); an unknown one is made.
+
+        Raises `MergeRefused` where the merge contradicts what was accepted before and may not.
+        """
+        keep, gone = self._pair(merge, provenance)
+        standing = None if merge.may_contradict else self._all_links()
+        before = standing.contradicted if standing else 0
+        is_new = self._link(gone, keep, LinkKind.MERGE, provenance)
+        if standing and is_new and self._all_links().contradicted > before:
+            self._refuse(gone, keep)
+        if is_new:
             self.entries.append(
-                provenance.entry(
-                    worklist_events.PATIENT_MERGED,
-                    [("patient", gone.public_id), ("patient", keep.public_id)],
-                    retired=self._text(gone),
-                    survivor=self._text(keep),
-                    **({"reason": merge.reason} if merge.reason else {}),
-                )
+                _entry(worklist_events.PATIENT_MERGED, self._ends(gone, keep), merge.reason, provenance)
             )
-        self.moved |= {gone.id: gone, keep.id: keep}
         return keep
 
-    def unmerge(self, key: int, provenance: Provenance, reason: str = "") -> None:
-        """Close a link: each record shows by itself again, with everything that it came with."""
+    def join_or_part(self, said: Tie, provenance: Provenance) -> None:
+        """Merge two records, link them (3.3.24), or part them (3.3.37); unknown ones are made."""
+        if isinstance(said, Merge):
+            self.merge(said, provenance)
+            return
+        keep, other = self._pair(said, provenance)
+        kind = LinkKind.UNLINK if isinstance(said, Unlink) else LinkKind.LINK
+        if not self._link(other, keep, kind, provenance):
+            return
+        if kind == LinkKind.UNLINK:
+            self.entries.append(
+                _entry(worklist_events.PATIENT_UNLINKED, self._ends(other, keep), said.reason, provenance)
+            )
+        else:
+            self.entries.append(
+                _entry(worklist_events.PATIENT_LINKED, self._ends(other, keep), said.reason, provenance)
+            )
+
+    def close(self, key: int, provenance: Provenance, reason: str = "") -> None:
+        """Take back what a link says, as if it had never been said; nothing that it joined has moved."""
         link = next(link for link in self.links.values() if link.id == key)
         retired, survivor = self.patients[link.retired_id], self.patients[link.survivor_id]
         link.closed_by = link.closed_by or provenance.source
-        about = [("patient", retired.public_id), ("patient", survivor.public_id)]
-        details = {"reason": reason} if reason else {}
-        self.entries.append(
-            Entry(worklist_events.PATIENT_UNMERGED, about, None, provenance.actor, provenance.source, details)
-        )
+        if link.kind == LinkKind.UNLINK:
+            self.entries.append(
+                _entry(worklist_events.UNLINK_UNDONE, self._ends(retired, survivor), reason, provenance)
+            )
+        else:
+            self.entries.append(
+                _entry(worklist_events.PATIENT_UNMERGED, self._ends(retired, survivor), reason, provenance)
+            )
         self._touched |= {retired.id, survivor.id}
         self.moved |= {retired.id: retired, survivor.id: survivor}
+        self._standing = None
         self.resolve(provenance)
 
     def shown_under(self, key: int) -> int:
@@ -155,12 +198,54 @@ class PatientIndex:
         links = [link for link in self.links.values() if not link.closed_by]
         members = record_links.component(self._touched, links)
         links = sorted((link for link in links if link.retired_id in members), key=self._age)
-        parents, conflicts = record_links.survivors(links)
+        standing = record_links.Standing(links)
         for key in sorted(members):
-            self._show_under(self.patients[key], record_links.root(key, parents))
+            self._show_under(self.patients[key], standing.root(key))
         for link in links:
-            self._note_conflict(link, conflicts.get(link.id, ""), provenance)
+            self._note_conflict(link, standing.conflicts.get(link.id, ""), provenance)
         self._touched = set()
+
+    def _pair(self, said: Tie, provenance: Provenance) -> tuple[PatientRecord, PatientRecord]:
+        """The surviving and the retired record, both of them told of as others now."""
+        named, _ = naming([said.survivor, said.retired], self._catalogue)
+        first, second = (self._record(authority, identifier, provenance) for authority, identifier in named)
+        self.moved |= {first.id: first, second.id: second}
+        return first, second
+
+    def _ends(self, *records: PatientRecord) -> list[tuple[str, str]]:
+        return [(one.public_id, self._text(one)) for one in records]
+
+    def _all_links(self) -> record_links.Standing:
+        """What all links come to that are known by now."""
+        if self._standing is None:
+            links = sorted((link for link in self.links.values() if not link.closed_by), key=self._age)
+            self._standing = record_links.Standing(links)
+            self._newest = self._age(links[-1]) if links else None
+        return self._standing
+
+    def _told(self, link: LinkRecord) -> None:
+        """Have the standing know of a new link; it is told anew where this is not the newest."""
+        if self._standing is None:
+            return
+        age = self._age(link)
+        if self._newest is not None and age < self._newest:
+            self._standing = None
+        else:
+            self._standing.add(link)
+            self._newest = age
+
+    def _refuse(self, retired: PatientRecord, survivor: PatientRecord) -> NoReturn:
+        """Nothing of the message is kept, so a record that it made is known to nobody."""
+        ends = self._text(retired), self._text(survivor)
+        doubt = IdentityDoubt(
+            IdentityExceptionKind.MERGE_REFUSED,
+            " into ".join(ends),
+            f"{ends[0]} into {ends[1]}: {_CONTRADICTS}",
+            patient=survivor.id if survivor.id > 0 else None,
+            other=retired.id if retired.id > 0 else None,
+            said={"identifiers": list(ends)},
+        )
+        raise MergeRefused(f"the merge is refused: {_CONTRADICTS}", "retired", doubt)
 
     def _record(
         self, authority: AssigningAuthority, identifier: Identifier, provenance: Provenance
@@ -212,6 +297,7 @@ class PatientIndex:
             del self.links[*ends, kind.value, known.stamp]
             known.stamp, known.source = stamp, provenance.source
             self.links[*ends, kind.value, stamp] = known
+            self._standing = None
             return True
         key = (*ends, kind.value, stamp)
         if key in self.links:
@@ -219,6 +305,7 @@ class PatientIndex:
         self.links[key] = LinkRecord(next(self._new_keys), *key, source=provenance.source)
         if kind == LinkKind.SAME_MESSAGE:
             self._same_message[ends] = self.links[key]
+        self._told(self.links[key])
         return True
 
     def _show_under(self, patient: PatientRecord, root: int) -> None:
@@ -231,18 +318,27 @@ class PatientIndex:
         if link.conflict == conflict:
             return
         link.conflict = conflict
-        if conflict:
+        if record_links.is_contradiction(conflict):
             ends = (self.patients[link.retired_id], self.patients[link.survivor_id])
-            about = [("patient", one.public_id) for one in ends]
-            details = {"text": conflict}
-            entry = Entry(
-                worklist_events.IDENTITY_CONFLICT, about, None, provenance.actor, provenance.source, details
-            )
-            self.entries.append(entry)
+            self._doubt(IdentityExceptionKind.MERGES_CONFLICT, *ends, conflict, provenance)
 
-    def _age(self, link: LinkRecord) -> tuple[str, str, str, str]:
+    def _doubt(
+        self,
+        kind: IdentityExceptionKind,
+        one: PatientRecord,
+        other: PatientRecord,
+        text: str,
+        provenance: Provenance,
+    ) -> None:
+        """Have a person look at whether two records are one person, once new ones have their keys."""
+        text = f"{self._text(one)} and {self._text(other)}: {text}"
+        self.doubts.append(
+            (provenance, lambda: IdentityDoubt(kind, _key(one, other), text, one.id, other.id))
+        )
+
+    def _age(self, link: LinkRecord) -> tuple[str, int, str, str]:
         ends = (self.patients[link.retired_id], self.patients[link.survivor_id])
-        return (link.stamp, link.kind, *(self._text(one) for one in ends))  # type: ignore[return-value]
+        return (*record_links.age(link), self._text(ends[0]), self._text(ends[1]))
 
     def _text(self, record: PatientRecord) -> str:
         return f"{record.value}^^^{self._namespaces[record.authority_id]}"

@@ -135,7 +135,8 @@ def _merge_group(context: InboundContext, group: Segments) -> Group:
     if not found:
         raise Er7Error(204, mrg.location(1), "PID-3 has no identifier of this authority and type")
     found = [(gone, keep) for gone, keep in found if gone.value != keep.value] or found[:1]
-    merges = [Merge(survivor=keep, retired=gone) for gone, keep in found]
+    may_contradict = context.policy.options.contradicting_merges == "latest"
+    merges = [Merge(keep, gone, may_contradict=may_contradict) for gone, keep in found]
     return Group(patients.registration(context, group), merges, index=pid.index)
 
 

@@ -12,6 +12,7 @@ CODES: Final[Mapping[type[errors.Refused], int]] = {
     errors.Unknown: 204,
     errors.Duplicate: 205,
     errors.OtherPatient: 204,
+    errors.IdentityConflict: 204,
     errors.Conflict: 207,
     errors.Forbidden: 207,
 }

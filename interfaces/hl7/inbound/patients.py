@@ -64,11 +64,15 @@ def registration(context: InboundContext, segments: Segments) -> Registration:
 def identifiers(context: InboundContext, pid: Segment) -> list[Identifier]:
     """The identifiers of PID-3.
 
-    Raises `Er7Error` 204 where two of one authority would name two patients, 102 for too many.
+    Raises `Er7Error` 204 where two of one authority would name two patients and the source's policy does not
+    take them for one; 102 for too many.
     """
     if len(pid.field(3).repetitions) > MOST_IDENTIFIERS:
         raise Er7Error(102, pid.location(3), f"a patient has at most {MOST_IDENTIFIERS} identifiers")
-    found = data_types.identifiers(pid.field(3), context.policy.options.assigning_authority)
+    options = context.policy.options
+    found = data_types.identifiers(pid.field(3), options.assigning_authority)
+    if options.two_identifiers == "link":
+        return found
     named: dict[Authority, str] = {}
     for one in found:
         if one.type in NAMING_TYPES and named.setdefault(one.authority, one.value) != one.value:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from interfaces.hl7.inbound import adt, appointments, orders, unhandled
+from interfaces.hl7.inbound import adt, adt_links, appointments, orders, unhandled
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.syntax.character_sets import Er7Error
@@ -40,6 +40,8 @@ TRIGGERS: Final[Mapping[tuple[str, str], Translate]] = {
     ("ADT", "A17"): adt.swap,
     ("ADT", "A29"): adt.delete,
     ("ADT", "A60"): adt.change_allergies,
+    ("ADT", "A24"): adt_links.link,
+    ("ADT", "A37"): adt_links.unlink,
     ("OMG", "O19"): orders.read,
     ("ORM", "O01"): orders.read,
     **{("SIU", event): appointments.read for event in ("S12", "S13", "S14", "S15", "S16", "S17", "S26")},

@@ -64,6 +64,10 @@ def allergy(number: int, event: str, patient: str, action: str, text: str) -> by
     return message(number, f"ADT^{event}", pid(patient, ""), segment)
 
 
+def two(number: int, trigger: str, one: str, other: str) -> bytes:
+    return message(number, f"ADT^{trigger}", pid(one, ""), pid(other, ""))
+
+
 PEOPLE = st.sampled_from(["P1", "P2", "P3"])
 NAMES = st.sampled_from(["BARS^ANNA", "BARS^ANNE", '""', ""])
 ORDERS = st.tuples(
@@ -79,6 +83,9 @@ UPDATES = st.tuples(
     st.just(lambda n, patient, name: message(n, "ADT^A08", pid(patient, name))), PEOPLE, NAMES
 )
 MERGES = st.tuples(st.just(merge), PEOPLE, PEOPLE).filter(lambda made: made[1] != made[2])
+LINKS = st.tuples(st.just(two), st.sampled_from(["A24", "A37"]), PEOPLE, PEOPLE).filter(
+    lambda made: made[2] != made[3]
+)
 STARTS = st.sampled_from(["20260302140000", "20260303150000", "20260304160000", ""])
 APPOINTMENTS = st.tuples(
     st.just(appointment),
@@ -97,19 +104,19 @@ ALLERGIES = st.tuples(
     st.sampled_from(["A", "D", "U"]),
     st.sampled_from(["Latex", "Nickel"]),
 )
-HISTORIES = st.lists(st.one_of(ORDERS, UPDATES, MERGES), min_size=2, max_size=6)
 WITH_APPOINTMENTS = st.lists(
-    st.one_of(ORDERS, ORDERS, APPOINTMENTS, APPOINTMENTS, ARRIVALS, MERGES, VISITS, ALLERGIES),
+    st.one_of(ORDERS, ORDERS, APPOINTMENTS, APPOINTMENTS, ARRIVALS, MERGES, LINKS, VISITS, ALLERGIES),
     min_size=3,
     max_size=8,
 )
+HISTORIES = st.lists(st.one_of(ORDERS, UPDATES, MERGES, LINKS), min_size=2, max_size=6)
 
 
 @pytest.fixture
 def received_at_noon(site: Facility, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox.timezone, "now", lambda: RECEIVED)
     source = Source.objects.get()
-    source.options["imaging_locations"] = ["RAD"]
+    source.options |= {"imaging_locations": ["RAD"], "contradicting_merges": "latest"}
     source.save()
 
 
