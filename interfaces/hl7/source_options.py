@@ -10,14 +10,14 @@ from interfaces.hl7 import value_checks
 from interfaces.hl7.models import Source
 
 MAPPING: Final[Mapping[str, Sequence[str]]] = {
-    "accession_number": ["OBR-18", "OBR-3", "ORC-3", "OBR-2", "ORC-2"],
-    "requested_procedure_id": ["OBR-19"],
-    "scheduled_procedure_step_id": ["OBR-20"],
-    "study_instance_uid": ["ZDS-1"],
-    "modality": ["OBR-24"],
-    "station_ae_title": [],
-    "station_name": [],
-    "location": [],
+    "accession_number": ["IPC-1", "OBR-18", "OBR-3", "ORC-3", "OBR-2", "ORC-2"],
+    "requested_procedure_id": ["IPC-2", "OBR-19"],
+    "scheduled_procedure_step_id": ["IPC-4", "OBR-20"],
+    "study_instance_uid": ["IPC-3", "ZDS-1"],
+    "modality": ["IPC-5", "OBR-24"],
+    "station_ae_title": ["IPC-9"],
+    "station_name": ["IPC-7"],
+    "location": ["IPC-8"],
     "start": ["TQ1-7", "ORC-7.4", "OBR-27.4", "OBR-36"],
     "priority": ["TQ1-9", "ORC-7.6", "OBR-27.6", "OBR-5"],
     "reason": ["OBR-31.2", "OBR-31"],
@@ -57,7 +57,8 @@ class SourceOptions(BaseModel):
     `order_namespace`, which empty is the sending application (MSH-3). A source that is `enhanced` gets what
     MSH-15 and MSH-16 ask for; its application acknowledgments go to the destination `application_acks`, else
     where the message came from. Messages of the types in `keep` are accepted and kept, and do nothing. Who
-    arrives at one of the `imaging_locations` (`RAD^CT1`: point of care, room) has arrived for the day. Only a
+    arrives at one of the `imaging_locations` (`RAD^CT1`: point of care, room) has arrived for the day. With
+    `order_responses` orders are answered by ORR, ORG and ORI, which say what became of each. Only a
     `filler` is heard where it says what fillers say (ORC-1). With `orders_without_orc` an OBR alone is a new
     order.
     After `silence_alarm` minutes without a message somebody is told; `learnt` goes by what is usual then.
@@ -87,6 +88,7 @@ class SourceOptions(BaseModel):
     imaging_locations: list[str] = []
     keep: list[Literal["MDM", "OML", "ORL", "BAR", "DFT"]] = []
     orders_without_orc: bool = False
+    order_responses: bool = False
     mapping: dict[MappedName, list[FieldPath]] = {}
     translations: dict[TablePath, dict[str, str]] = {}
     date_formats: dict[TablePath, list[DateFormat]] = {}

@@ -5,6 +5,7 @@ is escaped, so that no value can end a field or a segment (2.7.4).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -60,6 +61,16 @@ class AckError:
     location: str
     text: str
     severity: Literal["E", "W", "I", "F"] = "E"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderResponse:
+    """An answer of another type than ACK: MSH-9, and a segment for each order, in the sender's delimiters."""
+
+    code: str
+    trigger: str
+    structure: str
+    orders: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +149,23 @@ def build(
     error: AckError | None = None,
     application: str,
     facility: str,
+    response: OrderResponse | None = None,
 ) -> bytes:
     """The acknowledgment of the message with this header, in its delimiters and its character set.
 
     MSH-3 to MSH-6 are those of the message, swapped; `application` and `facility` stand in where the
-    sender named no receiver. `control_id` is our MSH-10; MSA-2 repeats the sender's.
+    sender named no receiver. `control_id` is our MSH-10; MSA-2 repeats the sender's. With a `response` it is
+    of that type, and ends with the orders.
     """
     delimiters = header.delimiters if header.delimiters.is_complete else DEFAULT_DELIMITERS
     segments = [
-        _msh(header, delimiters, control_id, now, application, facility),
+        _msh(header, delimiters, control_id, now, application, facility, response),
         _msa(header, delimiters, code, error),
     ]
     if error is not None:
         segments.append(_err(header, delimiters, error))
+    if response is not None:
+        segments += response.orders
     return _to_bytes("".join(segment + "\r" for segment in segments), header)
 
 
@@ -179,7 +194,13 @@ def _escapes(delimiters: Delimiters) -> dict[int, str]:
 
 
 def _msh(
-    header: Header, delimiters: Delimiters, control_id: str, now: datetime, application: str, facility: str
+    header: Header,
+    delimiters: Delimiters,
+    control_id: str,
+    now: datetime,
+    application: str,
+    facility: str,
+    response: OrderResponse | None,
 ) -> str:
     fields = [
         delimiters.encoding_characters,
@@ -189,7 +210,7 @@ def _msh(
         _echo(header, 4, delimiters),
         now.strftime("%Y%m%d%H%M%S%z"),
         "",
-        _message_type(header, delimiters),
+        _message_type(header, delimiters, response),
         escape(control_id, delimiters),
         _echo(header, 11, delimiters) or "P",
         _echo(header, 12, delimiters) or _DEFAULT_VERSION,
@@ -201,21 +222,22 @@ def _msh(
     return "MSH" + delimiters.field + delimiters.field.join(fields).rstrip(delimiters.field)
 
 
-def _message_type(header: Header, delimiters: Delimiters) -> str:
+def _message_type(header: Header, delimiters: Delimiters, response: OrderResponse | None) -> str:
     """MSH-9: one ID in 2.1, message and event from 2.2, the structure with them from 2.3.1 (2.15.9.9)."""
-    version = _version(header)
-    if not header.trigger or version < (2, 2, 0):
-        return "ACK"
-    parts = ["ACK", escape(header.trigger, delimiters)]
+    version, code = version_of(header), response.code if response else "ACK"
+    trigger = response.trigger if response else header.trigger
+    if not trigger or version < (2, 2, 0):
+        return code
+    parts = [code, escape(trigger, delimiters)]
     if version >= (2, 3, 1):
-        parts.append("ACK")
+        parts.append(response.structure if response else "ACK")
     return delimiters.component.join(parts)
 
 
 def _msa(header: Header, delimiters: Delimiters, code: Code, error: AckError | None) -> str:
     """MSA-3 is deprecated from 2.4 on, where ERR can't hold a text before 2.5 (2.15.8.3)."""
     fields = ["MSA", code, _echo(header, 10, delimiters)]
-    if error is not None and _version(header) < (2, 5, 0):
+    if error is not None and version_of(header) < (2, 5, 0):
         fields.append(escape(_cut(error.text, _MSA_TEXT_LENGTH), delimiters))
     return delimiters.field.join(fields)
 
@@ -223,7 +245,7 @@ def _msa(header: Header, delimiters: Delimiters, code: Code, error: AckError | N
 def _err(header: Header, delimiters: Delimiters, error: AckError) -> str:
     """ERR-2, ERR-3, ERR-4 and ERR-8 from 2.5 on, ERR-1 before (2.15.5.1 to 2.15.5.8)."""
     location = [escape(part, delimiters) for part in error.location.split("^")]
-    if _version(header) < (2, 5, 0):
+    if version_of(header) < (2, 5, 0):
         position = [*location, "", "", ""][:3]
         return delimiters.field.join(["ERR", delimiters.component.join([*position, str(error.code)])])
     condition = [str(error.code), CONDITIONS.get(error.code, ""), "HL70357"]
@@ -232,7 +254,7 @@ def _err(header: Header, delimiters: Delimiters, error: AckError) -> str:
     return delimiters.field.join([*fields, error.severity, "", "", "", text])
 
 
-def _version(header: Header) -> tuple[int, int, int]:
+def version_of(header: Header) -> tuple[int, int, int]:
     """MSH-12 as numbers; an unreadable one as our default, since ERR-3 tells more than ERR-1."""
     match = _VERSION.match(header.version) or _VERSION.match(_DEFAULT_VERSION)
     return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else (2, 5, 1)

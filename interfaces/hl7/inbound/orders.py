@@ -1,4 +1,4 @@
-"""Orders: ORM^O01 (HL7 v2.5.1 4.4.1; IHE RAD TF-2 4.2, 4.3)."""
+"""Orders: ORM^O01, OMG^O19, OMI^O23 (HL7 v2.5.1 4.4.1, 4.4.4, 4.4.8; IHE RAD TF-2 4.2, 4.3)."""
 
 import itertools
 import re
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Model
 
 from interfaces.hl7.code_tables import MODALITIES, PRIORITIES, SECTIONS, SECTIONS_WITHOUT_MODALITY
-from interfaces.hl7.inbound import order_control, patients
+from interfaces.hl7.inbound import imaging_procedure, order_control, patients
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.inbound.order_control import Effect
 from interfaces.hl7.syntax import data_types
@@ -136,17 +136,22 @@ def _with_namespace(context: InboundContext, number: Number | None) -> Number | 
 
 
 def _read_procedure(context: InboundContext, group: Segments, obr: Segment, order: _Order) -> None:
-    found = _Fields(context, group, obr)
-    if not order.procedures:
-        order.values = _order_values(context, group, obr, found)
-    procedure_id = found.text("requested_procedure_id")
-    step_id = found.text("scheduled_procedure_step_id")
-    procedure = order.procedures.setdefault(_key(order, procedure_id, step_id), _Procedure({}))
-    _fill(procedure.values, _procedure_values(context, group, obr, found))
-    step = procedure.steps.setdefault(step_id, {})
-    protocols = step.get("protocol_codes") or []
-    _fill(step, _step_values(context, obr, found))
-    step["protocol_codes"] = [*protocols, *_protocols(obr, protocols)] or None
+    following, key = list(_following(group, obr)), None
+    for ipc in imaging_procedure.among(following):
+        found = _Fields(context, group, imaging_procedure.with_only(following, ipc))
+        if not order.procedures:
+            order.values = _order_values(context, group, obr, found)
+        procedure_id = found.text("requested_procedure_id")
+        step_id = found.text("scheduled_procedure_step_id")
+        if key is None or procedure_id:
+            key = _key(order, procedure_id, step_id)
+        procedure = order.procedures.setdefault(key, _Procedure({}))
+        _fill(procedure.values, _procedure_values(context, group, obr, found))
+        step = procedure.steps.setdefault(step_id, {})
+        protocols = step.get("protocol_codes") or []
+        _fill(step, _step_values(context, obr, found))
+        more = imaging_procedure.protocols(ipc, protocols) if ipc else []
+        step["protocol_codes"] = [*protocols, *(more or _protocols(obr, protocols))] or None
 
 
 def _key(order: _Order, procedure_id: str, step_id: str) -> tuple[str, int]:
@@ -170,10 +175,10 @@ def _fill(values: dict[str, Any], said: Mapping[str, Any]) -> None:
 class _Fields:
     """Finds an order's fields where the source's mapping says that they are."""
 
-    def __init__(self, context: InboundContext, group: Segments, obr: Segment) -> None:
+    def __init__(self, context: InboundContext, group: Segments, own: Segments) -> None:
         self._reading = context
         self._group = group
-        self._own = Segments(tuple(_following(group, obr)))
+        self._own = own
 
     def first(self, name: str) -> tuple[Said, str]:
         """The first field of the mapping that is present, and its location, which a refusal will name."""

@@ -8,8 +8,17 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from interfaces.hl7 import hl7_events
-from interfaces.hl7.inbound import ack, context, error_codes, source_values, sources, triggers
+from interfaces.hl7.inbound import (
+    ack,
+    context,
+    error_codes,
+    order_responses,
+    source_values,
+    sources,
+    triggers,
+)
 from interfaces.hl7.inbound.message_store import Arrival
+from interfaces.hl7.inbound.order_responses import RESPONSES
 from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.outbound import acknowledgments
@@ -29,7 +38,7 @@ from worklist.provenance import Provenance
 MOST_GROUPS: Final = 1000
 """Orders, procedures or merges of one message. Senders have no reason for more; and it would keep all that
 come after it from the same sender waiting."""
-_GROUPS: Final = ("ORC", "OBR", "MRG", "IAM", "AIS")
+_GROUPS: Final = ("ORC", "OBR", "IPC", "MRG", "IAM", "AIS")
 
 
 @dataclass(frozen=True)
@@ -207,7 +216,9 @@ def _set_answer(message: InboundMessage, header: Header, code: ack.Code, problem
 
 def answer(message: InboundMessage, header: Header, code: ack.Code, problem: Problem | None = None) -> bytes:
     """An acknowledgment of a message. The two of one message have different control IDs."""
-    own = message.public_id[12:] if code in ("CA", "CE", "CR") else message.public_id[:20]
+    is_commit = code in ("CA", "CE", "CR")
+    own = message.public_id[12:] if is_commit else message.public_id[:20]
+    response = None if is_commit else _response(message, header, problem)
     return ack.build(
         header,
         code=code,
@@ -216,4 +227,21 @@ def answer(message: InboundMessage, header: Header, code: ack.Code, problem: Pro
         error=ack.AckError(problem.code, problem.location, problem.text) if problem else None,
         application=NAMESPACE,
         facility="",
+        response=response,
     )
+
+
+def _response(message: InboundMessage, header: Header, problem: Problem | None) -> ack.OrderResponse | None:
+    """What is said of each order, where the source wants that and its version has it."""
+    kind = RESPONSES.get(header.message_code)
+    if kind is None or ack.version_of(header)[:2] < kind.since:
+        return None
+    try:
+        options = sources.policy_of(header).options
+    except (Er7Error, DatabaseError):
+        return None
+    if not options.order_responses:
+        return None
+    raw = bytes(message.raw)
+    orders = order_responses.orders_of(raw, header, options.charset, is_accepted=problem is None)
+    return ack.OrderResponse(kind.code, kind.trigger, kind.structure, orders)

@@ -43,6 +43,7 @@ TRIGGERS: Final[Mapping[tuple[str, str], Translate]] = {
     ("ADT", "A24"): adt_links.link,
     ("ADT", "A37"): adt_links.unlink,
     ("OMG", "O19"): orders.read,
+    ("OMI", "O23"): orders.read,
     ("ORM", "O01"): orders.read,
     **{("SIU", event): appointments.read for event in ("S12", "S13", "S14", "S15", "S16", "S17", "S26")},
 }
@@ -74,7 +75,7 @@ _TYPES: Final = frozenset(
 )
 """Message types that we know; those with no trigger above are not built yet."""
 
-_ONLY_TRIGGER: Final = {"ORM": "O01", "OMG": "O19"}
+_ONLY_TRIGGER: Final = {"ORM": "O01", "OMG": "O19", "OMI": "O23"}
 _VERSION: Final = re.compile(r"\s*2\.[1-8](?!\d)")
 """What follows, such as the suffix of a country, is no matter."""
 
