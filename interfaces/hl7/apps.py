@@ -10,6 +10,7 @@ class HL7Config(AppConfig):
         from archive.signals import study_previewing
         from interfaces.hl7 import hl7_events  # noqa: F401
         from interfaces.hl7.inbound import inbox
+        from interfaces.hl7.inspect import bulk_replay
         from interfaces.hl7.monitoring import alarm_notices, alarms
         from interfaces.hl7.outbound import (
             acknowledgments,
@@ -23,6 +24,7 @@ class HL7Config(AppConfig):
         delivery.register()
         acknowledgments.register()
         alarms.register()
+        bulk_replay.register()
         alarm_notices.register()
         for message_type in messages.ALL:
             message_types.register(message_type)

@@ -29,6 +29,16 @@ REPLAYED: Final = declare(
     short="applied again",
 )
 
+WORK_DONE: Final = declare("hl7.work_done", "Marked as done", short="marked as done")
+WORK_IGNORED: Final = declare("hl7.work_ignored", "Ignored", short="ignored")
+WORK_REOPENED: Final = declare("hl7.work_reopened", "Put back on the work list", short="put back")
+WORK_ASSIGNED: Final = declare("hl7.work_assigned", "Assigned to {person}", short="assigned")
+BULK_REPLAYED: Final = declare(
+    "hl7.message_replayed_in_bulk", "Applied again with {total} messages", short="applied again in bulk"
+)
+PAUSED: Final = declare("hl7.destination_paused", "Sending to {source} paused", short="sending paused")
+UNPAUSED: Final = declare("hl7.destination_unpaused", "Sending to {source} goes on", short="sending goes on")
+
 ALARM_RAISED: Final = declare("hl7.alarm_raised", "Alarm: {text}", short="alarm", tone="bad")
 ALARM_CLEARED: Final = declare("hl7.alarm_cleared", "Alarm ended: {text}", short="alarm ended")
 

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from accounts.models import Facility
+from accounts.models import Facility, User
 from ledger.public_id import PublicModel
 
 
@@ -27,6 +27,14 @@ class InboundStatus(models.TextChoices):
     APPLIED = "applied"
     FAILED = "failed", "can't be applied (AE)"
     REFUSED = "refused", "is not accepted (AR)"
+
+
+class Settled(models.TextChoices):
+    """Why a message that could not be applied needs nobody any more."""
+
+    DONE = "done"
+    IGNORED = "ignored"
+    REPLAYED = "replayed", "replayed with success"
 
 
 class InboundMessage(PublicModel):
@@ -57,6 +65,10 @@ class InboundMessage(PublicModel):
     )
     replay_number = models.PositiveIntegerField(default=0)
     applied_at = models.DateTimeField(null=True, blank=True)
+    settled = models.CharField(max_length=8, choices=Settled, blank=True)
+    assignee = models.ForeignKey(
+        User, on_delete=models.PROTECT, db_index=False, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         constraints = [
@@ -74,6 +86,11 @@ class InboundMessage(PublicModel):
                 fields=["-received_at", "-id"],
                 name="inbound_in_trouble",
                 condition=models.Q(status__in=["failed", "refused"]),
+            ),
+            models.Index(
+                fields=["source", "error_code", "error_location", "received_at"],
+                name="inbound_to_work_off",
+                condition=models.Q(status__in=["failed", "refused"], settled="", replay_of=None),
             ),
             models.Index(
                 fields=["replay_of"], name="inbound_replays", condition=models.Q(replay_of__isnull=False)
@@ -94,6 +111,8 @@ class Destination(models.Model):
     is_active = models.BooleanField(default=True)
     from_site_file = models.BooleanField(default=False)
     stalled_since = models.DateTimeField(null=True, blank=True, help_text="when its queue began to stand")
+    paused_since = models.DateTimeField(null=True, blank=True, help_text="when a person paused it")
+    paused_why = models.CharField(max_length=500, blank=True)
 
     def __str__(self) -> str:
         return self.name
@@ -131,6 +150,9 @@ class OutboundMessage(PublicModel):
     ack = models.BinaryField(default=b"")
     ack_code = models.CharField(max_length=2, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
+    assignee = models.ForeignKey(
+        User, on_delete=models.PROTECT, db_index=False, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["destination", "key"], name="outbound_natural_key")]
@@ -263,3 +285,61 @@ class Alarm(PublicModel):
             )
         ]
         indexes = [models.Index(fields=["-raised_at"], name="alarm_newest_first")]
+
+
+class ReplayState(models.TextChoices):
+    """Where a bulk replay, or a message of one, stands."""
+
+    RUNNING = "running"
+    STOPPED = "stopped", "stopped at an error"
+    ENDED = "ended", "ended by a person"
+    DONE = "done"
+
+
+class BulkReplay(PublicModel):
+    """Messages that are applied again one after the other, in the order in which they were received."""
+
+    state = models.CharField(max_length=8, choices=ReplayState, default=ReplayState.RUNNING)
+    stop_at_error = models.BooleanField(default=True)
+    reason = models.CharField(max_length=500, blank=True)
+    by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    begun_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    total = models.PositiveIntegerField()
+    applied = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["-begun_at"], name="bulk_replay_newest_first")]
+
+
+class ReplayedState(models.TextChoices):
+    """What became of a message of a bulk replay."""
+
+    WAITING = "waiting"
+    APPLIED = "applied"
+    FAILED = "failed"
+    SKIPPED = "skipped", "skipped: a person was quicker"
+
+
+class ReplayedMessage(models.Model):
+    """A message of a bulk replay, and the row that it was applied again as."""
+
+    run = models.ForeignKey(BulkReplay, on_delete=models.CASCADE, db_index=False, related_name="messages")
+    position = models.PositiveIntegerField()
+    original = models.ForeignKey(
+        InboundMessage, on_delete=models.PROTECT, db_index=False, related_name="bulk_replays"
+    )
+    replay = models.ForeignKey(
+        InboundMessage, on_delete=models.PROTECT, db_index=False, null=True, blank=True, related_name="+"
+    )
+    state = models.CharField(max_length=7, choices=ReplayedState, default=ReplayedState.WAITING)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "position"], name="replayed_message_once")]
+        indexes = [
+            models.Index(
+                fields=["run", "position"], name="replay_waiting", condition=models.Q(state="waiting")
+            ),
+            models.Index(fields=["original"], name="replay_waits_for", condition=models.Q(state="waiting")),
+        ]

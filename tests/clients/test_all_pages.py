@@ -38,6 +38,7 @@ def paths(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     study, exception = system.study(uid), system.api("/exceptions", limit="500")["results"]
     exception = next(one for one in exception if one["study_instance_uid"] == wrong)
     message = next(one for one in system.api("/hl7/messages", limit="500")["results"] if one["error"])
+    group = system.api("/hl7/work-list")["results"][0]
     return {
         "worklist": "/worklist?status=all",
         "lanes": "/worklist?view=lanes",
@@ -56,6 +57,9 @@ def paths(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         "quality": "/quality",
         "messages": "/messages",
         "interfaces": "/messages/interfaces",
+        "work list": "/messages/work",
+        "work group": f"/messages/work/{group['id']}",
+        "destination": "/messages/destinations/HIS",
         "message": f"/messages/{message['id']}",
         "stations": "/stations",
         "station": "/stations/CT1",

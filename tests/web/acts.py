@@ -19,9 +19,9 @@ from archive.decisions.reject import Reject
 from archive.imports import import_acts
 from archive.models import Decision, DecisionRequest, Import, Quarantined, Study, StudyException
 from archive.storage import quarantine_release
-from interfaces.hl7.inspect import message_repair
-from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage
-from interfaces.hl7.outbound import outbox
+from interfaces.hl7.inspect import bulk_replay, message_repair, work_acts
+from interfaces.hl7.models import BulkReplay, Destination, InboundMessage, OutboundMessage
+from interfaces.hl7.outbound import destination_pause, outbox
 from ledger import jobs
 from ledger.models import Job, JobState
 from reporting.dictation import audio, dictations, transcription
@@ -203,6 +203,14 @@ class Department:
 
     def inbound(self) -> InboundMessage:
         return receive(1, raw=b"MSH|^~\\&|HIS|GENHOSP|RIS|RAD|20260302||ADT^A08|M1|P|2.5.1\rPID|||P1\r")
+
+    def failed(self, **values: Any) -> InboundMessage:
+        return receive(
+            2, raw=b"MSH|^~\\&|HIS|GENHOSP|RIS|RAD|20260302||ADT^A08|M2|P|2.5.1\r", status="failed", **values
+        )
+
+    def paused(self) -> Destination:
+        return Destination.objects.create(name="PACS", host="h", port=1, paused_since=timezone.now())
 
     def failed_job(self) -> Job:
         return Job.objects.create(kind="k", key="1", state=JobState.ERROR, not_before=timezone.now())
@@ -472,6 +480,58 @@ ACTS = (
             (outbox.release, "held"),
             (outbox.skip, "waiting"),
         )
+    ),
+    *(
+        Act(
+            service,
+            "message.replay",
+            lambda d, more=more: {"messages": [d.failed()], **more},  # type: ignore[misc]
+            (IMPORT, "U"),
+            of_facility=False,
+        )
+        for service, more in (
+            (work_acts.done, {}),
+            (work_acts.ignore, {"reason": "a test"}),
+            (work_acts.assign, {"to": None}),
+        )
+    ),
+    Act(
+        work_acts.put_back,
+        "message.replay",
+        lambda d: {"messages": [d.failed(settled="ignored")]},
+        (IMPORT, "U"),
+        of_facility=False,
+    ),
+    Act(
+        bulk_replay.begin,
+        "message.replay",
+        lambda d: {"messages": [d.failed()], "reason": "catalogue was wrong"},
+        (IMPORT, "E"),
+        of_facility=False,
+    ),
+    *(
+        Act(
+            service,
+            "message.replay",
+            lambda d, state=state: {"run": BulkReplay.objects.create(total=0, state=state)},  # type: ignore[misc]
+            (IMPORT, "E"),
+            of_facility=False,
+        )
+        for service, state in ((bulk_replay.stop, "running"), (bulk_replay.go_on, "stopped"))
+    ),
+    Act(
+        destination_pause.pause,
+        "message.replay",
+        lambda d: {"destination": d.outbound("waiting").destination, "reason": "they move"},
+        (EXPORT, "E"),
+        of_facility=False,
+    ),
+    Act(
+        destination_pause.resume,
+        "message.replay",
+        lambda d: {"destination": d.paused()},
+        (EXPORT, "E"),
+        of_facility=False,
     ),
     Act(
         outbox.try_now,

@@ -164,6 +164,9 @@ def _out() -> Light:
     count = messages.filter(status__in=message_status.STUCK).count()
     if count:
         return Light("out", DOWN, f"{count} refused by the receiver")
+    paused = Destination.objects.filter(is_active=True).exclude(paused_since=None).order_by("name").first()
+    if paused is not None:
+        return Light("out", LATE, f"{paused.name} is paused")
     standing = Destination.objects.filter(is_active=True).aggregate(since=Min("stalled_since"))["since"]
     if standing is not None:
         age = now - standing

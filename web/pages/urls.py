@@ -8,11 +8,13 @@ from web.pages.administration import audit_trail, queues, site, tabs, tokens, us
 from web.pages.exceptions import decision_form, exception, exception_list, identity_list, identity_page
 from web.pages.imports import import_list, import_page
 from web.pages.messages import (
+    bulk_replay,
     interface_list,
     message,
     message_list,
     message_repair,
     outbound_message,
+    work_list,
     workbench,
 )
 from web.pages.quality import reject_rates
@@ -71,6 +73,14 @@ urlpatterns = [
     path("quality.csv", reject_rates.table, name="quality-csv"),
     path("messages", message_list.messages, name="messages"),
     path("messages/interfaces", interface_list.interfaces, name="interfaces"),
+    path("messages/work", work_list.groups, name="message-work"),
+    path("messages/work/acts", work_list.act, name="message-work-act"),
+    path("messages/work/put-back", work_list.put_back, name="message-work-put-back"),
+    path("messages/work/<str:key>", work_list.group, name="message-work-group"),
+    path("messages/replays/<str:public_id>", bulk_replay.bulk_replay, name="bulk-replay"),
+    path("messages/replays/<str:public_id>/<str:act>", bulk_replay.act, name="bulk-replay-act"),
+    path("messages/destinations/<path:name>/pause", outbound_message.pause, name="destination-pause"),
+    path("messages/destinations/<path:name>/resume", outbound_message.resume, name="destination-resume"),
     path("messages/destinations/<path:name>/try-now", outbound_message.try_now, name="destination-try-now"),
     path("messages/destinations/<path:name>", outbound_message.destination, name="destination"),
     path("messages/workbench", workbench.workbench, name="message-workbench"),

@@ -9,6 +9,7 @@ from ninja.renderers import BaseRenderer
 
 from web.rest import (
     decisions,
+    destination_pause,
     dictations,
     exceptions,
     identity_exceptions,
@@ -24,6 +25,7 @@ from web.rest import (
     steps,
     studies,
     turnaround,
+    work_list,
 )
 from web.rest.authentication import BearerOrSession
 from web.rest.openapi import DescribedAPI
@@ -68,4 +70,8 @@ api.add_router("/decisions", decisions.router)
 api.add_router("/quarantine", quarantine.router)
 api.add_router("/imports", imports.router)
 api.add_router("/hl7/messages", messages.router)
+api.add_router("/hl7/messages", destination_pause.of_messages)
+api.add_router("/hl7/destinations", destination_pause.router)
+api.add_router("/hl7/work-list", work_list.router)
+api.add_router("/hl7/replays", work_list.replays)
 api.add_router("/hl7/interfaces", interface_state.router)

@@ -40,7 +40,7 @@ def find_messages(
         direction=filters.direction or "", status=filters.status or "", control_id=filters.control_id
     )
     page = message_search.find(wanted, offset=paging.offset, limit=paging.limit)
-    found = {"count": page.count, "results": _shown(page.rows)}
+    found = {"count": page.count, "results": shown(page.rows)}
     authorization.note_reading(request, audit.QUERY, *(("message", row.public_id) for row in page.rows))
     return found
 
@@ -51,7 +51,7 @@ def read_message(request: HttpRequest, id: str) -> Message:
     authorization.allow(request, "message.view")
     row = _find(id)
     authorization.note_reading(request, audit.QUERY, ("message", row.public_id))
-    return _shown([row])[0]
+    return shown([row])[0]
 
 
 @router.post("/{id}/replay", response=Message, summary="Apply a message again")
@@ -62,7 +62,7 @@ def replay_message(request: HttpRequest, id: str, body: Replay | None = None) ->
     if not isinstance(row, InboundMessage):
         raise Conflict("Only messages that came in can be applied again.")
     text = body.raw if body is not None else None
-    return _shown([message_repair.replay(row, text, by=actor_of(request))])[0]
+    return shown([message_repair.replay(row, text, by=actor_of(request))])[0]
 
 
 def _find(id: str) -> Row:
@@ -72,7 +72,8 @@ def _find(id: str) -> Row:
     return row
 
 
-def _shown(rows: Iterable[Row]) -> list[Message]:
+def shown(rows: Iterable[Row]) -> list[Message]:
+    """Messages with what they did."""
     rows = list(rows)
     effects = _effects(row.public_id for row in rows if isinstance(row, InboundMessage))
     return [

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from interfaces.hl7.monitoring import interface_state
 from ledger import jobs, written_dates
 from web.kernel import formats
 from worklist.models import Patient, Priority
@@ -96,6 +97,12 @@ def with_modality(description: str, modalities: list[str]) -> str:
     """A study's description, its modalities before it unless it says them itself: "CT chest"."""
     kinds = "/".join(modalities)
     return description if description.upper().startswith(kinds.upper()) else f"{kinds} {description}".strip()
+
+
+@register.filter
+def sender(value: str) -> str:
+    """A sender or destination of messages, as pages write it."""
+    return interface_state.shown(value)
 
 
 @register.filter

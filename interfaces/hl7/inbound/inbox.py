@@ -103,18 +103,30 @@ def _wanted(one: _Stored, exchange: Exchange | None, answer: bytes | None) -> by
 
 def replay(message: InboundMessage, raw: bytes | None = None) -> InboundMessage:
     """Apply a message again, as it came or repaired: as a new row that names the old one."""
-    content = bytes(message.raw) if raw is None else raw
-    arrival = Arrival.of(content, message.peer)
     with transaction.atomic():
-        again = message_store.row_of(content, arrival.header, message.source, message.peer)
-        again.replay_of = message.replay_of or message
-        rows = InboundMessage.objects.filter(source=message.source, control_id=again.control_id)
-        again.replay_number = (rows.aggregate(newest=Max("replay_number"))["newest"] or 0) + 1
-        again.save()
-        message_index.keep_all([(again, arrival.parsed)])
-    message_application.process([(again, arrival)])
+        again = store_replay(message, raw)
+    message_application.process([(again, Arrival.of(bytes(again.raw), again.peer))])
     again.refresh_from_db()
     return again
+
+
+def store_replay(message: InboundMessage, raw: bytes | None = None) -> InboundMessage:
+    """The new row of a message that is to be applied again, in the caller's transaction; not applied yet."""
+    content = bytes(message.raw) if raw is None else raw
+    arrival = Arrival.of(content, message.peer)
+    again = message_store.row_of(content, arrival.header, message.source, message.peer)
+    again.replay_of = message.replay_of or message
+    rows = InboundMessage.objects.filter(source=message.source, control_id=again.control_id)
+    again.replay_number = (rows.aggregate(newest=Max("replay_number"))["newest"] or 0) + 1
+    again.save()
+    message_index.keep_all([(again, arrival.parsed)])
+    return again
+
+
+def apply_stored(message: InboundMessage) -> None:
+    """Apply a stored message unless that has happened, each attempt counted before; it is read anew then."""
+    _attempt(message)
+    message.refresh_from_db()
 
 
 def _arrival(raw: bytes, peer: str) -> Arrival | None:

@@ -23,7 +23,7 @@ from django.db import (
 from interfaces.hl7.inbound import error_codes, translation
 from interfaces.hl7.inbound.message_store import MESSAGES, Arrival
 from interfaces.hl7.inbound.translation import Problem, Translation
-from interfaces.hl7.models import InboundMessage, InboundStatus
+from interfaces.hl7.models import InboundMessage, InboundStatus, Settled
 from interfaces.hl7.outbound import acknowledgments
 from interfaces.hl7.outbound.messages import application_ack
 from ledger import events
@@ -167,6 +167,7 @@ def _apply(translations: Sequence[Translation]) -> None:
         taken = [one for one in translations if one.message.pk in ours]
         _take_effect(taken)
         _settle(taken)
+        _leave_work_list(taken)
         crashpoint("hl7w.before_commit")
     crashpoint("hl7w.after_commit")
     for row in rows:
@@ -209,6 +210,7 @@ def _apply_portion(one: Translation, start: int) -> bool:
         part = replace(one.changes, groups=groups[start : message.groups_applied])
         _take_effect([replace(one, changes=part, flags=one.flags if is_last else ())])
         _settle([one] if is_last else [])
+        _leave_work_list([one] if is_last else [])
         crashpoint("hl7w.before_commit")
     crashpoint("hl7w.after_commit")
     return True
@@ -224,6 +226,17 @@ def _take_effect(translations: Sequence[Translation]) -> None:
         if one.doubt is not None:
             doubt, provenance = one.doubt
             identity_exceptions.open_all([doubt], provenance)
+
+
+def _leave_work_list(translations: Sequence[Translation]) -> None:
+    """What was replayed with success needs nobody any more."""
+    messages = [one.message for one in translations]
+    replayed = [
+        row.replay_of_id for row in messages if row.replay_of_id and row.status == InboundStatus.APPLIED
+    ]
+    if replayed:
+        originals = InboundMessage.objects.filter(pk__in=replayed, settled="")
+        originals.exclude(status=InboundStatus.APPLIED).update(settled=Settled.REPLAYED)
 
 
 def _settle(translations: Sequence[Translation]) -> None:

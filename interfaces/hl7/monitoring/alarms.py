@@ -87,7 +87,7 @@ def _wrong(now: datetime, policy: AlarmPolicy) -> Iterator[tuple[Wrong, str]]:
     yield from _silent(now)
     yield from _failing(now, policy)
     for queue in delivery_queues.queues():
-        if queue.destination.is_active:
+        if queue.destination.is_active and queue.destination.paused_since is None:
             yield from _of_queue(queue, now, policy)
 
 

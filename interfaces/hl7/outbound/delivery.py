@@ -89,13 +89,18 @@ def apply(claim: jobs.Claim, prepared: Any) -> None:
 
 
 def _destination(claim: jobs.Claim) -> Destination | None:
-    return Destination.objects.filter(name=claim.key, is_active=True).first()
+    """Where to send; None where nothing is to be sent there now."""
+    return Destination.objects.filter(name=claim.key, is_active=True, paused_since=None).first()
+
+
+def _is_paused(destination: Destination) -> bool:
+    return Destination.objects.filter(pk=destination.pk).exclude(paused_since=None).exists()
 
 
 def _drain(destination: Destination, line: Line, lease: "_Lease") -> None:
     ends = time.monotonic() + DRAIN
     refusals, listen_until = 0, 0.0
-    while time.monotonic() < ends:
+    while time.monotonic() < ends and not _is_paused(destination):
         message = _unblocked(destination).filter(not_before__lte=clock.now()).order_by("id").first()
         if message is None:
             if not line.is_open or not (time.monotonic() < listen_until or _is_awaited(destination)):

@@ -106,6 +106,8 @@ def try_now(destination: Destination, *, by: Actor) -> None:
     answer, the pause goes on as long as it was.
     """
     by.require("message.replay")
+    if destination.paused_since is not None:
+        raise Conflict(f"{destination.name} is paused; resume it first")
     waiting = OutboundMessage.objects.filter(destination=destination, status=OutboundStatus.WAITING)
     with transaction.atomic():
         waiting.filter(not_before__gt=clock.now()).update(not_before=clock.now())

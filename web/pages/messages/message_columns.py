@@ -7,7 +7,7 @@ from web.kernel.tables import Column, Table, part
 
 _ROW: Final = 'id="message-{{ row.message.public_id }}" data-href="{% url "message" row.message.public_id %}"'
 _TIME: Final = '<a href="{% url "message" row.message.public_id %}">{{ row.at|moment }}</a>'
-_PATIENT: Final = part("web/messages/cells/named.html", named="row.patient")
+PATIENT: Final = part("web/messages/cells/named.html", named="row.patient")
 _ORDER: Final = part("web/messages/cells/named.html", named="row.order")
 _STATUS: Final = part("web/parts/status.html", status="row.message.status")
 
@@ -26,7 +26,7 @@ TABLE: Final = Table(
         ),
         Column("type", "Type", "type", '{{ row.message.message_type|default:"none" }}', css="nowrap"),
         Column("control", "Control ID", "", "web/messages/cells/control.html", share=2),
-        Column("patient", "Patient", "", _PATIENT, share=4),
+        Column("patient", "Patient", "", PATIENT, share=4),
         Column("order", "Order", "", _ORDER, share=3),
         Column("status", "Status", "status", _STATUS),
         Column("ack", "ACK", "", "web/messages/cells/ack.html", css="nowrap"),
@@ -40,7 +40,7 @@ WAITING: Final = Table(
         Column("asked", "Requested", "", _TIME, css="nowrap"),
         Column("type", "Type", "", "{{ row.message.message_type }}", css="nowrap"),
         Column("control", "Control ID", "", "{{ row.message.control_id }}", share=2),
-        Column("patient", "Patient", "", _PATIENT, share=3),
+        Column("patient", "Patient", "", PATIENT, share=3),
         Column("order", "Order", "", _ORDER, share=2),
         Column("status", "Status", "", _STATUS),
         Column("attempts", "Attempts", "", "{{ row.message.attempts }}", css="number"),

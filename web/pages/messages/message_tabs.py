@@ -10,6 +10,7 @@ from web.kernel import layout
 TABS: Final = (
     ("messages", "Messages"),
     ("interfaces", "Interfaces"),
+    ("message-work", "Work list"),
 )
 """The URL name of a page, and its title."""
 

@@ -12,7 +12,7 @@ from accounts import access
 from accounts.actor import actor_of
 from interfaces.hl7.inspect import message_search
 from interfaces.hl7.models import Destination, OutboundMessage
-from interfaces.hl7.outbound import delivery_queues, message_status, outbox
+from interfaces.hl7.outbound import delivery_queues, destination_pause, message_status, outbox
 from ledger import audit
 from ledger.errors import Conflict
 from web.kernel import authorization, layout, paging
@@ -91,12 +91,51 @@ def act(request: HttpRequest, public_id: str, act: str) -> HttpResponse:
 @layout.may("message.replay")
 def try_now(request: HttpRequest, name: str) -> HttpResponse:
     """Try a destination that gives no answer again at once, instead of when its pause is over."""
+    row = _destination(name)
+    try:
+        outbox.try_now(row, by=actor_of(request))
+    except Conflict as error:
+        here = reverse("destination", args=[name])
+        return layout.refuse(request, 409, "Nothing was changed", f"{error}.", here)
+    layout.flash(request, f"{name} is tried now.")
+    return HttpResponseRedirect(layout.back_to(request, reverse("destination", args=[name])))
+
+
+@require_POST
+@layout.may("message.replay")
+def pause(request: HttpRequest, name: str) -> HttpResponse:
+    """Send nothing more to a destination, for a reason."""
+    row, here = _destination(name), reverse("destination", args=[name])
+    reason = request.POST.get("reason", "").strip()[:500]
+    if not reason:
+        text = "Say why: the next person wants to know. Nothing was changed."
+        return layout.refuse(request, 422, "A reason is missing", text, here)
+    try:
+        destination_pause.pause(row, by=actor_of(request), reason=reason)
+    except Conflict as error:
+        return layout.refuse(request, 409, "Nothing was changed", f"{error}.", here)
+    layout.flash(request, f"Sending to {name} is paused.", undo=reverse("destination-resume", args=[name]))
+    return HttpResponseRedirect(here)
+
+
+@require_POST
+@layout.may("message.replay")
+def resume(request: HttpRequest, name: str) -> HttpResponse:
+    """Go on sending to a destination that was paused."""
+    row, here = _destination(name), reverse("destination", args=[name])
+    try:
+        destination_pause.resume(row, by=actor_of(request))
+    except Conflict as error:
+        return layout.refuse(request, 409, "Nothing was changed", f"{error}.", here)
+    layout.flash(request, f"Sending to {name} goes on.")
+    return HttpResponseRedirect(here)
+
+
+def _destination(name: str) -> Destination:
     row = Destination.objects.filter(name=name, is_active=True).first()
     if row is None:
         raise Http404
-    outbox.try_now(row, by=actor_of(request))
-    layout.flash(request, f"{name} is tried now.")
-    return HttpResponseRedirect(layout.back_to(request, reverse("destination", args=[name])))
+    return row
 
 
 @require_safe

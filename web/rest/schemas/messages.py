@@ -79,6 +79,15 @@ class Message(Schema):
     replay_of: str | None = Field(description="the message that this one repeats, as it came or repaired")
 
 
+class OutboundState(Schema):
+    """Where a message that goes out stands."""
+
+    model_config = with_example({"id": "3f2a1b0c9d8e4f7a8b6c5d4e3f2a1b0c", "status": "waiting"})
+
+    id: str
+    status: str
+
+
 class Messages(Schema):
     """A part of a list of messages."""
 
