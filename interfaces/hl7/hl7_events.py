@@ -23,6 +23,11 @@ SHORTENED: Final = declare(
     "Shortened to what modalities can show at {locations}",
     short="description shortened",
 )
+OTHER_CHARACTER_SET: Final = declare(
+    "hl7.other_character_set",
+    "Read as {charset}: its bytes are not {declared}",
+    short="other character set",
+)
 REPLAYED: Final = declare(
     "hl7.message_replayed",
     "Applied again as a new message[, changed at {changed}]",

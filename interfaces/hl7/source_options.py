@@ -63,6 +63,9 @@ class SourceOptions(BaseModel):
     order.
     After `silence_alarm` minutes without a message somebody is told; `learnt` goes by what is usual then.
 
+    `charset` is what its messages are in, whatever MSH-18 says; without one, `charset_detection` is what becomes
+    of bytes that can't be of the Western set that MSH-18 says.
+
     `mapping` says where a field of an order lies. `translations` are tables by field, from the source's own
     values to HL7's (`""` is an empty field, `*` any other value); `date_formats` are its ways to write a date
     there, as `strptime` has them.
@@ -78,6 +81,7 @@ class SourceOptions(BaseModel):
     order_namespace: str = ""
     time_zone: Literal[""] | TimeZone = ""
     charset: str = ""
+    charset_detection: Literal["correct", "refuse", "off"] = "correct"
     enhanced: bool = False
     application_acks: str = ""
     stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"

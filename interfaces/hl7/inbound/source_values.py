@@ -48,7 +48,7 @@ def translated(message: Message, rules: Mapping[str, Sequence[Rule]]) -> Message
     segments = [
         _segment(one, rules[one.name], message) if one.name in rules else one for one in message.segments
     ]
-    return Message(tuple(segments), message.delimiters, message.codec)
+    return Message(tuple(segments), message.delimiters, message.codec, message.declared)
 
 
 def _of_table(table: Mapping[str, str], value: str) -> str | None:

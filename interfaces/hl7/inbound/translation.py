@@ -23,10 +23,10 @@ from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.outbound import acknowledgments
 from interfaces.hl7.outbound.acknowledgments import Answer
-from interfaces.hl7.syntax import er7
+from interfaces.hl7.syntax import character_sets, er7
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.er7 import Header
-from interfaces.hl7.syntax.message_parts import Segments
+from interfaces.hl7.syntax.message_parts import Message, Segments
 from ledger.events import Entry
 from worklist import change_check
 from worklist.catalogue import Catalogue
@@ -127,9 +127,7 @@ def _check_header(header: Header) -> tuple[SourcePolicy, triggers.Translate]:
 def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) -> Translation:
     header = arrival.header
     policy, handler = _check_header(header)
-    parsed = None if policy.options.charset else arrival.parsed
-    if parsed is None:
-        parsed = er7.parse(er7.without_nul(arrival.raw), policy.options.charset or None)
+    parsed = _parsed(arrival, policy)
     _check_size(parsed)
     parsed = source_values.translated(parsed, policy.rules)
     read = context.read(message, parsed, header, policy)
@@ -163,6 +161,18 @@ def _acknowledged(message: InboundMessage, arrival: Arrival) -> Translation:
     return Translation(message, header, acknowledges=found)
 
 
+def _parsed(arrival: Arrival, policy: SourcePolicy) -> Message:
+    """The message in the set of its source, else in the one that it says or that its bytes are in."""
+    options, parsed = policy.options, arrival.parsed
+    if options.charset or parsed is None:
+        return er7.parse(er7.without_nul(arrival.raw), options.charset or None)
+    if parsed.declared and options.charset_detection == "off":
+        return er7.parse(er7.without_nul(arrival.raw), detect=False)
+    if parsed.declared and options.charset_detection == "refuse":
+        raise character_sets.mistaken(arrival.raw, "~".join(arrival.header.charsets))
+    return parsed
+
+
 def _check_size(message: Segments) -> None:
     for name in _GROUPS:
         if len(list(message.all(name))) > MOST_GROUPS:
@@ -176,6 +186,9 @@ def _flags(message: InboundMessage, read: context.InboundContext) -> Sequence[En
     source, flags = read.provenance.source, []
     if read.clock_was_ahead:
         flags.append(Entry(hl7_events.CLOCK_AHEAD, about, source=source))
+    if read.message.declared:
+        details = {"charset": character_sets.shown(read.message.codec), "declared": read.header.charsets[0]}
+        flags.append(Entry(hl7_events.OTHER_CHARACTER_SET, about, source=source, details=details))
     told = (
         (hl7_events.LEFT_OUT, read.left_out),
         (hl7_events.CHARACTERS_REPLACED, read.replaced),

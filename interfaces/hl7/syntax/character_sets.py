@@ -28,8 +28,11 @@ class Er7Error(ValueError):
 
 
 class Decoded(NamedTuple):
+    """A text and the set that it was in; `declared` is another one where that is what the message says."""
+
     text: str
     codec: str
+    declared: str = ""
 
 
 JIS_X_0201 = "jis_x_0201"  # Python has no codec of this name; see _decode_katakana
@@ -37,6 +40,12 @@ UTF_16 = "utf-16"
 UTF_32 = "utf-32"
 MAX_SWITCHES = 200_000
 LOCATION = "MSH^1^18"
+
+_WINDOWS = {"iso8859-1": "cp1252", "iso8859-15": "cp1252", "iso8859-9": "cp1254", "iso8859-2": "cp1250"}
+"""What is sent in the name of a set that has control characters where Windows has letters."""
+_LIKE_ASCII_PAIRS = frozenset({"iso8859-1", "iso8859-15", "iso8859-9", "cp1252", "cp1254"})
+"""Sets in which no word of any language looks like UTF-8: a letter would have a sign after it."""
+_C1 = re.compile(rb"[\x80-\x9f]")
 
 _KANJI = frozenset({"ISOIR87", "ISOIR159", "ISO2022IR87", "ISO2022IR159", "JAS2020", "JISX0202"})
 
@@ -142,8 +151,17 @@ def sniff_utf16(raw: bytes) -> str | None:
     return next((codec for start, codec in _UTF_16.items() if raw.startswith(start)), None)
 
 
-def decode(raw: bytes, names: Sequence[str] = (), handling: str = "", override: str | None = None) -> Decoded:
+def decode(
+    raw: bytes,
+    names: Sequence[str] = (),
+    handling: str = "",
+    override: str | None = None,
+    *,
+    detect: bool = False,
+) -> Decoded:
     """Decode a message by the repetitions of MSH-18 and by MSH-20, or by the override of its source.
+
+    With `detect`, bytes that can't be of the Western set that is declared are read as what they are.
 
     Raises Er7Error 103 for an unknown set and 102 for bytes that don't decode.
     """
@@ -162,7 +180,33 @@ def decode(raw: bytes, names: Sequence[str] = (), handling: str = "", override: 
         return Decoded(_decode_iso2022(raw, codecs[0]), codecs[0])
     if codecs[0] == "ascii" and not raw.isascii():
         return Decoded(_strict(raw, "utf-8"), "utf-8")
+    if detect and not override and not raw.isascii() and (found := _detected(raw, codecs[0])):
+        return Decoded(*found, codecs[0])
     return Decoded(_strict(raw, codecs[0]), codecs[0])
+
+
+def shown(codec: str) -> str:
+    """A codec's name for people."""
+    return codec.replace("cp125", "windows-125").replace("utf-8", "UTF-8")
+
+
+def mistaken(raw: bytes, declared: str) -> Er7Error:
+    """What is said of bytes that are not of the set that is declared, for who does not want them read so."""
+    position = next((place for place, byte in enumerate(raw) if byte > 0x7F), len(raw))
+    return Er7Error(102, _locate(raw, position), f"the bytes from position {position} on are not {declared}")
+
+
+def _detected(raw: bytes, declared: str) -> tuple[str, str] | None:
+    """Text and set of bytes that are UTF-8, or have what is a letter on Windows only; None for all others."""
+    candidates = ["utf-8"] if declared in _LIKE_ASCII_PAIRS else []
+    if declared in _WINDOWS and _C1.search(raw):
+        candidates.append(_WINDOWS[declared])
+    for codec in candidates:
+        try:
+            return raw.decode(codec), codec
+        except UnicodeDecodeError:
+            continue
+    return None
 
 
 def encode(text: str, charset: str) -> bytes:

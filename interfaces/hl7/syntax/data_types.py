@@ -22,7 +22,7 @@ REPLACEMENT: Final = "_"
 _TIME = re.compile(
     r"(\d{4})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.(\d{1,6}))?)?)?)?)?)?([+-]\d{4})?"
 )
-_NOT_IN_NAMES = re.compile(r"[\\=^\x00-\x1f\x7f]")
+_NOT_IN_NAMES = re.compile(r"[\\=^\x00-\x1f\x7f-\x9f]")
 
 
 def said(field: Field) -> Said:

@@ -56,16 +56,17 @@ class Header:
         return self.fields[n] if 0 < n < len(self.fields) else ""
 
 
-def parse(raw: bytes, charset: str | None = None) -> Message:
+def parse(raw: bytes, charset: str | None = None, *, detect: bool = True) -> Message:
     """Read the bytes of one message, decoded by MSH-18 and MSH-20 or by `charset` in their place.
+
+    With `detect`, bytes of another set than MSH-18 says are read as what they are (`Message.declared`).
 
     Raises Er7Error: 100 no MSH or too many segments, 101 no MSH-2, 102 unusable delimiters, too many
     separators or undecodable bytes, 103 unknown character set.
     """
     utf16 = character_sets.sniff_utf16(raw) is not None
     names, handling = ([], "") if utf16 else _declared_charsets(_first_line(raw))
-    text, codec = character_sets.decode(raw, names, handling, charset)
-    return _read(text, codec)
+    return _read(*character_sets.decode(raw, names, handling, charset, detect=detect))
 
 
 def without_nul(raw: bytes) -> bytes:
@@ -89,12 +90,12 @@ def read_header(raw: bytes) -> Header:
     line = _first_line(raw)
     names, handling = _declared_charsets(line)
     try:
-        return _header(*character_sets.decode(line, names, handling))
+        return _header(*character_sets.decode(line, names, handling)[:2])
     except Er7Error:
         return _header(line.decode("latin-1"), "latin-1")
 
 
-def _read(text: str, codec: str) -> Message:
+def _read(text: str, codec: str, declared: str = "") -> Message:
     text = text.lstrip(_BLANK_BEFORE_MSH).replace("\r\n", "\r").replace("\n", "\r").rstrip("\r")
     delimiters = _read_delimiters(text)
     _check_size(text, delimiters)
@@ -106,7 +107,7 @@ def _read(text: str, codec: str) -> Message:
             name = line.split(delimiters.field, 1)[0]
             counts[name] = counts.get(name, 0) + 1
             segments.append(Segment(line, name, counts[name], syntax))
-    return Message(tuple(segments), delimiters, codec)
+    return Message(tuple(segments), delimiters, codec, declared)
 
 
 def _read_delimiters(text: str) -> Delimiters:

@@ -224,14 +224,20 @@ class Segments:
 
 
 class Message(Segments):
-    """A whole message; the first segment is MSH."""
+    """A whole message; the first segment is MSH.
 
-    __slots__ = ("codec", "delimiters")
+    `codec` is the set that its bytes are in, `declared` another one where that is what it says.
+    """
 
-    def __init__(self, segments: tuple[Segment, ...], delimiters: Delimiters, codec: str) -> None:
+    __slots__ = ("codec", "declared", "delimiters")
+
+    def __init__(
+        self, segments: tuple[Segment, ...], delimiters: Delimiters, codec: str, declared: str = ""
+    ) -> None:
         super().__init__(segments)
         self.delimiters = delimiters
         self.codec = codec
+        self.declared = declared
 
     def encode(self) -> str:
         """The text as it came, each segment ended by CR."""

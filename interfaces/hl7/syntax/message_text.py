@@ -10,7 +10,8 @@ def decoded(raw: bytes, charset: str = "") -> str:
     """A message as text, in `charset` or the set that it declares; never refused, Latin-1 at worst."""
     try:
         header = er7.read_header(raw)
-        return character_sets.decode(raw, header.charsets, header.charset_handling, charset or None).text
+        declared = (header.charsets, header.charset_handling)
+        return character_sets.decode(raw, *declared, charset or None, detect=True).text
     except Er7Error:
         pass
     try:

@@ -352,3 +352,29 @@ def test_single_allergies_are_added_and_deleted_beside_the_list_in_any_order(say
 def test_an_allergy_without_its_name_is_refused(say: Say) -> None:
     assert b"IAM^1^3" in send(say("ADT^A60", PID, iam("A", "", "")), "AE")
     assert b"IAM" in send(say("ADT^A60", PID), "AE")
+
+
+@pytest.mark.parametrize(
+    ("declared", "codec", "read_as"), [("8859/1", "utf-8", "UTF-8"), ("8859/1", "cp1252", "windows-1252")]
+)
+@pytest.mark.parametrize("policy", ["correct", "refuse", "off"])
+def test_bytes_of_another_set_than_is_declared_are_what_the_source_says(
+    declared: str, codec: str, read_as: str, policy: str
+) -> None:
+    Source.objects.update(options={"assigning_authority": "GENHOSP", "charset_detection": policy})
+    sources._kept.clear()
+    name = "MÜLLER“X”^ANNA"
+    message = f"MSH|^~\\&|HIS|GENHOSP|RIS|RAD|20260302||ADT^A08|m1|P|2.5.1||||||{declared}\r{PID}\r"
+    raw = message.replace("BARS^ANNA", name).encode(codec)
+    if policy == "refuse":
+        assert b"|PID^1^5|102^" in send(raw, "AE")
+        return
+    send(raw)
+    found = Patient.objects.get().name
+    assert not any(0x80 <= ord(letter) < 0xA0 for letter in found)
+    told = Event.objects.filter(kind="hl7.other_character_set")
+    if policy == "off":
+        assert "_" in found and not told
+        return
+    assert found == name
+    assert told.get().details == {"charset": read_as, "declared": declared}

@@ -151,3 +151,29 @@ def test_any_bytes_are_decoded_or_refused(raw, names):
             decode(text, names, "ISO 2022-1994")
         except Er7Error as error:
             assert error.code == 102
+
+
+LETTERS = st.characters(min_codepoint=0xC0, max_codepoint=0xFF, exclude_characters="×÷")
+
+
+@given(st.text(LETTERS, min_size=1), st.sampled_from(["8859/1", "8859/15", "8859/9", "Windows-1252"]))
+def test_letters_of_the_set_that_is_declared_are_never_taken_for_another(text, name):
+    raw = MSH + text.encode(codec_for(name), "ignore")
+    assert decode(raw, [name], detect=True) == decode(raw, [name])
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x2FFF, exclude_categories=["C"])))
+@pytest.mark.parametrize("name", ["8859/1", "8859/15", "8859/9", "Windows-1252"])
+def test_utf_8_that_is_declared_western_is_read_as_utf_8(name, text):
+    assert decode(MSH + text.encode(), [name], detect=True).text == MSH.decode() + text
+
+
+@given(st.lists(st.sampled_from(["Ä", "Ö", "é", "a€", "b“", "c”", " –", "dŒ", "™"])).map(" ".join))
+def test_windows_letters_that_are_declared_latin_are_no_control_characters(text):
+    found = decode(MSH + text.encode("cp1252"), ["8859/1"], detect=True).text
+    assert found == MSH.decode() + text and not any(0x80 <= ord(letter) < 0xA0 for letter in found)
+
+
+@pytest.mark.parametrize(("name", "text"), [("8859/2", "KÓŁKO"), ("8859/5", "ТА"), ("8859/7", "Ελένη")])
+def test_sets_whose_words_may_look_like_utf_8_are_read_as_they_are_declared(name, text):
+    assert decode(MSH + encode(text, name), [name], detect=True).text == MSH.decode() + text
