@@ -16,4 +16,8 @@ as above."""
 
 order_acted = Signal()
 """Sent with `order`, `act`, `is_undone` and `is_news` after a person's act on an order or a step of it, or
-the undo of one. It is news where the order's status is another by it, and where it is about a no-show."""
+the undo of one. It is news where the order's status is another by it, and where it is about an arrival or a
+no-show."""
+
+order_placed = Signal()
+"""Sent with `order` after one was placed here, not by a message."""

@@ -84,6 +84,12 @@ STRAY_RECEIVED: Final = declare(
     short="wrong acknowledgment",
     tone="bad",
 )
+NUMBER_UNUSABLE: Final = declare(
+    "hl7.number_unusable",
+    "The number that {source} gave the order can't be used: {error}",
+    short="number not usable",
+    tone="bad",
+)
 HELD: Final = declare("hl7.message_held", "Message held[: {error}]", short="held", tone="bad")
 STOPPED: Final = declare(
     "hl7.message_stopped",

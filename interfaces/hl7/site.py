@@ -1,7 +1,7 @@
 """The site file's section `hl7`: who sends to us and how it is read, and whom we send to."""
 
 from collections.abc import Collection
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -32,12 +32,16 @@ def _known_message(name: str) -> str:
 MessageName = Annotated[str, AfterValidator(_known_message)]
 
 
+Version = Literal["2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8", "2.8.1", "2.8.2"]
+"""Those in which messages are written."""
+
+
 class DestinationEntry(DestinationOptions):
     """A receiver of our messages: who it is, and what it takes and how."""
 
     name: str = Field(max_length=64)
     address: str
-    version: str = "2.5.1"
+    version: Version = "2.5.1"
     application: str = ""
     facility: str = ""
     messages: list[MessageName] | None = Field(None, min_length=1)

@@ -6,13 +6,15 @@ The records have the columns of their tables; one that is new has a negative key
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ledger.public_id import new_public_id
 from worklist.models import OrderNumber, OrderStatus, Priority, StepStatus
 from worklist.models.sent_field import AsSent
+from worklist.orders.generated_ids import NAMESPACE
 from worklist.orders.order_update import Number
 
+_PLACER: Final = OrderNumber.Kind.PLACER.value
 Stamps = dict[str, list[str]]
 
 
@@ -185,9 +187,12 @@ class OrderAggregate:
 
     @property
     def canonical_number(self) -> tuple[str, str, str]:
-        """What generated numbers follow from: the placer's, else the filler's number; the first of all."""
+        """What generated numbers follow from: the placer's, else the filler's number; the first of all.
+
+        An order that was placed here keeps those that it has, whatever number its placer gives it later.
+        """
         keys = [(number.kind, number.namespace, number.value) for number in self.numbers]
-        return min(keys, key=lambda key: (key[0] != OrderNumber.Kind.PLACER.value, *key[1:]))
+        return min(keys, key=lambda key: (key[1] != NAMESPACE, key[0] != _PLACER, *key[1:]))
 
     def rows(self) -> Iterator[Row]:
         """All that is there now."""

@@ -21,6 +21,7 @@ from worklist.patients import identity, temporary_records
 from worklist.patients.identifiers import Identifier
 from worklist.provenance import Provenance
 from worklist.schedule import wall_clock
+from worklist.signals import order_placed
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def place(
     numbers: OrderNumbers = _NEW,
     form: Form | None = None,
 ) -> Order:
-    """Place an order; we are its placer. A form that was placed before gives the order of then.
+    """Place an order; we are its filler, and its placer until another one gives it a number. A form that was
+    placed before gives the order of then.
 
     Raises `Missing` without a procedure, `UnknownCode` for one that is not in the catalogue, `Invalid` for a
     room where it is not done, `Conflict` where it is to be asked whether another order is wanted.
@@ -99,6 +101,7 @@ def place(
     label = numbers.accession_number or generated_ids.label("accession", number)
     update = OrderUpdate(
         placer=Number(number, generated_ids.NAMESPACE),
+        filler=Number(number, generated_ids.NAMESPACE),
         content=OrderContent(
             patient_id=record.pk,
             accession_number=label,
@@ -115,6 +118,7 @@ def place(
     order = order_application.apply(update=update, provenance=provenance)
     things = [("order", order.public_id), ("patient", record.public_id)]
     audit.note(by, audit.ORDER_RECORD, audit.CREATE, *things, act=f"Order placed: {label}")
+    order_placed.send(sender=None, order=order)
     return order
 
 

@@ -62,7 +62,7 @@ def change_step(
         assert event is not None
         for end in ends:
             end.undone_by = image_acts.taken_back_by(event.public_id)
-            before.told_no_show |= end.kind == StatusEvent.Kind.NO_SHOW
+            before.told_of_patient |= end.kind in _OF_PATIENTS
         orders.derive(aggregate, provenance)
         about = [("step", row.public_id), ("order", aggregate.order.public_id)]
         orders.note(worklist_events.STEP_CHANGED[kind], about, provenance, reason)
@@ -128,7 +128,7 @@ def undo(*, by: Actor, act: StatusEvent) -> Order:
         if later := act_history.since(event, aggregate.events):
             raise Conflict(f"{act_history.in_words(later)} since; that comes first", "act")
         event.undone_by = provenance.source
-        before.told_no_show = event.kind == StatusEvent.Kind.NO_SHOW
+        before.told_of_patient = event.kind in _OF_PATIENTS
         for end in aggregate.events:
             if end.undone_by == image_acts.taken_back_by(event.public_id):
                 end.undone_by = ""
@@ -182,7 +182,7 @@ class _Before:
     """What an order was before an act, from inside the lock that the act is done under."""
 
     status = ""
-    told_no_show = False
+    told_of_patient = False
 
     def take(self, aggregate: OrderAggregate) -> None:
         self.status = aggregate.order.status
@@ -191,8 +191,8 @@ class _Before:
 def _tell(act: StatusEvent, before: _Before, *, is_undone: bool = False) -> None:
     """Tell those above of an act, or of its undo."""
     order = Order.objects.select_related("facility").get(pk=act.order_id)
-    is_no_show = act.kind == StatusEvent.Kind.NO_SHOW or before.told_no_show
-    is_news = order.status != before.status or is_no_show
+    is_of_patient = act.kind in _OF_PATIENTS or before.told_of_patient
+    is_news = order.status != before.status or is_of_patient
     order_acted.send(sender=None, order=order, act=act, is_undone=is_undone, is_news=is_news)
 
 

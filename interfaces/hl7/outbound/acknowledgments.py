@@ -41,6 +41,8 @@ _STATUS_OF_REFUSAL: Final = {
     **dict.fromkeys(range(200, 204), OutboundStatus.STOPPED),
     **dict.fromkeys((204, 205, *range(100, 104)), OutboundStatus.HELD),
 }
+_ANSWERS: Final = frozenset({"ACK", "ORR", "ORG", "ORI"})
+"""Messages that acknowledge one, general or with what became of its orders (2.14.1, 4.4)."""
 _OF_APPLICATION: Final = ("AA", "AE", "AR")
 _OWN_ID: Final = 20
 """Characters of the control ID of an acknowledgment of ours."""
@@ -103,7 +105,7 @@ def read(message: Segments, payload: bytes = b"") -> Answer | None:
 
 def is_one(header: Header) -> bool:
     """Whether a message is an acknowledgment, which is never acknowledged in original mode (2.9.2)."""
-    return header.message_code == "ACK"
+    return header.message_code in _ANSWERS
 
 
 def received(message: Segments, payload: bytes) -> Answer:
@@ -188,6 +190,7 @@ def deliver(message: OutboundMessage, values: Mapping[str, Any]) -> None:
     """Its receiver has it: let the message's type do what follows from that."""
     changed = {**values, "last_error": "", "delivered_at": clock.now()}
     if change(message, "deliver", changed) and (message_type := message_types.of(message)):
+        message.ack = values["ack"]
         message_type.on_delivered(message)
 
 

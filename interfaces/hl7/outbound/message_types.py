@@ -35,6 +35,10 @@ class OutboundMessageType:
     """The signals of the domain that cause such messages, each with the receiver that asks for them."""
     on_delivered: Callable[[OutboundMessage], None] = _nothing
     """What is to be done when one was accepted, in the transaction that notes it."""
+    since: Mapping[str, str] = field(default_factory=dict)
+    """MSH-9 from a version on, where that is another."""
+    role: str = ""
+    """The role that a destination must have to get any; empty for all."""
     is_chosen: bool = True
     """Whether a destination's `messages` name it; one that they do not goes where it is sent to."""
 
@@ -42,6 +46,15 @@ class OutboundMessageType:
     def code(self) -> str:
         """The message code (MSH-9.1): ORM, ORU …"""
         return self.structure.partition("^")[0]
+
+    def structure_in(self, version: str) -> str:
+        """MSH-9 in a version."""
+        found = [one for first, one in self.since.items() if _numbers(version) >= _numbers(first)]
+        return found[-1] if found else self.structure
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 _types: dict[str, OutboundMessageType] = {}
@@ -69,4 +82,4 @@ def receivers(message_type: OutboundMessageType) -> list[Destination]:
     if not message_type.is_chosen:
         return []
     rows = Destination.objects.filter(is_active=True).order_by("name")
-    return [row for row in rows if destination_options.of(row).wants(message_type.name)]
+    return [row for row in rows if destination_options.of(row).wants(message_type.name, message_type.role)]

@@ -9,6 +9,7 @@ from hl7apy import load_reference
 from hl7apy.exceptions import HL7apyException
 
 from interfaces.hl7.inbound.ack import escape
+from interfaces.hl7.syntax import character_sets
 from interfaces.hl7.syntax.escapes import DEFAULT_DELIMITERS
 from ledger.errors import Invalid
 
@@ -34,17 +35,40 @@ class _Shape:
     components: tuple[int, ...]
 
 
-def write(segments: Sequence[Segment], *, message_type: str, version: str) -> bytes:
+def write(
+    segments: Sequence[Segment], *, message_type: str, version: str, charset: str = "UNICODE UTF-8"
+) -> bytes:
     """The bytes of a message, its MSH first.
 
-    Raises `Invalid` where the version lacks a segment, or a field that it requires stays empty.
+    Raises `Invalid` where the version lacks a segment, a field that it requires stays empty, or a character
+    is not in the set: nothing is replaced.
     """
     try:
+        segments = _fitting(segments, message_type, version)
         _check_order(message_type, version, [name for name, _ in segments])
         lines = [_segment(name, fields, version) for name, fields in segments]
     except HL7apyException as error:
         raise Invalid(f"HL7 {version}: {error}") from error
-    return "".join(line + "\r" for line in lines).encode("utf-8")
+    return b"".join(_encoded(line, charset) + b"\r" for line in lines)
+
+
+def _encoded(line: str, charset: str) -> bytes:
+    try:
+        return character_sets.encode_codec(line, character_sets.codec_for(charset))
+    except UnicodeEncodeError as error:
+        before = line[: error.start]
+        place = before.count(DEFAULT_DELIMITERS.field) + (line[:3] == "MSH")
+        text = f"{charset} has no {line[error.start]!r}, which {line[:3]}-{place} holds"
+        raise Invalid(text) from error
+
+
+def _fitting(segments: Sequence[Segment], message_type: str, version: str) -> list[Segment]:
+    """The segments, without those that only some structures have, for what others say in fields."""
+    has = set(_structure(message_type, version))
+    return [(name, fields) for name, fields in segments if name not in _OPTIONAL or name in has]
+
+
+_OPTIONAL: Final = frozenset({"TQ1"})
 
 
 def _check_order(message_type: str, version: str, names: Sequence[str]) -> None:
@@ -72,7 +96,7 @@ def _structure(message_type: str, version: str) -> tuple[str, ...]:
 def _shapes(segment: str, version: str) -> dict[int, _Shape]:
     shapes = {}
     for name, reference, (least, most), _ in load_reference(segment, "Segment", version)[1]:
-        components = reference[1] or ((None, (None, None)),)
+        components = reference[1] if isinstance(reference[1], tuple) else ((None, (None, None)),)
         counts = tuple(len(component[1][1] or (None,)) for component in components)
         shapes[int(name.rpartition("_")[2])] = _Shape(least > 0, most, counts)
     return shapes

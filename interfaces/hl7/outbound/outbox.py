@@ -23,7 +23,6 @@ from ledger.errors import Conflict, Invalid
 from worklist.orders.generated_ids import NAMESPACE
 
 JOB: Final = "hl7.deliver"
-CHARACTER_SET: Final = "UNICODE UTF-8"
 
 
 def enqueue(
@@ -54,7 +53,7 @@ def enqueue(
             key=key,
             ordering_key=ordering_key,
             kind=message_type.name,
-            message_type=structure or message_type.structure,
+            message_type=structure or message_type.structure_in(destination.version),
             control_id=_new_control_id(),
             facts=dict(facts),
             not_before=now,
@@ -141,23 +140,28 @@ def _step(name: str, message: OutboundMessage, by: Actor, reason: str) -> None:
 def write(message: OutboundMessage, destination: Destination) -> bytes:
     """The bytes of a message, which follow from its row, its destination and what was signed.
 
-    Raises `Invalid` for a type that nobody writes, and for what the destination's version can't hold.
+    Raises `Invalid` for a type that nobody writes, and for what the destination's version or character set
+    can't hold.
     """
     message_type = message_types.of(message)
     if message_type is None:
         raise Invalid(f"nobody writes {message.message_type}")
-    segments = [
-        _header(message, destination),
-        *message_type.segments(message.facts, destination_options.of(destination)),
-    ]
-    return message_writer.write(segments, message_type=message.message_type, version=destination.version)
+    options = destination_options.of(destination)
+    segments = [_header(message, destination), *message_type.segments(message.facts, options)]
+    return message_writer.write(
+        [(name, options.shaped(name, fields)) for name, fields in segments],
+        message_type=message.message_type,
+        version=destination.version,
+        charset=options.charset,
+    )
 
 
 def _header(message: OutboundMessage, destination: Destination) -> Segment:
     """MSH (2.15.9). MSH-7 is when the message was asked for, so that it is the same however often built."""
     code, trigger, structure = (*message.message_type.split("^"), "", "")[:3]
     is_acknowledgment = code == "ACK"
-    is_enhanced = is_acknowledgment or destination_options.of(destination).enhanced
+    options = destination_options.of(destination)
+    is_enhanced = is_acknowledgment or options.enhanced
     return "MSH", {
         3: NAMESPACE,
         4: str(message.facts.get("facility", "")),
@@ -170,5 +174,5 @@ def _header(message: OutboundMessage, destination: Destination) -> Segment:
         12: destination.version,
         15: "AL" if is_enhanced else "",
         16: ("NE" if is_acknowledgment else "AL") if is_enhanced else "",
-        18: CHARACTER_SET,
+        18: options.charset,
     }

@@ -10,6 +10,7 @@ from accounts.models import Facility
 from archive.models import Study
 from interfaces.hl7.outbound.message_writer import Components, Fields, Value
 from worklist.models import Order, OrderNumber, Patient, RequestedProcedure
+from worklist.orders.generated_ids import NAMESPACE
 
 _DATE: Final = re.compile(r"\d{8}")
 _TIME: Final = re.compile(r"\d{2}(\d{2}(\d{2}(?=\.|$))?)?")
@@ -33,9 +34,9 @@ def of_patient(patient: Patient) -> dict[str, Any]:
 
 
 def number(order: Order, kind: OrderNumber.Kind) -> list[str]:
-    """The order's number of a kind as it was sent (EI); of several the first, as the made-up numbers do."""
+    """The order's number of a kind as it was sent (EI); of several the first, another's before ours."""
     rows = OrderNumber.objects.filter(order=order, kind=kind)
-    row = min(rows, key=lambda row: (row.namespace, row.value), default=None)
+    row = min(rows, key=lambda row: (row.namespace == NAMESPACE, row.namespace, row.value), default=None)
     if row is None:
         return ["", ""]
     if row.is_bare:

@@ -83,6 +83,7 @@ def test_a_change_of_the_file_counts_from_the_next_message_on(file: Path) -> Non
     assert changes == ["change    destination HIS: options"]
     chosen = [one for one in messages.ALL if one.is_chosen]
     names = {one.name: [row.name for row in message_types.receivers(one)] for one in chosen}
+    assert names.pop("placed_orders") == [], "none is a placer"
     assert names == {"order_status": ["COPY", "HIS"], "results": ["COPY", "EHR", "HIS"]}
     assert not site.apply(file, by=Actor.system())
 
@@ -90,8 +91,18 @@ def test_a_change_of_the_file_counts_from_the_next_message_on(file: Path) -> Non
 @pytest.mark.parametrize(
     ("old", "new", "line", "text"),
     [
-        ("- results", "- result", 13, "'result' is none of the messages that go out: order_status, results"),
-        ("[order_status]", "[ORM]", 9, "'ORM' is none of the messages that go out: order_status, results"),
+        (
+            "- results",
+            "- result",
+            13,
+            "'result' is none of the messages that go out: order_status, placed_orders, results",
+        ),
+        (
+            "[order_status]",
+            "[ORM]",
+            9,
+            "'ORM' is none of the messages that go out: order_status, placed_orders, results",
+        ),
         ("[order_status]", "[]", 9, "at least 1 item"),
         ("[order_status]", "order_status", 9, "a valid list"),
     ],

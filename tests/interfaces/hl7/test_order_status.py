@@ -142,6 +142,7 @@ def test_the_placer_hears_what_people_make_of_its_order_and_that_they_took_it_ba
     rows = OutboundMessage.objects.order_by("pk")
     said = [(row.facts["control"], row.facts["status"], row.facts["reason"]) for row in rows]
     assert said == [
+        ("SC", "SC", "Arrived"),
         ("SC", "IP", ""),
         ("SC", "CM", ""),
         ("SC", "IP", ""),
@@ -149,8 +150,10 @@ def test_the_placer_hears_what_people_make_of_its_order_and_that_they_took_it_ba
         ("SC", "IP", ""),
         ("OD", "DC", ""),
     ]
-    orc = dict(order_status.segments(rows[3].facts, DestinationOptions()))["ORC"]
+    orc = dict(order_status.segments(rows[4].facts, DestinationOptions()))["ORC"]
     assert (orc[1], orc[5], orc[16]) == ("OD", "DC", ("", "Patient refused"))
+    orc = dict(order_status.segments(rows[0].facts, DestinationOptions()))["ORC"]
+    assert orc[25] == ("ARRIVED", "Arrived", "99RISPACS")
 
 
 def test_a_no_show_and_its_undo_are_told_though_the_order_stays_open(hospital: Hospital, user: User) -> None:
@@ -165,6 +168,18 @@ def test_a_no_show_and_its_undo_are_told_though_the_order_stays_open(hospital: H
     rows = OutboundMessage.objects.order_by("pk")
     said = [(row.facts["status"], row.facts["reason"]) for row in rows]
     assert said == [("SC", "No-show: No transport"), ("SC", "")]
+    assert [row.facts["modifier"] for row in rows] == ["No-show", ""]
+
+
+def test_an_arrival_and_its_undo_are_told(hospital: Hospital, user: User) -> None:
+    hospital.order("A1", hospital.patient())
+    step = ScheduledProcedureStep.objects.get()
+    with transaction.atomic():
+        act = step_actions.change_step(by=acting(user), step=step, kind=StatusEvent.Kind.ARRIVE)
+    with transaction.atomic():
+        step_actions.undo(by=acting(user), act=act)
+    rows = OutboundMessage.objects.order_by("pk")
+    assert [(row.facts["status"], row.facts["modifier"]) for row in rows] == [("SC", "Arrived"), ("SC", "")]
 
 
 def test_when_images_go_the_order_is_what_people_have_made_of_it(mismatch: Study, user: User) -> None:

@@ -166,7 +166,9 @@ def test_hl7apy_finds_nothing_wrong(world: World) -> None:
     assert len(message.oru_r01_patient_result.oru_r01_order_observation.oru_r01_observation) == 6
 
 
-@pytest.mark.parametrize("version", ["2.3", "2.3.1", "2.4", "2.5", "2.6"])
+@pytest.mark.parametrize(
+    "version", ["2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8", "2.8.1", "2.8.2"]
+)
 def test_it_is_written_in_the_version_of_its_destination(world: World, version: str) -> None:
     Destination.objects.update(version=version)
     message = said(released(world))

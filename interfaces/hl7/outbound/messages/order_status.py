@@ -16,7 +16,7 @@ from interfaces.hl7.destination_options import DestinationOptions
 from interfaces.hl7.models import Destination, OutboundMessage
 from interfaces.hl7.outbound import outbox, segment_data
 from interfaces.hl7.outbound.message_types import Facts, OutboundMessageType
-from interfaces.hl7.outbound.message_writer import Fields, Segment
+from interfaces.hl7.outbound.message_writer import Fields, Segment, Value
 from ledger import clock
 from worklist.models import Order, OrderStatus, Patient, RequestedProcedure, StatusEvent
 from worklist.orders.generated_ids import NAMESPACE
@@ -28,6 +28,8 @@ COMPLETED: Final = "CM"  # HL70038
 SCHEDULED: Final = "SC"  # HL70038
 CANCELLED: Final = "CA"  # HL70038
 DISCONTINUED: Final = "DC"  # HL70038
+OMG: Final[Mapping[str, str]] = {"2.7": "OMG^O19^OMG_O19"}
+"""ORM is withdrawn from version 2.7 on."""
 _OWN: Final[Mapping[str, str]] = {
     OrderStatus.SCHEDULED: SCHEDULED,
     OrderStatus.HELD: "HD",
@@ -76,27 +78,32 @@ def tell_acted(
     sender: object, *, order: Order, act: StatusEvent, is_undone: bool, is_news: bool, **others: Any
 ) -> None:
     """Enqueue what an act of a person, or its undo, has made of its order, where the placer does not know."""
-    rows = RequestedProcedure.objects.filter(order=order).select_related(*_PEOPLE).order_by("pk")
-    procedures = list(rows)
+    procedures = procedures_of(order)
     if not is_news or not procedures or (patient := procedures[0].order.patient) is None:
         return
     row = procedures[0].order
     facts = {
-        **_facts(row, patient.current, procedures, _OWN[row.status]),
+        **facts_of(row, patient.current, procedures, _OWN[row.status]),
         "control": _CONTROLS.get(_OWN[row.status], STATUS_CHANGED),
-        "reason": "" if is_undone else _reason(act),
-        "study_instance_uid": procedures[0].study_instance_uid,
-        "study_started": "",
-        "when": segment_data.moment(clock.now(), row.facility),
+        **_said_of(act, is_undone),
     }
     key = f"act:{act.public_id}{':undone' if is_undone else ''}"
     outbox.enqueue(message_type=ORDER_STATUS, key=key, facts=facts, ordering_key=patient.current.public_id)
 
 
-def _reason(act: StatusEvent) -> str:
-    if act.kind == StatusEvent.Kind.NO_SHOW:
-        return ": ".join(filter(None, ("No-show", act.reason)))
-    return act.reason
+_MODIFIERS: Final[Mapping[str, str]] = {
+    StatusEvent.Kind.ARRIVE: "Arrived",
+    StatusEvent.Kind.NO_SHOW: "No-show",
+}
+"""What is told by ORC-25, as no order status of HL70038 says it."""
+
+
+def _said_of(act: StatusEvent, is_undone: bool) -> dict[str, str]:
+    """The reason of an act, which also says for receivers without ORC-25 what that says; none of an undo."""
+    if is_undone:
+        return {"modifier": "", "reason": ""}
+    modifier = _MODIFIERS.get(act.kind, "")
+    return {"modifier": modifier, "reason": ": ".join(filter(None, (modifier, act.reason)))}
 
 
 _PEOPLE: Final = (
@@ -135,7 +142,7 @@ def _tell(
         message_type=ORDER_STATUS,
         key=_key(study, order, count + 1),
         facts={
-            **_facts(order, patient.current, procedures, status),
+            **facts_of(order, patient.current, procedures, status),
             "about": [*_about(order, patient.current), ("study", study.public_id)],
             "study_instance_uid": study.study_instance_uid,
             "study_started": segment_data.started(study, order.facility),
@@ -163,15 +170,25 @@ def _about(order: Order, patient: Patient) -> list[tuple[str, str]]:
     return [("order", order.public_id), ("patient", patient.public_id)]
 
 
-def _facts(
+def procedures_of(order: Order) -> list[RequestedProcedure]:
+    """The procedures of an order, with what a message tells of."""
+    rows = RequestedProcedure.objects.filter(order=order).select_related(*_PEOPLE)
+    return list(rows.order_by("pk"))
+
+
+def facts_of(
     order: Order, patient: Patient, procedures: Sequence[RequestedProcedure], status: str
 ) -> dict[str, Any]:
+    """What a message of an order tells; `study_instance_uid` and `when` are as planned, and now."""
     return {
         "about": _about(order, patient),
         **segment_data.of_order(order, procedures),
         "control": STATUS_CHANGED,
         "status": status,
         "patient": segment_data.of_patient(patient),
+        "study_instance_uid": procedures[0].study_instance_uid,
+        "study_started": "",
+        "when": segment_data.moment(clock.now(), order.facility),
     }
 
 
@@ -197,13 +214,20 @@ def segments(facts: Facts, options: DestinationOptions) -> Iterator[Segment]:
                 9: facts["when"],
                 12: segment_data.ordered_by(facts),
                 16: ("", facts.get("reason", "")),  # 4.5.1.16, order control code reason
+                25: _modifier(facts.get("modifier", "")),
             },
         )
+        yield "TQ1", {1: "1", 7: procedure["start"]}
         yield "OBR", segment_data.obr(facts, procedure, number)
         if has_own:
             yield "ZDS", _zds(procedure["study_instance_uid"])
     if not has_own:
         yield "ZDS", _zds(facts["study_instance_uid"])
+
+
+def _modifier(text: str) -> Value:
+    """ORC-25 (4.5.1.25), a code of our own."""
+    return (text.upper(), text, f"99{NAMESPACE}") if text else ""
 
 
 def _zds(uid: str) -> Fields:
@@ -219,6 +243,7 @@ def in_words(facts: Facts) -> tuple[str, str]:
 ORDER_STATUS: Final = OutboundMessageType(
     name="order_status",
     structure="ORM^O01^ORM_O01",
+    since=OMG,
     segments=segments,
     in_words=in_words,
     made_by={
