@@ -101,7 +101,7 @@ def write(row: Stamped, values: Mapping[str, Any], stamp: Stamp, event: str = ""
     for name, value in values.items():
         if value is None or (name in known and key <= known[name][0]):
             continue
-        new = _default(row, name) if value is NONE else value
+        new = default_of(row, name) if value is NONE else value
         if getattr(row, name) != new:
             setattr(row, name, new)
             changed.add(name)
@@ -123,6 +123,7 @@ def join(row: Stamped, other: Stamped, names: Iterable[str]) -> None:
         row.stamps = {**row.stamps, **newer}
 
 
-def _default(row: Any, name: str) -> Any:
-    field = row.__dataclass_fields__[name]
+def default_of(record: Any, name: str) -> Any:
+    """What a field of a record is where nothing is said of it."""
+    field = record.__dataclass_fields__[name]
     return field.default if field.default_factory is MISSING else field.default_factory()

@@ -12,7 +12,7 @@ from accounts.models import Facility, User
 from archive.decisions.effects import seen
 from archive.models import StudyException
 from reporting.models import ReadingItem
-from tests.archive.hospital import Hospital
+from tests.archive.hospital import NOW, Hospital
 from tests.web.pages.world import signed_in
 from tests.web.rest.conftest import hospital as hospital
 
@@ -66,7 +66,7 @@ WRITTEN = "כהן, דוד"
 @pytest.mark.django_db
 def test_no_page_shows_it_beside_anything_else(hospital: Hospital, user: User, facility: Facility) -> None:
     patient = hospital.patient(name=NAME)
-    order = hospital.order("A1", patient)
+    order = hospital.order("A1", patient, start=NOW)  # today, also after midnight
     fits, open_study = hospital.study("A1", name=NAME), hospital.study("A9", name=NAME)
     browser: Client = signed_in(user)
     exception, item = StudyException.objects.get(study=open_study), ReadingItem.objects.first()

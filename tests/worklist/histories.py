@@ -45,16 +45,21 @@ _merges = st.builds(
     _people,
 ).filter(lambda group: group.merges[0].survivor != group.merges[0].retired)
 _orders = st.builds(
-    lambda named, person, reason, act, procedure_id, step_id, start: Group(
+    lambda named, person, reason, act, said, step_id, start: Group(
         registration([person]),
-        order=order(*named, reason=reason, act=act, procedure=procedure_id, step=step_id, start=start),
+        order=order(*named, reason=reason, act=act, procedures=said, step=step_id, start=start),
     ),
     _numbers,
     _people,
     _values,
     _done,
-    st.sampled_from(["", "RP1"]),
-    st.sampled_from(["", "SP1"]),  # which of several a step without ID means is decided when it comes
+    st.lists(
+        st.tuples(st.sampled_from(["", "RP1", "RP2"]), st.sampled_from(["71260", "71250", ""])),
+        min_size=1,
+        max_size=2,
+        unique_by=lambda said: said[0] or id(said),
+    ),
+    st.sampled_from(["", "SP1", "SP2"]),
     st.integers(0, 3),
 )
 _ends = st.builds(
@@ -90,18 +95,20 @@ def order(
     *,
     reason: Any = None,
     act: StatusEvent.Kind | None = None,
-    procedure: str = "",
+    procedures: Sequence[tuple[str, str]] = (("", "71260"),),
     step: str = "",
     start: int = 1,
 ) -> OrderUpdate:
-    """An order of a CT."""
-    said = StepContent(modality="CT", start=EIGHT + timedelta(hours=start))
-    content = ProcedureContent(code="71260")
+    """An order of some CTs, each with its ID or none and its code."""
+    said = StepContent(modality="CT", start=EIGHT + timedelta(hours=start) if start else None)
     return OrderUpdate(
         *_named(placer, filler),
         act=act,
         content=OrderContent(reason=reason),
-        procedures=[ProcedureUpdate(procedure, content=content, steps=[StepUpdate(step, said)])],
+        procedures=[
+            ProcedureUpdate(id, place, ProcedureContent(code=code or None), [StepUpdate(step, said)])
+            for place, (id, code) in enumerate(procedures, 1)
+        ],
     )
 
 
@@ -142,9 +149,10 @@ def _state(patients: PatientIndex, orders: OrderBook) -> dict[str, Any]:
         procedures = sorted(
             (
                 (procedure.requested_procedure_id, procedure.study_instance_uid, procedure.place),
+                procedure.code,
                 _when(procedure),
                 sorted(
-                    (step.scheduled_procedure_step_id, step.status, step.start, step.due, step.on_worklist)
+                    (step.scheduled_procedure_step_id, step.status, str(step.start), step.due, _when(step))
                     for step in steps
                 ),
             )

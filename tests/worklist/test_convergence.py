@@ -50,7 +50,7 @@ orders = st.tuples(
             StatusEvent.Kind.COMPLETE,
         ]
     ),
-    st.sampled_from(["", "RP1"]),
+    st.sampled_from(["", "RP1", "RP2"]),
 )
 ends = st.tuples(
     st.just("end"), numbers, st.sampled_from([StatusEvent.Kind.CANCEL, StatusEvent.Kind.DISCONTINUE])

@@ -79,6 +79,12 @@ class Order(PublicModel):
     content_received_at = models.DateTimeField(
         null=True, blank=True, help_text="when its first message with a procedure came"
     )
+    contributions = models.JSONField(
+        default=list,
+        blank=True,
+        db_default=models.Value([], models.JSONField()),
+        help_text="what was said of procedures and steps, where only some of it names IDs",
+    )
     stamps = models.JSONField(default=dict, blank=True)
 
     class Meta:

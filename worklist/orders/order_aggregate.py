@@ -60,6 +60,7 @@ class OrderRecord:
     account: AsSent = field(default_factory=list)
     requesting_service: str = ""
     content_received_at: datetime | None = None
+    contributions: list[list[Any]] = field(default_factory=list)
     stamps: Stamps = field(default_factory=dict)
 
 

@@ -5,7 +5,7 @@ merge, so any order of arrival, with repeats, ends in the same state. Nothing he
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ from ledger.events import Entry, Thing
 from worklist import worklist_events
 from worklist.catalogue import Catalogue
 from worklist.models import OrderNumber, StatusEvent
-from worklist.orders import derivation, order_merge, procedure_match
+from worklist.orders import arrangement, contributions, derivation, order_merge, order_numbering
+from worklist.orders.contributions import ProcedureName, SaidProcedure
 from worklist.orders.order_aggregate import (
     NumberKey,
     NumberRecord,
@@ -166,7 +167,7 @@ class OrderBook:
             self._merge(ours, theirs)
         if missing:
             self._give_numbers(ours, missing)
-            order_merge.renumber(ours)
+            order_numbering.renumber(ours)
         for record in ours.numbers:
             if (said := named.get(record.key)) is not None:
                 record.say(said)
@@ -179,7 +180,7 @@ class OrderBook:
         return OrderAggregate(order, is_new=True)
 
     def _merge(self, ours: OrderAggregate, theirs: OrderAggregate) -> None:
-        order_merge.merge(ours, theirs)
+        order_merge.merge(ours, theirs, self._new_keys)
         del self.aggregates[theirs.order.id]
         for number in theirs.numbers:
             self._by_number[number.key] = ours
@@ -198,29 +199,26 @@ class OrderBook:
         stamps.write(order, content.said(), stamp, source)
         first = order.content_received_at
         order.content_received_at = min(first, provenance.received_at) if first else provenance.received_at
-        taken: set[int] = set()
-        for said in update.procedures:
-            procedure = self._procedure(aggregate, said, taken)
-            taken.add(procedure.id)
-            stamps.write(procedure, said.content.said(), stamp, source)
-            for step_said in said.steps:
+        if contributions.is_mixed(aggregate, update.procedures):
+            said = contributions.of_rows(aggregate)
+            for name, one in contributions.of_update(update.procedures, stamp, source).items():
+                said.setdefault(name, SaidProcedure()).take(one)
+            arrangement.arrange(aggregate, said, self._new_keys, provenance.received_at)
+            return
+        for procedure_said in update.procedures:
+            procedure = self._procedure(aggregate, procedure_said)
+            stamps.write(procedure, procedure_said.content.said(), stamp, source)
+            for step_said in procedure_said.steps:
                 step = self._step(aggregate, procedure, step_said, provenance)
                 stamps.write(step, step_said.content.said(), stamp, source)
 
-    def _procedure(
-        self, aggregate: OrderAggregate, said: ProcedureUpdate, taken: Collection[int]
-    ) -> ProcedureRecord:
-        code = said.content.code if isinstance(said.content.code, str) else ""
-        known = procedure_match.counterpart(
-            aggregate.procedures, id=said.id, place=said.place, code=code, taken=taken
-        )
-        if known is not None:
-            order_merge.identify(aggregate, known, said.id)
-            return known
-        procedure = ProcedureRecord(
-            next(self._new_keys), aggregate.order.id, said.id, None if said.id else said.place
-        )
-        order_merge.number_procedure(procedure, aggregate.canonical_number)
+    def _procedure(self, aggregate: OrderAggregate, said: ProcedureUpdate) -> ProcedureRecord:
+        name = ProcedureName(said.id, 0 if said.id else said.place)
+        for known in aggregate.procedures:
+            if contributions.name_of(known) == name:
+                return known
+        procedure = ProcedureRecord(next(self._new_keys), aggregate.order.id, said.id, name.place or None)
+        order_numbering.number_procedure(procedure, aggregate.canonical_number)
         aggregate.procedures.append(procedure)
         return procedure
 
@@ -231,11 +229,12 @@ class OrderBook:
         said: StepUpdate,
         provenance: Provenance,
     ) -> StepRecord:
-        if (known := order_merge.step_named(aggregate.steps_of(procedure), said.id)) is not None:
-            return known
+        for known in aggregate.steps_of(procedure):
+            if contributions.step_name(known) == said.id:
+                return known
         step = StepRecord(
             next(self._new_keys), procedure.id, provenance.received_at, said.id, id_is_generated=not said.id
         )
-        order_merge.number_step(step, procedure)
+        order_numbering.number_step(step, procedure)
         aggregate.steps.append(step)
         return step

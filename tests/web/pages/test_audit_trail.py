@@ -133,7 +133,7 @@ def test_what_nobody_linked_is_found_and_named_by_what_its_images_say(
 def test_what_a_page_fetches_anew_by_itself_is_no_reading_of_what_it_had_shown(
     hospital: Hospital, facility: Facility
 ) -> None:
-    hospital.order("A1", hospital.patient())
+    hospital.order("A1", hospital.patient(), start=NOW)  # today, also after midnight
     tess = signed_in(person(facility, Role.TECHNOLOGIST))
 
     def read_later(**headers: str) -> int:
@@ -144,7 +144,7 @@ def test_what_a_page_fetches_anew_by_itself_is_no_reading_of_what_it_had_shown(
 
     assert read_later() == 1
     assert read_later(**{"X-Live": "tick"}) == 1, "an abandoned page reads nothing"
-    hospital.order("A2", hospital.patient("P2", "REAL^RITA"))
+    hospital.order("A2", hospital.patient("P2", "REAL^RITA"), start=NOW)
     assert read_later(**{"X-Live": "tick"}) == 2, "but shows who is new"
     assert read_later(**{"X-Live": "1"}) == 3, "and a person who asks does read"
 
