@@ -63,8 +63,8 @@ class SourceOptions(BaseModel):
     order.
     After `silence_alarm` minutes without a message somebody is told; `learnt` goes by what is usual then.
 
-    `charset` is what its messages are in, whatever MSH-18 says; without one, `charset_detection` is what becomes
-    of bytes that can't be of the Western set that MSH-18 says.
+    `charset` is what its messages are in, whatever MSH-18 says; without one, `charset_detection` is what
+    becomes of bytes that can't be of the Western set that MSH-18 says.
 
     `mapping` says where a field of an order lies. `translations` are tables by field, from the source's own
     values to HL7's (`""` is an empty field, `*` any other value); `date_formats` are its ways to write a date

@@ -15,7 +15,11 @@ def apply(change_sets: Sequence[ChangeSet], catalogue: Catalogue) -> None:
 
     Raises what `batch.apply` raises.
     """
-    applied = batch.apply(change_sets, catalogue)
+    apply_appointments(change_sets, batch.apply(change_sets, catalogue))
+
+
+def apply_appointments(change_sets: Sequence[ChangeSet], applied: Sequence[Sequence[Applied]]) -> None:
+    """The appointments and arrivals of change sets, once their patients and orders are applied."""
     appointments.apply(
         said for changes, groups in zip(change_sets, applied, strict=True) for said in _said(changes, groups)
     )

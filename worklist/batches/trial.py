@@ -9,6 +9,7 @@ from django.db import connection
 
 from ledger.row_sets import Table
 from ledger.stamps import NONE
+from worklist.batches import change_application
 from worklist.batches.batch import Applied, Batch
 from worklist.batches.named_rows import Loader
 from worklist.batches.row_tables import LINKS, NUMBERS, ORDERS, PATIENTS, PROCEDURES, STEPS, VISITS
@@ -90,6 +91,7 @@ def try_out(changes: ChangeSet, catalogue: Catalogue) -> Trial:
             ]
     kept = list(_kept(changes, applied))
     batch.save()
+    change_application.apply_appointments([changes], [applied])
     return Trial(told, kept, applied)
 
 

@@ -144,3 +144,16 @@ def test_every_kind_of_message_can_be_a_case(say: Say) -> None:
         says = message_cases.says(say(kind, *segments))
         assert says["answer"] in ("AA", "AR", "AE")
         assert message_cases.says(say(kind, *segments)) == says
+
+
+def test_an_appointment_moves_the_entry_only_while_one_looks(say: Say) -> None:
+    inbox.receive(say("ORM^O01", PID, ORC, OBR), peer="")
+    sch = f"SCH|7^SCHED|7^FILL||||ROUTINE|||||^^^20260401100000+0000{'|' * 15}PL1^HIS"
+
+    def look(trial: object) -> str:
+        return ScheduledProcedureStep.objects.get().local_date
+
+    before = ScheduledProcedureStep.objects.get().local_date
+    done = dry_run.dry_run(say("SIU^S12", sch, PID, "RGS|1", at=1), look)
+    assert (done.code, done.seen) == ("AA", "20260401")
+    assert ScheduledProcedureStep.objects.get().local_date == before != "20260401"
