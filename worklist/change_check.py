@@ -25,10 +25,11 @@ from worklist.schedule.appointment_update import AppointmentUpdate
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a change set can't be applied, and for which of its groups."""
+    """Why a change set can't be applied: its group, and the procedure of its order, -1 where it is none's."""
 
     error: Refused
     group: Group
+    procedure: int = -1
 
 
 def refusal(changes: ChangeSet, catalogue: Catalogue) -> Refusal | None:
@@ -36,6 +37,7 @@ def refusal(changes: ChangeSet, catalogue: Catalogue) -> Refusal | None:
     seen: set[int] = set()
     check = _Check(changes.provenance, catalogue)
     for group in changes.groups:
+        check.procedure = -1
         try:
             if group.registration is not None and id(group.registration) not in seen:
                 seen.add(id(group.registration))
@@ -47,14 +49,15 @@ def refusal(changes: ChangeSet, catalogue: Catalogue) -> Refusal | None:
             if group.appointment is not None:
                 check_appointment(group.appointment)
         except Refused as error:
-            return Refusal(error, group)
+            return Refusal(error, group, check.procedure)
     return None
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Check:
     provenance: Provenance
     catalogue: Catalogue
+    procedure: int = -1
 
     def registration(self, said: Registration) -> None:
         named = list(self._naming(said.identifiers))
@@ -87,7 +90,7 @@ class _Check:
                     raise Missing(f"the {name} order number is empty", name)
         check_lengths(Order, vars(said.content))
         value_limits.check(said.content.accession_number, value_limits.SHORT, "accession_number")
-        for procedure in said.procedures:
+        for self.procedure, procedure in enumerate(said.procedures):
             named = {"requested_procedure_id": procedure.id}
             check_lengths(RequestedProcedure, {**vars(procedure.content), **named})
             for step in procedure.steps:

@@ -82,6 +82,8 @@ def delete(context: InboundContext) -> ChangeSet:
 def change_allergies(context: InboundContext) -> ChangeSet:
     """Add, update or delete single allergies (A60, 3.3.60; IAM, 3.4.7)."""
     changes = [_allergy(iam) for iam in context.message.all("IAM")]
+    if first := context.message.first("IAM"):
+        context.places.note("allergies", first.location(3))
     if not changes:
         raise Er7Error(100, "IAM", "the message has no IAM segment")
     said = replace(_registration(context, context.message), allergy_changes=changes)
@@ -125,6 +127,7 @@ def merge(context: InboundContext) -> ChangeSet:
 def _merge_group(context: InboundContext, group: Segments) -> Group:
     pid, mrg = group.first("PID"), group.first("MRG")
     assert pid is not None and mrg is not None
+    context.places.note("retired", mrg.location(1), group=pid.index)
     retired = data_types.identifiers(mrg.field(1), context.policy.options.assigning_authority)
     if not retired:
         raise Er7Error(101, mrg.location(1), "the identifier to be retired is missing")

@@ -82,11 +82,12 @@ def _status(context: InboundContext, sch: Segment) -> AppointmentStatus:
 
 def _number(context: InboundContext, sch: Segment, named: list[tuple[_Kind, Number]]) -> Number:
     """What names the appointment, in its source's own namespace; without any number, that of its order."""
-    for segment, found, _ in _present(context, "appointment"):
+    for segment, found, path in _present(context, "appointment"):
         if number := _entity(found, 1):
-            assert segment
+            context.places.note("appointment", segment.location(path.field))
             return number if number.namespace else number._replace(namespace=_own(context))
     if named:
+        context.places.note("appointment", sch.location(2))
         kind, number = named[0]
         return Number(f"{kind}:{number.value}"[:250], number.namespace)
     raise Er7Error(101, sch.location(2), "the appointment has no number, and names no order")

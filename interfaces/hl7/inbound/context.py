@@ -10,6 +10,7 @@ from typing import TypeVar
 from django.db.models import Model
 
 from accounts.actor import Actor
+from interfaces.hl7.inbound.field_places import FieldPlaces
 from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.models import InboundMessage
 from interfaces.hl7.syntax import data_types
@@ -41,8 +42,7 @@ class InboundContext:
     """Locations of descriptions that are longer than modalities can show."""
     left_out: list[str] = field(default_factory=list)
     """Locations of side values that could not be understood: the message is applied without them."""
-    located: dict[tuple[int, str], str] = field(default_factory=dict)
-    """By the number of an ORC and the worklist's name of a field, where the source's mapping found it."""
+    places: FieldPlaces = field(default_factory=FieldPlaces)
 
     @cached_property
     def before_orders(self) -> Segments:

@@ -21,6 +21,7 @@ from django.db import (
 )
 
 from interfaces.hl7.inbound import error_codes, translation
+from interfaces.hl7.inbound.field_places import FieldPlaces
 from interfaces.hl7.inbound.message_store import MESSAGES, Arrival
 from interfaces.hl7.inbound.translation import Problem, Translation
 from interfaces.hl7.models import InboundMessage, InboundStatus, Settled
@@ -111,16 +112,16 @@ def _translated(message: InboundMessage, arrival: Arrival) -> Translation:
     try:
         return again(lambda: translation.translate(message, arrival, catalogue.current()))
     except Exception as error:
-        return translation.refused(message, arrival.header, _problem(message, error))
+        return translation.refused(message, arrival.header, _problem(message, error, FieldPlaces()))
 
 
-def _problem(message: InboundMessage, error: Exception) -> Problem:
+def _problem(message: InboundMessage, error: Exception, places: FieldPlaces) -> Problem:
     """What is told of what is refused when it meets what is there, or of an error of ours.
 
     What that says itself may hold patients' data.
     """
     if isinstance(error, Refused):
-        return Problem(*error_codes.explain(error, 1, {}))
+        return Problem(*error_codes.explain(error, places))
     if isinstance(error, DatabaseError):
         logger.error("message %s could not be applied: %s", message.public_id, type(error).__name__)
         return Problem(207, "", "the database can't be reached or refused; the message is kept")
@@ -146,7 +147,7 @@ def _apply_alone(one: Translation) -> None:
         else:
             again(lambda: _apply([one]))
     except Exception as error:
-        refused = translation.refused(message, one.header, _problem(message, error))
+        refused = translation.refused(message, one.header, _problem(message, error, one.places))
         if isinstance(error, InDoubt) and error.doubt and one.changes:
             refused.doubt = error.doubt, one.changes.provenance
         try:

@@ -32,6 +32,11 @@ _FREE_TEXTS: Final = frozenset({"reason", "clinical_information", "danger", "tra
 PLACED: Final = "NW"
 """The order control of an order that comes without ORC."""
 DOTS: Final = "..."
+_SENT_BACK: Final = (
+    *(("service", 4), ("result_copies_to", 28), ("interpreter", 32)),
+    *(("technician", 34), ("performing_physician", 34)),
+)
+"""What goes back as it came, and names, by the field of OBR."""
 
 
 @dataclass
@@ -110,8 +115,8 @@ def _read_group(
     if taken.effect is Effect.PASSED_OVER:
         context.left_out.append(orc.location(1))
         return
-    placer = _with_namespace(context, data_types.number(orc, 2) or data_types.number(obr, 2))
-    filler = data_types.number(orc, 3) or data_types.number(obr, 3)
+    placer = _with_namespace(context, _number(context, orc, obr, "placer", 2))
+    filler = _number(context, orc, obr, "filler", 3)
     if placer is None and filler is None:
         where = obr if obr is not None and context.message.first("ORC") is None else orc
         raise Er7Error(101, where.location(2), "the order has neither a placer nor a filler order number")
@@ -125,6 +130,15 @@ def _read_group(
     order.has_content = True
     for segment in group.all("OBR"):
         _read_procedure(context, group, segment, order)
+
+
+def _number(context: InboundContext, orc: Segment, obr: Segment | None, name: str, n: int) -> Number | None:
+    """An order number, of ORC else of OBR."""
+    for segment in (orc, obr):
+        if segment is not None and (number := data_types.number(segment, n)):
+            context.places.note(name, segment.location(n), group=orc.index)
+            return number
+    return None
 
 
 def _with_namespace(context: InboundContext, number: Number | None) -> Number | None:
@@ -151,6 +165,8 @@ def _read_procedure(context: InboundContext, group: Segments, obr: Segment, orde
         protocols = step.get("protocol_codes") or []
         _fill(step, _step_values(context, obr, found))
         more = imaging_procedure.protocols(ipc, protocols) if ipc else []
+        found.stands_for("protocol_codes", ipc.location(6) if ipc and more else obr.location(4))
+        found.note_places(list(order.procedures).index(key))
         step["protocol_codes"] = [*protocols, *(more or _protocols(obr, protocols))] or None
 
 
@@ -179,12 +195,12 @@ class _Fields:
         self._reading = context
         self._group = group
         self._own = own
+        self._places: dict[str, str] = {}
 
     def first(self, name: str) -> tuple[Said, str]:
         """The first field of the mapping that is present, and its location, which a refusal will name."""
         found, location = next(self.present(name), (None, ""))
-        if location:
-            self._reading.located[self._group.segments[0].index, name] = location
+        self._places[name] = location
         return found, location
 
     def present(self, name: str) -> Iterator[tuple[Said, str]]:
@@ -211,7 +227,13 @@ class _Fields:
 
     def stands_for(self, name: str, location: str) -> None:
         """Have a refusal of a field name another place, which is the reason."""
-        self._reading.located[self._group.segments[0].index, name] = location
+        self._places[name] = location
+
+    def note_places(self, procedure: int) -> None:
+        """Keep where the fields were found, for a refusal of this procedure or of its order."""
+        for name, location in self._places.items():
+            place = {"group": self._group.segments[0].index, "procedure": procedure}
+            self._reading.places.note(name, location, **place)
 
     def fitting(self, model: type[Model], name: str) -> Said:
         """A side value: left out where its column can't hold it."""
@@ -249,6 +271,9 @@ def _order_values(context: InboundContext, group: Segments, obr: Segment, found:
     requesting = context.provider(obr, 16, data_types.provider_name)
     requesting = requesting or context.provider(orc, 12, data_types.provider_name)
     referring = context.provider(pv1, 8, data_types.provider_name) if pv1 else None
+    where = orc.location(12) if obr.field(16).is_empty else obr.location(16)
+    for name in ("requesting_physician", "ordering_provider"):
+        context.places.note(name, where, group=orc.index)
     names = ("reason", "clinical_information", "danger", "transport", "confidentiality", "requesting_service")
     accession, of_number = _accession(found)
     return {
@@ -272,6 +297,7 @@ def _comments(context: InboundContext, group: Segments) -> str | None:
     notes = [*context.before_orders.all("NTE"), *group.all("NTE")]
     if not notes:
         return None
+    context.places.note("comments", notes[0].location(3), group=group.segments[0].index)
     lines = (text.text.strip() for note in notes for text in note.field(3).repetitions)
     text = "\n".join(line for line in lines if line and line != NULL) or None
     return context.fitting(Order, "comments", text, notes[0].location(3))
@@ -309,6 +335,10 @@ def _procedure_values(
     n = 44 if obr.field(44).component(1) else 4
     code, where = obr.field(n), obr.location(n)
     first = 1 if code.component(1) else 4
+    for name in ("code", "scheme", "description"):
+        found.stands_for(name, where)
+    for name, n in _SENT_BACK:
+        found.stands_for(name, obr.location(n))
     return {
         "code": code.component(first).strip() or None,
         "description": _description(context, code.component(first + 1).strip(), where),

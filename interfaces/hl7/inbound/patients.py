@@ -45,6 +45,11 @@ _MEASURES: Final = (
     ("height_m", _HEIGHT, "BODY HEIGHT", _METRES, 3.0),
 )
 """What each is kept as, its codes and name, its units, and what no person exceeds."""
+_OF_PID: Final = (("identifiers", 3), ("name", 5), ("birth_date", 7), ("address", 11), ("account", 18))
+_OF_PV1: Final = (
+    *(("patient_class", 2), ("location", 3), ("attending", 7), ("attending_provider", 7)),
+    *(("referring", 8), ("referring_provider", 8), ("referring_physician", 8)),
+)
 PREGNANT: Final = "3"
 """Pregnancy Status (0010,21C0): definitely pregnant."""
 
@@ -54,11 +59,23 @@ def registration(context: InboundContext, segments: Segments) -> Registration:
     pid = segments.first("PID")
     if pid is None:
         raise Er7Error(100, "PID", "the message has no PID segment")
+    _note_places(context, pid, segments)
     return Registration(
         identifiers=identifiers(context, pid),
         demographics=_demographics(context, pid, segments),
         visit=_visit(context, pid, segments.first("PV1")),
     )
+
+
+def _note_places(context: InboundContext, pid: Segment, segments: Segments) -> None:
+    """Where a refusal of what is said of a patient or a visit will point."""
+    for name, n in _OF_PID:
+        context.places.note(name, pid.location(n), group=pid.index)
+    if (pv1 := segments.first("PV1")) is not None:
+        for name, n in _OF_PV1:
+            context.places.note(name, pv1.location(n), group=pid.index)
+    if (al1 := segments.first("AL1")) is not None:
+        context.places.note("allergies", al1.location(3), group=pid.index)
 
 
 def identifiers(context: InboundContext, pid: Segment) -> list[Identifier]:
@@ -167,8 +184,10 @@ def _visit(context: InboundContext, pid: Segment, pv1: Segment | None) -> VisitU
     if pv1 is None:
         return None
     default = context.policy.options.assigning_authority or "VISITS"
-    numbers = data_types.identifiers(pv1.field(19), default)
-    numbers = numbers or data_types.identifiers(pid.field(18), default)
+    numbers, where = data_types.identifiers(pv1.field(19), default), pv1.location(19)
+    if not numbers:
+        numbers, where = data_types.identifiers(pid.field(18), default), pid.location(18)
+    context.places.note("number", where, group=pid.index)
     if not numbers:
         return None
     return VisitUpdate(

@@ -17,6 +17,7 @@ from interfaces.hl7.inbound import (
     sources,
     triggers,
 )
+from interfaces.hl7.inbound.field_places import FieldPlaces
 from interfaces.hl7.inbound.message_store import Arrival
 from interfaces.hl7.inbound.order_responses import RESPONSES
 from interfaces.hl7.inbound.sources import SourcePolicy
@@ -63,6 +64,7 @@ class Translation:
     """Why it was refused that a person should look at."""
     acknowledges: Answer | None = None
     """What it says of a message of ours, where it is an acknowledgment."""
+    places: FieldPlaces = field(default_factory=FieldPlaces)
 
 
 def translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) -> Translation:
@@ -133,10 +135,11 @@ def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) 
     read = context.read(message, parsed, header, policy)
     changes = handler(read)
     if found := change_check.refusal(changes, catalogue):
-        raise Er7Error(*error_codes.explain(found.error, found.group.index, read.located)) from found.error
+        problem = error_codes.explain(found.error, read.places, found.group.index, found.procedure)
+        raise Er7Error(*problem) from found.error
     message.clock_ahead = read.clock_was_ahead
     _applied(message, header)
-    return Translation(message, header, changes, flags=list(_flags(message, read)))
+    return Translation(message, header, changes, flags=list(_flags(message, read)), places=read.places)
 
 
 def _applied(message: InboundMessage, header: Header) -> None:

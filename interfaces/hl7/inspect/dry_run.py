@@ -71,7 +71,7 @@ def dry_run(raw: bytes, look: Callable[[Trial], Any] = lambda trial: None) -> Dr
     except _TakenBack:
         return found
     except Refused as error:
-        problem = Problem(*error_codes.explain(error, 1, {}))
+        problem = Problem(*error_codes.explain(error, one.places))
         refused = translation.refused(one.message, one.header, problem)
         return DryRun(refused.message.ack_code, bytes(refused.message.ack), problem, one.flags)
 

@@ -14,7 +14,7 @@ from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import InboundMessage, Source
 from ledger.models import Event
 from tests.interfaces.dicom.test_modality_worklist import ask
-from tests.interfaces.hl7.test_orders import send
+from tests.interfaces.hl7.test_orders import PID, obr, orc, send
 from worklist.models import Order, RequestedProcedure, ScheduledProcedureStep
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
@@ -102,6 +102,30 @@ def test_a_value_is_refused_left_out_or_fits(say: Say, field: str) -> None:
         assert answers
         for one in answers:
             check(one)
+
+
+READ: Final = (
+    *(one for one in FIELDS if one not in ("OBR-21", "OBR-22", "OBR-23")),
+    *("PID-18", "PV1-7", "OBR-3", "ORC-3", "OBR-16", "OBR-28", "OBR-32", "OBR-44", "ORC-12"),
+)
+
+
+@pytest.mark.parametrize("field", READ)
+def test_what_is_refused_is_named_by_its_field(say: Say, field: str) -> None:
+    """A NUL can't be kept anywhere, so it is refused wherever it is read."""
+    inbox.receive(message(say, field, "a\\X00\\b"), peer="")
+    row, place = InboundMessage.objects.latest("id"), field.split(".")[0].replace("-", "^1^")
+    if row.ack_code == "AE":
+        assert row.error_location.startswith(place)
+        return
+    told = Event.objects.filter(kind__in=["hl7.values_left_out", "hl7.characters_replaced"])
+    assert told.get().details == {"locations": [place]}
+
+
+def test_of_several_orders_and_procedures_the_one_that_is_refused_is_named(say: Say) -> None:
+    orders = [orc(), obr(), orc(placer="PL2^HIS"), obr(), obr(f18="A" * 17, f19="RP2")]
+    answer = send(say("ORM^O01", PID, *orders), "AE")
+    assert b"|OBR^3^18|102^" in answer
 
 
 @pytest.mark.parametrize(

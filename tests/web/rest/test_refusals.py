@@ -7,6 +7,7 @@ from django.test import RequestFactory
 
 from archive.decisions.decision_frame import SecondPersonNeeded
 from interfaces.hl7.inbound import error_codes
+from interfaces.hl7.inbound.field_places import FieldPlaces
 from ledger import errors
 from ledger.errors import Refused
 from reporting.errors import StateConflict
@@ -44,7 +45,7 @@ def test_every_kind_is_known_here() -> None:
 @pytest.mark.parametrize(("kind", "answers"), HTTP_AND_HL7.items())
 def test_a_kind_has_one_status_and_one_code(kind: type[Refused], answers: tuple[int, int]) -> None:
     error = kind("it can't be so", "name")
-    assert (error.answer(STATUSES), error_codes.explain(error, 1, {})[0]) == answers
+    assert (error.answer(STATUSES), error_codes.explain(error, FieldPlaces())[0]) == answers
 
 
 @pytest.mark.parametrize(("kind", "answers"), HTTP_AND_HL7.items())
