@@ -56,6 +56,9 @@ class InboundMessage(PublicModel):
     control_id_reused = models.BooleanField(default=False)
     clock_ahead = models.BooleanField(default=False)
     ack = models.BinaryField(default=b"", help_text="what was answered, as sent")
+    is_answered_on_storing = models.BooleanField(
+        default=False, db_default=False, help_text="it is applied after it was answered"
+    )
     ack_code = models.CharField(max_length=2, blank=True)
     error_code = models.PositiveIntegerField(null=True, blank=True, help_text="HL7 Table 0357")
     error_location = models.CharField(max_length=80, blank=True)

@@ -61,6 +61,7 @@ class SourceOptions(BaseModel):
     `order_responses` orders are answered by ORR, ORG and ORI, which say what became of each. Only a
     `filler` is heard where it says what fillers say (ORC-1). With `orders_without_orc` an OBR alone is a new
     order.
+    In original mode a source may be answered once a message is stored, whatever becomes of it: `acknowledge`.
     After `silence_alarm` minutes without a message somebody is told; `learnt` goes by what is usual then.
 
     `charset` is what its messages are in, whatever MSH-18 says; without one, `charset_detection` is what
@@ -82,6 +83,7 @@ class SourceOptions(BaseModel):
     time_zone: Literal[""] | TimeZone = ""
     charset: str = ""
     charset_detection: Literal["correct", "refuse", "off"] = "correct"
+    acknowledge: Literal["after_processing", "after_storing"] = "after_processing"
     enhanced: bool = False
     application_acks: str = ""
     stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"

@@ -16,17 +16,28 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
-from interfaces.hl7.inbound import enhanced_mode, message_application, message_index, message_store
+from interfaces.hl7.inbound import (
+    enhanced_mode,
+    message_application,
+    message_index,
+    message_store,
+    translation,
+)
 from interfaces.hl7.inbound.enhanced_mode import Exchange
 from interfaces.hl7.inbound.message_store import Arrival
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.outbound import acknowledgments
 from interfaces.hl7.syntax.character_sets import Er7Error
-from ledger import recurring
+from ledger import notifier, recurring
 from ledger.crashpoint import crashpoint
 
 logger = logging.getLogger(__name__)
 
+WORK: Final = "hl7.inbox"
+"""The recurring work that applies what nobody waits for."""
+TOGETHER: Final = 64
+"""Messages that it applies in one go."""
+ALONE: Final = 20
 LEFT_BEHIND: Final = timedelta(seconds=10)
 """A message that is not applied after this time was left behind by a process that died."""
 
@@ -43,6 +54,11 @@ class _Stored(NamedTuple):
     row: InboundMessage
     is_new: bool
     arrival: Arrival
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is applied before it is answered."""
+        return self.is_new and not self.row.is_answered_on_storing
 
 
 def receive(raw: bytes, *, peer: str, accept: Accept = _unsent) -> bytes | None:
@@ -66,11 +82,13 @@ def receive_all(messages: Sequence[tuple[bytes, str]], accept: Accept = _unsent)
     exchanges = [enhanced_mode.of(one.row, one.arrival) if one else None for one in found]
     _accept_on_storing(exchanges, accept)
     answers: list[bytes | None] = []
-    for is_new, group in itertools.groupby(found, key=lambda one: one is not None and one.is_new):
-        if is_new:
+    for is_due, group in itertools.groupby(found, key=lambda one: one is not None and one.is_due):
+        if is_due:
             answers += message_application.process([(one.row, one.arrival) for one in group if one])
         else:
             answers += [_answer_again(one.row) if one else None for one in group]
+    if any(one.row.is_answered_on_storing for one in found if one and one.is_new):
+        notifier.notify(WORK)
     for place, exchange in enumerate(exchanges):
         if exchange and answers[place] and not exchange.is_accepted_on_storing:
             _pass(place, exchange, accept)
@@ -141,13 +159,17 @@ def _stored(arrivals: Sequence[Arrival]) -> list[_Stored | None]:
     if not arrivals:
         return []
     try:
-        rows = message_application.again(lambda: message_store.store(arrivals))
+        rows = message_application.again(lambda: message_store.store(arrivals, _told_on_storing))
         return [_Stored(row, is_new, one) for (row, is_new), one in zip(rows, arrivals, strict=True)]
     except (DatabaseError, ValueError) as error:  # ValueError: of the driver, for what no column takes
         if len(arrivals) > 1:
             return [one for arrival in arrivals for one in _stored([arrival])]
         logger.error("a message could not be stored: %s", type(error).__name__)
         return [None]
+
+
+def _told_on_storing(row: InboundMessage, arrival: Arrival) -> bytes:
+    return translation.answer_on_storing(row, arrival.header)
 
 
 def _answer_again(message: InboundMessage) -> bytes | None:
@@ -167,34 +189,48 @@ def _attempt(message: InboundMessage) -> bytes | None:
 
 
 def waits() -> bool:
-    """Whether a process that died left messages behind."""
-    return _left_behind(LEFT_BEHIND).exists()
+    """Whether a process that died left messages behind, or some were answered and are to be applied."""
+    return (_left_behind(LEFT_BEHIND) | _answered()).exists()
 
 
-def batch(older_than: timedelta = LEFT_BEHIND) -> int:
-    """Apply messages that were left behind, one by one, each attempt counted before.
+def batch() -> int:
+    """Apply the oldest messages that were answered on storing together, and what was left behind alone.
 
-    After three deaths a message goes to a person.
+    Each attempt is counted before; after three deaths a message goes to a person.
     """
-    messages = list(_left_behind(older_than).order_by("id")[:20])
-    return sum(_attempt(message) is not None for message in messages)
+    oldest = (_left_behind(LEFT_BEHIND) | _answered()).order_by("id")[:TOGETHER]
+    messages = list(oldest)
+    first = list(itertools.takewhile(lambda one: one.is_answered_on_storing and not one.attempts, messages))
+    if not first:
+        return sum(_attempt(message) is not None for message in messages[:ALONE])
+    with transaction.atomic():
+        rows = InboundMessage.objects.filter(pk__in=[one.pk for one in first], status=InboundStatus.RECEIVED)
+        rows.update(attempts=F("attempts") + 1)
+    for one in first:
+        one.attempts += 1
+    message_application.process([(one, Arrival.of(bytes(one.raw), one.peer)) for one in first])
+    return len(first)
 
 
 def catch_up() -> None:
-    """At the start of the only listener: apply all that its predecessor left behind."""
+    """At the start of the only listener: apply all that its predecessor left behind without an answer."""
     try:
-        while batch(timedelta(0)):
-            pass
+        while messages := list(_left_behind(timedelta(0)).order_by("id")[:ALONE]):
+            if not any(_attempt(message) is not None for message in messages):
+                return
     except DatabaseError as error:
         logger.error("what was left behind could not be applied: %s", type(error).__name__)
 
 
 def _left_behind(older_than: timedelta) -> QuerySet[InboundMessage]:
-    return InboundMessage.objects.filter(
-        status=InboundStatus.RECEIVED, received_at__lt=timezone.now() - older_than
-    )
+    rows = InboundMessage.objects.filter(status=InboundStatus.RECEIVED, is_answered_on_storing=False)
+    return rows.filter(received_at__lt=timezone.now() - older_than)
+
+
+def _answered() -> QuerySet[InboundMessage]:
+    return InboundMessage.objects.filter(status=InboundStatus.RECEIVED, is_answered_on_storing=True)
 
 
 def register() -> None:
     """Make what was left behind recurring work."""
-    recurring.register("hl7.inbox", recurring.Work(batch=batch, waits=waits))
+    recurring.register(WORK, recurring.Work(batch=batch, waits=waits))

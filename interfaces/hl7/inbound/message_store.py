@@ -4,7 +4,7 @@ Messages that wait at the same moment are stored by one statement in one commit.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,19 +58,26 @@ class Arrival:
         return _text(f"{self.header.sending_application}|{self.header.sending_facility}")[:500]
 
 
-def store(arrivals: Sequence[Arrival]) -> list[tuple[InboundMessage, bool]]:
+def store(
+    arrivals: Sequence[Arrival], answer_of: Callable[[InboundMessage, Arrival], bytes] = lambda *_: b""
+) -> list[tuple[InboundMessage, bool]]:
     """The row of each message, and whether it is new; then its first attempt is counted.
 
-    A killed process loses nothing of it. It is on disk no later than what becomes of the message.
+    A killed process loses nothing of it. It is on disk no later than what becomes of the message; at once
+    where `answer_of` gives what its sender is told now, and its attempts are counted later.
     """
     rows = [row_of(arrival.raw, arrival.header, arrival.source, arrival.peer) for arrival in arrivals]
+    for row, arrival in zip(rows, arrivals, strict=True):
+        if answer := answer_of(row, arrival):
+            row.ack, row.ack_code, row.is_answered_on_storing, row.attempts = answer, "AA", True, 0
+    at_once = any(row.is_answered_on_storing for row in rows)
     _flag_reused(rows)
     parsed = [(row, arrival.parsed) for row, arrival in zip(rows, arrivals, strict=True)]
     if connection.vendor == "postgresql":
         crashpoint("mllp.before_commit")
-        _store_at_once(parsed)
+        _store_at_once(parsed, is_durable=at_once)
     else:
-        with durability.with_the_next_commit():
+        with transaction.atomic() if at_once else durability.with_the_next_commit():
             _note(rows, MESSAGES.inserting(rows, {"control_id_reused": _REUSED}, _UNLESS_KNOWN, ("", [])))
             message_index.keep_all(pair for pair in parsed if pair[0].pk)
             crashpoint("mllp.before_commit")
@@ -101,11 +108,12 @@ def row_of(raw: bytes, header: Header, source: str, peer: str) -> InboundMessage
     )
 
 
-def _store_at_once(parsed: Sequence[tuple[InboundMessage, Message | None]]) -> None:
+def _store_at_once(parsed: Sequence[tuple[InboundMessage, Message | None]], *, is_durable: bool) -> None:
     """Insert messages with their keys by one statement, which is a transaction where there is none around."""
     rows = [row for row, _ in parsed]
     keys, parameters = message_index.keeping(parsed)
-    told = f"{keys} SELECT id, public_id, control_id_reused, {durability.WITH_THE_NEXT} FROM made"
+    when = "''" if is_durable else durability.WITH_THE_NEXT
+    told = f"{keys} SELECT id, public_id, control_id_reused, {when} FROM made"
     _note(
         rows,
         MESSAGES.inserting(rows, {"control_id_reused": _REUSED}, _UNLESS_KNOWN, (told, parameters)),
@@ -138,7 +146,8 @@ def _received_again(row: InboundMessage) -> InboundMessage:
     known.times_received += 1
     if known.status == InboundStatus.REFUSED and known.error_code in NOT_OUR_DAY:
         known.status, known.attempts, known.ack = InboundStatus.RECEIVED, 0, b""
-    known.save(update_fields=["times_received", "status", "attempts", "ack"])
+        known.is_answered_on_storing = False
+    known.save(update_fields=["times_received", "status", "attempts", "ack", "is_answered_on_storing"])
     return known
 
 

@@ -219,7 +219,9 @@ def answered_at(header: Header) -> str:
 
 
 def _set_answer(message: InboundMessage, header: Header, code: ack.Code, problem: Problem | None) -> None:
-    """Keep the last that its sender is told, whether or not that is sent."""
+    """Keep the last that its sender is told, whether or not that is sent; nothing more where it was told."""
+    if message.is_answered_on_storing:
+        return
     message.ack_code = code
     mode = mode_of(header)
     if mode.enhanced:
@@ -228,6 +230,20 @@ def _set_answer(message: InboundMessage, header: Header, code: ack.Code, problem
         codes = ack.codes(mode, code, condition=condition, is_refused_at_once=at_once)
         message.ack_code = codes.application or codes.accept or code
     message.ack = answer(message, header, message.ack_code, problem)
+
+
+def answer_on_storing(message: InboundMessage, header: Header) -> bytes:
+    """What a sender is told as soon as its message is stored; empty where it waits for what becomes of it.
+
+    What its header alone refuses is refused at once.
+    """
+    try:
+        options = sources.policy_of(header).options
+    except (Er7Error, DatabaseError):
+        return b""
+    if options.acknowledge != "after_storing" or options.enhanced or acknowledgments.is_one(header):
+        return b""
+    return b"" if header_problem(header) else answer(message, header, "AA")
 
 
 def answer(message: InboundMessage, header: Header, code: ack.Code, problem: Problem | None = None) -> bytes:
