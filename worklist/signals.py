@@ -14,6 +14,13 @@ orders_changed = Signal()
 `newcomers`, those of their patients' records that were made with them and that nobody else is; `renamed` is
 as above."""
 
+links_changed = Signal()
+"""Sent with `made` and `closed`, the `LinkRecord`s between patient records that are new, or taken back."""
+
+person_described = Signal()
+"""Sent with `patient`, `is_new` and `provenance` after a person registered a patient record or said something
+new of it."""
+
 order_acted = Signal()
 """Sent with `order`, `act`, `is_undone` and `is_news` after a person's act on an order or a step of it, or
 the undo of one. It is news where the order's status is another by it, and where it is about an arrival or a

@@ -44,9 +44,9 @@ class DestinationOptions(BaseModel):
 
     `text` is the data type in which it takes the text of reports, `pdf` whether they come with it, `required`
     whether a report counts as delivered only when it has accepted it. `messages` are the types of messages
-    that it gets; None is all. A `placer` is asked for the numbers of orders that are placed here. One that is
-    `enhanced` stores a message (CA) before it applies it, and confirms that (AA) within `application_wait`
-    seconds.
+    that it gets; None is the usual ones. A `placer` is asked for the numbers of orders that are placed here.
+    One that is `enhanced` stores a message (CA) before it applies it, and confirms that (AA) within
+    `application_wait` seconds.
 
     Messages are written in its `charset`, without the fields of `leave_out` and with those of `constants`.
     """
@@ -73,10 +73,9 @@ class DestinationOptions(BaseModel):
                 kept[int(n)] = tuple(value.split("^"))
         return kept
 
-    def wants(self, message_type: str, role: str = "") -> bool:
-        """Whether the destination gets messages of a type, which only those in a `role` get."""
-        has_role = role in ("", self.role)
-        return has_role and (self.messages is None or message_type in self.messages)
+    def wants(self, message_type: str, *, by_default: bool = True) -> bool:
+        """Whether the destination gets messages of a type."""
+        return by_default if self.messages is None else message_type in self.messages
 
 
 def of(destination: Destination) -> DestinationOptions:

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from worklist import catalogue as catalogues
 from worklist import change_check
 from worklist.batches import changed_rows, number_holders
-from worklist.batches.changed_rows import Overtaken, Snapshot
+from worklist.batches.changed_rows import Differences, Overtaken, Snapshot
 from worklist.batches.named_rows import Loader
 from worklist.batches.number_holders import Holder, NumberName
 from worklist.batches.row_tables import EVENTS, LINKS, NUMBERS, ORDERS, PATIENTS, PROCEDURES, STEPS, VISITS
@@ -42,7 +42,7 @@ from worklist.patients.identity_doubt import IdentityDoubt, NumberTaken, OrderOf
 from worklist.patients.patient_index import PatientIndex
 from worklist.patients.patient_records import PatientRecord, VisitRecord
 from worklist.provenance import Provenance
-from worklist.signals import orders_changed, patients_changed
+from worklist.signals import links_changed, orders_changed, patients_changed
 
 _Result = TypeVar("_Result")
 _Registered = tuple[PatientRecord, VisitRecord | None]
@@ -137,6 +137,7 @@ class Batch:
         changed_rows.write(differences, former, entries)
         _delete(row for one in self._aggregates() for row in one.removed)
         self._tell(touched, {one.patient_id for one in former})
+        _tell_links(differences)
         if self._patients:
             for provenance, doubt in self._patients.doubts:
                 identity_exceptions.open_all([doubt()], provenance)
@@ -268,6 +269,13 @@ class Batch:
             orders_changed.send(sender=None, orders=orders, newcomers=self._newcomers, renamed=renamed)
         if patients:
             patients_changed.send(sender=None, patients=list(patients.values()), renamed=renamed)
+
+
+def _tell_links(differences: Differences) -> None:
+    made = differences.new[LINKS]
+    closed = [row for row, names in differences.changed[LINKS] if "closed_by" in names]
+    if made or closed:
+        links_changed.send(sender=None, made=made, closed=closed)
 
 
 def _doubt(said: Registration, aggregate: OrderAggregate, named: PatientRecord) -> IdentityDoubt:

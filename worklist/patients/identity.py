@@ -12,6 +12,7 @@ from worklist.change_set import ChangeSet, Group, Merge, Registration
 from worklist.models import Patient, PatientLink
 from worklist.patients.identifiers import Identifier
 from worklist.provenance import Provenance
+from worklist.signals import person_described
 
 
 def register(
@@ -24,7 +25,9 @@ def register(
     what is too long.
     """
     group = Group(Registration(identifiers, demographics))
-    return _patient(batch.apply_one(ChangeSet(provenance, [group])))
+    patient = _patient(batch.apply_one(ChangeSet(provenance, [group])))
+    _tell_described(patient, provenance)
+    return patient
 
 
 def merge(*, provenance: Provenance, survivor: Identifier, retired: Identifier, reason: str = "") -> None:
@@ -59,7 +62,15 @@ def same_person(patients: Iterable[Patient]) -> QuerySet[Patient]:
     return Patient.objects.filter(Q(pk__in=roots) | Q(survivor__in=roots))
 
 
+def _tell_described(patient: Patient, provenance: Provenance) -> None:
+    """Tell those above where this is a person's word, and the record says something by it."""
+    is_new = patient.created_at == provenance.received_at
+    is_said = any(key == provenance.stamp.key() for key, _ in patient.stamps.values())
+    if provenance.source.startswith("user:") and (is_new or is_said):
+        person_described.send(sender=None, patient=patient, is_new=is_new, provenance=provenance)
+
+
 def _patient(applied: Sequence[batch.Applied]) -> Patient:
     record = applied[0].patient
     assert record is not None
-    return Patient.objects.select_related("authority").get(pk=record.id)
+    return Patient.objects.select_related("authority", "facility").get(pk=record.id)

@@ -39,6 +39,8 @@ class OutboundMessageType:
     """MSH-9 from a version on, where that is another."""
     role: str = ""
     """The role that a destination must have to get any; empty for all."""
+    by_default: bool = True
+    """Whether a destination gets it whose `messages` name nothing."""
     is_chosen: bool = True
     """Whether a destination's `messages` name it; one that they do not goes where it is sent to."""
 
@@ -82,4 +84,10 @@ def receivers(message_type: OutboundMessageType) -> list[Destination]:
     if not message_type.is_chosen:
         return []
     rows = Destination.objects.filter(is_active=True).order_by("name")
-    return [row for row in rows if destination_options.of(row).wants(message_type.name, message_type.role)]
+    return [row for row in rows if _wants(row, message_type)]
+
+
+def _wants(destination: Destination, message_type: OutboundMessageType) -> bool:
+    options = destination_options.of(destination)
+    has_role = message_type.role in ("", options.role)
+    return has_role and options.wants(message_type.name, by_default=message_type.by_default)

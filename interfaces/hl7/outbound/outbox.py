@@ -6,6 +6,7 @@ bytes and freezes them before it sends them for the first time; from then on the
 
 import base64
 import secrets
+from collections.abc import Callable
 from datetime import UTC
 from typing import Final
 
@@ -32,11 +33,11 @@ def enqueue(
     facts: Facts,
     ordering_key: str = "",
     to: str = "",
-    structure: str = "",
+    structure: Callable[[str], str] | None = None,
 ) -> None:
     """Have each active destination that wants this type of message told of `facts`, once for each `key`, in
-    the caller's transaction; or only the one whose name is `to`. `structure` is MSH-9 where it is not the
-    type's.
+    the caller's transaction; or only the one whose name is `to`. `structure` gives MSH-9 for a version where
+    it is not the type's.
 
     `facts["facility"]` is the code that MSH-4 names, `facts["about"]` the things in whose timelines the
     message shows. Messages of one ordering key arrive in the order in which they were asked for; those of the
@@ -53,7 +54,7 @@ def enqueue(
             key=key,
             ordering_key=ordering_key,
             kind=message_type.name,
-            message_type=structure or message_type.structure_in(destination.version),
+            message_type=(structure or message_type.structure_in)(destination.version),
             control_id=_new_control_id(),
             facts=dict(facts),
             not_before=now,

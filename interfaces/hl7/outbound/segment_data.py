@@ -137,6 +137,16 @@ def pid(patient: Mapping[str, Any], account: Sequence[Any] = ()) -> Fields:
     }
 
 
+def evn(facts: Mapping[str, Any]) -> Fields:
+    """EVN (3.4.1)."""
+    return {1: facts["trigger"], 2: facts["when"], 6: facts["when"]}
+
+
+def mrg(patient: Mapping[str, Any]) -> Fields:
+    """MRG (3.4.9) of the facts of a retired record."""
+    return {1: pid(patient)[3], 7: names(patient["name"])}
+
+
 def pv1(visit: Mapping[str, Any]) -> Fields:
     """PV1 (3.4.3) of the facts of a visit."""
     return {

@@ -84,6 +84,7 @@ def test_a_change_of_the_file_counts_from_the_next_message_on(file: Path) -> Non
     chosen = [one for one in messages.ALL if one.is_chosen]
     names = {one.name: [row.name for row in message_types.receivers(one)] for one in chosen}
     assert names.pop("placed_orders") == [], "none is a placer"
+    assert names.pop("merges") == names.pop("persons") == [], "none names them"
     assert names == {"order_status": ["COPY", "HIS"], "results": ["COPY", "EHR", "HIS"]}
     assert not site.apply(file, by=Actor.system())
 
@@ -95,13 +96,13 @@ def test_a_change_of_the_file_counts_from_the_next_message_on(file: Path) -> Non
             "- results",
             "- result",
             13,
-            "'result' is none of the messages that go out: order_status, placed_orders, results",
+            "'result' is none of the messages that go out: merges, order_status, persons, ",
         ),
         (
             "[order_status]",
             "[ORM]",
             9,
-            "'ORM' is none of the messages that go out: order_status, placed_orders, results",
+            "'ORM' is none of the messages that go out: merges, order_status, persons, ",
         ),
         ("[order_status]", "[]", 9, "at least 1 item"),
         ("[order_status]", "order_status", 9, "a valid list"),

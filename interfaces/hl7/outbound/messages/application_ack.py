@@ -30,7 +30,7 @@ def tell(message: InboundMessage, header: Header, destination: str) -> None:
         key=f"ack:{message.public_id}",
         facts=facts,
         to=destination,
-        structure=f"ACK^{header.trigger}^ACK",
+        structure=lambda version: f"ACK^{header.trigger}^ACK",
     )
 
 
