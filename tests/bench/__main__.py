@@ -9,11 +9,12 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import memory, orders, pages, store, worklist
+from tests.bench import hl7_load, memory, orders, pages, store, worklist
 from tests.clients.system import System, fresh_database
 
 BENCHMARKS = {
     "orders": orders.run,
+    "hl7_load": hl7_load.run,
     "worklist": worklist.run,
     "store": store.run,
     "memory": memory.run,

@@ -6,6 +6,7 @@ the same orders in turn, so that what else the machine does bears on both alike.
 
 import os
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.clients.system import (
     ROOT,
@@ -46,6 +48,20 @@ class Listener:
 
     port: int
     pid: int
+    database_name: str = ""
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether it works on a server."""
+        return self.database_name.startswith("postgres")
+
+    def database(self) -> Any:
+        """A connection of its own to the database."""
+        if self.is_postgresql:
+            import psycopg
+
+            return psycopg.connect(self.database_name)
+        return sqlite3.connect(self.database_name, timeout=60)
 
     def rate(self, connections: int) -> Rate:
         """Send new orders of new patients."""
@@ -65,14 +81,12 @@ def run(system: System, folder: Path) -> Iterator[str]:
     baseline = os.environ.get("RIS_PACS_BENCH_BASELINE", "")
     roots = {"ours": ROOT, **({"before": Path(baseline)} if baseline else {})}
     with ExitStack() as stack:
-        listeners = {
-            name: stack.enter_context(_listener(root, folder / name)) for name, root in roots.items()
-        }
+        listeners = {name: stack.enter_context(listener(root, folder / name)) for name, root in roots.items()}
         for connections in CONNECTIONS:
             rounds: dict[str, list[Rate]] = {name: [] for name in listeners}
             for _ in range(ROUNDS):
-                for name, listener in listeners.items():
-                    rounds[name].append(listener.rate(connections))
+                for name, one in listeners.items():
+                    rounds[name].append(one.rate(connections))
             medians = {name: _median(rates) for name, rates in rounds.items()}
             for name, rate in medians.items():
                 figures = f"{rate.a_second:.0f} orders/s, {rate.cpu:.1f} ms of CPU each"
@@ -87,26 +101,27 @@ def _median(rates: list[Rate]) -> Rate:
 
 
 @contextmanager
-def _listener(root: Path, home: Path) -> Iterator[Listener]:
+def listener(root: Path, home: Path, **environment: str) -> Iterator[Listener]:
     """The listener alone, on a home and a database of its own."""
     with ExitStack() as stack:
         url = os.environ.get("DATABASE_URL", "")
         url = stack.enter_context(fresh_database(url)) if url else ""
         home.mkdir()
-        system = System(home, url, os.environ.get("CELERY_BROKER_URL", "") if url else "")
+        broker = os.environ.get("CELERY_BROKER_URL", "") if url else ""
+        system = System(home, url, broker, **environment)
         for command in (("migrate", "-v0"), ("site", "apply")):
             arguments = [sys.executable, "manage.py", *command]
             subprocess.run(arguments, cwd=root, env=system.environment, check=True, capture_output=True)
         process = subprocess.Popen([sys.executable, "manage.py", "hl7"], cwd=root, env=system.environment)
         stack.callback(process.wait)
         stack.callback(process.terminate)
-        wait_for(lambda: _answers(system.hl7_port), 60)
-        listener = Listener(system.hl7_port, process.pid)
-        listener.rate(1)  # so that everything is imported and cached
-        yield listener
+        wait_for(lambda: answers(system.hl7_port), 60)
+        found = Listener(system.hl7_port, process.pid, url or str(home / "ris_pacs.sqlite3"))
+        found.rate(1)  # so that everything is imported and cached
+        yield found
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
