@@ -15,6 +15,7 @@ _READERS = frozenset({Role.RADIOLOGIST, Role.RESIDENT})
 _MAY: dict[str, frozenset[Role]] = {
     "patient.view": _EVERYONE,
     "patient.link": _CLINICAL,
+    "patient.merge": frozenset({Role.TECHNOLOGIST, Role.RADIOLOGIST, Role.ADMINISTRATOR}),
     "order.view": _EVERYONE,
     "order.place": _CLINICAL | {Role.INTEGRATOR},
     "order.cancel": _CLINICAL | {Role.INTEGRATOR},

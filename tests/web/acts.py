@@ -37,13 +37,14 @@ from tests.web.pages.world import make_study, receive
 from worklist.models import (
     IdentityException,
     IdentityExceptionKind,
+    LinkKind,
     Order,
     Patient,
     PatientLink,
     ScheduledProcedureStep,
     StatusEvent,
 )
-from worklist.patients import identity_exceptions, temporary_records
+from worklist.patients import identity_exceptions, record_acts, temporary_records
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.schedule import order_entry, step_actions
 from worklist.schedule.order_entry import ExamRequest, NewPerson
@@ -108,6 +109,15 @@ class Department:
         row = self.doubted()
         self.do(identity_exceptions.resolve, row=row, reason="seen")
         return row
+
+    def twin(self) -> Patient:
+        """Somebody who was registered twice."""
+        return self.world.hospital.patient("P2")
+
+    def merged(self) -> PatientLink:
+        record, into = self.twin(), self.order().patient
+        self.do(record_acts.join, record=record, into=into, kind=LinkKind.MERGE, reason="twice")
+        return PatientLink.objects.select_related("retired__facility", "survivor__authority").get()
 
     def step(self) -> ScheduledProcedureStep:
         order = self.order()
@@ -282,6 +292,19 @@ ACTS = (
         identity_exceptions.reopen,
         "exception.decide",
         lambda d: {"row": d.looked_after(), "reason": "came again"},
+        (PATIENT, "U"),
+    ),
+    Act(
+        record_acts.join,
+        "patient.merge",
+        lambda d: {"record": d.twin(), "into": d.order().patient, "kind": LinkKind.MERGE, "reason": "twice"},
+        (PATIENT, "U"),
+    ),
+    Act(record_acts.part, "patient.merge", lambda d: {"found": d.merged(), "reason": "two"}, (PATIENT, "U")),
+    Act(
+        record_acts.take_back,
+        "patient.merge",
+        lambda d: {"found": d.merged(), "reason": "a mistake"},
         (PATIENT, "U"),
     ),
     Act(import_acts.begin, "study.store", lambda d: {"facility": d.facility}, (IMPORT, "C")),

@@ -27,6 +27,11 @@ ACTIONS = {
     "post /patients/{id}/unlink": "patient.link",
     "get /orders": "order.view",
     "get /orders/{id}": "order.view",
+    **{
+        f"post /patients/{{id}}/{act}": "patient.merge"
+        for act in ("merge", "merge/preview", "unmerge", "unmerge/preview", "links/{link}/undo")
+    },
+    "get /patients/{id}/links": "patient.view",
     "post /orders": "order.place",
     "post /orders/{id}/cancel": "order.cancel",
     "post /steps/{id}/arrive": "step.change",

@@ -17,12 +17,18 @@ from ledger import audit
 from web.kernel import authorization, formats, layout, paging
 from web.pages import order_fields, timelines
 from web.pages.record_columns import IDENTIFIERS, ORDERS, STUDIES
-from worklist.models import Order, Patient, Sex
-from worklist.patients import identity, patient_search, temporary_records
+from worklist.models import LinkKind, Order, Patient, Sex
+from worklist.patients import identity, patient_search, person_names, record_acts, temporary_records
 
 _PREGNANT: Final = {"1": "not pregnant", "2": "may be pregnant", "3": "pregnant", "4": "pregnancy not known"}
 """DICOM Pregnancy Status (PS3.3 C.2.3) as people say it."""
 _MOST_FOUND: Final = 20
+_OF_TEMPORARY: Final = "{} was linked to this patient here"
+_DONE_BY_HAND: Final = {
+    LinkKind.MERGE: "{} was merged into {} here",
+    LinkKind.LINK: "{} was linked to {} here",
+    LinkKind.UNLINK: "{} and {} were parted here",
+}
 
 
 @dataclass(frozen=True)
@@ -80,16 +86,25 @@ def short(patient: Patient | None) -> Header:
     """The same for a row of a list, of which there are many: what needs no further query."""
     if patient is None:
         return Header((), "", "", "", "", "")
-    current = patient.current
+    return of_record(patient.current)
+
+
+def of_record(record: Patient) -> Header:
+    """The header of one record, whoever shows for it."""
     return Header(
-        names=formats.groups(current.name),
-        birth_date=formats.date(current.birth_date),
-        age=formats.age(current.birth_date, timezone.localdate()),
-        sex=current.sex,
-        identifier=current.value,
-        authority=current.authority.namespace,
-        url=reverse("patient", args=[current.public_id]),
+        names=formats.groups(record.name),
+        birth_date=formats.date(record.birth_date),
+        age=formats.age(record.birth_date, timezone.localdate()),
+        sex=record.sex,
+        identifier=record.value,
+        authority=record.authority.namespace,
+        url=reverse("patient", args=[record.public_id]),
     )
+
+
+def named(record: Patient) -> str:
+    """A record in a sentence: its name, and its number."""
+    return f"{person_names.isolated(formats.shown(record.name))} ({record.value})"
 
 
 def alerts(patient: Patient | None, order: Order | None = None) -> list[str]:
@@ -171,12 +186,25 @@ def patient(request: HttpRequest, public_id: str) -> HttpResponse:
             "orders": _orders(request, user, records),
             "studies": _studies(request, user, records),
             "is_temporary": may_link and temporary_records.is_temporary(record),
-            "linked_by_hand": temporary_records.links_by_hand(record.current) if may_link else [],
+            "may_merge": access.can(user, "patient.merge"),
+            "is_joined": len(records) > 1,
+            "by_hand": _by_hand(user, record),
             "may_import": access.can(user, "study.store"),
             "order_fields": order_fields.fields() if access.can(user, "order.place") else None,
             "timeline": timelines.of_all(things),
         }
         return layout.page(request, "web/patient.html", context)
+
+
+def _by_hand(user: User, record: Patient) -> list[tuple[str, str]]:
+    """What was done here to the person's records and the user may take back: its id, and what it was."""
+    found = []
+    for link in record_acts.by_hand(record):
+        is_temporary = link.kind != LinkKind.UNLINK and temporary_records.was_temporary(link.retired)
+        if access.can(user, "patient.link" if is_temporary else "patient.merge"):
+            words = _OF_TEMPORARY if is_temporary else _DONE_BY_HAND[LinkKind(link.kind)]
+            found.append((link.public_id, words.format(link.retired.value, link.survivor.value)))
+    return found
 
 
 def _identifiers(records: Sequence[Patient]) -> list[dict[str, str]]:

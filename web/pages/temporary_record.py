@@ -2,21 +2,19 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts.actor import actor_of
 from ledger.errors import Missing, Refused
-from web.kernel import formats, layout
+from web.kernel import layout
 from web.kernel.list_filters import text_of
 from web.pages import patients
-from worklist.models import Patient, PatientLink
-from worklist.patients import person_names, temporary_records
+from worklist.models import Patient
+from worklist.patients import temporary_records
 
 _LONGEST = 200
 
@@ -30,26 +28,6 @@ def link(request: HttpRequest, public_id: str) -> HttpResponse:
         if not temporary_records.is_temporary(record):
             return HttpResponseRedirect(reverse("patient", args=[public_id]))
         return _link(request, record) if request.method == "POST" else _panel(request, record)
-
-
-@require_POST
-@layout.may("patient.link")
-def unlink(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Take the link of a temporary record back."""
-    rows = PatientLink.objects.select_related("retired__authority", "retired__facility", "survivor")
-    found = get_object_or_404(rows, public_id=public_id)
-    retired, survivor = patients.find(request, found.retired.public_id), found.survivor
-    try:
-        with transaction.atomic():
-            temporary_records.unlink(
-                found, reason=text_of(request.POST, "reason", _LONGEST), by=actor_of(request)
-            )
-    except Refused as error:
-        text = f"{error.sentence}. Nothing was changed."
-        layout.flash(request, text, level=messages.WARNING)
-        return HttpResponseRedirect(reverse("patient", args=[survivor.public_id]))
-    layout.flash(request, f"{_shown(retired)} shows by itself again.")
-    return HttpResponseRedirect(reverse("patient", args=[retired.public_id]))
 
 
 def _link(request: HttpRequest, record: Patient) -> HttpResponse:
@@ -69,7 +47,7 @@ def _link(request: HttpRequest, record: Patient) -> HttpResponse:
     except Refused as error:
         problem = f"{error.sentence}. Nothing was linked."
         return _panel(request, record, problem, asks=error.field == temporary_records.ALTHOUGH)
-    layout.flash(request, f"{_shown(record)} is now {_shown(to.current)}.")
+    layout.flash(request, f"{patients.named(record)} is now {patients.named(to.current)}.")
     return HttpResponseRedirect(reverse("patient", args=[to.current.public_id]))
 
 
@@ -96,7 +74,3 @@ def _panel(request: HttpRequest, record: Patient, problem: str = "", *, asks: bo
         "back": reverse("patient", args=[record.public_id]),
     }
     return layout.page(request, "web/temporary_record.html", context, 422 if problem else 200)
-
-
-def _shown(record: Patient) -> str:
-    return f"{person_names.isolated(formats.shown(record.name))} ({record.value})"

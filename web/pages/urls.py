@@ -3,7 +3,7 @@
 from django.urls import path
 
 from web.kernel import layout
-from web.pages import omnisearch, orders, patients, sign_in, studies, temporary_record, viewer
+from web.pages import joined_records, omnisearch, orders, patients, sign_in, studies, temporary_record, viewer
 from web.pages.administration import audit_trail, queues, site, tabs, tokens, users
 from web.pages.exceptions import decision_form, exception, exception_list, identity_list, identity_page
 from web.pages.imports import import_list, import_page
@@ -38,7 +38,9 @@ urlpatterns = [
     path("search", omnisearch.search, name="search"),
     path("patients/<str:public_id>", patients.patient, name="patient"),
     path("patients/<str:public_id>/link", temporary_record.link, name="patient-link"),
-    path("patients/links/<str:public_id>/undo", temporary_record.unlink, name="patient-unlink"),
+    path("patients/links/<str:public_id>/undo", joined_records.undo, name="patient-unlink"),
+    path("patients/<str:public_id>/merge", joined_records.merge, name="patient-merge"),
+    path("patients/<str:public_id>/unmerge", joined_records.unmerge, name="patient-unmerge"),
     path("orders/<str:public_id>", orders.order, name="order"),
     path("orders/<str:public_id>/cancel", orders.cancel, name="order-cancel"),
     path("studies/<str:uid>", studies.study, name="study"),

@@ -45,7 +45,7 @@ def find_patients(
 @router.get("/{id}", response=Patient, summary="Read a patient")
 def read_patient(request: HttpRequest, id: str) -> Patient:
     """One record."""
-    return _read(request, authorization.allow(request, "patient.view"), id)
+    return read(request, authorization.allow(request, "patient.view"), id)
 
 
 @router.post("/{id}/link", response=Patient, summary="Say of whom a temporary record is")
@@ -55,34 +55,36 @@ def link_patient(request: HttpRequest, id: str, body: NewLink) -> Patient:
     409 where name, birth date or sex differ, unless `although`; 422 for a record that is not temporary.
     """
     user = authorization.allow(request, "patient.link")
-    record, to = (_find(request, user, key) for key in (id, body.patient))
+    record, to = (find(request, user, key) for key in (id, body.patient))
     with transaction.atomic():
         temporary_records.link(
             record, to=to, reason=body.reason, by=actor_of(request), although=body.although
         )
-    return _read(request, user, id)
+    return read(request, user, id)
 
 
 @router.post("/{id}/unlink", response=Patient, summary="Take the link of a temporary record back")
 def unlink_patient(request: HttpRequest, id: str, body: Reason) -> Patient:
     """It shows by itself again, with all that it came with. 409 where no person has linked it here."""
     user = authorization.allow(request, "patient.link")
-    record = _find(request, user, id)
+    record = find(request, user, id)
     found = [one for one in temporary_records.links_by_hand(record) if one.retired_id == record.pk]
     if not found:
         raise Conflict("nobody has linked this record here", "id")
     with transaction.atomic():
         temporary_records.unlink(found[0], reason=body.reason, by=actor_of(request))
-    return _read(request, user, id)
+    return read(request, user, id)
 
 
-def _find(request: HttpRequest, user: User, public_id: str) -> PatientRecord:
+def find(request: HttpRequest, user: User, public_id: str) -> PatientRecord:
+    """A record that the user may see."""
     rows = PatientRecord.objects.select_related("facility", "authority", "survivor__authority")
     return authorization.find(rows, policy.visible(rows, user), request, public_id=public_id)
 
 
-def _read(request: HttpRequest, user: User, public_id: str) -> Patient:
-    (patient,) = shown([_find(request, user, public_id)], user, as_current=False)
+def read(request: HttpRequest, user: User, public_id: str) -> Patient:
+    """A record as it is now, its reading noted."""
+    (patient,) = shown([find(request, user, public_id)], user, as_current=False)
     note_patients(request, [patient])
     return patient
 

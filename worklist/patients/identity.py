@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from worklist import catalogue
 from worklist.batches import batch
 from worklist.batches.named_rows import Loader
-from worklist.change_set import ChangeSet, Group, Merge, Registration
+from worklist.change_set import ChangeSet, Group, Merge, Registration, Tie
 from worklist.models import Patient, PatientLink
 from worklist.patients.identifiers import Identifier
 from worklist.provenance import Provenance
@@ -36,6 +36,11 @@ def merge(*, provenance: Provenance, survivor: Identifier, retired: Identifier, 
     Raises `Duplicate` for a merge of a record with itself.
     """
     batch.apply_one(ChangeSet(provenance, [Group(merges=[Merge(survivor, retired, reason)])]))
+
+
+def tie(*, provenance: Provenance, tie: Tie) -> None:
+    """Merge, link or part two records."""
+    batch.apply_one(ChangeSet(provenance, [Group(merges=[tie])]))
 
 
 def unmerge(*, provenance: Provenance, link: PatientLink, reason: str = "") -> None:

@@ -59,6 +59,10 @@ class Standing:
         """The record under which one shows."""
         return root(key, self.parents)
 
+    def joint(self, key: int) -> LinkRecord | None:
+        """The link because of which a record shows under another."""
+        return self._by[key][1] if key in self._by else None
+
     def _tell(self, link: LinkRecord) -> None:
         self._told += 1
         if link.kind == LinkKind.UNLINK:

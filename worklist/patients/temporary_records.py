@@ -11,7 +11,7 @@ from typing import Final
 from accounts.actor import Actor
 from ledger import audit
 from ledger.errors import Conflict, Invalid, Missing
-from worklist.models import Patient, PatientLink
+from worklist.models import LinkKind, Patient, PatientLink
 from worklist.orders import generated_ids
 from worklist.patients import identity
 from worklist.patients.identifiers import Authority, Identifier
@@ -58,10 +58,12 @@ def is_ours(identifier: Identifier) -> bool:
 
 def is_temporary(record: Patient) -> bool:
     """Whether a record is under our own authority and shows by itself."""
-    return (
-        record.survivor_id is None
-        and record.authority.namespace == WorklistPolicy.current().temporary_authority
-    )
+    return record.survivor_id is None and was_temporary(record)
+
+
+def was_temporary(record: Patient) -> bool:
+    """Whether a record is under our own authority, whoever shows for it."""
+    return record.authority.namespace == WorklistPolicy.current().temporary_authority
 
 
 def link(record: Patient, *, to: Patient, reason: str, by: Actor, although: bool = False) -> None:
@@ -97,6 +99,7 @@ def links_by_hand(record: Patient) -> list[PatientLink]:
         closed_by="",
         conflict="",
     )
+    rows = rows.exclude(kind=LinkKind.UNLINK)
     related = ("retired__authority", "retired__facility", "survivor")
     return list(rows.select_related(*related).order_by("-pk")[:20])
 

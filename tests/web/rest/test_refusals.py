@@ -13,7 +13,7 @@ from ledger.errors import Refused
 from reporting.errors import StateConflict
 from web.kernel.refusal import STATUSES
 from web.rest.api import api
-from worklist.patients.identity_doubt import NumberTaken, OrderOfAnother
+from worklist.patients.identity_doubt import MergeRefused, NumberTaken, OrderOfAnother
 
 HTTP_AND_HL7 = {
     errors.Missing: (422, 101),
@@ -24,6 +24,8 @@ HTTP_AND_HL7 = {
     errors.Conflict: (409, 207),
     errors.Decided: (409, 207),
     errors.OtherPatient: (409, 204),
+    errors.IdentityConflict: (409, 204),
+    MergeRefused: (409, 204),
     OrderOfAnother: (409, 204),
     NumberTaken: (409, 205),
     errors.Forbidden: (403, 207),

@@ -1,5 +1,7 @@
 """Patients, as the API shows them."""
 
+from typing import Literal
+
 from ninja import Schema
 from pydantic import Field
 
@@ -47,6 +49,89 @@ class NewLink(Schema):
     patient: Text = Field(description="the id of the record that the HIS knows")
     reason: Text
     although: bool = Field(False, description="it is the same person although name, birth date or sex differ")
+
+
+class NewMerge(Schema):
+    """Which record another one is."""
+
+    model_config = with_example(
+        {
+            "into": "5b0f4c1de6c64a8e8f5a3d0c9b7e2a11",
+            "kind": "merge",
+            "reason": "registered twice",
+            "although": False,
+        },
+        extra="forbid",
+    )
+
+    into: Text = Field(description="the id of the record under which it shows then")
+    kind: Literal["merge", "link"] = Field(
+        "merge", description="merged, its identifier is retired; linked, both stay in use"
+    )
+    reason: Text = ""
+    although: bool = Field(False, description="it is the same person although name, birth date or sex differ")
+
+
+class PersonOfRecords(Schema):
+    """A record that would show, and what it and those under it have."""
+
+    patient: str = Field(description="id of the record that shows")
+    records: list[str] = Field(description="ids of all records that show under it, itself among them")
+    orders: int
+    studies: int
+    reports: int
+
+
+class RecordEffects(Schema):
+    """What it would change to merge, link or part two records."""
+
+    model_config = with_example(
+        {
+            "before": [
+                {"patient": "5b0f", "records": ["5b0f"], "orders": 2, "studies": 1, "reports": 1},
+                {"patient": "9a1c", "records": ["9a1c"], "orders": 1, "studies": 0, "reports": 0},
+            ],
+            "after": [
+                {"patient": "9a1c", "records": ["5b0f", "9a1c"], "orders": 3, "studies": 1, "reports": 1}
+            ],
+            "words": ["4711 will show under Anna Bars (4712), with 2 orders, 1 study, 1 report."],
+        }
+    )
+
+    before: list[PersonOfRecords]
+    after: list[PersonOfRecords]
+    words: list[str] = Field(description="the same for people; programs go by the others")
+
+
+class RecordLink(Schema):
+    """What was said of two records, by a message or a person."""
+
+    model_config = with_example(
+        {
+            "id": "0c9b7e2a115b0f4c1de6c64a8e8f5a3d",
+            "kind": "merge",
+            "retired": "5b0f4c1de6c64a8e8f5a3d0c9b7e2a11",
+            "survivor": "9a1c4c1de6c64a8e8f5a3d0c9b7e2a11",
+            "by_hand": True,
+            "conflict": "",
+        }
+    )
+
+    id: str
+    kind: str = Field(description="merge, link, same message, or unlink")
+    retired: str
+    survivor: str
+    by_hand: bool = Field(description="done by a person here, who can take it back")
+    conflict: str = Field(description="why it is not in effect")
+
+
+class RecordLinks(Schema):
+    """Why records are one patient."""
+
+    model_config = with_example(listing(RecordLink))
+
+    count: int
+    results: list[RecordLink]
 
 
 class Patients(Schema):
