@@ -75,6 +75,9 @@ class Order(PublicModel):
     result_copies_to = as_sent()
     account = as_sent()
     requesting_service = models.CharField(max_length=64, blank=True)
+    patient_location = models.CharField(
+        max_length=250, blank=True, db_default="", help_text="where no visit is named that has it"
+    )
     first_received_at = models.DateTimeField(help_text="when its first message came")
     content_received_at = models.DateTimeField(
         null=True, blank=True, help_text="when its first message with a procedure came"
@@ -92,6 +95,11 @@ class Order(PublicModel):
             models.Index(fields=["status", "id"], name="order_by_status"),
             models.Index(fields=["visit"], name="order_of_visit", condition=models.Q(visit__isnull=False)),
         ]
+
+    @property
+    def location(self) -> str:
+        """Where the patient is: as the visit says, else as the order's own messages say."""
+        return (self.visit.location if self.visit else "") or self.patient_location
 
 
 class OrderNumber(models.Model):

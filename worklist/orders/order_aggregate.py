@@ -59,6 +59,7 @@ class OrderRecord:
     result_copies_to: AsSent = field(default_factory=list)
     account: AsSent = field(default_factory=list)
     requesting_service: str = ""
+    patient_location: str = ""
     content_received_at: datetime | None = None
     contributions: list[list[Any]] = field(default_factory=list)
     stamps: Stamps = field(default_factory=dict)

@@ -53,6 +53,7 @@ class OrderContent(_Content):
     result_copies_to: AsSent | Null | None = None
     account: AsSent | Null | None = None
     requesting_service: Text = None
+    patient_location: Text = None
 
 
 @dataclass(frozen=True)

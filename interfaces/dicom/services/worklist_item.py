@@ -102,7 +102,7 @@ PATIENT_LEVEL: Final[Mapping[str, Read]] = {
     "RequestedContrastAgent": _empty,
     "AdmissionID": _visit("number"),
     "SpecialNeeds": _empty,
-    "CurrentPatientLocation": lambda item: item.order.visit.location if item.order.visit else "",
+    "CurrentPatientLocation": lambda item: item.order.location,
     "PatientState": lambda item: item.order.danger,
     "RequestedProcedureID": lambda item: item.procedure.requested_procedure_id,
     "ReasonForTheRequestedProcedure": lambda item: item.order.reason,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Model
 
 from interfaces.hl7.code_tables import MODALITIES, PRIORITIES, SECTIONS, SECTIONS_WITHOUT_MODALITY
-from interfaces.hl7.inbound import imaging_procedure, order_control, patients
+from interfaces.hl7.inbound import imaging_procedure, laterality, order_control, patients
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.inbound.order_control import Effect
 from interfaces.hl7.syntax import data_types
@@ -289,6 +289,7 @@ def _order_values(context: InboundContext, group: Segments, obr: Segment, found:
         "attending_provider": context.as_sent(pv1, 7),
         "referring_provider": context.as_sent(pv1, 8),
         "referring_physician": referring or requesting,
+        "patient_location": patients.location_without_visit(context, pv1),
     }
 
 
@@ -340,6 +341,7 @@ def _procedure_values(
     for name, n in _SENT_BACK:
         found.stands_for(name, obr.location(n))
     return {
+        "laterality": laterality.of_order_detail(obr),
         "code": code.component(first).strip() or None,
         "description": _description(context, code.component(first + 1).strip(), where),
         "scheme": _scheme(context, code.component(first + 2).strip(), f"{where}^1^{first + 2}"),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from interfaces.hl7.code_tables import SEX
+from interfaces.hl7.inbound import pregnancy
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.character_sets import Er7Error
@@ -12,7 +13,7 @@ from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.message_parts import NULL, Segment, Segments
 from ledger.stamps import NONE
 from worklist.change_set import Registration, VisitUpdate
-from worklist.models import Patient, Visit
+from worklist.models import Order, Patient, Visit
 from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
 
 MOST_IDENTIFIERS: Final = 50
@@ -50,8 +51,8 @@ _OF_PV1: Final = (
     *(("patient_class", 2), ("location", 3), ("attending", 7), ("attending_provider", 7)),
     *(("referring", 8), ("referring_provider", 8), ("referring_physician", 8)),
 )
-PREGNANT: Final = "3"
-"""Pregnancy Status (0010,21C0): definitely pregnant."""
+NO_AUTHORITY: Final = "VISITS"
+"""Of a visit number whose authority neither its message nor its source names."""
 
 
 def registration(context: InboundContext, segments: Segments) -> Registration:
@@ -110,14 +111,7 @@ def _demographics(
         "address": context.fitting(Patient, "address", _address(pid), pid.location(11)),
         "allergies": _allergies(segments),
     }
-    return values | {"pregnancy": _pregnancy(segments.first("PV1"))} | _measures(context, segments)
-
-
-def _pregnancy(pv1: Segment | None) -> Said:
-    """PV1-15 tells all that holds: without B6 she is not pregnant any more."""
-    if pv1 is None or pv1.field(15).is_empty:
-        return None
-    return PREGNANT if "B6" in [r.component(1) for r in pv1.field(15).repetitions] else NONE
+    return values | {"pregnancy": pregnancy.of_patient(context, segments)} | _measures(context, segments)
 
 
 def character_set(context: InboundContext) -> str:
@@ -179,20 +173,34 @@ def _measure(obx: Segment, units: Mapping[str, float], most: float) -> float:
     return round(value, 4)
 
 
+def location_without_visit(context: InboundContext, pv1: Segment | None) -> Said:
+    """Where the patient is (PV1-3), for who keeps it where no visit is named that would."""
+    pid = context.message.first("PID")
+    if pid is None or pv1 is None or _visit_number(context, pid, pv1)[0] is not None:
+        return None
+    return context.fitting(Order, "patient_location", data_types.said(pv1.field(3)), pv1.location(3))
+
+
+def _visit_number(context: InboundContext, pid: Segment, pv1: Segment) -> tuple[Identifier | None, str]:
+    """The number that PV1-19 names, or else PID-18 (IHE RAD TF-2 4.1), and its place."""
+    default = context.policy.options.assigning_authority or NO_AUTHORITY
+    for segment, n in ((pv1, 19), (pid, 18)):
+        if numbers := data_types.identifiers(segment.field(n), default):
+            return numbers[0], segment.location(n)
+    return None, ""
+
+
 def _visit(context: InboundContext, pid: Segment, pv1: Segment | None) -> VisitUpdate | None:
-    """The visit that PV1-19 names, or else PID-18 (IHE RAD TF-2 4.1)."""
     if pv1 is None:
         return None
-    default = context.policy.options.assigning_authority or "VISITS"
-    numbers, where = data_types.identifiers(pv1.field(19), default), pv1.location(19)
-    if not numbers:
-        numbers, where = data_types.identifiers(pid.field(18), default), pid.location(18)
-    context.places.note("number", where, group=pid.index)
-    if not numbers:
+    number, where = _visit_number(context, pid, pv1)
+    if number is None:
         return None
+    context.places.note("number", where, group=pid.index)
+    default = context.policy.options.assigning_authority or NO_AUTHORITY
     return VisitUpdate(
-        authority=numbers[0].authority if numbers[0].authority.namespace else Authority(default),
-        number=numbers[0].value,
+        authority=number.authority if number.authority.namespace else Authority(default),
+        number=number.value,
         values={
             **{
                 name: context.fitting(Visit, name, data_types.said(pv1.field(n)), pv1.location(n))

@@ -35,7 +35,8 @@ LOCATION: Final[Mapping[str, str]] = {
     "ours keeps HL7's components apart by ^, theirs by spaces",
 }
 NO_VISIT: Final[Mapping[str, str]] = {
-    "CurrentPatientLocation": "ours keeps a location with its visit, and no PV1-19 names one",
+    "CurrentPatientLocation": "no PV1-19 names a visit: ours keeps the location with the order; "
+    "theirs parts it by spaces, or leaves out what names no ward",
 }
 BY_ACCOUNT: Final[Mapping[str, str]] = {
     "CurrentPatientLocation": "PID-18 names the visit where PV1-19 is empty (IHE RAD TF-2 4.1): ours keeps "
@@ -45,7 +46,7 @@ BY_ACCOUNT: Final[Mapping[str, str]] = {
 EXPLAINED: Final[Mapping[str, Mapping[str, str]]] = {
     "Efferent-Health__HL7-V2/benchmarks_Sample-Orm.txt": MADE_UP | BY_ACCOUNT,
     "GoogleCloudPlatform__healthcare-data-harmonization/"
-    "wstl1_mapping_configs_hl7v2_fhir_r4_orm_o01_ex1.hl7": MADE_UP,
+    "wstl1_mapping_configs_hl7v2_fhir_r4_orm_o01_ex1.hl7": MADE_UP | NO_VISIT,
     "kcenon__pacs_bridge/tests_data_orm_o01_sample.hl7": MADE_UP | NO_VISIT,
     "ruby-hl7__ruby-hl7/test_data_test2.hl7": MADE_UP | LOCATION,
 }
