@@ -8,12 +8,13 @@ from django.http import Http404, HttpRequest
 from ninja import Query, Router
 
 from accounts.actor import actor_of
-from interfaces.hl7.inspect import message_repair, message_search
+from interfaces.hl7.inspect import message_query, message_repair, message_scan, message_search
+from interfaces.hl7.inspect.message_scan import Cursor
 from interfaces.hl7.inspect.message_search import Row
 from interfaces.hl7.models import InboundMessage, OutboundMessage
 from interfaces.hl7.syntax import message_text as texts
 from ledger import audit, event_types
-from ledger.errors import Conflict
+from ledger.errors import Conflict, Invalid
 from ledger.models import Event
 from web.kernel import authorization
 from web.rest.limit_offset import Page
@@ -36,11 +37,24 @@ def find_messages(
 ) -> dict[str, Any]:
     """Those that came, or were made, last first."""
     authorization.allow(request, "message.view")
+    query = message_query.parse(filters.q)
     wanted = message_search.Filters(
-        direction=filters.direction or "", status=filters.status or "", control_id=filters.control_id
+        direction=filters.direction or "",
+        status=filters.status or "",
+        control_id=filters.control_id,
+        message_type=filters.type,
+        partner=filters.partner,
+        since=filters.since,
+        until=filters.until,
+        text=query.rest,
     )
-    page = message_search.find(wanted, offset=paging.offset, limit=paging.limit)
-    found = {"count": page.count, "results": shown(page.rows)}
+    if query.reads_messages:
+        part = message_scan.scan(wanted, query, after=_cursor(filters.before), limit=paging.limit)
+        page = message_search.Found(len(part.rows), part.rows)
+        more = str(part.more) if part.more else None
+    else:
+        page, more = message_search.find(wanted, offset=paging.offset, limit=paging.limit), None
+    found = {"count": page.count, "results": shown(page.rows), "more": more}
     authorization.note_reading(request, audit.QUERY, *(("message", row.public_id) for row in page.rows))
     return found
 
@@ -63,6 +77,13 @@ def replay_message(request: HttpRequest, id: str, body: Replay | None = None) ->
         raise Conflict("Only messages that came in can be applied again.")
     text = body.raw if body is not None else None
     return shown([message_repair.replay(row, text, by=actor_of(request))])[0]
+
+
+def _cursor(text: str) -> Cursor | None:
+    found = Cursor.of(text)
+    if text and found is None:
+        raise Invalid("This is no place that an answer has named.", field="before")
+    return found
 
 
 def _find(id: str) -> Row:

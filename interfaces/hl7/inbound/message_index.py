@@ -19,7 +19,7 @@ READ: Final = 64 * 1024
 MOST: Final = 60
 """Keys of one message."""
 
-_FIELDS: Final = (
+FIELDS: Final = (
     (PATIENT, "PID", 3),
     (PATIENT, "PID", 2),
     (PATIENT, "MRG", 1),
@@ -90,7 +90,7 @@ def _named_in(message: Segments) -> list[tuple[str, str]]:
 
 
 def _numbers(message: Segments) -> Iterator[tuple[str, str]]:
-    for kind, segment_name, n in _FIELDS:
+    for kind, segment_name, n in FIELDS:
         for segment in message.all(segment_name):
             for repetition in segment.field(n).repetitions[:10]:
                 value = repetition.component(1).strip()

@@ -4,13 +4,14 @@ A page's part of the list is found by keys alone (time, direction, row), which i
 themselves, with their bytes, are read only for that part.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from django.db.models import CharField, F, Q, QuerySet, Value
 
+from interfaces.hl7.inbound import message_index
 from interfaces.hl7.models import (
     InboundMessage,
     InboundStatus,
@@ -20,14 +21,19 @@ from interfaces.hl7.models import (
 )
 from interfaces.hl7.outbound import message_status
 from worklist.models import Order, Patient, RequestedProcedure
+from worklist.patients import patient_search
 
 Row = InboundMessage | OutboundMessage
 
 NEWEST: Final = "-received"
 """The usual order. Others are type, partner and status, each turned round by a `-` before it."""
 IN_TROUBLE: Final = (InboundStatus.FAILED, InboundStatus.REFUSED)
+MOST_PEOPLE: Final = 500
+"""Records of patients whose messages a name finds, the newest."""
 MOST_FOUND: Final = 5_000
 """Messages that one number finds, the newest."""
+
+_AT_ONCE: Final = 200
 
 _COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "type": ("message_type", "message_type"),
@@ -40,8 +46,8 @@ _COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
 class Filters:
     """Which messages are wanted; what is empty excludes nothing.
 
-    `text` is a control ID, a patient's identifier, an accession or order number, whole; or the public id of
-    a message or of what it tells of.
+    `text` is a control ID, a patient's identifier, an accession or order number, whole; a patient's name or
+    how it begins; or the public id of a message or of what it tells of.
     """
 
     direction: Literal["", "in", "out"] = ""
@@ -66,16 +72,28 @@ class Found:
 
 def find(filters: Filters, *, offset: int = 0, limit: int = 50, sort: str = NEWEST) -> Found:
     """The wanted part of the messages that fit, from both directions."""
-    came, went = _came(filters), _went(filters)
-    count = came.count() + went.count()
+    ins, outs = came(filters), went(filters)
+    count = ins.count() + outs.count()
     if offset >= count:
         return Found(count)
-    keys = _keys(came, went, sort)[offset : offset + limit]
+    keys = _keys(ins, outs, sort)[offset : offset + limit]
+    return Found(count, rows_of([(way, pk) for _, _, way, pk in keys]))
+
+
+def every(filters: Filters, most: int) -> Iterator[Row]:
+    """All that fit, the newest first, `most` at the most, read in parts."""
+    keys = _keys(came(filters), went(filters), NEWEST)[:most]
     places = [(way, pk) for _, _, way, pk in keys]
+    for start in range(0, len(places), _AT_ONCE):
+        yield from rows_of(places[start : start + _AT_ONCE])
+
+
+def rows_of(places: Sequence[tuple[str, int]]) -> list[Row]:
+    """The rows of some directions and keys, in this order; those that there are."""
     ins = _with_rows(InboundMessage.objects.select_related("replay_of"), places, "in")
     outs = _with_rows(OutboundMessage.objects.select_related("destination"), places, "out")
     rows: list[Row | None] = [ins.get(pk) if way == "in" else outs.get(pk) for way, pk in places]
-    return Found(count, [row for row in rows if row is not None])
+    return [row for row in rows if row is not None]
 
 
 def by_public_id(public_id: str) -> Row | None:
@@ -111,8 +129,8 @@ def _keys(came: QuerySet[InboundMessage], went: QuerySet[OutboundMessage], sort:
     """Direction and key of each message, in order; the newest come first among equals."""
     name = sort.removeprefix("-")
     first, second = _COLUMNS.get(name, ("received_at", "created_at"))
-    ins = came.order_by().annotate(way=_word("in"), at=F("received_at"), by=F(first))
-    outs = went.order_by().annotate(way=_word("out"), at=F("created_at"), by=F(second))
+    ins = came.order_by().annotate(way=word("in"), at=F("received_at"), by=F(first))
+    outs = went.order_by().annotate(way=word("out"), at=F("created_at"), by=F(second))
     keys = ins.values_list("at", "by", "way", "pk").union(outs.values_list("at", "by", "way", "pk"), all=True)
     sign = "-" if sort.startswith("-") else ""
     if name == "received":
@@ -120,11 +138,13 @@ def _keys(came: QuerySet[InboundMessage], went: QuerySet[OutboundMessage], sort:
     return keys.order_by(f"{sign}by", "-at", "-pk")
 
 
-def _word(text: str) -> Value:
+def word(text: str) -> Value:
+    """A constant column."""
     return Value(text, output_field=CharField())
 
 
-def _came(filters: Filters) -> QuerySet[InboundMessage]:
+def came(filters: Filters) -> QuerySet[InboundMessage]:
+    """The messages that came and fit."""
     rows = InboundMessage.objects.all()
     if filters.direction == "out" or (filters.status and filters.status not in InboundStatus.values):
         return rows.none()
@@ -138,7 +158,8 @@ def _came(filters: Filters) -> QuerySet[InboundMessage]:
     return rows
 
 
-def _went(filters: Filters) -> QuerySet[OutboundMessage]:
+def went(filters: Filters) -> QuerySet[OutboundMessage]:
+    """The messages that go out and fit."""
     rows = OutboundMessage.objects.all()
     if filters.direction == "in" or (filters.status and filters.status not in OutboundStatus.values):
         return rows.none()
@@ -168,9 +189,19 @@ def _narrowed(rows: QuerySet[Any], filters: Filters, time: str, partner: str) ->
 def _named(way: str, model: type[Row], text: str) -> list[int]:
     """Rows of messages with this control ID or id, that name this number, or that tell of what it names."""
     own = model.objects.filter(Q(control_id=text) | Q(public_id=text)).order_by("-pk")
-    keys = MessageKey.objects.filter(value__in=[text, *_things(text)]).exclude(**{way: None})
+    by_name = Q(kind=message_index.PATIENT, value__in=_of_name(text))
+    keys = MessageKey.objects.filter(Q(value__in=[text, *_things(text)]) | by_name).exclude(**{way: None})
     found = keys.order_by("-pk").values_list(f"{way}_id", flat=True)[:MOST_FOUND]
     return list({*own.values_list("pk", flat=True)[:MOST_FOUND], *found})
+
+
+def _of_name(text: str) -> list[str]:
+    """The identifiers and public ids of the patients whom a name may mean."""
+    if any(letter.isdigit() for letter in text) or not any(letter.isalpha() for letter in text):
+        return []
+    people = patient_search.of_persons(patient_search.by_name(text)).order_by("-pk")
+    pairs = people.values_list("value", "public_id")[:MOST_PEOPLE]
+    return [text for pair in pairs for text in pair]
 
 
 def _things(text: str) -> list[str]:

@@ -126,3 +126,18 @@ def test_a_list_of_fifty_takes_as_many_queries_as_one_of_two(
         found = api.get("/hl7/messages")
     assert (found["count"], len(found["results"])) == (50, 50)
     assert all(message["effects"] for message in found["results"])
+
+
+@pytest.mark.usefixtures("site")
+def test_messages_are_found_by_name_field_value_and_text(say: Say, api: Api) -> None:
+    for number in range(3):
+        inbox.receive(say("ADT^A08", PID, control_id=f"F{number}"), peer="127.0.0.1")
+    assert api.get("/hl7/messages", q="bars")["count"] == 3
+    part = api.get("/hl7/messages", q="PID-5=BARS", limit=2)
+    assert [one["control_id"] for one in part["results"]] == ["F2", "F1"] and part["more"]
+    part = api.get("/hl7/messages", q="PID-5=BARS", limit=2, before=part["more"])
+    assert [one["control_id"] for one in part["results"]] == ["F0"] and part["more"] is None
+    assert api.get("/hl7/messages", q='"no such text"')["count"] == 0
+    assert api.get("/hl7/messages", type="ADT^A08", partner="HIS|GENHOSP")["count"] == 3
+    assert api.get("/hl7/messages", since="2999-01-01T00:00:00Z")["count"] == 0
+    api.get("/hl7/messages", 422, q="PID-5=X", before="nonsense")

@@ -9,7 +9,8 @@ from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from interfaces.hl7.inspect import message_search
+from interfaces.hl7.inspect import message_query, message_search
+from interfaces.hl7.inspect.message_query import MessageQuery
 from interfaces.hl7.models import InboundStatus, OutboundStatus
 from web.kernel import list_filters
 from web.kernel.list_filters import Chip, text_of
@@ -42,11 +43,17 @@ class Asked:
     error: str = ""
     text: str = ""
     sort: str = TABLE.usual
+    before: str = ""
+
+    @property
+    def query(self) -> MessageQuery:
+        """What was typed, taken apart."""
+        return message_query.parse(self.text)
 
     @property
     def is_narrowed(self) -> bool:
         """Whether anything is left out."""
-        return self != Asked(sort=self.sort)
+        return self != Asked(sort=self.sort, before=self.before)
 
     def filters(self) -> message_search.Filters:
         """The same as a search."""
@@ -58,7 +65,7 @@ class Asked:
             partner=self.partner,
             in_trouble=self.state == "trouble",
             error_code=int(self.error) if self.error else None,
-            text=self.text,
+            text=self.query.rest,
             since=since,
             until=moment(self.until, is_last=True),
         )
@@ -78,6 +85,7 @@ def read(query: QueryDict) -> Asked:
         error=error if error.isascii() and error.isdigit() else "",
         text=text_of(query, "q", 199),
         sort=TABLE.sort_of(query),
+        before=text_of(query, "before", 60),
     )
 
 

@@ -11,6 +11,7 @@ TABS: Final = (
     ("messages", "Messages"),
     ("interfaces", "Interfaces"),
     ("message-work", "Work list"),
+    ("message-workbench", "Workbench"),
 )
 """The URL name of a page, and its title."""
 

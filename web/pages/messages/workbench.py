@@ -22,6 +22,7 @@ from ledger.errors import Refused
 from web.kernel import authorization, layout
 from web.kernel.list_filters import text_of
 from web.pages import timelines
+from web.pages.messages import message_tabs
 from web.pages.messages.message import flat
 from worklist.batches.trial import Trial
 from worklist.models import ScheduledProcedureStep, Station
@@ -60,8 +61,8 @@ def workbench(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         with timezone.override(layout.zone_of(request)):
             context |= _tried(text)
-            return layout.page(request, "web/messages/workbench.html", context)
-    return layout.page(request, "web/messages/workbench.html", context)
+            return message_tabs.page(request, "message-workbench", "web/messages/workbench.html", context)
+    return message_tabs.page(request, "message-workbench", "web/messages/workbench.html", context)
 
 
 @require_POST
@@ -92,7 +93,7 @@ def check_cases(request: HttpRequest) -> HttpResponse:
         "results": results,
         "wrong": sum(not one.is_right for one in results),
     }
-    return layout.page(request, "web/messages/workbench.html", context)
+    return message_tabs.page(request, "message-workbench", "web/messages/workbench.html", context)
 
 
 def _text(request: HttpRequest) -> str:

@@ -93,8 +93,9 @@ class Messages(Schema):
 
     model_config = with_example(listing(Message))
 
-    count: int
+    count: int = Field(description="of those found in messages that were read: as many as are here")
     results: list[Message]
+    more: str | None = Field(None, description="`before` of the next call, where older messages may fit too")
 
 
 class MessageFilters(Schema):
@@ -103,6 +104,16 @@ class MessageFilters(Schema):
     direction: Literal["in", "out"] | None = None
     status: Status | None = None
     control_id: Text = Field("", max_length=199)
+    partner: Text = Field("", max_length=500, description="application|facility as sent, or a destination")
+    type: Text = Field("", max_length=40, description="as in MSH-9: ADT^A08")
+    since: datetime | None = None
+    until: datetime | None = None
+    q: Text = Field(
+        "",
+        max_length=199,
+        description='as in the box of the page: a number or a name; `PID-5=MÜLLER`, `"text"`',
+    )
+    before: Text = Field("", max_length=60, description="`more` of the call before; of `PID-5=…` and text")
 
 
 class Replay(Schema):
