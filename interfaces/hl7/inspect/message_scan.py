@@ -23,7 +23,7 @@ from interfaces.hl7.syntax import er7
 from interfaces.hl7.syntax import message_text as texts
 from interfaces.hl7.syntax.character_sets import Er7Error
 
-LOOKED: Final = 5_000
+LOOKED: Final = 20_000
 SECONDS: Final = 2.0
 """Messages that one search reads, and for how long it does."""
 READ: Final = message_index.READ

@@ -128,12 +128,12 @@ def _of_queue(queue: Queue, now: datetime, policy: AlarmPolicy) -> Iterator[tupl
     name, since = queue.destination.name, queue.destination.stalled_since
     longest = timedelta(minutes=policy.backlog_minutes)
     if since is not None and now - since >= timedelta(minutes=policy.stalled_minutes):
-        yield Wrong(AlarmKind.STALLED, "out", name), f"Sending to {name} stopped: {queue.why}"
+        yield Wrong(AlarmKind.STALLED, "out", name), f"Sending to {name} stopped"
     if since is None and queue.oldest is not None and now - queue.oldest >= longest and not queue.undecided:
         text = f"A message to {name} has been waiting for more than {policy.backlog_minutes} minutes"
         yield Wrong(AlarmKind.BACKLOG, "out", name), text
     if queue.undecided:
-        text = f"{queue.undecided} messages to {name} need a decision: {queue.why}"
+        text = f"{queue.undecided} messages to {name} need a decision"
         yield Wrong(AlarmKind.UNDECIDED, "out", name), text
 
 

@@ -336,8 +336,8 @@ def test_an_alarm_and_its_end_are_told_by_mail_and_webhook_once_each(hook: type[
         ("ended", "stalled", "EHR"),
     ]
     assert [one.subject for one in mail.outbox] == [
-        "[RIS/PACS] Sending to EHR stopped:",
-        "[RIS/PACS] Ended: Sending to EHR stopped:",
+        "[RIS/PACS] Sending to EHR stopped",
+        "[RIS/PACS] Ended: Sending to EHR stopped",
     ]
     assert mail.outbox[0].to == ["it@example.org"]
     assert not Job.objects.filter(key__contains="secret").exists()

@@ -22,7 +22,7 @@ SENDERS: Final = Table(
         ),
         _RATE,
         _ERRORS,
-        Column("left_out", "Values left out, 24 h", "", "web/messages/cells/left_out.html", share=3),
+        Column("left_out", "Left out, 24 h", "", "web/messages/cells/left_out.html", share=3),
     ),
 )
 DESTINATIONS: Final = Table(
