@@ -10,12 +10,18 @@ class ReportingConfig(AppConfig):
         from archive.signals import study_previewing, study_settled
         from ledger import recurring
         from reporting import reporting_events  # noqa: F401
-        from reporting.reading_worklist import assignment, decision_effects, reading_items
+        from reporting.reading_worklist import (
+            assignment,
+            decision_effects,
+            outside_answers,
+            reading_items,
+        )
         from reporting.rendering import render_job
         from reporting.reports import release_job
         from worklist.signals import orders_changed, patients_changed
 
         study_settled.connect(reading_items.follow_study, dispatch_uid="reporting.items.study")
+        study_settled.connect(outside_answers.follow_study, dispatch_uid="reporting.outside_answers")
         study_previewing.connect(
             decision_effects.effects_on_preview, dispatch_uid="reporting.reading_worklist.decision_effects"
         )

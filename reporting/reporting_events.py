@@ -25,6 +25,9 @@ PATIENT_CONFIRMED: Final = declare(
     "reading.patient_confirmed", "Patient confirmed after: {question}", short="patient confirmed"
 )
 WITHDRAWN: Final = declare("report.withdrawn", "Withdrawn: no report needed")
+OUTSIDE_REPORT: Final = declare(
+    "report.outside", "Outside report from {sender} received: {status}", short="outside report"
+)
 
 BEGUN: Final = declare("report.begun", "Report begun[ with the template {template}]", short="report begun")
 AUTHOR_CHANGED: Final = declare(

@@ -33,6 +33,8 @@ MAPPING: Final[Mapping[str, Sequence[str]]] = {
     "appointment_start": ["TQ1-7", "SCH-11.4", "AIS-4"],
     "appointment_location": ["AIL-3"],
     "appointment_station_ae_title": [],
+    "report_accession": ["OBR-18"],
+    "report_study_instance_uid": ["ZDS-1"],
 }
 """Where fields of orders and appointments are looked for; the first present wins (HL7 v2.5.1 4.5, 10.6)."""
 
@@ -58,7 +60,8 @@ class SourceOptions(BaseModel):
     MSH-15 and MSH-16 ask for; its application acknowledgments go to the destination `application_acks`, else
     where the message came from. Messages of the types in `keep` are accepted and kept, and do nothing. Who
     arrives at one of the `imaging_locations` (`RAD^CT1`: point of care, room) has arrived for the day. With
-    `order_responses` orders are answered by ORR, ORG and ORI, which say what became of each. Only a
+    `order_responses` orders are answered by ORR, ORG and ORI, which say what became of each. Reports of
+    others (ORU) are kept, may mark their studies as read, or are refused, by `outside_reports`. Only a
     `filler` is heard where it says what fillers say (ORC-1). With `orders_without_orc` an OBR alone is a new
     order.
     In original mode a source may be answered once a message is stored, whatever becomes of it: `acknowledge`.
@@ -95,6 +98,7 @@ class SourceOptions(BaseModel):
     keep: list[Literal["MDM", "OML", "ORL", "BAR", "DFT"]] = []
     orders_without_orc: bool = False
     order_responses: bool = False
+    outside_reports: Literal["keep", "mark_read", "refuse"] = "keep"
     mapping: dict[MappedName, list[FieldPath]] = {}
     translations: dict[TablePath, dict[str, str]] = {}
     date_formats: dict[TablePath, list[DateFormat]] = {}

@@ -11,6 +11,13 @@ from reporting.models.item import (
     RecheckOutcome,
     Skip,
 )
+from reporting.models.outside_report import (
+    OutsideDocument,
+    OutsideReport,
+    OutsideReportReference,
+    OutsideReportVersion,
+    OutsideStatus,
+)
 from reporting.models.report import (
     SECTIONS,
     AddendumDraft,
@@ -34,6 +41,11 @@ __all__ = [
     "DictationState",
     "HoldReason",
     "KeptText",
+    "OutsideDocument",
+    "OutsideReport",
+    "OutsideReportReference",
+    "OutsideReportVersion",
+    "OutsideStatus",
     "Owner",
     "OwnerSpan",
     "ReadingItem",

@@ -31,6 +31,7 @@ from reporting.reading_worklist import reading_status
 from reporting.reporting_section import ReportingSection
 from reporting.reports import frozen_identity, report_versions
 from reporting.reports.frozen_identity import Whose
+from reporting.reports.outside_reports import READ_OUTSIDE
 from reporting.signals import version_confirmed
 from reporting.turnaround import milestones
 from worklist.models import Patient, PatientLink, Priority, RequestedProcedure
@@ -290,7 +291,8 @@ def _attach(key: str, procedures: Sequence[RequestedProcedure], study: Study) ->
     item.save()
     if is_again:
         _tell_again(report_versions.newest(item))
-    if item.status == ReadingStatus.WITHDRAWN and not item.retracted:
+    is_answered = item.withdrawn_reason.startswith(READ_OUTSIDE)
+    if item.status == ReadingStatus.WITHDRAWN and not item.retracted and not is_answered:
         reading_status.change(item, ReadingStatus.READY, event=reporting_events.READY)
     elif item.status in reading_status.SIGNED and image_count(item) > item.seen_images:
         raise_recheck(item, "Images came after the signature.")

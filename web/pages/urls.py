@@ -19,7 +19,14 @@ from web.pages.messages import (
     workbench,
 )
 from web.pages.quality import reject_rates
-from web.pages.reading import prior_report, reading_actions, reading_worklist, report_editor, report_versions
+from web.pages.reading import (
+    outside_reports,
+    prior_report,
+    reading_actions,
+    reading_worklist,
+    report_editor,
+    report_versions,
+)
 from web.pages.stations import station, station_list
 from web.pages.transcription import transcription_editor, transcription_queue
 from web.pages.turnaround import turnaround_page, turnaround_studies, wall
@@ -62,6 +69,7 @@ urlpatterns = [
     path("reading/<str:key>/prior/<str:prior>", prior_report.prior_report, name="reading-prior"),
     path("reading/<str:key>/versions/<int:number>.pdf", report_versions.version_pdf, name="reading-pdf"),
     path("reading/<str:key>/<slug:act>", reading_actions.act, name="reading-act"),
+    path("outside-documents/<str:key>", outside_reports.document, name="outside-document"),
     path("transcription", transcription_queue.queue, name="transcription"),
     path("transcription/next", transcription_queue.next_dictation, name="transcription-next"),
     path("transcription/<str:key>", transcription_editor.dictation, name="dictation"),

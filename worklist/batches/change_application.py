@@ -10,8 +10,8 @@ from worklist.schedule import appointments
 from worklist.schedule.appointments import Said
 
 
-def apply(change_sets: Sequence[ChangeSet], catalogue: Catalogue) -> None:
-    """Apply change sets, each of which was checked, in the caller's transaction.
+def apply(change_sets: Sequence[ChangeSet], catalogue: Catalogue) -> list[int | None]:
+    """Apply change sets, each of which was checked, in the caller's transaction; the first patient of each.
 
     Raises what `batch.apply` raises.
     """
@@ -23,6 +23,8 @@ def apply_appointments(change_sets: Sequence[ChangeSet], applied: Sequence[Seque
     appointments.apply(
         said for changes, groups in zip(change_sets, applied, strict=True) for said in _said(changes, groups)
     )
+    first = (groups[0].patient if groups else None for groups in applied)
+    return [patient.id if patient else None for patient in first]
 
 
 def _said(changes: ChangeSet, applied: Sequence[Applied]) -> list[Said]:

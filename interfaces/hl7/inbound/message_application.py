@@ -22,6 +22,7 @@ from django.db import (
 
 from interfaces.hl7.inbound import error_codes, translation
 from interfaces.hl7.inbound.field_places import FieldPlaces
+from interfaces.hl7.inbound.further_effects import FurtherChanges
 from interfaces.hl7.inbound.message_store import MESSAGES, Arrival
 from interfaces.hl7.inbound.translation import Problem, Translation
 from interfaces.hl7.models import InboundMessage, InboundStatus, Settled
@@ -220,7 +221,10 @@ def _apply_portion(one: Translation, start: int) -> bool:
 def _take_effect(translations: Sequence[Translation]) -> None:
     changes = [one.changes for one in translations if one.changes is not None]
     if changes:
-        change_application.apply(changes, catalogue.current())
+        patients = change_application.apply(changes, catalogue.current())
+        for said, patient in zip(changes, patients, strict=True):
+            if isinstance(said, FurtherChanges):
+                said.then(patient)
     crashpoint("hl7w.mid_effects")
     events.record_all([flag for one in translations for flag in one.flags])
     for one in translations:

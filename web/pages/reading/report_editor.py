@@ -28,7 +28,7 @@ from reporting.reporting_section import ReportingSection
 from reporting.reports import drafts, rechecks, signatures, suggestions
 from web.kernel import authorization, formats, layout
 from web.pages import patients, timelines
-from web.pages.reading import last_signature, prior_rows, signed_report
+from web.pages.reading import last_signature, outside_reports, prior_rows, signed_report
 from web.pages.reading import reading_rows as listing
 
 TITLES: Final = dict(ReportHeading.choices)
@@ -99,6 +99,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "siblings": [
             (one, listing.holder(one, now)) for one in reader_inbox.items_of_patient(item, user)[:20]
         ],
+        "outside_reports": outside_reports.of_studies(studies),
         "priors": prior_rows.rows(studies, found, item),
         "procedures": procedures,
         "steps": reader_inbox.steps_of(item),

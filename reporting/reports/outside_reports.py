@@ -1,0 +1,220 @@
+"""Outside reports: all versions are kept, and show with the studies that they name, whichever came first.
+
+They are found from a study by its UID and the numbers of its orders, and only where both are of one patient;
+so a report that comes before its study waits for it.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import F, Prefetch, Q
+from django.db.models.functions import Coalesce
+
+from archive.models import Study
+from ledger import events
+from ledger.row_sets import Table
+from reporting import reporting_events
+from reporting.models import (
+    OutsideDocument,
+    OutsideReport,
+    OutsideReportReference,
+    OutsideReportVersion,
+    OutsideStatus,
+)
+from worklist.models import OrderNumber, Patient, RequestedProcedure
+from worklist.provenance import Provenance
+
+READ_OUTSIDE: Final = "read elsewhere: a report came from "
+"""Begins the reason for which an item is withdrawn that an outside report answers."""
+ANSWERS: Final = (OutsideStatus.FINAL, OutsideStatus.CORRECTED)
+_Kind = OutsideReportReference.Kind
+_REFERENCES: Final = Table(OutsideReportReference, OutsideReportReference)
+_Name = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A Study Instance UID, an accession number or an order number that a report names."""
+
+    kind: OutsideReportReference.Kind
+    value: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document that comes with a report."""
+
+    title: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class OutsideReportUpdate:
+    """What a message says of an outside report."""
+
+    sender: str
+    number: str
+    namespace: str
+    status: OutsideStatus
+    references: Sequence[Reference]
+    title: str = ""
+    text: str = ""
+    author: str = ""
+    reported_at: datetime | None = None
+    documents: Sequence[Document] = ()
+    marks_read: bool = False
+
+
+def take(update: OutsideReportUpdate, patient: int, provenance: Provenance) -> OutsideReportVersion:
+    """Keep a version of an outside report, in the caller's transaction; the same again changes nothing."""
+    report = _report(update, provenance)
+    stamp = provenance.stamp.key()
+    if known := report.versions.filter(stamp=stamp).first():
+        return known
+    newest = report.versions.order_by("-stamp").first()
+    is_current = newest is None or newest.stamp < stamp
+    if is_current:
+        report.versions.filter(is_current=True).update(is_current=False)
+    version = OutsideReportVersion.objects.create(
+        report=report,
+        patient_id=patient,
+        stamp=stamp,
+        status=update.status,
+        title=update.title,
+        text=update.text,
+        author=update.author,
+        reported_at=update.reported_at,
+        received_at=provenance.received_at,
+        source=provenance.source,
+        marks_read=update.marks_read,
+        is_current=is_current,
+    )
+    OutsideReportReference.objects.bulk_create(
+        OutsideReportReference(version=version, kind=one.kind, value=one.value, namespace=one.namespace)
+        for one in dict.fromkeys(update.references)
+    )
+    OutsideDocument.objects.bulk_create(
+        OutsideDocument(version=version, title=one.title, media_type=one.media_type, content=one.content)
+        for one in update.documents
+    )
+    _note(version, provenance)
+    return version
+
+
+def current(update: OutsideReportUpdate) -> OutsideReportVersion | None:
+    """The newest version of the report that an update is of."""
+    key = {"sender": update.sender, "number": update.number, "namespace": update.namespace}
+    named = {f"report__{name}": value for name, value in key.items()}
+    return OutsideReportVersion.objects.filter(is_current=True, **named).first()
+
+
+def _report(update: OutsideReportUpdate, provenance: Provenance) -> OutsideReport:
+    key = {"sender": update.sender, "number": update.number, "namespace": update.namespace}
+    made = OutsideReport(**key, facility=provenance.facility)
+    OutsideReport.objects.bulk_create([made], ignore_conflicts=True)
+    return OutsideReport.objects.select_for_update(of=("self",)).get(**key)
+
+
+def _note(version: OutsideReportVersion, provenance: Provenance) -> None:
+    about = [("patient", version.patient.public_id)]
+    about += [("study", study.public_id) for study in studies_of(version)]
+    details = {"status": str(version.status), "sender": version.report.sender}
+    events.record_all([provenance.entry(reporting_events.OUTSIDE_REPORT, about, **details)])
+
+
+def studies_of(version: OutsideReportVersion) -> list[Study]:
+    """The studies here that a version names, of its patient."""
+    wanted = Q()
+    for one in version.references.all():
+        wanted |= _studies_named(one)
+    if not wanted:
+        return []
+    records = _people([version.patient_id])
+    rows = Study.objects.filter(wanted, patient__in=records).order_by("study_instance_uid")
+    return list(rows.distinct())
+
+
+def _studies_named(one: OutsideReportReference) -> Q:
+    if one.kind == _Kind.STUDY:
+        return Q(study_instance_uid=one.value)
+    if one.kind == _Kind.ACCESSION:
+        order = Q(accession_number=one.value) | Q(order__accession_number=one.value)
+        procedures = RequestedProcedure.objects.filter(order).values("pk")
+        return Q(accession_number=one.value) | Q(procedures__in=procedures)
+    numbers = OrderNumber.objects.filter(kind=one.kind, value=one.value, namespace=one.namespace)
+    return Q(procedures__order__in=numbers.values("order"))
+
+
+def of_studies(studies: Iterable[Study]) -> Mapping[int, list[OutsideReport]]:
+    """The outside reports of studies, by the studies' keys; each with its versions, the newest first."""
+    studies = [study for study in studies if study.patient_id]
+    names = _names(studies)
+    rows = _REFERENCES.select(*_REFERENCES.any_of(["kind", "value"], sorted(names))) if names else []
+    current = OutsideReportVersion.objects.filter(is_current=True).in_bulk({row.version_id for row in rows})
+    people = {one.patient_id for one in current.values()}
+    roots = _roots(people | {one.patient_id for one in studies if one.patient_id})
+    found: dict[int, set[int]] = defaultdict(set)
+    for row in rows:
+        version = current.get(row.version_id)
+        for study, namespace in names[row.kind, row.value] if version else ():
+            assert study.patient_id is not None
+            is_named = row.kind in (_Kind.STUDY, _Kind.ACCESSION) or row.namespace == namespace
+            if version and is_named and roots[version.patient_id] == roots[study.patient_id]:
+                found[study.pk].add(version.report_id)
+    reports = _with_versions({key for keys in found.values() for key in keys})
+    return {key: [one for one in reports if one.pk in wanted] for key, wanted in found.items()}
+
+
+def answering(study: Study) -> OutsideReport | None:
+    """The outside report that is all that a study needs, by its source's policy."""
+    for report in of_studies([study]).get(study.pk, ()):
+        newest = next(iter(report.versions.all()))
+        if newest.marks_read and newest.status in ANSWERS:
+            return report
+    return None
+
+
+def _names(studies: Sequence[Study]) -> Mapping[_Name, list[tuple[Study, str]]]:
+    """By what reports may name studies, with the namespace of an order's number."""
+    names: dict[_Name, list[tuple[Study, str]]] = defaultdict(list)
+    by_key = {study.pk: study for study in studies}
+    for study in studies:
+        names[_Kind.STUDY.value, study.study_instance_uid].append((study, ""))
+        if study.accession_number:
+            names[_Kind.ACCESSION.value, study.accession_number].append((study, ""))
+    links = Study.procedures.through.objects.filter(study__in=by_key).select_related(
+        "requestedprocedure__order"
+    )
+    of_order: dict[int, list[Study]] = defaultdict(list)
+    for link in links:
+        study, procedure = by_key[link.study_id], link.requestedprocedure
+        of_order[procedure.order_id].append(study)
+        for accession in {procedure.accession_number, procedure.order.accession_number} - {""}:
+            names[_Kind.ACCESSION.value, accession].append((study, ""))
+    for number in OrderNumber.objects.filter(order__in=of_order):
+        for study in of_order[number.order_id]:
+            names[number.kind, number.value].append((study, number.namespace))
+    return names
+
+
+def _with_versions(keys: Collection[int]) -> list[OutsideReport]:
+    documents = Prefetch("documents", OutsideDocument.objects.defer("content"))
+    versions = OutsideReportVersion.objects.order_by("-stamp").prefetch_related(documents)
+    rows = OutsideReport.objects.filter(pk__in=keys).order_by("pk")
+    return list(rows.prefetch_related(Prefetch("versions", versions)))
+
+
+def _people(keys: Collection[int]) -> list[int]:
+    roots = set(_roots(keys).values())
+    return list(Patient.objects.filter(Q(pk__in=roots) | Q(survivor__in=roots)).values_list("pk", flat=True))
+
+
+def _roots(keys: Collection[int]) -> dict[int, int]:
+    """Under which record each of these shows."""
+    rows = Patient.objects.filter(pk__in=keys)
+    return dict(rows.values_list("pk", Coalesce(F("survivor_id"), F("pk"))))
