@@ -15,7 +15,10 @@ def apply(change_sets: Sequence[ChangeSet], catalogue: Catalogue) -> list[int | 
 
     Raises what `batch.apply` raises.
     """
-    apply_appointments(change_sets, batch.apply(change_sets, catalogue))
+    applied = batch.apply(change_sets, catalogue)
+    apply_appointments(change_sets, applied)
+    first = (groups[0].patient if groups else None for groups in applied)
+    return [patient.id if patient else None for patient in first]
 
 
 def apply_appointments(change_sets: Sequence[ChangeSet], applied: Sequence[Sequence[Applied]]) -> None:
@@ -23,8 +26,6 @@ def apply_appointments(change_sets: Sequence[ChangeSet], applied: Sequence[Seque
     appointments.apply(
         said for changes, groups in zip(change_sets, applied, strict=True) for said in _said(changes, groups)
     )
-    first = (groups[0].patient if groups else None for groups in applied)
-    return [patient.id if patient else None for patient in first]
 
 
 def _said(changes: ChangeSet, applied: Sequence[Applied]) -> list[Said]:

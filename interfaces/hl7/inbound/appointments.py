@@ -51,6 +51,7 @@ def read(context: InboundContext) -> ChangeSet:
 
 
 def _update(context: InboundContext, sch: Segment) -> AppointmentUpdate:
+    context.places.note("appointment", sch.location(2))
     named = list(_orders(context))
     status = _status(context, sch)
     is_booked = status == AppointmentStatus.BOOKED

@@ -225,6 +225,7 @@ def test_an_appointment_that_waits_is_told_and_one_without_any_number_is_refused
     assert Event.objects.filter(kind="appointment.waits").count() == 1
     assert b"SCH^1^2" in send(say("SIU^S12", "SCH|", PID), "AE")
     assert b"SCH" in send(say("SIU^S12", PID), "AE")
+    assert b"SCH^1^2" in send(siu(say, "S12", sch(number="9" * 251)), "AE")
     assert b"SCH^1^11" in send(siu(say, "S12", sch("tomorrow", number="9")), "AE")
 
 
