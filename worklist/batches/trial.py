@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
+from django.utils import timezone
 
 from ledger.row_sets import Table
 from ledger.stamps import NONE
@@ -31,6 +32,7 @@ _OURS: Final = frozenset(
         *("name_key", "bare_key", "ideographic_key", "phonetic_key", "source", "id_is_generated"),
         *("order_id", "procedure_id", "patient_id", "visit_id", "retired_id", "survivor_id", "place"),
         *("first_received_at", "content_received_at", "character_set", "issuer", "is_bare"),
+        *("local_date", "local_time", "contributions", "booking"),
     }
 )
 """Columns of which a sender says nothing, or which name other rows."""
@@ -131,7 +133,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="minutes")
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}"
     if isinstance(value, list):
         return "; ".join(shown(one) for one in value)
     if isinstance(value, dict):

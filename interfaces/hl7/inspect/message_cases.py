@@ -8,11 +8,13 @@ the same on every machine.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Final
 
 import yaml
 from django.conf import settings
+from django.utils import timezone
 
 from accounts.actor import Actor
 from interfaces.hl7.inspect import dry_run
@@ -24,8 +26,8 @@ from worklist.batches import named_rows, trial
 MOST: Final = 2_000
 """Cases of a folder."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}")
-_OF_NOW: Final = frozenset({"due", "local date", "local time"})
-"""Fields that follow from the moment of receipt where a message has no start."""
+_OF_NOW: Final = frozenset({"due"})
+"""What follows from the moment of receipt where a message has no start."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def says(raw: bytes) -> dict[str, str]:
         found[f"flag {flag.event_type.kind}"] = ", ".join(map(str, places)) or "yes"
     if one.changes is not None:
         known = named_rows.with_authorities(catalogue.current(), one.changes.groups)
-        made = trial.in_memory(one.changes, known)
+        with timezone.override(UTC):  # wherever the machine stands
+            made = trial.in_memory(one.changes, known)
         found |= {name: text for name, text in made.items() if name.partition(": ")[2] not in _OF_NOW}
     return found
 

@@ -16,7 +16,7 @@ from archive.reconcile import exception_list
 from ledger import audit
 from web.kernel import authorization, formats, layout, paging
 from web.kernel.waiting_tone import waiting_tone
-from web.pages.exceptions import evidence, exception_filters
+from web.pages.exceptions import evidence, exception_filters, exception_tabs
 from web.pages.exceptions.exception_columns import TABLE
 
 
@@ -74,6 +74,7 @@ def exceptions(request: HttpRequest) -> HttpResponse:
             request, audit.INSTANCES_ACCESSED, *(("study", row.study.study_instance_uid) for row in shown)
         )
         context = {
+            **exception_tabs.counts(user),
             "filters": wanted,
             "chips": exception_filters.chips(request, wanted),
             "stations": exception_filters.stations(wanted),

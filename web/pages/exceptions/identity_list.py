@@ -12,6 +12,7 @@ from ledger import audit
 from web.kernel import authorization, formats, layout, paging
 from web.kernel.list_filters import any_of, one_of, text_of
 from web.pages import patients
+from web.pages.exceptions import exception_tabs
 from web.pages.exceptions.identity_columns import TABLE
 from worklist.models import IdentityException, IdentityExceptionKind
 from worklist.patients import identity_exceptions
@@ -54,6 +55,7 @@ def identities(request: HttpRequest) -> HttpResponse:
         things = [("patient", row.patient.public_id) for row in cut.rows if row.patient]
         authorization.note_reading(request, audit.PATIENT_RECORD, *things)
         context: dict[str, Any] = {
+            **exception_tabs.counts(user),
             "state": state,
             "is_narrowed": bool(kinds) or state != "open",
             "chips": [
