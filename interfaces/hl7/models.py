@@ -27,6 +27,7 @@ class InboundStatus(models.TextChoices):
     APPLIED = "applied"
     FAILED = "failed", "can't be applied (AE)"
     REFUSED = "refused", "is not accepted (AR)"
+    SHADOW = "shadow", "kept for comparison, not applied"
 
 
 class Settled(models.TextChoices):

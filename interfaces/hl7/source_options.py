@@ -64,6 +64,7 @@ class SourceOptions(BaseModel):
     others (ORU) are kept, may mark their studies as read, or are refused, by `outside_reports`. Only a
     `filler` is heard where it says what fillers say (ORC-1). With `orders_without_orc` an OBR alone is a new
     order.
+    What a `shadow` source sends is accepted, kept and not applied, to be compared with another system.
     In original mode a source may be answered once a message is stored, whatever becomes of it: `acknowledge`.
     After `silence_alarm` minutes without a message somebody is told; `learnt` goes by what is usual then.
 
@@ -86,6 +87,7 @@ class SourceOptions(BaseModel):
     time_zone: Literal[""] | TimeZone = ""
     charset: str = ""
     charset_detection: Literal["correct", "refuse", "off"] = "correct"
+    shadow: bool = False
     acknowledge: Literal["after_processing", "after_storing"] = "after_processing"
     enhanced: bool = False
     application_acks: str = ""

@@ -67,17 +67,35 @@ class Translation:
     places: FieldPlaces = field(default_factory=FieldPlaces)
 
 
-def translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) -> Translation:
+def translate(
+    message: InboundMessage, arrival: Arrival, catalogue: Catalogue, *, is_live: bool = False
+) -> Translation:
     """Read a message, and set on its row what will have become of it once that is committed.
 
+    That of a shadow source is accepted and not applied, unless it is read as if the source were live.
     Raises `DatabaseError` where its source's policy can't be read.
     """
     try:
         if acknowledgments.is_one(arrival.header):
             return _acknowledged(message, arrival)
-        return _translate(message, arrival, catalogue)
+        one = _translate(message, arrival, catalogue)
     except Er7Error as error:
-        return refused(message, arrival.header, Problem(error.code, error.location, error.text))
+        one = refused(message, arrival.header, Problem(error.code, error.location, error.text))
+    return one if is_live or not _is_shadow(arrival.header) else _shadowed(one)
+
+
+def _is_shadow(header: Header) -> bool:
+    try:
+        return bool(header.control_id) and sources.policy_of(header).options.shadow
+    except Er7Error:
+        return False
+
+
+def _shadowed(one: Translation) -> Translation:
+    """Accepted and not applied; why it would be refused stays on its row."""
+    one.message.status, one.message.applied_at = InboundStatus.SHADOW, None
+    _set_answer(one.message, one.header, "AA", None)
+    return Translation(one.message, one.header, flags=one.flags)
 
 
 def refused(

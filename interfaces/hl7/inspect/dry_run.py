@@ -86,4 +86,4 @@ def translated(raw: bytes) -> Translation:
         raw=raw,
         received_at=timezone.now(),
     )
-    return translation.translate(message, arrival, catalogue.current())
+    return translation.translate(message, arrival, catalogue.current(), is_live=True)
