@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from interfaces.hl7.models import Destination
+from interfaces.hl7.tls_files import OfSender
 
 
 def _field_of_a_message(text: str) -> str:
@@ -61,6 +62,7 @@ class DestinationOptions(BaseModel):
     charset: Charset = "UNICODE UTF-8"
     leave_out: list[OutboundField] = []
     constants: dict[OutboundField, str] = {}
+    tls: OfSender | None = None
     enhanced: bool = False
     application_wait: int = Field(300, ge=1, le=86_400)
 

@@ -90,6 +90,15 @@ NUMBER_UNUSABLE: Final = declare(
     short="number not usable",
     tone="bad",
 )
+TLS_LOADED: Final = declare(
+    "hl7.tls_loaded", "Certificate of the listener loaded; it ends on {ends}", short="certificate loaded"
+)
+TLS_UNUSABLE: Final = declare(
+    "hl7.tls_unusable",
+    "TLS of the listener can't be used, it stays as it was: {error}",
+    short="certificate not usable",
+    tone="bad",
+)
 HELD: Final = declare("hl7.message_held", "Message held[: {error}]", short="held", tone="bad")
 STOPPED: Final = declare(
     "hl7.message_stopped",

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from accounts.site_sections import Section
+from interfaces.hl7.tls_files import OfListener
 
 
 def _mail_address(value: str) -> str:
@@ -38,9 +39,14 @@ class AlarmPolicy(BaseModel):
 
 
 class HL7Section(Section):
-    """`accept_unknown_sources`: a source for any application and facility counts; else only named ones do."""
+    """`accept_unknown_sources`: a source for any application and facility counts; else only named ones do.
+
+    `tls` is where it listens for MLLP over TLS. An alarm tells of certificates `expiry_days` before they end.
+    """
 
     row: ClassVar = "hl7"
 
     accept_unknown_sources: bool = False
+    tls: OfListener | None = None
+    expiry_days: int = Field(30, ge=1, le=365)
     alarms: AlarmPolicy = AlarmPolicy()

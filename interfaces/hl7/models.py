@@ -46,6 +46,13 @@ class InboundMessage(PublicModel):
     sha256 = models.CharField(max_length=64)
     raw = models.BinaryField()
     peer = models.CharField(max_length=64, blank=True, help_text="address that it came from")
+    certificate = models.CharField(
+        max_length=500,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="subject of the one that was shown there",
+    )
     message_type = models.CharField(max_length=40, blank=True, help_text="as in MSH-9: ADT^A01")
     received_at = models.DateTimeField()
     status = models.CharField(max_length=8, choices=InboundStatus, default=InboundStatus.RECEIVED)
@@ -268,6 +275,7 @@ class AlarmKind(models.TextChoices):
     STALLED = "stalled", "sending stopped"
     BACKLOG = "backlog", "messages wait too long"
     UNDECIDED = "undecided", "messages need a decision"
+    EXPIRES = "expires", "certificate ends soon"
 
 
 class Alarm(PublicModel):

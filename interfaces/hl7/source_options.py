@@ -50,6 +50,8 @@ FieldPath = Annotated[str, AfterValidator(value_checks.path)]
 TablePath = Annotated[str, AfterValidator(value_checks.path_of_all)]
 DateFormat = Annotated[str, AfterValidator(value_checks.date_format)]
 StatusPair = Annotated[str, AfterValidator(value_checks.control_and_status)]
+Network = Annotated[str, AfterValidator(value_checks.network)]
+CertificateName = Annotated[str, AfterValidator(value_checks.certificate_name)]
 Act = Annotated[str, AfterValidator(value_checks.act)]
 
 
@@ -66,6 +68,8 @@ class SourceOptions(BaseModel):
     order.
     What a `shadow` source sends is accepted, kept and not applied, to be compared with another system.
     In original mode a source may be answered once a message is stored, whatever becomes of it: `acknowledge`.
+    It may send from `addresses` (networks such as 10.1.0.0/16), and under `certificates` (subjects, or parts
+    of one such as CN=his); from any and without one where these are empty.
     After `silence_alarm` minutes without a message somebody is told; `learnt` goes by what is usual then.
 
     `charset` is what its messages are in, whatever MSH-18 says; without one, `charset_detection` is what
@@ -96,6 +100,8 @@ class SourceOptions(BaseModel):
     two_identifiers: Literal["refuse", "link"] = "refuse"
     processing_ids: list[str] = ["P"]
     receivers: list[str] = ["*"]
+    addresses: list[Network] = []
+    certificates: list[CertificateName] = []
     imaging_locations: list[str] = []
     keep: list[Literal["MDM", "OML", "ORL", "BAR", "DFT"]] = []
     orders_without_orc: bool = False

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import Final
 
 from interfaces.hl7.code_tables import MODALITIES, PRIORITIES, SECTIONS, SECTIONS_WITHOUT_MODALITY, SEX
@@ -18,6 +19,19 @@ _PAIR: Final = re.compile(r"[A-Z]{2}/[A-Za-z]{0,2}")
 def path(text: str) -> str:
     """A path such as OBR-18 or ORC-7.4."""
     parse_path(text)
+    return text
+
+
+def network(text: str) -> str:
+    """An address, or a network such as 10.1.0.0/16."""
+    ip_network(text, strict=False)
+    return text
+
+
+def certificate_name(text: str) -> str:
+    """Parts of a certificate's subject, such as CN=his, O=Hospital."""
+    if not all("=" in part for part in text.split(",")):
+        raise ValueError(f"{text!r} is no subject such as CN=his")
     return text
 
 

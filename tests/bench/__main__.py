@@ -9,12 +9,13 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import hl7_load, memory, orders, pages, store, worklist
+from tests.bench import hl7_load, hl7_memory, memory, orders, pages, store, worklist
 from tests.clients.system import System, fresh_database
 
 BENCHMARKS = {
     "orders": orders.run,
     "hl7_load": hl7_load.run,
+    "hl7_memory": hl7_memory.run,
     "worklist": worklist.run,
     "store": store.run,
     "memory": memory.run,

@@ -22,11 +22,11 @@ def run(system: System, folder: Path) -> Iterator[str]:
 
 
 def _sizes(system: System) -> str:
-    sizes = {part: sum(_megabytes(pid) for pid in system.pids(part)) for part in PARTS}
+    sizes = {part: sum(megabytes(pid) for pid in system.pids(part)) for part in PARTS}
     return f"{sum(sizes.values()):.0f} MB (" + ", ".join(f"{p} {s:.0f}" for p, s in sizes.items()) + ")"
 
 
-def _megabytes(pid: int) -> float:
+def megabytes(pid: int) -> float:
     """Pss of a process: its own pages, and its share of those that it shares."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(next(line for line in rollup.splitlines() if line.startswith("Pss:")).split()[1]) / 1024

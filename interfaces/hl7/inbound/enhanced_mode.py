@@ -26,7 +26,7 @@ class Exchange:
     @cached_property
     def problem(self) -> Problem | None:
         """Why it is refused at once, by its header alone."""
-        return translation.header_problem(self.arrival.header)
+        return translation.header_problem(self.arrival.header, self.message)
 
     @property
     def is_accepted_on_storing(self) -> bool:

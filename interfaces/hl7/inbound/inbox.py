@@ -24,7 +24,7 @@ from interfaces.hl7.inbound import (
     translation,
 )
 from interfaces.hl7.inbound.enhanced_mode import Exchange
-from interfaces.hl7.inbound.message_store import Arrival
+from interfaces.hl7.inbound.message_store import Arrival, Peer
 from interfaces.hl7.models import InboundMessage, InboundStatus
 from interfaces.hl7.outbound import acknowledgments
 from interfaces.hl7.syntax.character_sets import Er7Error
@@ -132,7 +132,9 @@ def store_replay(message: InboundMessage, raw: bytes | None = None) -> InboundMe
     """The new row of a message that is to be applied again, in the caller's transaction; not applied yet."""
     content = bytes(message.raw) if raw is None else raw
     arrival = Arrival.of(content, message.peer)
-    again = message_store.row_of(content, arrival.header, message.source, message.peer)
+    again = message_store.row_of(
+        content, arrival.header, message.source, Peer(message.peer, message.certificate)
+    )
     again.replay_of = message.replay_of or message
     rows = InboundMessage.objects.filter(source=message.source, control_id=again.control_id)
     again.replay_number = (rows.aggregate(newest=Max("replay_number"))["newest"] or 0) + 1

@@ -33,6 +33,17 @@ _REUSED: Final = f"""v.control_id_reused OR (v.control_id <> '' AND EXISTS (
 """Whether a control ID came before with other bytes."""
 
 
+class Peer(str):
+    """The address that a message came from, with the subject of the certificate that was shown there."""
+
+    certificate: str
+
+    def __new__(cls, address: str, certificate: str = "") -> "Peer":
+        peer = super().__new__(cls, address)
+        peer.certificate = certificate
+        return peer
+
+
 @dataclass(frozen=True)
 class Arrival:
     """A message as it came: its bytes, and as far as it can be read as it says itself."""
@@ -101,7 +112,8 @@ def row_of(raw: bytes, header: Header, source: str, peer: str) -> InboundMessage
         control_id=_text(header.control_id)[:199],
         sha256=hashlib.sha256(raw).hexdigest(),
         raw=raw,
-        peer=peer,
+        peer=str(peer),
+        certificate=getattr(peer, "certificate", ""),
         message_type=_text(message_type)[:40],
         received_at=timezone.now(),
         attempts=1,

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from interfaces.hl7.source_options import MAPPING, SourceOptions
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.er7 import Header
 from interfaces.hl7.syntax.message_parts import Path, parse_path
+from interfaces.hl7.wire import certificates
 from worklist.worklist_policy import WorklistPolicy
 
 KEPT: Final = 1.0
@@ -46,6 +48,28 @@ class SourcePolicy:
 
 
 _kept: dict[tuple[str, str], tuple[float, SourcePolicy | None]] = {}
+
+
+def check_peer(policy: SourcePolicy, address: str, certificate: str) -> None:
+    """Refuse, by `Er7Error` 200, a message that its source may not send from this address or certificate.
+
+    What comes by a file, from no address, was brought by somebody who may.
+    """
+    addresses, subjects = policy.options.addresses, policy.options.certificates
+    if not (addresses or subjects) or (found := _address(address)) is None:
+        return
+    if addresses and not any(found in ip_network(one, strict=False) for one in addresses):
+        raise Er7Error(200, "MSH^1^3", "this sender may not send from this address")
+    if subjects and not any(certificates.names(certificate, one) for one in subjects):
+        raise Er7Error(200, "MSH^1^3", "this sender has to show another certificate (TLS)")
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def policy_of(header: Header) -> SourcePolicy:

@@ -112,11 +112,11 @@ def refused(
     return Translation(message, header, problem=problem)
 
 
-def header_problem(header: Header) -> Problem | None:
-    """Why a message is refused by its header alone, whatever it says; None where it is not."""
+def header_problem(header: Header, message: InboundMessage) -> Problem | None:
+    """Why a message is refused by its header and its sender alone, whatever it says; None where it is not."""
     try:
         if not acknowledgments.is_one(header):
-            _check_header(header)
+            _check_header(header, message)
     except Er7Error as error:
         return Problem(error.code, error.location, error.text)
     return None
@@ -136,8 +136,9 @@ def code_of(header: Header, problem: Problem | None) -> ack.Code:
     return ack.status_code_for(problem.code, problem.location) if header.control_id else "AR"
 
 
-def _check_header(header: Header) -> tuple[SourcePolicy, triggers.Translate]:
+def _check_header(header: Header, message: InboundMessage) -> tuple[SourcePolicy, triggers.Translate]:
     policy = sources.policy_of(header)
+    sources.check_peer(policy, message.peer, message.certificate)
     handler = triggers.handler_of(header, policy)
     if not header.control_id:
         raise Er7Error(101, "MSH^1^10", "the message control ID is missing")
@@ -146,7 +147,7 @@ def _check_header(header: Header) -> tuple[SourcePolicy, triggers.Translate]:
 
 def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) -> Translation:
     header = arrival.header
-    policy, handler = _check_header(header)
+    policy, handler = _check_header(header, message)
     parsed = _parsed(arrival, policy)
     _check_size(parsed)
     parsed = source_values.translated(parsed, policy.rules)
@@ -169,7 +170,8 @@ def _applied(message: InboundMessage, header: Header) -> None:
 def _acknowledged(message: InboundMessage, arrival: Arrival) -> Translation:
     """What an acknowledgment says; where that is of nothing that was sent, an event tells of it."""
     header = arrival.header
-    sources.policy_of(header)
+    policy = sources.policy_of(header)
+    sources.check_peer(policy, message.peer, message.certificate)
     try:
         parsed = arrival.parsed or er7.parse(er7.without_nul(arrival.raw))
         found = acknowledgments.received(parsed, arrival.raw)
@@ -244,7 +246,7 @@ def _set_answer(message: InboundMessage, header: Header, code: ack.Code, problem
     mode = mode_of(header)
     if mode.enhanced:
         condition = problem.code if problem else 0
-        at_once = header_problem(header) is not None
+        at_once = header_problem(header, message) is not None
         codes = ack.codes(mode, code, condition=condition, is_refused_at_once=at_once)
         message.ack_code = codes.application or codes.accept or code
     message.ack = answer(message, header, message.ack_code, problem)
@@ -261,7 +263,7 @@ def answer_on_storing(message: InboundMessage, header: Header) -> bytes:
         return b""
     if options.acknowledge != "after_storing" or options.enhanced or acknowledgments.is_one(header):
         return b""
-    return b"" if header_problem(header) else answer(message, header, "AA")
+    return b"" if header_problem(header, message) else answer(message, header, "AA")
 
 
 def answer(message: InboundMessage, header: Header, code: ack.Code, problem: Problem | None = None) -> bytes:

@@ -7,6 +7,7 @@
 | stalled | a destination gives no answer |
 | backlog | a message waits for too long, though its receiver answers |
 | undecided | messages are held or stopped |
+| expires | a certificate of ours ends within `expiry_days`, or can't be used |
 
 A destination that a person has paused, and one that is switched off, raises none.
 """
@@ -22,7 +23,13 @@ from interfaces.hl7 import hl7_events, source_options
 from interfaces.hl7.hl7_section import AlarmPolicy, HL7Section
 from interfaces.hl7.inbound import sources
 from interfaces.hl7.models import Alarm, AlarmKind, Source, TrafficCount, TrafficKind
-from interfaces.hl7.monitoring import alarm_notices, interface_state, traffic_counting, usual_rates
+from interfaces.hl7.monitoring import (
+    alarm_notices,
+    certificate_ends,
+    interface_state,
+    traffic_counting,
+    usual_rates,
+)
 from interfaces.hl7.outbound import delivery_queues
 from interfaces.hl7.outbound.delivery_queues import Queue
 from ledger import clock, events, recurring
@@ -86,6 +93,7 @@ def _about(alarm: Alarm) -> list[events.Thing]:
 def _wrong(now: datetime, policy: AlarmPolicy) -> Iterator[tuple[Wrong, str]]:
     yield from _silent(now)
     yield from _failing(now, policy)
+    yield from _expiring(now)
     for queue in delivery_queues.queues():
         if queue.destination.is_active and queue.destination.paused_since is None:
             yield from _of_queue(queue, now, policy)
@@ -122,6 +130,13 @@ def _failing(now: datetime, policy: AlarmPolicy) -> Iterator[tuple[Wrong, str]]:
     for _, sender, number in sums.filter(sum__gt=policy.errors_per_hour).order_by("hour"):
         text = f"{number} messages from {interface_state.shown(sender)} were not applied within an hour"
         yield Wrong(AlarmKind.ERRORS, "in", sender), text
+
+
+def _expiring(now: datetime) -> Iterator[tuple[Wrong, str]]:
+    days = HL7Section.current().expiry_days
+    for one in certificate_ends.ends():
+        if text := one.warning(now, days):
+            yield Wrong(AlarmKind.EXPIRES, one.direction, one.partner), text
 
 
 def _of_queue(queue: Queue, now: datetime, policy: AlarmPolicy) -> Iterator[tuple[Wrong, str]]:

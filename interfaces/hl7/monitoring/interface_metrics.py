@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from interfaces.hl7.monitoring import interface_state
+from interfaces.hl7.monitoring import certificate_ends, interface_state
 from interfaces.hl7.monitoring.interface_state import DestinationState, Places, Rate, SenderState
 from ledger import clock
 
@@ -18,6 +18,7 @@ _GAUGES: Final = {
     "backlog_age_seconds": "how long the oldest of them has been waiting",
     "undecided": "messages that are held or stopped",
     "alarm": "1 for each open alarm",
+    "certificate_end_seconds": "until a certificate ends that is shown to a partner",
 }
 Sample = tuple[str, dict[str, str], float]
 
@@ -32,6 +33,15 @@ def lines() -> Iterator[str]:
             ("alarm", {"kind": alarm.kind, "direction": alarm.direction, "partner": alarm.partner}, 1)
             for alarm in found.alarms
         ),
+    ]
+    samples += [
+        (
+            "certificate_end_seconds",
+            {"direction": one.direction, "partner": one.partner},
+            round((one.at - clock.now()).total_seconds()),
+        )
+        for one in certificate_ends.ends()
+        if one.at is not None
     ]
     for name, words in _GAUGES.items():
         yield f"# HELP ris_pacs_hl7_{name} {words}"

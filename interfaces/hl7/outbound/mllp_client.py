@@ -3,14 +3,16 @@
 import contextlib
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from typing import Final
 
+from interfaces.hl7 import destination_options
 from interfaces.hl7.models import Destination
 from interfaces.hl7.outbound import acknowledgments
 from interfaces.hl7.outbound.acknowledgments import Answer
-from interfaces.hl7.wire import framing
+from interfaces.hl7.wire import certificates, framing
 from ledger.crashpoint import crashpoint
 
 logger = logging.getLogger(__name__)
@@ -87,7 +89,21 @@ class Line:
 
     @property
     def is_open(self) -> bool:
-        return self._socket is not None and not _is_closed(self._socket)
+        return self._socket is not None and not self._is_over(self._socket)
+
+    def _is_over(self, peer: socket.socket) -> bool:
+        """Whether the peer has closed; TLS can't be looked into, so what is there is read."""
+        if not isinstance(peer, ssl.SSLSocket):
+            return _is_closed(peer)
+        peer.setblocking(False)
+        try:
+            data = peer.recv(65536)
+            self._unread += self._deframer.feed(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        except (OSError, framing.FrameTooLong):
+            return True
+        return not data
 
     def tell_others(self) -> None:
         """Pass on what came without being waited for."""
@@ -100,7 +116,7 @@ class Line:
                 logger.warning("%s sends what is no acknowledgment", self._destination.name)
 
     def _open(self) -> bool:
-        if self._socket is not None and not _is_closed(self._socket):
+        if self._socket is not None and not self._is_over(self._socket):
             return False
         self.close()
         self._deframer = framing.Deframer(MAX_ANSWER)
@@ -108,7 +124,11 @@ class Line:
         try:
             self._socket = socket.create_connection(address, timeout=CONNECT_WAIT)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as error:
+            if (files := destination_options.of(self._destination).tls) is not None:
+                context = certificates.of_sender(files)
+                name = files.server_name or address[0]
+                self._socket = context.wrap_socket(self._socket, server_hostname=name)
+        except (OSError, certificates.Unusable) as error:
             self.close()
             raise NoAnswer(f"no connection to {address[0]}:{address[1]}: {error}") from error
         return True

@@ -18,13 +18,17 @@ MOST: Final = 500
 """Pairs of sender and address that are written down; the rest are connections all the same."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Connection:
-    """An open connection: from where, since when, and whose, once its first message has said so."""
+    """An open connection: from where, since when, and whose, once its first message has said so.
+
+    `junk` are the bytes that came outside of frames.
+    """
 
     peer: str
     since: datetime = field(default_factory=clock.now)
     source: str = ""
+    junk: int = 0
 
     def heard(self, message: bytes) -> None:
         """Learn whose it is from its first message."""

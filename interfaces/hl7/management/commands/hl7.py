@@ -4,6 +4,7 @@ reads kept messages anew.
 
 import asyncio
 import gc
+import resource
 import signal
 from argparse import ArgumentParser
 from pathlib import Path
@@ -19,11 +20,14 @@ from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.inspect import message_cases
 from interfaces.hl7.inspect.message_cases import CaseResult
 from interfaces.hl7.wire import framing
-from interfaces.hl7.wire.mllp import Listener
+from interfaces.hl7.wire.mllp import MAX_CONNECTIONS, Listener
 from interfaces.hl7.wire.receive_queue import MOST_TOGETHER
+from interfaces.hl7.wire.tls_watch import TlsWatch
 from ledger import heartbeat
 
 THREADS_ON_POSTGRESQL = 8
+FILES_BESIDE = 500
+"""Files of the listener that are no connections of senders."""
 
 
 class Command(BaseCommand):
@@ -104,13 +108,25 @@ async def _listen() -> None:
     gc.collect()
     gc.freeze()  # what is imported stays, and need not be looked through again and again
     listener = Listener(host, port, threads=1 if settings.USING_SQLITE else THREADS_ON_POSTGRESQL)
+    _allow_many_files()
     serving = asyncio.create_task(listener.serve(stop))
     await asyncio.sleep(0.1)
     if serving.done():
         await serving
+    watching = asyncio.create_task(TlsWatch(listener).run(stop))
     beats = heartbeat.start("hl7", lambda: _figures(listener))
     await serving
+    await watching
     beats.end()
+
+
+def _allow_many_files() -> None:
+    """As many connections as the system lets one process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + FILES_BESIDE
+    most = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _figures(listener: Listener) -> dict[str, Any]:
