@@ -87,6 +87,11 @@ def receivers(message_type: OutboundMessageType) -> list[Destination]:
     return [row for row in rows if _wants(row, message_type)]
 
 
+def sent_to(destination: Destination) -> list[str]:
+    """The names of the types that a destination gets."""
+    return [name for name in names() if _wants(destination, _types[name])]
+
+
 def _wants(destination: Destination, message_type: OutboundMessageType) -> bool:
     options = destination_options.of(destination)
     has_role = message_type.role in ("", options.role)

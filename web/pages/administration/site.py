@@ -11,7 +11,6 @@ from accounts import site_sync
 from accounts.models import Facility, SiteSection
 from archive.models import Volume
 from archive.storage import volumes
-from interfaces.hl7 import destination_options
 from interfaces.hl7.models import Destination, Source
 from interfaces.hl7.outbound import message_types
 from web.kernel import layout
@@ -36,10 +35,7 @@ def site(request: HttpRequest) -> HttpResponse:
             (source, _flat(source.options))
             for source in Source.objects.select_related("facility").order_by("name")
         ],
-        "destinations": [
-            (row, destination_options.of(row).messages or message_types.names())
-            for row in Destination.objects.order_by("name")
-        ],
+        "destinations": [(row, message_types.sent_to(row)) for row in Destination.objects.order_by("name")],
         "volumes": [_volume(volume) for volume in Volume.objects.order_by("id")],
         "policies": [(section.name, _flat(section.content)) for section in sections],
     }
