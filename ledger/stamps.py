@@ -84,6 +84,12 @@ def _moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f")
 
 
+def moment_of(key: str) -> datetime:
+    """When what bears this stamp's key was said."""
+    text = key.removeprefix("-").split("|", 1)[0]
+    return datetime.strptime(text, "%Y%m%d%H%M%S.%f").replace(tzinfo=UTC)
+
+
 class Stamped(Protocol):
     """A record, a dataclass, with stamps beside its plain columns."""
 

@@ -28,6 +28,14 @@ OTHER_CHARACTER_SET: Final = declare(
     "Read as {charset}: its bytes are not {declared}",
     short="other character set",
 )
+WAITS_FOR_ORDER: Final = declare(
+    "hl7.waits_for_order", "Waits for its order, which has not come yet", short="waiting for its order"
+)
+CHANGED_NOTHING: Final = declare(
+    "hl7.changed_nothing",
+    "Changed nothing: older than what was said at {newer}",
+    short="changed nothing: older",
+)
 REPLAYED: Final = declare(
     "hl7.message_replayed",
     "Applied again as a new message[, changed at {changed}]",

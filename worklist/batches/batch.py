@@ -11,9 +11,10 @@ from typing import Any, Final, TypeVar
 
 from django.db import connection, transaction
 
+from ledger.events import Entry
 from worklist import catalogue as catalogues
 from worklist import change_check
-from worklist.batches import changed_rows, number_holders
+from worklist.batches import changed_rows, lost_statements, number_holders
 from worklist.batches.changed_rows import Differences, Overtaken, Snapshot
 from worklist.batches.named_rows import Loader
 from worklist.batches.number_holders import Holder, NumberName
@@ -58,14 +59,23 @@ _NO_HOLDERS: Final[Mapping[NumberName, list[Holder]]] = {}
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of a group: its patient, and its order."""
+    """What became of a group: its patient, and its order; `newer` is the stamp of what it all lost to."""
 
     patient: PatientRecord | None = None
     order: OrderAggregate | None = None
+    newer: str = ""
 
 
-def apply(change_sets: Sequence[ChangeSet], catalogue: Catalogue) -> list[list[Applied]]:
+Told = Callable[[Sequence[Sequence[Applied]]], Iterable[Entry]]
+"""What else is to be recorded of what became of the groups of change sets."""
+
+
+def apply(
+    change_sets: Sequence[ChangeSet], catalogue: Catalogue, told: Told | None = None
+) -> list[list[Applied]]:
     """Apply change sets, each of which was checked, one after the other, in the caller's transaction.
+
+    What is `told` is recorded by the statement that records the rest.
 
     Raises `Overtaken` or `InDoubt`; then nothing of the transaction may be kept.
     """
@@ -73,7 +83,7 @@ def apply(change_sets: Sequence[ChangeSet], catalogue: Catalogue) -> list[list[A
     loader = Loader(catalogue)
     batch = Batch(loader.snapshot, *loader.load(change_sets), loader.others, loader.holders)
     applied = [batch.decide(changes) for changes in change_sets]
-    batch.save()
+    batch.save(told(applied) if told else ())
     return applied
 
 
@@ -127,12 +137,13 @@ class Batch:
         self._patients.resolve(changes.provenance)
         return applied
 
-    def save(self) -> None:
-        """Write what is new or changed, then tell those above of it."""
+    def save(self, told: Iterable[Entry] = ()) -> None:
+        """Write what is new or changed, and what else is told, then tell those above of it."""
         differences = self._snapshot.differences(self.rows())
         self._newcomers = self._unlinked(differences.new[PATIENTS])
         touched = differences.touched()
         entries = [entry for part in (self._patients, self._orders) if part for entry in part.entries]
+        entries += told
         former = self._snapshot.former_descriptions(differences.changed[PATIENTS])
         changed_rows.write(differences, former, entries)
         _delete(row for one in self._aggregates() for row in one.removed)
@@ -163,7 +174,8 @@ class Batch:
             order = self._orders.apply(update, content, provenance)
             if update.procedures and said and patient is not None:
                 self._check_numbers(update, order, said, patient, provenance)
-        return Applied(patient, order)
+        newer = lost_statements.newer_than(group, provenance.stamp.key(), patient, visit, order)
+        return Applied(patient, order, newer)
 
     def _check_patient(
         self, update: OrderUpdate, said: Registration, named: PatientRecord, provenance: Provenance

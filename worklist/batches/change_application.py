@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 
 from worklist.batches import batch
-from worklist.batches.batch import Applied
+from worklist.batches.batch import Applied, Told
 from worklist.catalogue import Catalogue
 from worklist.change_set import ChangeSet
 from worklist.schedule import appointments
 from worklist.schedule.appointments import Said
 
 
-def apply(change_sets: Sequence[ChangeSet], catalogue: Catalogue) -> list[int | None]:
+def apply(
+    change_sets: Sequence[ChangeSet], catalogue: Catalogue, told: Told | None = None
+) -> list[int | None]:
     """Apply change sets, each of which was checked, in the caller's transaction; the first patient of each.
 
     Raises what `batch.apply` raises.
     """
-    applied = batch.apply(change_sets, catalogue)
+    applied = batch.apply(change_sets, catalogue, told)
     apply_appointments(change_sets, applied)
     first = (groups[0].patient if groups else None for groups in applied)
     return [patient.id if patient else None for patient in first]

@@ -93,6 +93,11 @@ class Order(PublicModel):
     class Meta:
         indexes = [
             models.Index(fields=["status", "id"], name="order_by_status"),
+            models.Index(
+                fields=["first_received_at"],
+                name="order_awaited",
+                condition=models.Q(content_received_at__isnull=True),
+            ),
             models.Index(fields=["visit"], name="order_of_visit", condition=models.Q(visit__isnull=False)),
         ]
 

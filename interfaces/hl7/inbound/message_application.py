@@ -20,7 +20,7 @@ from django.db import (
     transaction,
 )
 
-from interfaces.hl7.inbound import error_codes, translation
+from interfaces.hl7.inbound import error_codes, outcome_notes, translation
 from interfaces.hl7.inbound.field_places import FieldPlaces
 from interfaces.hl7.inbound.further_effects import FurtherChanges
 from interfaces.hl7.inbound.message_store import MESSAGES, Arrival
@@ -31,9 +31,11 @@ from interfaces.hl7.outbound.messages import application_ack
 from ledger import events
 from ledger.crashpoint import crashpoint
 from ledger.errors import Refused
+from ledger.events import Entry
 from ledger.row_sets import Condition
 from worklist import catalogue
 from worklist.batches import change_application
+from worklist.batches.batch import Applied
 from worklist.batches.changed_rows import Overtaken
 from worklist.patients import identity_exceptions
 from worklist.patients.identity_doubt import InDoubt
@@ -219,14 +221,21 @@ def _apply_portion(one: Translation, start: int) -> bool:
 
 
 def _take_effect(translations: Sequence[Translation]) -> None:
-    changes = [one.changes for one in translations if one.changes is not None]
-    if changes:
-        patients = change_application.apply(changes, catalogue.current())
-        for said, patient in zip(changes, patients, strict=True):
-            if isinstance(said, FurtherChanges):
-                said.then(patient)
+    said = [(one, one.changes) for one in translations if one.changes is not None]
+
+    def told(applied: Sequence[Sequence[Applied]]) -> Iterator[Entry]:
+        for (one, changes), groups in zip(said, applied, strict=True):
+            yield from one.flags
+            yield from outcome_notes.of(one.message, changes, groups)
+
+    if said:
+        sets = [changes for _, changes in said]
+        patients = change_application.apply(sets, catalogue.current(), told)
+        for changes, patient in zip(sets, patients, strict=True):
+            if isinstance(changes, FurtherChanges):
+                changes.then(patient)
     crashpoint("hl7w.mid_effects")
-    events.record_all([flag for one in translations for flag in one.flags])
+    events.record_all([flag for one in translations if one.changes is None for flag in one.flags])
     for one in translations:
         if one.doubt is not None:
             doubt, provenance = one.doubt

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from django.db.models import CharField, F, Q, QuerySet, Value
 
 from interfaces.hl7.inbound import message_index
+from interfaces.hl7.inspect import awaited_orders
 from interfaces.hl7.models import (
     InboundMessage,
     InboundStatus,
@@ -55,6 +56,7 @@ class Filters:
     message_type: str = ""
     partner: str = ""
     in_trouble: bool = False
+    waits_for_order: bool = False
     error_code: int | None = None
     control_id: str = ""
     text: str = ""
@@ -151,6 +153,8 @@ def came(filters: Filters) -> QuerySet[InboundMessage]:
     rows = _narrowed(rows, filters, "received_at", "source")
     if filters.in_trouble:
         rows = rows.filter(status__in=IN_TROUBLE)
+    if filters.waits_for_order:
+        rows = rows.filter(public_id__in=awaited_orders.messages())
     if filters.error_code is not None:
         rows = rows.filter(error_code=filters.error_code, status__in=IN_TROUBLE)
     if filters.text:
@@ -163,7 +167,7 @@ def went(filters: Filters) -> QuerySet[OutboundMessage]:
     rows = OutboundMessage.objects.all()
     if filters.direction == "in" or (filters.status and filters.status not in OutboundStatus.values):
         return rows.none()
-    if filters.error_code is not None:
+    if filters.error_code is not None or filters.waits_for_order:
         return rows.none()
     rows = _narrowed(rows, filters, "created_at", "destination__name")
     if filters.in_trouble:

@@ -19,9 +19,10 @@ from worklist.patients import typed_dates
 
 WAYS: Final = {"": "Both", "in": "Received", "out": "Sent"}
 SPANS: Final = {"": "Any time", "hour": "Last hour", "day": "Last 24 hours", "week": "Last 7 days"}
-STATES: Final = {"": "All", "trouble": "In trouble"} | {
+STATES: Final = {"": "All", "trouble": "In trouble", "order": "Waiting for an order"} | {
     status.value: status.value for status in (*InboundStatus, *OutboundStatus)
 }
+_NOT_STATUSES: Final = ("trouble", "order")
 _LENGTHS: Final = {
     "hour": timedelta(hours=1),
     "day": timedelta(days=1),
@@ -60,7 +61,8 @@ class Asked:
         since = timezone.now() - _LENGTHS[self.span] if self.span in _LENGTHS else moment(self.since)
         return message_search.Filters(
             direction=self.way,  # type: ignore[arg-type]
-            status="" if self.state == "trouble" else self.state,
+            status="" if self.state in _NOT_STATUSES else self.state,
+            waits_for_order=self.state == "order",
             message_type=self.message_type,
             partner=self.partner,
             in_trouble=self.state == "trouble",
@@ -91,7 +93,7 @@ def read(query: QueryDict) -> Asked:
 
 def chips(request: HttpRequest, asked: Asked) -> list[tuple[str, list[Chip]]]:
     """The chips by group."""
-    usual = ("", "trouble")
+    usual = ("", *_NOT_STATUSES)
     states = {key: words for key, words in STATES.items() if key in (*usual, asked.state)}
     groups = [
         ("Direction", _group(request, "direction", WAYS, asked.way)),

@@ -43,7 +43,7 @@ def messages(request: HttpRequest) -> HttpResponse:
         "queues": delivery_queues.queues(),
         "types": sorted({*message_search.types(), *([asked.message_type] if asked.message_type else [])}),
         "partners": sorted({*message_search.partners(), *([asked.partner] if asked.partner else [])}),
-        "states": [key for key in message_filters.STATES if key not in ("", "trouble")],
+        "states": [key for key in message_filters.STATES if key not in ("", "trouble", "order")],
         "may_try": access.can(request.user, "message.replay"),
         "may_see_stations": access.can(request.user, "station.view"),
         "hl7_address": "{}:{}".format(*settings.HL7_ADDRESS),

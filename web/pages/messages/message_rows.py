@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import message_index
-from interfaces.hl7.inspect import message_tree
+from interfaces.hl7.inspect import awaited_orders, message_tree
 from interfaces.hl7.inspect.message_search import Row
 from interfaces.hl7.models import InboundMessage, MessageKey
 from ledger import event_types
@@ -43,6 +44,7 @@ class Listed:
     error: str
     error_place: str
     error_text: str
+    waits: bool = False
 
 
 def listed(rows: Sequence[Row]) -> list[Listed]:
@@ -79,6 +81,7 @@ class _Around:
 
     def _received(self, row: InboundMessage) -> Listed:
         events = self.events[row.public_id]
+        holding = [one for one in events if self._holds(one)]
         subjects = [(one.type, one.key) for event in events for one in event.subjects.all()]
         patient, order = self._named(subjects)
         named = self.keys[row.pk]
@@ -89,11 +92,19 @@ class _Around:
             partner=" · ".join(part or "(not said)" for part in row.source.split("|")),
             patient=patient or _linked("patient", named.get(message_index.PATIENT, ""), self.known_patients),
             order=order or _linked("order", _order_number(named), self.known_orders),
-            effect=_in_short(events),
+            effect=_in_short(holding),
+            waits=any(one.kind == hl7_events.WAITS_FOR_ORDER.kind for one in holding),
             error=str(row.error_code or ""),
             error_place=str(message_tree.Place.of(row.error_location)) if row.error_location else "",
             error_text=row.error_text,
         )
+
+    def _holds(self, event: Event) -> bool:
+        """Whether an event still tells how it stands: a message waits for its order a day at most."""
+        if event.kind != hl7_events.WAITS_FOR_ORDER.kind:
+            return True
+        keys = (one.key for one in event.subjects.all() if one.type == "order")
+        return any(key in self.orders and awaited_orders.is_awaited(self.orders[key]) for key in keys)
 
     def _sent(self, row: Row) -> Listed:
         assert not isinstance(row, InboundMessage)

@@ -1,0 +1,99 @@
+"""Messages that were applied, and have no effect yet, or none at all: what a person is told of them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from interfaces.hl7.inbound import inbox
+from interfaces.hl7.inspect import awaited_orders, message_search
+from interfaces.hl7.inspect.message_search import Filters
+from interfaces.hl7.models import InboundMessage
+from ledger.models import Event
+from tests.interfaces.hl7.test_orders import PID, obr, orc, send, step
+from web.pages.messages.message_rows import listed
+from worklist.models import Order, Patient
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+Say = Callable[..., bytes]
+WAITS = "waiting for its order"
+
+
+def effects() -> dict[str, str]:
+    """What the list says of each message."""
+    rows = InboundMessage.objects.order_by("id")
+    return {row.message.control_id: row.effect for row in listed(list(rows))}
+
+
+def waiting() -> list[str]:
+    found = message_search.find(Filters(waits_for_order=True))
+    return [row.control_id for row in found.rows]
+
+
+def late() -> dict[str, str]:
+    """Which messages changed nothing, and since when what is known was said."""
+    told = Event.objects.filter(kind="hl7.changed_nothing").prefetch_related("subjects")
+    ids = {one.subjects.get().key: str(one.details["newer"]) for one in told}
+    return {row.control_id: ids[row.public_id] for row in InboundMessage.objects.filter(public_id__in=ids)}
+
+
+@pytest.mark.parametrize("control", ["CA", "DC", "HD", "SC"])
+def test_what_is_done_to_an_order_that_is_not_there_waits_for_it(say: Say, control: str) -> None:
+    send(say("ORM^O01", orc(control, status="CM"), at=1, control_id="m1"))
+    assert waiting() == ["m1"] and WAITS in effects()["m1"]
+    send(say("ORM^O01", PID, orc(), obr(), at=0, control_id="m2"))
+    assert not waiting() and WAITS not in effects()["m1"]
+    assert step().status in ("cancelled", "discontinued", "held", "completed")
+
+
+def test_nobody_waits_for_longer_than_a_day(say: Say) -> None:
+    send(say("ORM^O01", orc("CA"), control_id="m1"))
+    Order.objects.update(first_received_at=timezone.now() - awaited_orders.PATIENCE - timedelta(minutes=1))
+    assert not waiting() and WAITS not in effects()["m1"]
+
+
+def test_an_order_that_comes_at_the_same_moment_is_not_waited_for(say: Say) -> None:
+    both = [
+        say("ORM^O01", orc("CA"), at=1, control_id="m1"),
+        say("ORM^O01", PID, orc(), obr(), control_id="m2"),
+    ]
+    inbox.receive_all([(raw, "") for raw in both])
+    assert not waiting() and not Event.objects.filter(kind="hl7.waits_for_order").exists()
+
+
+def test_a_message_all_of_which_is_older_changed_nothing(say: Say) -> None:
+    send(say("ADT^A08", PID, at=5, control_id="m1"))
+    send(say("ADT^A04", PID.replace("BARS", "OLD"), at=1, control_id="m2"))
+    assert Patient.objects.get().name == "BARS^ANNA"
+    assert late() == {"m2": "2026-03-02 08:05:00 UTC"}
+    assert "changed nothing: older" in effects()["m2"]
+
+
+def test_an_older_order_changed_nothing_and_one_that_adds_something_did(say: Say) -> None:
+    send(say("ORM^O01", PID, orc("XO"), obr(f31="Fever"), at=5, control_id="m1"))
+    send(say("ORM^O01", PID, orc("NW"), obr(f31="Cough"), at=1, control_id="m2"))
+    assert list(late()) == ["m2"] and Order.objects.get().reason == "Fever"
+    send(say("ORM^O01", PID, orc("NW"), obr(f13="Smoker"), at=2, control_id="m3"))
+    assert list(late()) == ["m2"] and Order.objects.get().clinical_information == "Smoker"
+
+
+@pytest.mark.parametrize("control", ["CA", "HD"])
+def test_what_is_done_counts_whenever_it_was_said(say: Say, control: str) -> None:
+    send(say("ORM^O01", PID, orc("XO"), obr(), at=5))
+    send(say("ORM^O01", PID, orc(control), at=1))
+    assert not late()
+
+
+def test_the_same_again_and_what_came_in_turn_is_not_late(say: Say) -> None:
+    raw = say("ORM^O01", PID, orc(), obr(), at=1)
+    send(raw)
+    send(raw)
+    inbox.replay(InboundMessage.objects.get())
+    inbox.receive_all([(say("ADT^A08", PID, at=minute), "") for minute in (2, 3, 4)])
+    assert not late()
+
+
+def test_of_messages_that_come_together_those_that_lost_are_told(say: Say) -> None:
+    inbox.receive_all([(say("ADT^A08", PID, at=n, control_id=f"m{n}"), "") for n in (5, 3, 6)])
+    assert late() == {"m3": "2026-03-02 08:05:00 UTC"}
