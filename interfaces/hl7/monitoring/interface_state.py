@@ -1,7 +1,7 @@
 """Each sender and each destination as it is now, for the page, REST and `/metrics`. Only reads counts."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -134,7 +134,16 @@ def last_received() -> dict[str, datetime]:
         latest=Max("hour"), last=Subquery(newest.values("received_at")[:1])
     )
     found = rows.order_by("-latest").values_list("partner", "last")[:MOST_SENDERS]
-    return {partner: last for partner, last in found if last is not None}
+    known = {partner: last for partner, last in found if last is not None}
+    return known | _not_counted_yet(set(known))
+
+
+def _not_counted_yet(known: Collection[str]) -> dict[str, datetime]:
+    """The same of senders that the site file names whole, and that have sent their first message just now."""
+    rows = InboundMessage.objects.order_by("-received_at").values_list("received_at", flat=True)
+    named = (f"{one.application}|{one.facility_name}" for one in Source.objects.all())
+    newest = {name: rows.filter(source=name).first() for name in named if name not in known}
+    return {name: last for name, last in newest.items() if last is not None}
 
 
 def shown(sender: str) -> str:

@@ -27,7 +27,7 @@ from ledger.models import Event
 EVERY: Final = timedelta(seconds=15)
 LAG: Final = timedelta(seconds=5)
 """What is younger is counted the next time: its transaction may not have ended."""
-WINDOW: Final = timedelta(days=1)
+WINDOW: Final = timedelta(hours=1)
 EVENTS: Final = 20_000
 """Messages of at most so long, and so many events, are looked through in one transaction."""
 LEARNT: Final = timedelta(days=28)
@@ -58,7 +58,7 @@ def count() -> bool:
     end = clock.now() - LAG
     with transaction.atomic():
         mark = _mark(end)
-        until = min(end, mark.until + WINDOW)
+        until = min(end, _next_message(mark.until, end) + WINDOW)
         top = min(_newest_event(end), mark.event_id + EVENTS)
         found = _received(mark.until, until)
         found.update(_told(mark.event_id, top))
@@ -79,6 +79,13 @@ def _mark(end: datetime) -> TrafficWatermark:
     oldest = recent.aggregate(at=Min("received_at"))["at"]
     start = max(0, _newest_event(end) - 10 * EVENTS)
     return TrafficWatermark.objects.create(name="traffic", until=oldest or end, event_id=start)
+
+
+def _next_message(since: datetime, end: datetime) -> datetime:
+    """When the first message came that is to be counted: hours without one are passed over."""
+    rows = InboundMessage.objects.filter(received_at__gte=since, received_at__lt=end)
+    first: datetime | None = rows.aggregate(at=Min("received_at"))["at"]
+    return first or end
 
 
 def _newest_event(end: datetime) -> int:

@@ -84,7 +84,9 @@ def test_chosen_messages_and_whole_groups_leave_the_list_and_come_back_by_undo(u
     assert "1 message marked as done." in text and text.count('name="id"') == 2
     undo = re.search(r'action="(/messages/work/put-back\?ids=[0-9a-f]{32})"', text)
     assert undo
+    assert "Off the work list: done." in page(client, f"/messages/{rows[0].public_id}")
     client.post(undo[1])
+    assert "On the" in page(client, f"/messages/{rows[0].public_id}")
     assert page(client, f"/messages/work/{key}").count('name="id"') == 3
     client.post(acts, {**here, "act": "ignore", "scope": "group", "reason": "test patients"})
     assert "Nothing of this group is left" in page(client, f"/messages/work/{key}")
