@@ -33,6 +33,8 @@ class Catalogue:
         """A catalogue of these entries."""
         by_code: dict[str, list[ProcedureCode]] = {}
         for entry in sorted(procedures, key=lambda entry: entry.scheme):
+            if not entry.modality:  # nobody has said yet what it is
+                continue
             by_code.setdefault(entry.code, []).append(entry)
         return cls(
             authorities=list(authorities),

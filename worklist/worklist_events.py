@@ -106,6 +106,10 @@ APPOINTMENT_OF_ANOTHER: Final = declare(
     tone="bad",
 )
 
+MASTER_FILE_CHANGED: Final = declare(
+    "master_file.changed", "Master file ({file}) changed: {codes}", short="master file"
+)
+
 SPEAKS_OF_ORDERS: Final = frozenset(
     event.kind for event in (ORDER_STATED, *ORDER_CHANGED.values(), *UNDONE.values())
 )

@@ -33,6 +33,7 @@ MAPPING: Final[Mapping[str, Sequence[str]]] = {
     "appointment_start": ["TQ1-7", "SCH-11.4", "AIS-4"],
     "appointment_location": ["AIL-3"],
     "appointment_station_ae_title": [],
+    "catalogue_modality": ["OM1-49", "OM1-5"],
     "report_accession": ["OBR-18"],
     "report_study_instance_uid": ["ZDS-1"],
 }

@@ -25,6 +25,7 @@ from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.record_columns import MESSAGES, STEPS, STUDIES
 from web.pages.worklist import technologist_worklist, worklist_rows
+from worklist import master_files
 from worklist.models import Order, RequestedProcedure, ScheduledProcedureStep
 from worklist.schedule import end_reasons, step_actions
 
@@ -41,6 +42,7 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
     with timezone.override(layout.zone_of(request)):
         context = {
             "order": row,
+            "place": master_files.location_name(row.location),
             "patient": patients.header(row.patient, order=row),
             "numbers": row.numbers.order_by("kind", "namespace", "value"),
             "procedures": _procedures(row, can_change=access.can(user, "step.change")),

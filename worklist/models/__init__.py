@@ -7,6 +7,7 @@ from worklist.models.appointment import (
     PatientArrival,
 )
 from worklist.models.identity_exception import IdentityException, IdentityExceptionKind
+from worklist.models.master_file import HospitalLocation, StaffMember
 from worklist.models.order import PRESSING, Order, OrderNumber, OrderStatus, Priority, StatusEvent
 from worklist.models.patient import AssigningAuthority, FormerDescription, LinkKind, Patient, PatientLink, Sex
 from worklist.models.procedure import RequestedProcedure, ScheduledProcedureStep, StepStatus
@@ -20,6 +21,7 @@ __all__ = [
     "AppointmentStatus",
     "AssigningAuthority",
     "FormerDescription",
+    "HospitalLocation",
     "IdentityException",
     "IdentityExceptionKind",
     "LinkKind",
@@ -34,6 +36,7 @@ __all__ = [
     "RequestedProcedure",
     "ScheduledProcedureStep",
     "Sex",
+    "StaffMember",
     "Station",
     "StatusEvent",
     "StepStatus",

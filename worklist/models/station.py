@@ -41,6 +41,10 @@ class ProcedureCode(models.Model):
     protocols = models.JSONField(
         default=list, blank=True, help_text="[{code, scheme, meaning}] of the protocol codes"
     )
+    is_active = models.BooleanField(
+        default=True, db_default=True, help_text="whether it can be ordered here from now on"
+    )
+    stamps = models.JSONField(default=dict, blank=True, db_default=models.Value({}, models.JSONField()))
     from_site_file = models.BooleanField(default=False)
     edited_at = models.DateTimeField(null=True, blank=True)
 

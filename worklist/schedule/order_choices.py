@@ -20,7 +20,8 @@ class Choice:
 
 def procedures(modalities: Collection[str] = ()) -> Sequence[Choice]:
     """The catalogue; without modalities by modality and description."""
-    codes = list(ProcedureCode.objects.order_by("modality", "description", "code", "scheme")[:_MOST])
+    offered = ProcedureCode.objects.filter(is_active=True).exclude(modality="")
+    codes = list(offered.order_by("modality", "description", "code", "scheme")[:_MOST])
     codes.sort(key=lambda code: code.modality not in modalities)
     return [Choice(code.code, f"{code.description} {code.code}", f"({code.modality})") for code in codes]
 

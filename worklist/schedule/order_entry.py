@@ -131,7 +131,8 @@ def check(request: ExamRequest) -> None:
     station = Station.objects.filter(ae_title=request.station_ae_title).first()
     if station is None:
         raise Invalid(f"there is no room {request.station_ae_title!r}", "station_ae_title")
-    code = ProcedureCode.objects.filter(code=request.procedure_code).order_by("scheme").first()
+    offered = ProcedureCode.objects.filter(code=request.procedure_code, is_active=True)
+    code = offered.exclude(modality="").order_by("scheme").first()
     if code is not None and station.modalities and code.modality not in station.modalities:
         room = station.name or station.ae_title
         raise Invalid(f"{room} does no {code.modality}; choose another room", "station_ae_title")

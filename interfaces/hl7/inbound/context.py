@@ -19,7 +19,7 @@ from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.er7 import Header
 from interfaces.hl7.syntax.message_parts import Field, Message, Segment, Segments
 from ledger import stamps
-from worklist import value_limits
+from worklist import master_files, value_limits
 from worklist.models.sent_field import AsSent
 from worklist.provenance import Provenance, lengths
 
@@ -55,7 +55,10 @@ class InboundContext:
         found = segment.field(n)
         if data_types.is_unfit_for_names(found) and segment.location(n) not in self.replaced:
             self.replaced.append(segment.location(n))
-        return convert(found)
+        name = convert(found)
+        if name is None and convert is data_types.provider_name:
+            return master_files.staff_name(found.component(1).strip())
+        return name
 
     def as_sent(self, segment: Segment | None, n: int) -> AsSent | object | None:
         """All of a field, to be sent back; None, and noted, where it is too long."""

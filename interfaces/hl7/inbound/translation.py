@@ -12,6 +12,7 @@ from interfaces.hl7.inbound import (
     ack,
     context,
     error_codes,
+    master_files,
     order_responses,
     source_values,
     sources,
@@ -39,7 +40,7 @@ from worklist.provenance import Provenance
 MOST_GROUPS: Final = 1000
 """Orders, procedures or merges of one message. Senders have no reason for more; and it would keep all that
 come after it from the same sender waiting."""
-_GROUPS: Final = ("ORC", "OBR", "IPC", "MRG", "IAM", "AIS")
+_GROUPS: Final = ("ORC", "OBR", "IPC", "MRG", "IAM", "AIS", "MFE")
 
 
 @dataclass(frozen=True)
@@ -284,7 +285,9 @@ def answer(message: InboundMessage, header: Header, code: ack.Code, problem: Pro
 
 
 def _response(message: InboundMessage, header: Header, problem: Problem | None) -> ack.OrderResponse | None:
-    """What is said of each order, where the source wants that and its version has it."""
+    """What is said of each order, where the source wants that, or of each entry of a master file."""
+    if header.message_code == "MFN" and ack.version_of(header)[:2] >= master_files.SINCE:
+        return _of_master_file(message, header, problem)
     kind = RESPONSES.get(header.message_code)
     if kind is None or ack.version_of(header)[:2] < kind.since:
         return None
@@ -297,3 +300,11 @@ def _response(message: InboundMessage, header: Header, problem: Problem | None) 
     raw = bytes(message.raw)
     orders = order_responses.orders_of(raw, header, options.charset, is_accepted=problem is None)
     return ack.OrderResponse(kind.code, kind.trigger, kind.structure, orders)
+
+
+def _of_master_file(message: InboundMessage, header: Header, problem: Problem | None) -> ack.OrderResponse:
+    try:
+        charset = sources.policy_of(header).options.charset
+    except (Er7Error, DatabaseError):
+        charset = ""
+    return master_files.answer(bytes(message.raw), header, charset, is_accepted=problem is None)

@@ -4,7 +4,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from interfaces.hl7.inbound import adt, adt_links, appointments, orders, outside_results, unhandled
+from interfaces.hl7.inbound import (
+    adt,
+    adt_links,
+    appointments,
+    master_files,
+    orders,
+    outside_results,
+    unhandled,
+)
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.inbound.sources import SourcePolicy
 from interfaces.hl7.syntax.character_sets import Er7Error
@@ -45,6 +53,7 @@ TRIGGERS: Final[Mapping[tuple[str, str], Translate]] = {
     ("OMG", "O19"): orders.read,
     ("OMI", "O23"): orders.read,
     ("ORM", "O01"): orders.read,
+    **{("MFN", event): master_files.read for event in master_files.TRIGGERS},
     ("ORU", "R01"): outside_results.read,
     **{("SIU", event): appointments.read for event in ("S12", "S13", "S14", "S15", "S16", "S17", "S26")},
 }
