@@ -84,9 +84,7 @@ class AppointmentReference(models.Model):
 class PatientArrival(models.Model):
     """A patient arrived at an imaging location on a day, as an ADT message said."""
 
-    patient = models.ForeignKey(
-        Patient, on_delete=models.PROTECT, db_index=False, related_name="arrivals"
-    )
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, db_index=False, related_name="arrivals")
     local_date = models.CharField(max_length=8, help_text="in the facility's time")
     location = models.CharField(max_length=250, blank=True)
     occurred_at = models.DateTimeField()

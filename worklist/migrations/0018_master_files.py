@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('worklist', '0016_location_of_an_order'),
+        ('worklist', '0017_orders_that_are_awaited'),
     ]
 
     operations = [
