@@ -16,16 +16,22 @@ from pathlib import Path
 def _commit() -> Callable[[bytes], None]:
     url = os.environ.get("DATABASE_URL", "")
     if url:
-        import psycopg
+        import psycopg2
 
-        server = psycopg.connect(url, autocommit=True)
-        server.execute("CREATE TABLE IF NOT EXISTS durable_echo (raw bytea)")
-        return lambda raw: server.execute("INSERT INTO durable_echo VALUES (%s)", [raw]) and None
+        server = psycopg2.connect(url)
+        server.autocommit = True
+        cursor = server.cursor()
+        cursor.execute("CREATE TABLE IF NOT EXISTS durable_echo (raw bytea)")
+        return lambda raw: cursor.execute("INSERT INTO durable_echo VALUES (%s)", [raw])
     file = sqlite3.connect(Path(sys.argv[2]) / "echo.sqlite3", isolation_level=None)
     file.execute("PRAGMA journal_mode = WAL")
     file.execute("PRAGMA synchronous = FULL")
     file.execute("CREATE TABLE durable_echo (raw blob)")
-    return lambda raw: file.execute("INSERT INTO durable_echo VALUES (?)", [raw]) and None
+
+    def write(raw: bytes) -> None:
+        file.execute("INSERT INTO durable_echo VALUES (?)", [raw])
+
+    return write
 
 
 async def _serve(port: int) -> None:

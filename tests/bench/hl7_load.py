@@ -134,12 +134,13 @@ def _backlog(ours: Listener, count: int) -> None:
         chosen = ", ".join(numbered if name in own else name for name in names)
         numbers = f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count})"
         newest = "(SELECT * FROM hl7_inboundmessage ORDER BY id DESC LIMIT 1) AS one"
-        database.execute(
+        database.cursor().execute(
             f"{numbers} INSERT INTO hl7_inboundmessage ({', '.join(names)}) SELECT {chosen} FROM {newest}, s"
         )
         database.commit()
 
 
 def _columns(database: Any) -> list[str]:
-    cursor = database.execute("SELECT * FROM hl7_inboundmessage LIMIT 0")
+    cursor = database.cursor()
+    cursor.execute("SELECT * FROM hl7_inboundmessage LIMIT 0")
     return [column[0] for column in cursor.description]

@@ -58,9 +58,9 @@ class Listener:
     def database(self) -> Any:
         """A connection of its own to the database."""
         if self.is_postgresql:
-            import psycopg
+            import psycopg2
 
-            return psycopg.connect(self.database_name)
+            return psycopg2.connect(self.database_name)
         return sqlite3.connect(self.database_name, timeout=60)
 
     def rate(self, connections: int) -> Rate:
