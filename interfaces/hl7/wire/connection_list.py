@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
+from django.utils import timezone
 
 from interfaces.hl7.inbound.message_store import Arrival
 from interfaces.hl7.models import OpenConnections
 from interfaces.hl7.syntax.character_sets import Er7Error
-from ledger import clock, heartbeat
+from ledger import heartbeat
 from ledger.models import Heartbeat
 
 MOST: Final = 500
@@ -26,7 +27,7 @@ class Connection:
     """
 
     peer: str
-    since: datetime = field(default_factory=clock.now)
+    since: datetime = field(default_factory=timezone.now)
     source: str = ""
     junk: int = 0
 
