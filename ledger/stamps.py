@@ -117,6 +117,16 @@ def write(row: Stamped, values: Mapping[str, Any], stamp: Stamp, event: str = ""
     return changed
 
 
+def take(row: Stamped, name: str, value: Any, stamp: list[str]) -> bool:
+    """Set one field as of a stamp with its event, if that is newer; whether the value is another."""
+    if stamp[0] <= row.stamps.get(name, [""])[0]:
+        return False
+    is_other: bool = getattr(row, name) != value
+    setattr(row, name, value)
+    row.stamps = {**row.stamps, name: stamp}
+    return is_other
+
+
 def join(row: Stamped, other: Stamped, names: Iterable[str]) -> None:
     """Bring the newer of two rows' values, field by field, into `row`."""
     newer = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ledger.errors import Duplicate, Missing, Refused, UnknownCode
 from worklist import value_limits
 from worklist.catalogue import Catalogue
-from worklist.change_set import ChangeSet, Group, Registration, Tie
+from worklist.change_set import ChangeSet, Group, Registration, Tie, VisitChange, VisitMerge, VisitName
 from worklist.models import (
     AppointmentReference,
     AssigningAuthority,
@@ -42,6 +42,8 @@ def refusal(changes: ChangeSet, catalogue: Catalogue) -> Refusal | None:
             if group.registration is not None and id(group.registration) not in seen:
                 seen.add(id(group.registration))
                 check.registration(group.registration)
+            for change in group.visit_changes:
+                check.visit_change(change)
             for merge in group.merges:
                 check.tie(merge)
             if group.order is not None:
@@ -70,6 +72,20 @@ class _Check:
             check_lengths(Visit, {**said.visit.values, "number": said.visit.number})
             value_limits.check(said.visit.number, value_limits.LONG, "number")
             self._authority(said.visit.authority, "number")
+
+    def visit_change(self, said: VisitChange) -> None:
+        if isinstance(said, VisitMerge):
+            if said.survivor == said.retired:
+                raise Duplicate("a number can't be merged into itself", "retired_visit")
+            self._visit_name(said.survivor, "number")
+            self._visit_name(said.retired, "retired_visit")
+            return
+        self._visit_name(said.visit, "retired_visit")
+
+    def _visit_name(self, name: VisitName, field: str) -> None:
+        check_lengths(Visit, {"number": name.number})
+        value_limits.check(name.number, value_limits.LONG, field)
+        self._authority(name.authority, field)
 
     def tie(self, said: Tie) -> None:
         named = list(self._naming([said.survivor, said.retired]))

@@ -6,7 +6,7 @@ that a message with many of them can be applied in portions.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from worklist.orders.order_update import OrderUpdate
 from worklist.patients.allergies import AllergyChange
@@ -15,13 +15,40 @@ from worklist.provenance import Provenance
 from worklist.schedule.appointment_update import AppointmentUpdate, ArrivalUpdate
 
 
+class VisitName(NamedTuple):
+    """What names a visit, or an account of visits."""
+
+    authority: Authority
+    number: str
+
+
 @dataclass(frozen=True)
 class VisitUpdate:
-    """A visit of the registered patient, named by its number."""
+    """A visit of the registered patient, named by its number, and of which account it is."""
 
     authority: Authority
     number: str
     values: Mapping[str, Any]
+    account: VisitName | None = None
+
+
+@dataclass(frozen=True)
+class VisitMerge:
+    """A visit or account goes on under another number."""
+
+    survivor: VisitName
+    retired: VisitName
+
+
+@dataclass(frozen=True)
+class VisitMove:
+    """A visit or account, with its orders, is the registered patient's, and maybe of an account."""
+
+    visit: VisitName
+    account: VisitName | None = None
+
+
+VisitChange = VisitMerge | VisitMove
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +93,7 @@ class Unlink(Tie):
 
 @dataclass(frozen=True)
 class Group:
-    """A patient is registered, then records are merged and parted, then an order of the patient is applied.
+    """A patient is registered, records are merged and parted, visits change, an order is applied.
 
     An order with content is the registered patient's, and of the visit. `index` is that of the group's first
     segment in its message.
@@ -75,6 +102,7 @@ class Group:
     registration: Registration | None = None
     merges: Sequence[Tie] = ()
     order: OrderUpdate | None = None
+    visit_changes: Sequence[VisitChange] = ()
     appointment: AppointmentUpdate | None = None
     arrival: ArrivalUpdate | None = None
     index: int = 1

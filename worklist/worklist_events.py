@@ -42,6 +42,9 @@ IDENTITY_EXCEPTION_REOPENED: Final = declare(
     "identity.exception_reopened", "Exception opened again: {reason}", short="exception opened again"
 )
 
+ORDER_MOVED: Final = declare(
+    "order.moved", "Moved to another patient with its visit[: {reason}]", short="moved"
+)
 ORDER_STATED: Final = declare("order.stated", "Order received or changed", short="order")
 _ON_ORDERS: Final[Mapping[StatusEvent.Kind, str]] = {
     StatusEvent.Kind.ARRIVE: "Patient arrival reported",

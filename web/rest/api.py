@@ -15,13 +15,13 @@ from web.rest import (
     identity_exceptions,
     imports,
     interface_state,
-    joined_records,
     messages,
     orders,
     patients,
     problems,
     quarantine,
     reading_worklist,
+    record_acts,
     reports,
     steps,
     studies,
@@ -54,7 +54,7 @@ api = DescribedAPI(
 )
 problems.register(api)
 api.add_router("/patients", patients.router)
-api.add_router("/patients", joined_records.router)
+api.add_router("/patients", record_acts.router)
 api.add_router("/orders", orders.router)
 api.add_router("/steps", steps.router)
 api.add_router("/studies", studies.router)

@@ -11,9 +11,10 @@ from typing import Any, Final, TypeVar
 
 from django.db import connection, transaction
 
+from ledger import stamps
 from ledger.events import Entry
 from worklist import catalogue as catalogues
-from worklist import change_check
+from worklist import change_check, worklist_events
 from worklist.batches import changed_rows, lost_statements, number_holders
 from worklist.batches.changed_rows import Differences, Overtaken, Snapshot
 from worklist.batches.named_rows import Loader
@@ -135,7 +136,20 @@ class Batch:
         known: dict[int, _Registered] = {}
         applied = [self._decide(group, changes.provenance, known) for group in changes.groups]
         self._patients.resolve(changes.provenance)
+        if self._orders and self._patients.visits.has_moves:
+            self._patients.visits.settle()
+            for aggregate in self._orders.aggregates.values():
+                self._follow_visit(aggregate, changes.provenance)
         return applied
+
+    def _follow_visit(self, aggregate: OrderAggregate, provenance: Provenance) -> None:
+        """An order goes with its visit to another patient, unless it was said later whose it is."""
+        assert self._patients is not None and self._orders is not None
+        order = aggregate.order
+        for stamp, key in self._patients.visits.moves_of(order.visit_id) if order.visit_id else ():
+            if stamps.take(order, "patient_id", key, stamp):
+                about = [("order", order.public_id)]
+                self._orders.note(worklist_events.ORDER_MOVED, about, provenance)
 
     def save(self, told: Iterable[Entry] = ()) -> None:
         """Write what is new or changed, and what else is told, then tell those above of it."""
@@ -164,6 +178,9 @@ class Batch:
             patient, visit = known[id(said)]
         for tie in group.merges:
             self._patients.join_or_part(tie, provenance)
+        for change in group.visit_changes:
+            assert patient is not None
+            self._patients.visits.change(change, patient, provenance)
         if update := group.order:
             if said and patient is not None:
                 self._check_patient(update, said, patient, provenance)

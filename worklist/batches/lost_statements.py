@@ -21,7 +21,7 @@ def newer_than(
     What is done, such as a merge, a status or an appointment, counts whenever it is said.
     """
     update = group.order
-    if group.merges or group.appointment or group.arrival or (update and update.act):
+    if group.merges or group.visit_changes or group.appointment or group.arrival or (update and update.act):
         return ""
     rows = list(_rows(group, patient, visit, order))
     lost = [known for row, names in rows for known in _known(row, names)]

@@ -1,6 +1,6 @@
 """Read and lock what change sets name: one statement a table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,13 +13,14 @@ from worklist.batches.number_holders import Holder, NumberName
 from worklist.batches.row_tables import EVENTS, LINKS, NUMBERS, ORDERS, PATIENTS, PROCEDURES, STEPS, VISITS
 from worklist.catalogue import Catalogue
 from worklist.change_check import namespace_of
-from worklist.change_set import ChangeSet, Group
+from worklist.change_set import ChangeSet, Group, VisitChange, VisitMerge, VisitName
 from worklist.models import AssigningAuthority, Patient
 from worklist.orders.order_aggregate import NumberKey, OrderAggregate, OrderRecord
 from worklist.orders.order_book import OrderBook, sought_by
 from worklist.patients.identifiers import Authority, Identifier
-from worklist.patients.patient_index import PatientIndex, RecordKey, authority_of, naming
+from worklist.patients.patient_index import PatientIndex, RecordKey, naming
 from worklist.patients.patient_records import LinkRecord, PatientRecord, VisitRecord
+from worklist.patients.visit_index import visit_key
 
 _CONNECTED: Final = f"""{LINKS.name}.retired_id IN (
     WITH RECURSIVE member(id) AS (
@@ -41,6 +42,7 @@ class Names:
     records: set[RecordKey] = field(default_factory=set)
     linked: set[RecordKey] = field(default_factory=set)
     visits: set[tuple[int, str]] = field(default_factory=set)
+    changed_visits: set[tuple[int, str]] = field(default_factory=set)
     orders: set[NumberKey] = field(default_factory=set)
 
     @classmethod
@@ -50,7 +52,11 @@ class Names:
             if group.registration:
                 names._add(group.registration.identifiers, catalogue)
                 if visit := group.registration.visit:
-                    names.visits.add((authority_of(visit.authority, catalogue).pk, visit.number))
+                    names.visits.add(visit_key(VisitName(visit.authority, visit.number), catalogue))
+                    if visit.account and catalogue.authority(visit.account.authority):
+                        names.visits.add(visit_key(visit.account, catalogue))
+            for change in group.visit_changes:
+                names.changed_visits |= {visit_key(one, catalogue) for one in _visits_of(change)}
             for merge in group.merges:
                 names._add((merge.survivor, merge.retired), catalogue)
             if group.order:
@@ -83,12 +89,66 @@ class Loader:
         patients = self.snapshot.select(PATIENTS, ["authority_id", "value"], names.records)
         keys = {row.id for row in patients if (row.authority_id, row.value) in names.linked}
         links = self._links(patients, keys)
-        visits = self.snapshot.select(VISITS, ["authority_id", "number"], names.visits)
+        visits, moved = self._visits(names)
         orders = self._orders(names.orders) if names.orders else []
+        if moved:
+            known = {one.id for one in orders}
+            orders += [one for one in self._of_visits(moved) if one.id not in known]
         self._find_others({one.patient_id for one in orders if one.patient_id} - {row.id for row in patients})
         book = self._book(orders)
         self._find_holders(groups, book)
         return self._index(patients, links, visits), book
+
+    def _visits(self, names: Names) -> tuple[list[VisitRecord], list[int]]:
+        """The visits that are named and those above them; with what is below where a move has to be followed.
+
+        And the keys of all of these where orders follow them.
+        """
+        asked = names.visits | names.changed_visits
+        rows = self.snapshot.select(VISITS, ["authority_id", "number"], sorted(asked))
+        while True:
+            known = {row.id for row in rows}
+            wanted = {row.into_id for row in rows if row.into_id} - known
+            accounts = {key for row in rows if row.account and (key := self._account_key(row))} - asked
+            if not wanted and not accounts:
+                break
+            asked |= accounts
+            rows += self._more(["id"], [[key] for key in sorted(wanted)], known)
+            known = {row.id for row in rows}
+            rows += self._more(["authority_id", "number"], sorted(accounts), known)
+        if not names.changed_visits and not any(row.moved_to_id for row in rows):
+            return rows, []
+        front, texts = [*rows], {self._account_text(*key) for key in names.changed_visits}
+        while front or texts:
+            known = {row.id for row in rows}
+            below = self._more(["into_id"], [[row.id] for row in front], known)
+            texts |= {self._account_text(row.authority_id, row.number) for row in front}
+            below += self._more(["account"], [[text] for text in texts], known | {row.id for row in below})
+            rows, front, texts = [*rows, *below], below, set()
+        return rows, [row.id for row in rows]
+
+    def _more(
+        self, columns: Sequence[str], keys: Sequence[Sequence[object]], known: Collection[int]
+    ) -> list[VisitRecord]:
+        """Visits that are not known yet; what is read again is not what it was read as before."""
+        if not keys:
+            return []
+        condition, parameters = VISITS.any_of(columns, keys)
+        found = VISITS.select(condition, parameters, lock=True)
+        return self.snapshot.remember(VISITS, [row for row in found if row.id not in known])
+
+    def _account_key(self, row: VisitRecord) -> tuple[int, str] | None:
+        number, _, namespace = row.account.rpartition("^^^")
+        found = self.catalogue.authority(Authority(namespace))
+        return (found.pk, number) if found else None
+
+    def _account_text(self, authority: int, number: str) -> str:
+        namespaces = {one.pk: one.namespace for one in self.catalogue.authorities}
+        return f"{number}^^^{namespaces[authority]}"
+
+    def _of_visits(self, keys: Iterable[int]) -> list[OrderRecord]:
+        """The orders of visits."""
+        return self.snapshot.select(ORDERS, ["visit_id"], [[key] for key in sorted(keys)])
 
     def _find_holders(self, groups: Iterable[Group], book: OrderBook) -> None:
         """Who has the numbers that are given, but for what the orders have that are told of again."""
@@ -194,6 +254,12 @@ def with_authorities(catalogue: Catalogue, groups: Iterable[Group]) -> Catalogue
     return catalogue
 
 
+def _visits_of(change: VisitChange) -> list[VisitName]:
+    if isinstance(change, VisitMerge):
+        return [change.survivor, change.retired]
+    return [change.visit]
+
+
 def _stored_authority(named: Authority) -> AssigningAuthority | None:
     """The authority of a namespace, else that of a universal ID, as it is in the database by now."""
     rows = AssigningAuthority.objects.all()
@@ -210,5 +276,7 @@ def _authorities_of(groups: Iterable[Group]) -> Iterable[Authority]:
             yield from (one.authority for one in group.registration.identifiers if one.value)
             if group.registration.visit:
                 yield group.registration.visit.authority
+        for change in group.visit_changes:
+            yield from (one.authority for one in _visits_of(change))
         for merge in group.merges:
             yield from (merge.survivor.authority, merge.retired.authority)

@@ -53,6 +53,8 @@ REFERRED_TO: Final[Mapping[str, type[models.Model]]] = {
     "survivor_id": Patient,
     "retired_id": Patient,
     "visit_id": Visit,
+    "into_id": Visit,
+    "moved_to_id": Patient,
     "order_id": Order,
     "procedure_id": RequestedProcedure,
     "step_id": ScheduledProcedureStep,

@@ -104,7 +104,13 @@ class Order(PublicModel):
     @property
     def location(self) -> str:
         """Where the patient is: as the visit says, else as the order's own messages say."""
-        return (self.visit.location if self.visit else "") or self.patient_location
+        visits = [visit for visit in (self.current_visit, self.visit) if visit]
+        return next((visit.location for visit in visits if visit.location), self.patient_location)
+
+    @property
+    def current_visit(self) -> Visit | None:
+        """The visit under whose number its own goes on."""
+        return self.visit.current if self.visit else None
 
 
 class OrderNumber(models.Model):

@@ -35,6 +35,27 @@ class Visit(PublicModel):
     attending_provider = as_sent()
     referring_provider = as_sent()
     status = models.CharField(max_length=10, choices=VisitStatus, blank=True, db_default="")
+    account = models.CharField(
+        max_length=320, blank=True, db_default="", help_text="that the visit is of (PID-18)"
+    )
+    into = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        db_index=False,
+        null=True,
+        blank=True,
+        related_name="absorbed",
+        help_text="the visit, or account, under which it goes on",
+    )
+    moved_to = models.ForeignKey(
+        Patient,
+        on_delete=models.PROTECT,
+        db_index=False,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="to whom it was moved, with its orders",
+    )
     stamps = models.JSONField(default=dict, blank=True)
 
     class Meta:
@@ -42,3 +63,16 @@ class Visit(PublicModel):
             models.UniqueConstraint(fields=["authority", "number"], name="visit_natural_key"),
             models.CheckConstraint(condition=~models.Q(number=""), name="visit_has_number"),
         ]
+        indexes = [
+            models.Index(fields=["account"], name="visit_of_account", condition=~models.Q(account="")),
+            models.Index(fields=["into"], name="visit_absorbed", condition=models.Q(into__isnull=False)),
+        ]
+
+    @property
+    def current(self) -> "Visit":
+        """The visit under whose number this one goes on."""
+        seen, visit = {self.pk}, self
+        while visit.into is not None and visit.into_id not in seen:
+            visit = visit.into
+            seen.add(visit.pk)
+        return visit

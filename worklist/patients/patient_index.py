@@ -21,6 +21,7 @@ from worklist.patients.allergies import AllergyChange
 from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
 from worklist.patients.identity_doubt import IdentityDoubt, MergeRefused
 from worklist.patients.patient_records import LinkRecord, PatientRecord, VisitRecord
+from worklist.patients.visit_index import VisitIndex
 from worklist.provenance import Provenance
 
 _LONGEST_KEY: Final = 320
@@ -84,7 +85,7 @@ class PatientIndex:
     ) -> None:
         self.patients = {row.id: row for row in patients}
         self.links = {(row.retired_id, row.survivor_id, row.kind, row.stamp): row for row in links}
-        self.visits = {(row.authority_id, row.number): row for row in visits}
+        self.visits = VisitIndex(visits, catalogue)
         self.updated: dict[int, PatientRecord] = {}
         self.moved: dict[int, PatientRecord] = {}
         self.entries: list[Entry] = []
@@ -180,16 +181,8 @@ class PatientIndex:
         return self.patients[key].survivor_id or key
 
     def visit(self, update: VisitUpdate, patient: PatientRecord, provenance: Provenance) -> VisitRecord:
-        """Register or update a visit (HL7 v2.5.1 3.4.3), named by its number."""
-        authority = authority_of(update.authority, self._catalogue)
-        key = authority.pk, update.number
-        found = self.visits.get(key)
-        if found is None:
-            new = VisitRecord(next(self._new_keys), provenance.facility.pk, *key, patient_id=patient.id)
-            found = self.visits[key] = new
-        values = {**update.values, "patient_id": patient.id}
-        stamps.write(found, values, provenance.stamp, provenance.source)
-        return found
+        """Register or update a visit of the patient."""
+        return self.visits.update(update, patient, provenance)
 
     def resolve(self, provenance: Provenance) -> None:
         """Derive which record each one shows under, where links were added or closed since the last time."""

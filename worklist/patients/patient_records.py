@@ -91,5 +91,8 @@ class VisitRecord:
     attending_provider: AsSent = field(default_factory=list)
     referring_provider: AsSent = field(default_factory=list)
     status: str = ""
+    account: str = ""
+    into_id: int | None = None
+    moved_to_id: int | None = None
     stamps: Stamps = field(default_factory=dict)
     public_id: str = field(default_factory=new_public_id)

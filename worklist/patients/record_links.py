@@ -21,6 +21,9 @@ _REJOINED: Final = "the unlinked records were joined again through others"
 _ORDER: Final[Mapping[str, int]] = {LinkKind.UNLINK: 0, LinkKind.LINK: 1, LinkKind.MERGE: 2}
 """Of one message what parts comes before what joins, so that it can part from one and join to another."""
 
+_Told = tuple[int, LinkRecord]
+"""A link, and as which of all it was told."""
+
 
 def age(link: LinkRecord) -> tuple[str, int]:
     """Sorts links by when they were said, and those of one message by what has to come first."""
@@ -40,7 +43,9 @@ class Standing:
         self.parents: dict[int, int] = {}
         self.conflicts: dict[int, str] = {}
         self.contradicted = 0
-        self._by: dict[int, tuple[int, LinkRecord]] = {}
+        self._by: dict[int, LinkRecord] = {}
+        self._merged: dict[int, _Told] = {}
+        self._joins: list[_Told] = []
         self._told = 0
         self._parted = _parted(links)
         for link in links:
@@ -61,7 +66,7 @@ class Standing:
 
     def joint(self, key: int) -> LinkRecord | None:
         """The link because of which a record shows under another."""
-        return self._by[key][1] if key in self._by else None
+        return self._by.get(key)
 
     def _tell(self, link: LinkRecord) -> None:
         self._told += 1
@@ -70,54 +75,48 @@ class Standing:
         elif link.kind == LinkKind.MERGE:
             self._merge(link)
         else:
-            self._join(link, self._told)
+            self._join(self._told, link)
 
     def _merge(self, link: LinkRecord) -> None:
         retired, survivor = link.retired_id, link.survivor_id
-        joined = []
-        if self.parents.get(retired) != survivor:
-            if _is_above(retired, survivor, self.parents):
-                joined += self._let_go(self._what_turns(retired, survivor), _TURNED)
-            elif self.root(retired) == self.root(survivor):
-                joined += self._let_go(retired, "")
-            joined += self._let_go(retired, _REPLACED)
-        elif self._by[retired][1].kind == LinkKind.MERGE:
+        before = self._merged.get(retired)
+        if before is not None and before[1].survivor_id == survivor:
             return
-        self.parents[retired] = survivor
-        self._by[retired] = self._told, link
-        for told, one in joined:
-            self._join(one, told)
+        if retired not in self.parents and self.root(survivor) != retired:
+            self._merged[retired] = self._told, link
+            self._hang(retired, survivor, link)
+            return
+        if retired in _way_up(survivor, {key: one.survivor_id for key, (_, one) in self._merged.items()}):
+            self._contradict(self._merged.pop(survivor)[1], _TURNED)
+        self._merged[retired] = self._told, link
+        self._rebuild()
+        if before is not None and self.root(before[1].survivor_id) != self.root(survivor):
+            self._contradict(before[1], _REPLACED)
 
-    def _what_turns(self, retired: int, survivor: int) -> int:
-        """What goes from under its parent so that a record can hang under one below it: what only joined."""
-        for key in _way_up(survivor, self.parents):
-            if key == retired:
-                return survivor
-            if self._by[key][1].kind != LinkKind.MERGE:
-                return key
-        raise AssertionError
+    def _contradict(self, link: LinkRecord, text: str) -> None:
+        self.conflicts[link.id] = text
+        self.contradicted += 1
 
-    def _let_go(self, key: int, conflict: str) -> list[tuple[int, LinkRecord]]:
-        """Take a record from under its parent; what had only joined the two, which has to join them again."""
-        if key not in self.parents:
-            return []
-        del self.parents[key]
-        told, link = self._by.pop(key)
-        if link.kind != LinkKind.MERGE:
-            return [(told, link)]
-        if conflict:
-            self.conflicts[link.id] = conflict
-            self.contradicted += 1
-        return []
+    def _rebuild(self) -> None:
+        """Join anew what hangs together by merges; what joins nothing any more is passed over for good."""
+        self.parents, self._by = {}, {}
+        for key, (_, link) in self._merged.items():
+            self._hang(key, link.survivor_id, link)
+        joins, self._joins = self._joins, []
+        for told, link in joins:
+            self._join(told, link)
 
-    def _join(self, link: LinkRecord, told: int) -> None:
+    def _hang(self, key: int, parent: int, link: LinkRecord) -> None:
+        self.parents[key], self._by[key] = parent, link
+
+    def _join(self, told: int, link: LinkRecord) -> None:
         lower, upper = self.root(link.retired_id), self.root(link.survivor_id)
         if link.kind == LinkKind.SAME_MESSAGE and (unlink := self._keeping_apart(link, lower, upper)):
             later = link.stamp > unlink.stamp or _ends(link) != _ends(unlink)
             self.conflicts[link.id] = _KEPT_APART if later else PARTED
         elif lower != upper:
-            self.parents[lower] = upper
-            self._by[lower] = told, link
+            self._joins.append((told, link))
+            self._hang(lower, upper, link)
 
     def _keeping_apart(self, link: LinkRecord, one: int, other: int) -> LinkRecord | None:
         if direct := self._parted.get(_ends(link)):
@@ -129,13 +128,38 @@ class Standing:
 
     def _part(self, link: LinkRecord) -> None:
         """Cut what joined the two records; where that were others between them, the newest of the links."""
-        path = _path(link.retired_id, link.survivor_id, self.parents)
-        if not path:
+        if self.root(link.retired_id) != self.root(link.survivor_id):
             return
-        direct = [key for key in path if _ends(self._by[key][1]) == _ends(link)]
-        key = direct[0] if direct else max(path, key=lambda key: self._by[key][0])
-        del self.parents[key]
-        self.conflicts[self._by.pop(key)[1].id] = PARTED if direct else _CUT
+        path = self._path(link.retired_id, link.survivor_id)
+        direct = [one for one in path if _ends(one[1]) == _ends(link)]
+        cut = direct[0] if direct else max(path, key=lambda one: one[0])
+        if cut[1].kind == LinkKind.MERGE:
+            del self._merged[cut[1].retired_id]
+        else:
+            self._joins.remove(cut)
+        self.conflicts[cut[1].id] = PARTED if direct else _CUT
+        self._rebuild()
+
+    def _path(self, one: int, other: int) -> list[_Told]:
+        """The links between two records that show together: there is one way, since no link was idle."""
+        neighbours: dict[int, list[tuple[int, _Told]]] = {}
+        for told in (*self._merged.values(), *self._joins):
+            ends = told[1].retired_id, told[1].survivor_id
+            for end, far in (ends, ends[::-1]):
+                neighbours.setdefault(end, []).append((far, told))
+        came_by: dict[int, tuple[int, _Told] | None] = {one: None}
+        front = [one]
+        while front and other not in came_by:
+            key = front.pop()
+            for far, told in neighbours.get(key, ()):
+                if far not in came_by:
+                    came_by[far] = key, told
+                    front.append(far)
+        path = []
+        while (step := came_by[other]) is not None:
+            other = step[0]
+            path.append(step[1])
+        return path
 
     def _look_at_unlinks(self) -> None:
         for ends, unlink in self._parted.items():
@@ -186,16 +210,3 @@ def _way_up(key: int, parents: Mapping[int, int]) -> Iterator[int]:
     while key in parents:
         key = parents[key]
         yield key
-
-
-def _path(one: int, other: int, parents: Mapping[int, int]) -> list[int]:
-    """The records whose places under their parents connect the two; empty where nothing does."""
-    ways = list(_way_up(one, parents)), list(_way_up(other, parents))
-    if ways[0][-1] != ways[1][-1]:
-        return []
-    common = set(ways[0]) & set(ways[1])
-    return [key for way in ways for key in way if key not in common]
-
-
-def _is_above(ancestor: int, key: int, parents: Mapping[int, int]) -> bool:
-    return key != ancestor and ancestor in _way_up(key, parents)

@@ -68,7 +68,7 @@ def _procedure_codes(item: Item) -> list[Code]:
 
 
 def _visit(name: str) -> Read:
-    return lambda item: getattr(item.order.visit, name) if item.order.visit else ""
+    return lambda item: getattr(item.order.current_visit, name, "")
 
 
 def _empty(item: Item) -> Value:

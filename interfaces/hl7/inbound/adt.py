@@ -127,16 +127,20 @@ def merge(context: InboundContext) -> ChangeSet:
 def _merge_group(context: InboundContext, group: Segments) -> Group:
     pid, mrg = group.first("PID"), group.first("MRG")
     assert pid is not None and mrg is not None
-    context.places.note("retired", mrg.location(1), group=pid.index)
-    retired = data_types.identifiers(mrg.field(1), context.policy.options.assigning_authority)
+    n = 4 if mrg.field(1).is_empty and context.header.trigger in ("A39", "A46") else 1
+    context.places.note("retired", mrg.location(n), group=pid.index)
+    default = context.policy.options.assigning_authority
+    retired = data_types.identifiers(mrg.field(n), default)
     if not retired:
-        raise Er7Error(101, mrg.location(1), "the identifier to be retired is missing")
+        raise Er7Error(101, mrg.location(n), "the identifier to be retired is missing")
     surviving = patients.identifiers(context, pid)
+    if n == 4:
+        surviving = data_types.identifiers(pid.field(2), default) + surviving
     retired = [temporary_records.of_label(one) for one in retired]
     pairs = [(identifier, _counterpart(identifier, surviving)) for identifier in retired]
     found = [(gone, keep) for gone, keep in pairs if keep is not None]
     if not found:
-        raise Er7Error(204, mrg.location(1), "PID-3 has no identifier of this authority and type")
+        raise Er7Error(204, mrg.location(n), "PID-3 has no identifier of this authority and type")
     found = [(gone, keep) for gone, keep in found if gone.value != keep.value] or found[:1]
     may_contradict = context.policy.options.contradicting_merges == "latest"
     merges = [Merge(keep, gone, may_contradict=may_contradict) for gone, keep in found]

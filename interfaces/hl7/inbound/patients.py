@@ -12,7 +12,7 @@ from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.data_types import Said
 from interfaces.hl7.syntax.message_parts import NULL, Segment, Segments
 from ledger.stamps import NONE
-from worklist.change_set import Registration, VisitUpdate
+from worklist.change_set import Registration, VisitName, VisitUpdate
 from worklist.models import Order, Patient, Visit
 from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
 
@@ -190,6 +190,21 @@ def _visit_number(context: InboundContext, pid: Segment, pv1: Segment) -> tuple[
     return None, ""
 
 
+def visit_name(context: InboundContext, segment: Segment, n: int) -> VisitName | None:
+    """The visit, or account, that a field names."""
+    default = context.policy.options.assigning_authority or NO_AUTHORITY
+    found = data_types.identifiers(segment.field(n), default)
+    return VisitName(found[0].authority, found[0].value) if found else None
+
+
+def _account(context: InboundContext, pid: Segment, visit: Identifier) -> VisitName | None:
+    """The account of a visit that has a number of its own; one that can't be kept whole is left out."""
+    found = visit_name(context, pid, 18)
+    if found is None or found == (visit.authority, visit.value):
+        return None
+    return found if context.fitting(Visit, "number", found.number, pid.location(18)) else None
+
+
 def _visit(context: InboundContext, pid: Segment, pv1: Segment | None) -> VisitUpdate | None:
     if pv1 is None:
         return None
@@ -211,4 +226,5 @@ def _visit(context: InboundContext, pid: Segment, pv1: Segment | None) -> VisitU
             "attending_provider": context.as_sent(pv1, 7),
             "referring_provider": context.as_sent(pv1, 8),
         },
+        account=_account(context, pid, number),
     )

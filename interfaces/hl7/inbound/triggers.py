@@ -7,6 +7,7 @@ from typing import Final
 from interfaces.hl7.inbound import (
     adt,
     adt_links,
+    adt_visits,
     appointments,
     master_files,
     orders,
@@ -36,11 +37,12 @@ _REGISTERS: Final = (
     *("A09", "A10"),  # departing, arriving
     *("A15", "A16", "A25", "A26", "A27"),  # about to be transferred or discharged; or not after all
     *("A11", "A38", "A23"),  # the visit is cancelled, or deleted
+    *("A48", "A51"),  # alternate numbers, of which nothing is kept, are others
 )
 """ADT events after which the patient and the visit are as the message says (HL7 v2.5.1 3.3)."""
 
-_MERGES: Final = ("A18", "A34", "A36", "A40")
-"""ADT events by which MRG-1 is another number of the patient of PID-3 (3.3.18, 3.3.34, 3.3.36, 3.3.40)."""
+_MERGES: Final = ("A18", "A34", "A39", "A40", "A46", "A47")
+"""ADT events by which MRG-1, or MRG-4, is another number of the patient, or a former one (3.3.18 ff.)."""
 
 TRIGGERS: Final[Mapping[tuple[str, str], Translate]] = {
     **{("ADT", event): adt.register for event in _REGISTERS},
@@ -49,7 +51,16 @@ TRIGGERS: Final[Mapping[tuple[str, str], Translate]] = {
     ("ADT", "A29"): adt.delete,
     ("ADT", "A60"): adt.change_allergies,
     ("ADT", "A24"): adt_links.link,
+    ("ADT", "A35"): adt_visits.merge_accounts,
+    ("ADT", "A36"): adt_visits.merge_patients_and_accounts,
     ("ADT", "A37"): adt_links.unlink,
+    ("ADT", "A41"): adt_visits.merge_accounts,
+    ("ADT", "A42"): adt_visits.merge_visits,
+    ("ADT", "A43"): adt_links.move,
+    ("ADT", "A44"): adt_visits.move_accounts,
+    ("ADT", "A45"): adt_visits.move_visits,
+    ("ADT", "A49"): adt_visits.merge_accounts,
+    ("ADT", "A50"): adt_visits.merge_visits,
     ("OMG", "O19"): orders.read,
     ("OMI", "O23"): orders.read,
     ("ORM", "O01"): orders.read,

@@ -63,7 +63,7 @@ def of_order(order: Order, procedures: Sequence[RequestedProcedure]) -> dict[str
 
 def of_visit(order: Order) -> dict[str, Any] | None:
     """The visit of an order, for `pv1`; without one the providers that its order names."""
-    visit = order.visit
+    visit = order.current_visit
     if visit is None:
         providers = {
             "attending_provider": order.attending_provider,

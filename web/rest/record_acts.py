@@ -25,7 +25,8 @@ from web.rest.schemas.patients import (
 )
 from worklist.models import LinkKind, PatientLink
 from worklist.models import Patient as PatientRecord
-from worklist.patients import identity, link_forecast, record_acts
+from worklist.patients import identity, link_forecast
+from worklist.patients import record_acts as acts
 from worklist.patients.link_forecast import Joint
 
 router = Router(tags=["patients"])
@@ -41,7 +42,7 @@ def merge_patient(request: HttpRequest, id: str, body: NewMerge) -> Patient:
     user = authorization.allow(request, "patient.merge")
     record, into = (patients.find(request, user, key) for key in (id, body.into))
     with transaction.atomic():
-        record_acts.join(
+        acts.join(
             record,
             into=into,
             kind=LinkKind(body.kind),
@@ -66,7 +67,7 @@ def unmerge_patient(request: HttpRequest, id: str, body: Reason) -> Patient:
     user = authorization.allow(request, "patient.merge")
     joint = _joint(request, user, id)
     with transaction.atomic():
-        record_acts.part(joint.link, reason=body.reason, by=actor_of(request))
+        acts.part(joint.link, reason=body.reason, by=actor_of(request))
     return patients.read(request, user, id)
 
 
@@ -83,7 +84,7 @@ def list_links(request: HttpRequest, id: str) -> RecordLinks:
     """The links because of which the patient's records show together, and what people have said of them."""
     user = authorization.allow(request, "patient.view")
     record = patients.find(request, user, id)
-    links = [joint.link for joint in link_forecast.joints(record)] + record_acts.by_hand(record)
+    links = [joint.link for joint in link_forecast.joints(record)] + acts.by_hand(record)
     _note(request, [end for link in links for end in (link.retired, link.survivor)])
     found = [_as_json(link) for link in {link.pk: link for link in links}.values()]
     return RecordLinks(count=len(found), results=found)
@@ -98,7 +99,7 @@ def undo_link(request: HttpRequest, id: str, link: str, body: Reason) -> Patient
     mine = rows.filter(retired__in=policy.visible(PatientRecord.objects.all(), user))
     found = authorization.find(rows, mine, request, public_id=link)
     with transaction.atomic():
-        record_acts.take_back(found, reason=body.reason, by=actor_of(request))
+        acts.take_back(found, reason=body.reason, by=actor_of(request))
     return patients.read(request, user, id)
 
 

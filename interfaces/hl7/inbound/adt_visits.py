@@ -1,0 +1,111 @@
+"""Accounts and visits: merged, moved, numbered anew (ADT^A35, A41, A42, A44, A45, A49, A50; 3.3)."""
+
+from dataclasses import replace
+
+from interfaces.hl7.inbound import adt, patients
+from interfaces.hl7.inbound.context import InboundContext
+from interfaces.hl7.syntax.character_sets import Er7Error
+from interfaces.hl7.syntax.message_parts import Segment, Segments
+from worklist.change_set import ChangeSet, Group, VisitChange, VisitMerge, VisitMove, VisitName
+
+
+def merge_accounts(context: InboundContext) -> ChangeSet:
+    """The account of MRG-3 into that of PID-18; or it has another number from now on."""
+    return ChangeSet(context.provenance, [_of_account(context, group) for group in _groups(context)])
+
+
+def merge_patients_and_accounts(context: InboundContext) -> ChangeSet:
+    """Both the patients (MRG-1 into PID-3) and, where they are named, their accounts (A36)."""
+    groups = []
+    for group, said in zip(_groups(context), adt.merge(context).groups, strict=True):
+        pid, mrg = _segments(group)
+        named = patients.visit_name(context, pid, 18), patients.visit_name(context, mrg, 3)
+        changes = [VisitMerge(named[0], named[1])] if named[0] and named[1] else []
+        groups.append(replace(said, visit_changes=[one for one in changes if one.survivor != one.retired]))
+    return ChangeSet(context.provenance, groups)
+
+
+def merge_visits(context: InboundContext) -> ChangeSet:
+    """The visit of MRG-5 into that of PV1-19; or it has another number from now on."""
+    return ChangeSet(
+        context.provenance,
+        [
+            _changed(context, group, [VisitMerge(_of_pv1(context, part), _old(context, part, 5))])
+            for group in _groups(context)
+            for part in group.groups("MRG")
+        ],
+    )
+
+
+def move_accounts(context: InboundContext) -> ChangeSet:
+    """The account of MRG-3, with its visits and their orders, from the patient of MRG-1 to that of PID-3."""
+    groups = []
+    for group in _groups(context):
+        pid, _ = _segments(group)
+        old, new = _old(context, group, 3), patients.visit_name(context, pid, 18)
+        changes: list[VisitChange] = [VisitMove(old)]
+        if new is not None and new != old:
+            changes.append(VisitMerge(new, old))
+        groups.append(_changed(context, group, changes))
+    return ChangeSet(context.provenance, groups)
+
+
+def move_visits(context: InboundContext) -> ChangeSet:
+    """Each visit of MRG-5, with its orders, to the account of PID-18 and the patient of PID-3."""
+    groups = []
+    for group in _groups(context):
+        pid, _ = _segments(group)
+        account = patients.visit_name(context, pid, 18)
+        for part in group.groups("MRG"):
+            old, new = _old(context, part, 5), _of_pv1(context, part)
+            changes: list[VisitChange] = [VisitMove(old, account)]
+            if new != old:
+                changes.append(VisitMerge(new, old))
+            groups.append(_changed(context, group, changes))
+    return ChangeSet(context.provenance, groups)
+
+
+def _of_account(context: InboundContext, group: Segments) -> Group:
+    pid, _ = _segments(group)
+    survivor = patients.visit_name(context, pid, 18)
+    if survivor is None:
+        raise Er7Error(101, pid.location(18), "the account that stays is missing")
+    return _changed(context, group, [VisitMerge(survivor, _old(context, group, 3))])
+
+
+def _changed(context: InboundContext, group: Segments, changes: list[VisitChange]) -> Group:
+    pid, _ = _segments(group)
+    said = replace(patients.registration(context, group), visit=None)
+    return Group(said, visit_changes=changes, index=pid.index)
+
+
+def _groups(context: InboundContext) -> list[Segments]:
+    groups = [group for group in context.message.groups("PID") if group.first("MRG")]
+    if not groups:
+        raise Er7Error(100, "MRG", "the message has no MRG segment after a PID")
+    return groups
+
+
+def _segments(group: Segments) -> tuple[Segment, Segment]:
+    pid, mrg = group.first("PID"), group.first("MRG")
+    assert pid is not None and mrg is not None
+    return pid, mrg
+
+
+def _old(context: InboundContext, part: Segments, n: int) -> VisitName:
+    """The number of an MRG that is merged, moved or replaced."""
+    mrg = part.first("MRG")
+    assert mrg is not None
+    context.places.note("retired_visit", mrg.location(n))
+    if (found := patients.visit_name(context, mrg, n)) is None:
+        raise Er7Error(101, mrg.location(n), "the number that it is about is missing")
+    return found
+
+
+def _of_pv1(context: InboundContext, part: Segments) -> VisitName:
+    pv1 = part.first("PV1")
+    if pv1 is None:
+        raise Er7Error(100, "PV1", "the message has no PV1 segment after an MRG")
+    if (found := patients.visit_name(context, pv1, 19)) is None:
+        raise Er7Error(101, pv1.location(19), "the visit number is missing")
+    return found

@@ -1,0 +1,121 @@
+"""The visits that a batch of messages names, in memory: registered, merged, and moved to another patient.
+
+An account (PID-18) is kept like a visit once something is said of it. Of a visit each thing is kept with its
+stamp: of which account it is, into which other it was merged, to which patient it was moved. What follows of
+these for a visit and for its orders is the same in any order of arrival.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+from ledger import stamps
+from ledger.errors import Unknown
+from worklist.catalogue import Catalogue
+from worklist.change_set import VisitChange, VisitMerge, VisitName, VisitUpdate
+from worklist.models import AssigningAuthority
+from worklist.patients.identifiers import Authority
+from worklist.patients.patient_records import PatientRecord, VisitRecord
+from worklist.provenance import Provenance
+
+Move = tuple[list[str], int]
+"""The stamp of a move with its event, and the key of the patient."""
+
+
+class VisitIndex:
+    """Visits by what names them."""
+
+    def __init__(self, rows: Iterable[VisitRecord], catalogue: Catalogue) -> None:
+        self._rows = {(row.authority_id, row.number): row for row in rows}
+        self._by_id = {row.id: row for row in self._rows.values()}
+        self._catalogue = catalogue
+        self._namespaces = {one.pk: one.namespace for one in catalogue.authorities}
+        self._new_keys = itertools.count(-1, -1)
+
+    def values(self) -> Iterable[VisitRecord]:
+        """All of them."""
+        return self._rows.values()
+
+    @property
+    def has_moves(self) -> bool:
+        """Whether any of them was moved."""
+        return any(row.moved_to_id is not None for row in self._rows.values())
+
+    def update(self, update: VisitUpdate, patient: PatientRecord, provenance: Provenance) -> VisitRecord:
+        """Register or update a visit (HL7 v2.5.1 3.4.3)."""
+        found = self._row(VisitName(update.authority, update.number), patient, provenance)
+        values = {**update.values, "patient_id": patient.id}
+        if update.account is not None:
+            values["account"] = account_text(update.account, self._catalogue)
+        stamps.write(found, values, provenance.stamp, provenance.source)
+        return found
+
+    def change(self, said: VisitChange, patient: PatientRecord, provenance: Provenance) -> None:
+        """Merge one visit or account into another, or move one to the patient; unknown ones are made.
+
+        Raises `Unknown` for a merge into one that is merged into the retired.
+        """
+        found = self._row(said.retired if isinstance(said, VisitMerge) else said.visit, patient, provenance)
+        if isinstance(said, VisitMerge):
+            into = self._row(said.survivor, patient, provenance)
+            if found in self._above(into):
+                raise Unknown("the surviving number is merged into the retired one", "retired_visit")
+            values: dict[str, object] = {"into_id": into.id}
+        else:
+            values = {"moved_to_id": patient.id, "patient_id": patient.id}
+            if said.account is not None:
+                values["account"] = account_text(said.account, self._catalogue)
+        stamps.write(found, values, provenance.stamp, provenance.source)
+
+    def settle(self) -> None:
+        """Have each visit be of the patient to whom it, or what it belongs to, was moved."""
+        for row in self._rows.values():
+            for move in self.moves_of(row.id):
+                stamps.take(row, "patient_id", move[1], move[0])
+
+    def moves_of(self, key: int) -> Iterator[Move]:
+        """The moves of a visit, of its account, and of what it was merged into."""
+        if key in self._by_id:
+            for row in self._above(self._by_id[key]):
+                if row.moved_to_id is not None:
+                    yield row.stamps["moved_to_id"], row.moved_to_id
+
+    def _above(self, row: VisitRecord) -> list[VisitRecord]:
+        accounts = {self._text(one): one for one in self._rows.values()} if row.account else {}
+        found, front = [], [row]
+        while front:
+            one = front.pop()
+            if one in found:
+                continue
+            found.append(one)
+            others = (self._by_id.get(one.into_id or 0), accounts.get(one.account))
+            front += [other for other in others if other is not None]
+        return found
+
+    def _row(self, name: VisitName, patient: PatientRecord, provenance: Provenance) -> VisitRecord:
+        key = visit_key(name, self._catalogue)
+        found = self._rows.get(key)
+        if found is None:
+            new = VisitRecord(next(self._new_keys), provenance.facility.pk, *key, patient_id=patient.id)
+            found = self._rows[key] = self._by_id[new.id] = new
+        return found
+
+    def _text(self, row: VisitRecord) -> str:
+        return f"{row.number}^^^{self._namespaces[row.authority_id]}"
+
+
+def visit_key(name: VisitName, catalogue: Catalogue) -> tuple[int, str]:
+    """By what a visit is found."""
+    return _authority(name.authority, catalogue).pk, name.number
+
+
+def account_text(name: VisitName, catalogue: Catalogue) -> str:
+    """An account as it stands in the visits that are of it."""
+    known = catalogue.authority(name.authority)
+    namespace = known.namespace if known else name.authority.namespace or name.authority.universal_id
+    return f"{name.number}^^^{namespace}"
+
+
+def _authority(named: Authority, catalogue: Catalogue) -> AssigningAuthority:
+    found = catalogue.authority(named)
+    assert found is not None
+    return found
