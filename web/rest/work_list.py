@@ -124,7 +124,7 @@ def _rows(body: Chosen) -> Sequence[Any]:
         found = work.group(body.group)
         if found is None:
             raise Unknown("There is no such group, or nothing of it is left.", field="group")
-        return list(work.messages_of(found)[: work_acts.MOST])
+        return work.first_of(found, work_acts.MOST)
     rows = [message_search.by_public_id(public_id) for public_id in dict.fromkeys(body.ids)]
     if not rows or None in rows:
         raise Unknown("Name messages that there are, or a group.", field="ids")

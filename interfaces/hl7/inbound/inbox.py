@@ -143,6 +143,12 @@ def store_replay(message: InboundMessage, raw: bytes | None = None) -> InboundMe
     return again
 
 
+def apply_new(messages: Sequence[InboundMessage]) -> bool:
+    """Apply messages in the transaction that stores them; False where one can't be: roll it back then."""
+    arrivals = [(one, Arrival.of(bytes(one.raw), one.peer)) for one in messages]
+    return message_application.apply_together(arrivals)
+
+
 def apply_stored(message: InboundMessage) -> None:
     """Apply a stored message unless that has happened, each attempt counted before; it is read anew then."""
     _attempt(message)

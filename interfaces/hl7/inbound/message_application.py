@@ -76,6 +76,20 @@ def process(messages: Sequence[tuple[InboundMessage, Arrival]]) -> list[bytes | 
     return [bytes(message.ack) or None for message, _ in messages]
 
 
+def apply_together(messages: Sequence[tuple[InboundMessage, Arrival]]) -> bool:
+    """Apply all of some messages in the caller's transaction, which is to be rolled back unless all were.
+
+    False where one can't be read, or they are too many for one turn; raises what keeps one from that.
+    """
+    assert connection.in_atomic_block
+    translations = [_translated(message, arrival) for message, arrival in messages]
+    groups = sum(len(one.changes.groups) for one in translations if one.changes)
+    if groups > PORTION or any(one.message.status != InboundStatus.APPLIED for one in translations):
+        return False
+    _apply(translations)
+    return all(one.message.status == InboundStatus.APPLIED for one in translations)
+
+
 def again(work: Callable[[], _Result]) -> _Result:
     """Do a transaction, again if the database broke it off (deadlock, serialization, lost connection)."""
     for attempt in range(1, TRIES + 1):

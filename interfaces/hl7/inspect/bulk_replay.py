@@ -1,9 +1,12 @@
 """Apply many messages again, in the order in which they were received, as work in the background.
 
-The new row of a message and the note that it is this run's commit together, and effects commit with the
-outcome of the row; so whoever dies when, each message is applied once, and the next worker goes on behind it.
+Messages that all can be applied are applied together: their new rows, their effects and how far the run is
+commit at once. Where one can't, they are applied one by one, so that the run can stop at it: the new row and
+the note that it is this run's commit together, then effects with the outcome of the row. Whoever dies, each
+message is applied once, and the next worker goes on behind it.
 """
 
+import logging
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,14 +26,19 @@ from interfaces.hl7.models import (
     ReplayedState,
     ReplayState,
 )
-from ledger import audit, clock, events, jobs
+from ledger import audit, clock, events, jobs, write_lock
 from ledger.crashpoint import crashpoint
 from ledger.errors import Conflict, Invalid
+from ledger.events import Entry
+
+logger = logging.getLogger(__name__)
 
 JOB: Final = "hl7.bulk_replay"
 MOST: Final = 100_000
 TURN: Final = 10.0
 """Seconds after which a worker gives others their turn."""
+TOGETHER: Final = 25
+"""Messages that are applied in one transaction, for which others wait."""
 AGAIN: Final = timedelta(seconds=5)
 
 
@@ -100,36 +108,74 @@ def _to(run: BulkReplay, before: Sequence[ReplayState], after: ReplayState, by: 
 
 def _go_on(claim: jobs.Claim) -> None:
     ends = time.monotonic() + TURN
+    one_by_one = 0
     while time.monotonic() < ends:
         run = BulkReplay.objects.filter(public_id=claim.key, state=ReplayState.RUNNING).first()
-        one = _next(run) if run else None
-        if run is None or one is None:
+        part = _next(run, 1 if one_by_one else TOGETHER) if run else []
+        if run is None or not part:
             return
-        again = _stored(one, run, claim)
-        if again is None:
-            continue
-        crashpoint("replay.stored")
-        if again.status == InboundStatus.RECEIVED:
-            inbox.apply_stored(again)
-        crashpoint("replay.applied")
-        if again.status == InboundStatus.RECEIVED:
-            raise jobs.Retry("the outcome could not be recorded", AGAIN)
-        _note(one, run, again)
+        if one_by_one:
+            _apply_one(part[0], run, claim)
+            one_by_one -= 1
+        elif not _applied_together(part, run, claim):
+            one_by_one = len(part)
+
+
+def _applied_together(part: Sequence[ReplayedMessage], run: BulkReplay, claim: jobs.Claim) -> bool:
+    """Whether all of some messages could be applied in one transaction; else nothing is done."""
+    if any(one.replay_id is not None or one.original.settled for one in part):
+        return False  # by a worker that died, or by a person
+    try:
+        with write_lock.doing("replay of HL7 messages"), transaction.atomic():
+            if not jobs.renew(claim):
+                raise jobs.ClaimLost
+            again = [inbox.store_replay(one.original) for one in part]
+            if not inbox.apply_new(again):
+                raise _Faulty
+            for one, row in zip(part, again, strict=True):
+                one.replay, one.state = row, ReplayedState.APPLIED
+            ReplayedMessage.objects.bulk_update(part, ["replay", "state"])
+            events.record_all([_told(one, run) for one in part])
+            BulkReplay.objects.filter(pk=run.pk).update(applied=F("applied") + len(part))
+            crashpoint("replay.together")
+    except jobs.ClaimLost:
+        raise
+    except Exception as error:
+        logger.info("%d messages are replayed one by one: %s", len(part), type(error).__name__)
+        return False
+    return True
+
+
+class _Faulty(Exception):
+    """One of the messages can't be applied."""
+
+
+def _apply_one(one: ReplayedMessage, run: BulkReplay, claim: jobs.Claim) -> None:
+    again = _stored(one, run, claim)
+    if again is None:
+        return
+    crashpoint("replay.stored")
+    if again.status == InboundStatus.RECEIVED:
+        inbox.apply_stored(again)
+    crashpoint("replay.applied")
+    if again.status == InboundStatus.RECEIVED:
+        raise jobs.Retry("the outcome could not be recorded", AGAIN)
+    _note(one, run, again)
 
 
 def _end_turn(claim: jobs.Claim, prepared: Any) -> None:
     run = BulkReplay.objects.filter(public_id=claim.key, state=ReplayState.RUNNING).first()
     if run is None:
         return
-    if _next(run) is None:
+    if not _next(run, 1):
         BulkReplay.objects.filter(pk=run.pk).update(state=ReplayState.DONE, ended_at=clock.now())
     else:
         jobs.enqueue(JOB, run.public_id)
 
 
-def _next(run: BulkReplay) -> ReplayedMessage | None:
+def _next(run: BulkReplay, number: int) -> list[ReplayedMessage]:
     waiting = run.messages.filter(state=ReplayedState.WAITING).order_by("position")
-    return waiting.select_related("original", "replay").first()
+    return list(waiting.select_related("original", "replay")[:number])
 
 
 def _stored(one: ReplayedMessage, run: BulkReplay, claim: jobs.Claim) -> InboundMessage | None:
@@ -147,12 +193,14 @@ def _stored(one: ReplayedMessage, run: BulkReplay, claim: jobs.Claim) -> Inbound
             return None
         again = inbox.store_replay(one.original)
         ReplayedMessage.objects.filter(pk=one.pk).update(replay=again)
-        about = [("message", one.original.public_id), ("replay", run.public_id)]
-        by = run.by or ""
-        events.record(
-            hl7_events.BULK_REPLAYED, about=about, actor=by, reason=run.reason, total=str(run.total)
-        )
+        events.record_all([_told(one, run)])
     return again
+
+
+def _told(one: ReplayedMessage, run: BulkReplay) -> Entry:
+    about = [("message", one.original.public_id), ("replay", run.public_id)]
+    details = {"reason": run.reason, "total": str(run.total)}
+    return Entry(hl7_events.BULK_REPLAYED, about, actor=run.by or "", details=details)
 
 
 def _note(one: ReplayedMessage, run: BulkReplay, again: InboundMessage) -> None:

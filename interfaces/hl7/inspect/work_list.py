@@ -81,6 +81,11 @@ def messages_of(found: WorkGroup, whose: Whose = "", user: User | None = None) -
     )
 
 
+def first_of(found: WorkGroup, most: int, whose: Whose = "", user: User | None = None) -> list[Any]:
+    """The first messages of a group, without their bytes, to do something with."""
+    return list(messages_of(found, whose, user).defer("raw", "ack")[:most])
+
+
 def count() -> int:
     """How many messages wait for a person."""
     stuck = OutboundMessage.objects.filter(status__in=message_status.STUCK, destination__is_active=True)

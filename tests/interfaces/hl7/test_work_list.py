@@ -233,7 +233,8 @@ def test_what_a_person_was_quicker_with_is_skipped_and_no_message_waits_in_two_r
     assert not rows[0].replays.exists()
 
 
-CRASHES = ("replay.stored", "hl7w.mid_effects", "hl7w.before_commit", "hl7w.after_commit", "replay.applied")
+TOGETHER = ("hl7w.mid_effects", "hl7w.before_commit", "replay.together")
+ALONE = ("replay.stored", "hl7w.mid_effects", "hl7w.before_commit", "hl7w.after_commit", "replay.applied")
 WORKER = """
 from ledger import jobs
 from ledger.models import Job
@@ -242,14 +243,18 @@ jobs.run(Job.objects.get(kind="hl7.bulk_replay").pk)
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("point", CRASHES)
+@pytest.mark.parametrize(
+    ("point", "is_faulty"),
+    [*((point, False) for point in TOGETHER), *((point, True) for point in ALONE)],
+)
 def test_a_worker_that_is_killed_applies_nothing_twice_and_nothing_is_left_out(
-    say: Say, site: Facility, by: Actor, tmp_path: Any, point: str
+    say: Say, site: Facility, by: Actor, tmp_path: Any, point: str, is_faulty: bool
 ) -> None:
     rows = [receive(say("ORM^O01", *order(number))) for number in range(3)]
+    faulty = [receive(say("ADT^A08", PID.format("P1", BAD)))] if is_faulty else []
     ProcedureCode.objects.create(code="UNKNOWN", scheme="L", description="x", modality="CT")
     _forget_the_site()
-    run = bulk_replay.begin(rows, by=by, reason="catalogue")
+    run = bulk_replay.begin([*rows, *faulty], by=by, reason="catalogue")
     home = System(tmp_path / "home", databases.url_for_others(), RIS_PACS_DEBUG="1")
     killed = subprocess.run(
         [sys.executable, "manage.py", "shell", "-v", "0", "-c", WORKER],
@@ -262,10 +267,10 @@ def test_a_worker_that_is_killed_applies_nothing_twice_and_nothing_is_left_out(
     jobs.run(Job.objects.get(kind=bulk_replay.JOB).pk)
     run_jobs()
     run.refresh_from_db()
-    assert (run.state, run.applied, run.failed) == ("done", 3, 0)
+    assert (run.state, run.applied, run.failed) == ("stopped" if is_faulty else "done", 3, len(faulty))
     assert [row.replays.filter(status="applied").count() for row in rows] == [1, 1, 1]
-    assert Order.objects.count() == 3 and work_list.count() == 0
-    assert Event.objects.filter(kind="hl7.message_replayed_in_bulk").count() == 3
+    assert Order.objects.count() == 3 and work_list.count() == len(faulty)
+    assert Event.objects.filter(kind="hl7.message_replayed_in_bulk").count() == 3 + len(faulty)
 
 
 # Destinations

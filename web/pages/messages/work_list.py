@@ -64,6 +64,7 @@ def group(request: HttpRequest, key: str) -> HttpResponse:
             "paging": cut.with_rows(listed(cut.rows)),
             "may_act": access.can(request.user, "message.replay"),
             "people": _people(),
+            "most": work_acts.MOST,
         }
     return message_tabs.page(request, "message-work", "web/messages/work_group.html", context)
 
@@ -138,7 +139,7 @@ def _selected(request: HttpRequest) -> Sequence[Any]:
     if request.POST.get("scope") == "group":
         whose, user = _whose(request), layout.user_of(request)
         found = work.group(request.POST.get("group", ""), whose, user)
-        return list(work.messages_of(found, whose, user)[: work_acts.MOST]) if found else []
+        return work.first_of(found, work_acts.MOST, whose, user) if found else []
     ids = request.POST.getlist("id")[:MOST]
     rows = [message_search.by_public_id(public_id) for public_id in dict.fromkeys(ids)]
     return [row for row in rows if row is not None]
