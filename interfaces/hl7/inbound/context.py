@@ -43,6 +43,7 @@ class InboundContext:
     left_out: list[str] = field(default_factory=list)
     """Locations of side values that could not be understood: the message is applied without them."""
     places: FieldPlaces = field(default_factory=FieldPlaces)
+    _sent_back: dict[tuple[str, int, int], AsSent | object | None] = field(default_factory=dict)
 
     @cached_property
     def before_orders(self) -> Segments:
@@ -62,10 +63,17 @@ class InboundContext:
 
     def as_sent(self, segment: Segment | None, n: int) -> AsSent | object | None:
         """All of a field, to be sent back; None, and noted, where it is too long."""
-        return self.side(lambda: data_types.as_sent(segment.sent if segment else None, n))
+        if segment is None or segment.field(n).is_empty:
+            return None
+        key = (segment.name, segment.index, n)
+        if key not in self._sent_back:
+            self._sent_back[key] = self.side(lambda: data_types.as_sent(segment.sent, n))
+        return self._sent_back[key]
 
     def provider(self, segment: Segment, n: int, convert: Callable[[Field], Said]) -> Said:
         """The name of who cares for the patient; None, and noted, where it is longer than a name can be."""
+        if segment.field(n).is_empty:
+            return None
         name = self.name(segment, n, convert)
         if value_limits.is_too_long_a_name(name):
             self.leave_out(segment.location(n))

@@ -76,7 +76,7 @@ CONTROLS: Final[Mapping[str, Control]] = {
     "RL": _ends(StatusEvent.Kind.RELEASE),
     "NA": Control(Effect.NUMBERS),
     "RR": Control(Effect.NUMBERS),
-    "PA": Control(Effect.NUMBERS, why="its children are what is to be done"),
+    "PA": Control(Effect.NUMBERS, why="the parent stays as it is; its children are orders of their own"),
     "PR": Control(Effect.PASSED_OVER, why="it is of earlier results"),
     "DE": Control(Effect.REFUSED, why="tells of errors in a message; that is for MSA and ERR to say"),
     "SS": Control(Effect.REFUSED, why="asks for a status; destinations are told each change by itself"),

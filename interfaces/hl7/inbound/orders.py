@@ -32,11 +32,12 @@ _FREE_TEXTS: Final = frozenset({"reason", "clinical_information", "danger", "tra
 PLACED: Final = "NW"
 """The order control of an order that comes without ORC."""
 DOTS: Final = "..."
-_SENT_BACK: Final = (
-    *(("service", 4), ("result_copies_to", 28), ("interpreter", 32)),
-    *(("technician", 34), ("performing_physician", 34)),
+_USUAL_CODE: Final = 4
+_OF_OBR: Final = (
+    *(("code", 4), ("scheme", 4), ("description", 4), ("protocol_codes", 4), ("service", 4)),
+    *(("result_copies_to", 28), ("interpreter", 32), ("technician", 34), ("performing_physician", 34)),
 )
-"""What goes back as it came, and names, by the field of OBR."""
+"""Where fields of a procedure come from."""
 
 
 @dataclass
@@ -165,8 +166,9 @@ def _read_procedure(context: InboundContext, group: Segments, obr: Segment, orde
         protocols = step.get("protocol_codes") or []
         _fill(step, _step_values(context, obr, found))
         more = imaging_procedure.protocols(ipc, protocols) if ipc else []
-        found.stands_for("protocol_codes", ipc.location(6) if ipc and more else obr.location(4))
-        found.note_places(list(order.procedures).index(key))
+        if ipc and more:
+            found.stands_for("protocol_codes", ipc.location(6))
+        found.note_places(obr, list(order.procedures).index(key))
         step["protocol_codes"] = [*protocols, *(more or _protocols(obr, protocols))] or None
 
 
@@ -196,12 +198,14 @@ class _Fields:
         self._group = group
         self._own = own
         self._places: dict[str, str] = {}
+        self._first: dict[str, tuple[Said, str]] = {}
+        self._segments: dict[str, Sequence[Segment]] = {}
 
     def first(self, name: str) -> tuple[Said, str]:
         """The first field of the mapping that is present, and its location, which a refusal will name."""
-        found, location = next(self.present(name), (None, ""))
-        self._places[name] = location
-        return found, location
+        if name not in self._first:
+            self._first[name] = next(self.present(name), (None, ""))
+        return self._first[name]
 
     def present(self, name: str) -> Iterator[tuple[Said, str]]:
         """Each field of the mapping that is present, and its location."""
@@ -219,21 +223,23 @@ class _Fields:
 
     def _segment(self, path: Path) -> Segment | None:
         """The segment of the procedure, else of its order, else of those that are about all orders."""
-        for among in (self._own, self._group, self._reading.before_orders):
-            named = list(among.all(path.segment))
-            if named:
-                return named[path.occurrence - 1] if path.occurrence <= len(named) else None
-        return None
+        named = self._segments.get(path.segment)
+        if named is None:
+            among = (self._own, self._group, self._reading.before_orders)
+            named = next((found for one in among if (found := one.named(path.segment))), ())
+            self._segments[path.segment] = named
+        return named[path.occurrence - 1] if path.occurrence <= len(named) else None
 
     def stands_for(self, name: str, location: str) -> None:
         """Have a refusal of a field name another place, which is the reason."""
         self._places[name] = location
 
-    def note_places(self, procedure: int) -> None:
+    def note_places(self, obr: Segment, procedure: int) -> None:
         """Keep where the fields were found, for a refusal of this procedure or of its order."""
-        for name, location in self._places.items():
-            place = {"group": self._group.segments[0].index, "procedure": procedure}
-            self._reading.places.note(name, location, **place)
+        where = {"group": self._group.segments[0].index, "procedure": procedure}
+        self._reading.places.note_all(self._places, **where)
+        self._reading.places.note_all({name: place for name, (_, place) in self._first.items()}, **where)
+        self._reading.places.note_segment(obr, _OF_OBR, **where)
 
     def fitting(self, model: type[Model], name: str) -> Said:
         """A side value: left out where its column can't hold it."""
@@ -333,13 +339,12 @@ def _priority(found: _Fields) -> Said:
 def _procedure_values(
     context: InboundContext, group: Segments, obr: Segment, found: _Fields
 ) -> dict[str, Any]:
-    n = 44 if obr.field(44).component(1) else 4
+    n = 44 if obr.field(44).component(1) else _USUAL_CODE
     code, where = obr.field(n), obr.location(n)
     first = 1 if code.component(1) else 4
-    for name in ("code", "scheme", "description"):
-        found.stands_for(name, where)
-    for name, n in _SENT_BACK:
-        found.stands_for(name, obr.location(n))
+    if n != _USUAL_CODE:
+        for name in ("code", "scheme", "description"):
+            found.stands_for(name, where)
     return {
         "laterality": laterality.of_order_detail(obr),
         "code": code.component(first).strip() or None,

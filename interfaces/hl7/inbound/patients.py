@@ -46,11 +46,18 @@ _MEASURES: Final = (
     ("height_m", _HEIGHT, "BODY HEIGHT", _METRES, 3.0),
 )
 """What each is kept as, its codes and name, its units, and what no person exceeds."""
-_OF_PID: Final = (("identifiers", 3), ("name", 5), ("birth_date", 7), ("address", 11), ("account", 18))
-_OF_PV1: Final = (
-    *(("patient_class", 2), ("location", 3), ("attending", 7), ("attending_provider", 7)),
-    *(("referring", 8), ("referring_provider", 8), ("referring_physician", 8)),
+_PLACES: Final = (
+    ("PID", (("identifiers", 3), ("name", 5), ("birth_date", 7), ("address", 11), ("account", 18))),
+    (
+        "PV1",
+        (
+            *(("patient_class", 2), ("location", 3), ("attending", 7), ("attending_provider", 7)),
+            *(("referring", 8), ("referring_provider", 8), ("referring_physician", 8)),
+        ),
+    ),
+    ("AL1", (("allergies", 3),)),
 )
+"""Where the fields of patients and visits come from."""
 NO_AUTHORITY: Final = "VISITS"
 """Of a visit number whose authority neither its message nor its source names."""
 
@@ -70,13 +77,9 @@ def registration(context: InboundContext, segments: Segments) -> Registration:
 
 def _note_places(context: InboundContext, pid: Segment, segments: Segments) -> None:
     """Where a refusal of what is said of a patient or a visit will point."""
-    for name, n in _OF_PID:
-        context.places.note(name, pid.location(n), group=pid.index)
-    if (pv1 := segments.first("PV1")) is not None:
-        for name, n in _OF_PV1:
-            context.places.note(name, pv1.location(n), group=pid.index)
-    if (al1 := segments.first("AL1")) is not None:
-        context.places.note("allergies", al1.location(3), group=pid.index)
+    for name, fields in _PLACES:
+        if (segment := segments.first(name)) is not None:
+            context.places.note_segment(segment, fields, group=pid.index)
 
 
 def identifiers(context: InboundContext, pid: Segment) -> list[Identifier]:
@@ -176,7 +179,7 @@ def _measure(obx: Segment, units: Mapping[str, float], most: float) -> float:
 def location_without_visit(context: InboundContext, pv1: Segment | None) -> Said:
     """Where the patient is (PV1-3), for who keeps it where no visit is named that would."""
     pid = context.message.first("PID")
-    if pid is None or pv1 is None or _visit_number(context, pid, pv1)[0] is not None:
+    if pid is None or pv1 is None or pv1.field(3).is_empty or _visit_number(context, pid, pv1)[0]:
         return None
     return context.fitting(Order, "patient_location", data_types.said(pv1.field(3)), pv1.location(3))
 

@@ -62,17 +62,18 @@ def of_order(order: Order, procedures: Sequence[RequestedProcedure]) -> dict[str
 
 
 def of_visit(order: Order) -> dict[str, Any] | None:
-    """The visit of an order, for `pv1`; without one the providers that its order names."""
+    """The visit of an order, for `pv1`; without one the location and the providers that its order names."""
     visit = order.current_visit
     if visit is None:
-        providers = {
+        own = {
+            "location": order.patient_location,
             "attending_provider": order.attending_provider,
             "referring_provider": order.referring_provider,
         }
-        return providers if any(providers.values()) else None
+        return own if any(own.values()) else None
     return {
         "class": visit.patient_class,
-        "location": visit.location,
+        "location": order.location,
         "attending": visit.attending,
         "referring": visit.referring,
         "attending_provider": visit.attending_provider or order.attending_provider,

@@ -155,6 +155,8 @@ class Segment:
 
     def location(self, field: int | None = None, rep: int | None = None, component: int | None = None) -> str:
         """Where, as ERR-2 (`PID^1^3^1^2`, ERL) and ERR-1 (`PID^1^3`, ELD) write it (2.15.5)."""
+        if rep is None and component is None and field is not None:
+            return f"{self.name}^{self.index}^{field}"
         if component is not None and rep is None:
             rep = 1
         parts = (self.name, self.index, field, rep, component)
@@ -186,10 +188,10 @@ class Segments:
         self._by_name: dict[str, list[Segment]] | None = None
 
     def all(self, name: str) -> Iterator[Segment]:
-        return iter(self._named(name))
+        return iter(self.named(name))
 
     def first(self, name: str) -> Segment | None:
-        named = self._named(name)
+        named = self.named(name)
         return named[0] if named else None
 
     def get(self, path: str) -> str:
@@ -198,7 +200,7 @@ class Segments:
         n counts within the group when this is one. Raises ValueError for a text that is no path.
         """
         where = parse_path(path)
-        named = self._named(where.segment)
+        named = self.named(where.segment)
         if where.occurrence > len(named):
             return ""
         field = named[where.occurrence - 1].field(where.field)
@@ -215,7 +217,8 @@ class Segments:
         ends = [*starts[1:], len(self.segments)]
         return tuple(Segments(self.segments[a:b]) for a, b in zip(starts, ends, strict=False))
 
-    def _named(self, name: str) -> Sequence[Segment]:
+    def named(self, name: str) -> Sequence[Segment]:
+        """All segments of a name."""
         if self._by_name is None:
             self._by_name = {}
             for segment in self.segments:

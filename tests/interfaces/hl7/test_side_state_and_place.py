@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from interfaces.dicom.services.worklist_item import PATIENT_LEVEL, Item
+from interfaces.hl7.outbound import segment_data
 from ledger.models import Event
 from tests.interfaces.hl7.test_orders import PID, obr, orc, send, step
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure, Visit
@@ -83,6 +84,8 @@ def test_a_location_without_a_visit_stays_with_the_order(say: Say) -> None:
     send(say("ORM^O01", PID, "PV1|1|I|W1^101^A", orc(), obr()))
     location = PATIENT_LEVEL["CurrentPatientLocation"]
     assert location(Item.of(step(), {}, numbers=False)) == "W1^101^A" and not Visit.objects.exists()
+    told = segment_data.of_visit(Order.objects.get())
+    assert told is not None and dict(segment_data.pv1(told))[3] == ("W1", "101", "A")
     send(say("ORM^O01", PID, "PV1|1|I|W2", orc("XO"), obr(), at=1))
     assert Order.objects.get().location == "W2"
     # A visit that is named knows better, wherever the patient was when nobody named one.
