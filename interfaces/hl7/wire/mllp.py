@@ -18,7 +18,8 @@ from typing import Final
 
 from interfaces.hl7.inbound import inbox
 from interfaces.hl7.inbound.message_store import Peer
-from interfaces.hl7.wire import framing
+from interfaces.hl7.wire import batch_protocol, framing
+from interfaces.hl7.wire.batch_protocol import Batch
 from interfaces.hl7.wire.channels import READ, Channel, PlainChannel, TlsChannel
 from interfaces.hl7.wire.connection_list import Connection, ConnectionList
 from interfaces.hl7.wire.framing import Deframer, FrameTooLong
@@ -280,7 +281,8 @@ class Listener:
 
     async def _answer(self, frames: list[bytes], connection: Connection, channel: Channel) -> bool:
         """Answer the messages of the first frame, and take it away; False if it is to be closed then."""
-        messages = framing.split_messages(frames.pop(0))
+        frame = frames.pop(0)
+        messages = framing.split_messages(frame)
         if not messages or len(messages) > MAX_MESSAGES_IN_FRAME:
             self.counters.without_msh += 1
             return False
@@ -288,17 +290,22 @@ class Listener:
         task = asyncio.current_task()
         assert task is not None
         peer = Peer(connection.peer, channel.certificate)
+        batch = Batch(frame) if batch_protocol.is_batch(frame) else None
+        del frame
+        send = batch.add if batch else partial(_send, channel)
         while messages:
             if self.stopping:
                 return False
             self.counters.messages += 1
             self.answering.add(task)
             try:
-                answer = await self._queue.answer(messages.pop(0), peer, partial(_send, channel))
+                answer = await self._queue.answer(messages.pop(0), peer, send)
                 if answer is None:
                     return False
                 if answer:
-                    _send(channel, answer)
+                    send(answer)
+                if batch and not messages:
+                    _send(channel, batch.answer())
                 if channel.is_behind:
                     await asyncio.wait_for(channel.drain(), self.timing.send)
             finally:

@@ -66,17 +66,22 @@ class Peer:
     def send(self, *messages: bytes) -> None:
         self.socket.sendall(b"".join(framing.frame(message) for message in messages))
 
-    def read(self) -> str:
-        """MSA-1 and MSA-2 of the next answer; empty when the listener closed."""
+    def frame(self) -> bytes:
+        """The next answer; empty when the listener closed."""
         while not self._waiting:
             try:
                 data = self.socket.recv(65536)
             except ConnectionResetError:
-                return ""
+                return b""
             if not data:
-                return ""
+                return b""
             self._waiting += self._deframer.feed(data)
-        msa = next(s for s in self._waiting.pop(0).decode().split("\r") if s.startswith("MSA"))
+        return self._waiting.pop(0)
+
+    def read(self) -> str:
+        """MSA-1 and MSA-2 of the next answer; empty when the listener closed."""
+        answer = self.frame().decode()
+        msa = next((s for s in answer.split("\r") if s.startswith("MSA")), "")
         return " ".join(msa.split("|")[1:3])
 
 

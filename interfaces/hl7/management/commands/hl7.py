@@ -1,11 +1,12 @@
-"""`manage.py hl7` runs the MLLP listener; `hl7 import FILE…` takes messages from files; `hl7 check FOLDER…`
-reads kept messages anew.
+"""`manage.py hl7` runs the MLLP listener; `hl7 import FILE…` takes messages from files, `hl7 watch FOLDER`
+those that are put into a folder; `hl7 check FOLDER…` reads kept messages anew.
 """
 
 import asyncio
 import gc
 import resource
 import signal
+import threading
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,22 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections, transaction
+from django.db import close_old_connections, connections, transaction
 
 from accounts import site_version
 from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.inspect import message_cases
 from interfaces.hl7.inspect.message_cases import CaseResult
-from interfaces.hl7.wire import framing
+from interfaces.hl7.wire import framing, message_folder
+from interfaces.hl7.wire.message_folder import MessageFolder, Taken
 from interfaces.hl7.wire.mllp import MAX_CONNECTIONS, Listener
 from interfaces.hl7.wire.receive_queue import MOST_TOGETHER
 from interfaces.hl7.wire.tls_watch import TlsWatch
 from ledger import heartbeat
 
 THREADS_ON_POSTGRESQL = 8
+LOOK = 1.0
+"""Seconds between two looks at a folder."""
 FILES_BESIDE = 500
 """Files of the listener that are no connections of senders."""
 
@@ -35,14 +39,19 @@ class Command(BaseCommand):
     requires_system_checks = ()  # they load every page, which takes longer than all the rest
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("act", nargs="?", choices=["listen", "import", "check"], default="listen")
+        parser.add_argument(
+            "act", nargs="?", choices=["listen", "import", "watch", "check"], default="listen"
+        )
         parser.add_argument("files", nargs="*", type=Path)
         parser.add_argument("--site", type=Path, help="check: as this site file would have it")
+        parser.add_argument("--once", action="store_true", help="watch: take what is there, then end")
         parser.add_argument("--accept", action="store_true", help="check: take what is read for right")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["act"] == "import":
             self._import(options["files"])
+        elif options["act"] == "watch":
+            self._watch(options["files"], options["once"])
         elif options["act"] == "check":
             self._check(options["files"] or [message_cases.folder()], options["site"], options["accept"])
         else:
@@ -53,8 +62,29 @@ class Command(BaseCommand):
             messages = framing.split_messages(path.read_bytes())
             parts = [messages[n : n + MOST_TOGETHER] for n in range(0, len(messages), MOST_TOGETHER)]
             answers = [inbox.receive_all([(message, "file") for message in part]) for part in parts]
-            codes = [_code(answer) for part in answers for answer in part]
+            codes = [_words(answer) for part in answers for answer in part]
             self.stdout.write(f"{path}: {len(messages)} messages: {', '.join(codes) or 'none'}")
+
+    def _watch(self, folders: list[Path], once: bool) -> None:
+        """Take messages from files that are put into a folder, until it is stopped."""
+        if len(folders) != 1 or not folders[0].is_dir():
+            raise CommandError("hl7 watch needs one folder that is there")
+        stop, folder = threading.Event(), MessageFolder(folders[0])
+        if not once:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: stop.set())
+        failures = 0
+        with folder.opened():
+            while not stop.is_set():
+                for taken in folder.take_all():
+                    failures = failures + 1 if taken.codes is None else 0
+                    self.stdout.write(_told(taken))
+                    if stop.is_set():
+                        break
+                if once:
+                    return
+                close_old_connections()
+                stop.wait(message_folder.pause(failures) if failures else LOOK)
 
     def _check(self, folders: list[Path], site: Path | None, accept: bool) -> None:
         """Read cases anew, with a site file that is tried out; fails where one is read otherwise."""
@@ -83,11 +113,18 @@ class Command(BaseCommand):
             message_cases.accept(path)
 
 
-def _code(answer: bytes | None) -> str:
-    if answer == b"":
-        return "no answer wanted"
-    segments = (answer or b"").split(b"\r")
-    return next((s.split(b"|")[1].decode() for s in segments if s.startswith(b"MSA|")), "not stored")
+def _words(answer: bytes | None) -> str:
+    if answer is None:
+        return "not stored"
+    return message_folder.code_of(answer) or "no answer wanted"
+
+
+def _told(taken: Taken) -> str:
+    """What became of a file, for the log."""
+    if taken.codes is None:
+        return f"{taken.name}: could not be stored; it is tried again"
+    codes = ", ".join(code or "no answer wanted" for code in taken.codes) or "none"
+    return f"{taken.name}: {len(taken.codes)} messages: {codes}"
 
 
 def _catch_up() -> None:
