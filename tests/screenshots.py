@@ -130,6 +130,8 @@ SHOTS = (
     Shot("turnaround", "mara", "/turnaround", lambda page: page.wait_for_timeout(1500)),
     Shot("messages", "iris", "/messages"),
     Shot("message", "iris", Things.message),
+    Shot("interfaces", "iris", "/messages/interfaces"),
+    Shot("work-list", "iris", "/messages/work"),
     Shot("administration", "admin", "/administration"),
     Shot("users", "admin", "/administration/users"),
     Shot("queues", "admin", "/administration/queues"),

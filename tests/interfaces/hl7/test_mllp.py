@@ -14,9 +14,11 @@ from django.core.management import call_command
 from django.db import OperationalError
 
 from interfaces.hl7.inbound import message_store, triggers
-from interfaces.hl7.models import InboundMessage
+from interfaces.hl7.models import InboundMessage, OpenConnections
 from interfaces.hl7.wire import framing, mllp
+from interfaces.hl7.wire.connection_list import ConnectionList
 from interfaces.hl7.wire.mllp import Listener, Timing
+from ledger import heartbeat
 from worklist.models import Order, Patient, ScheduledProcedureStep
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
@@ -281,3 +283,30 @@ def test_files_are_taken_as_messages_are(
         call_command("hl7", "import", str(path))
         assert capsys.readouterr().out == f"{path}: 2 messages: AA, AA\n"
     assert Order.objects.count() == 2 and InboundMessage.objects.filter(times_received=2).count() == 2
+
+
+def test_who_is_connected_since_when_is_written_down(running: Running, say: Say) -> None:
+    heartbeat.beat("hl7")
+    connected = running.listener.connected
+    with running.peer() as named, running.peer():
+        named.send(say("ADT^A08", PID, control_id="M1"))
+        assert named.read() == "AA M1"
+        wait_until(lambda: connected_now(connected) == {"HIS|GENHOSP": 1, "": 1})
+        since = OpenConnections.objects.get(source="HIS|GENHOSP").since
+        named.send(say("ADT^A08", PID, control_id="M2"))
+        assert named.read() == "AA M2"
+        assert connected_now(connected) == {"HIS|GENHOSP": 1, "": 1}
+        assert OpenConnections.objects.get(source="HIS|GENHOSP").since == since
+    wait_until(lambda: connected_now(connected) == {})
+
+
+def connected_now(connected: ConnectionList) -> dict[str, int]:
+    connected.write()
+    return dict(OpenConnections.objects.values_list("source", "number"))
+
+
+def wait_until(look: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not look():
+        assert time.monotonic() < end
+        time.sleep(0.05)

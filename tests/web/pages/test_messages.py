@@ -353,5 +353,5 @@ def test_a_queue_says_how_long_it_is_and_why_it_stands(user: User) -> None:
     assert ids(text) == [stuck.public_id, *(row.public_id for row in waiting)]
     assert "AE 204 unknown patient" in text and "Sending stopped" in text
     shown = page(client, "/messages")
-    assert "stands" in shown and "1 for a person, 2 behind" in shown
+    assert "sending stopped" in shown and "1 needs a decision, 2 behind" in shown
     page(client, "/messages/destinations/NOBODY", 404)

@@ -27,6 +27,16 @@ class Row:
     partner: str
 
     @property
+    def errors(self) -> list[tuple[str, int, str]]:
+        """Codes and places of errors, how many of each, and where their messages are."""
+        return [(place, number, self._url_of(place)) for place, number in self.state.errors]
+
+    def _url_of(self, place: str) -> str:
+        code = place.partition(" ")[0]
+        query = {"partner": self.partner, "time": "day", "status": "trouble"}
+        return f"{reverse('messages')}?{urlencode(query | ({'error': code} if code.isdigit() else {}))}"
+
+    @property
     def key(self) -> str:
         """What names the row in the page."""
         return hashlib.sha256(self.partner.encode()).hexdigest()[:12]
