@@ -20,6 +20,8 @@ from worklist.provenance import Provenance
 Status = IdentityException.Status
 _OF_TWO_PEOPLE: Final = (IdentityExceptionKind.OTHER_PATIENT, IdentityExceptionKind.SHARED_NUMBER)
 """Doubts that end once both are one person."""
+_OF_ONE: Final = IdentityExceptionKind.LINKED_BY_MESSAGE
+"""A doubt that ends once they are two."""
 
 
 def open_all(doubts: Iterable[IdentityDoubt], provenance: Provenance) -> None:
@@ -30,12 +32,18 @@ def open_all(doubts: Iterable[IdentityDoubt], provenance: Provenance) -> None:
 
 
 def settle(people: Collection[int]) -> None:
-    """End what is open of patient records, by their keys, and is no doubt any more: they are one person."""
-    rows = IdentityException.objects.filter(status=Status.OPEN, kind__in=_OF_TWO_PEOPLE)
+    """End what is open of patient records, by their keys, and is no doubt any more.
+
+    They are one person, or two where one message had made them one.
+    """
+    rows = IdentityException.objects.filter(status=Status.OPEN, kind__in=[*_OF_TWO_PEOPLE, _OF_ONE])
     rows = rows.filter(Q(patient__in=people) | Q(other__in=people)).order_by("pk")
     for row in rows.select_related("patient__survivor", "other__survivor", "order"):
-        if _is_one_person(row):
+        is_one = _is_one_person(row)
+        if row.kind != _OF_ONE and is_one:
             _end(row, Status.CLOSED, by="", reason="both are one person now")
+        elif row.kind == _OF_ONE and not is_one:
+            _end(row, Status.CLOSED, by="", reason="they are two people now")
 
 
 def resolve(row: IdentityException, *, reason: str, by: Actor) -> None:

@@ -59,7 +59,8 @@ class VisitIndex:
             into = self._row(said.survivor, patient, provenance)
             if found in self._above(into):
                 raise Unknown("the surviving number is merged into the retired one", "retired_visit")
-            values: dict[str, object] = {"into_id": into.id}
+            stamps.write(into, {"patient_id": patient.id}, provenance.stamp, provenance.source)
+            values: dict[str, object] = {"into_id": into.id, "patient_id": patient.id}
         else:
             values = {"moved_to_id": patient.id, "patient_id": patient.id}
             if said.account is not None:

@@ -30,7 +30,7 @@ def merge_visits(context: InboundContext) -> ChangeSet:
     return ChangeSet(
         context.provenance,
         [
-            _changed(context, group, [VisitMerge(_of_pv1(context, part), _old(context, part, 5))])
+            _with_visit(context, group, part, [VisitMerge(_of_pv1(context, part), _old(context, part, 5))])
             for group in _groups(context)
             for part in group.groups("MRG")
         ],
@@ -61,7 +61,7 @@ def move_visits(context: InboundContext) -> ChangeSet:
             changes: list[VisitChange] = [VisitMove(old, account)]
             if new != old:
                 changes.append(VisitMerge(new, old))
-            groups.append(_changed(context, group, changes))
+            groups.append(_with_visit(context, group, part, changes))
     return ChangeSet(context.provenance, groups)
 
 
@@ -76,6 +76,15 @@ def _of_account(context: InboundContext, group: Segments) -> Group:
 def _changed(context: InboundContext, group: Segments, changes: list[VisitChange]) -> Group:
     pid, _ = _segments(group)
     said = replace(patients.registration(context, group), visit=None)
+    return Group(said, visit_changes=changes, index=pid.index)
+
+
+def _with_visit(
+    context: InboundContext, group: Segments, part: Segments, changes: list[VisitChange]
+) -> Group:
+    """The patient of a group, and the visit of one of its PV1."""
+    pid, _ = _segments(group)
+    said = patients.registration(context, Segments((pid, *part.segments)))
     return Group(said, visit_changes=changes, index=pid.index)
 
 

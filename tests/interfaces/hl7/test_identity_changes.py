@@ -145,6 +145,7 @@ def test_two_numbers_of_one_authority_link_by_option_and_overwrite_nobody(say: S
     assert opened() == ["linked_by_message"] * 2
     send(say("ADT^A37", pid("A"), pid("B"), at=5))
     assert shown() == {"A": "A", "B": "B", "C": "A"}
+    assert opened() == ["linked_by_message"]  # of A and C
 
 
 class _Undo(Exception):

@@ -1,10 +1,14 @@
 """Accounts, visits and numbers: merged, moved, given anew (ADT^A35, A36, A41 to A51; HL7 v2.5.1 3.3)."""
 
 import itertools
+import random
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from django.db import transaction
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from interfaces.hl7.inbound import inbox
 from worklist.models import IdentityException, Order, Patient, Visit
@@ -102,6 +106,48 @@ def test_an_order_says_itself_whose_it_is_once_it_was_said_after_the_move(say: S
     send(order(say, "O1", "P2", "A1", "V1", 5))
     assert whose() == {"O1": "P2"}
     assert b"|PID^1^3|204^" in send(order(say, "O1", "P1", "A1", "V1", 6), "AE")
+
+
+VISITS, ACCOUNTS = st.sampled_from(["V1", "V2", "V3"]), st.sampled_from(["", "A1", "A2", "A3"])
+NUMBERED = st.sampled_from(["A1", "A2", "A3"])
+PEOPLE = st.sampled_from(["P1", "P2", "P3"])
+SAID = st.one_of(
+    st.tuples(st.just("order"), PEOPLE, ACCOUNTS, VISITS),
+    st.tuples(st.just("A44"), PEOPLE, NUMBERED, NUMBERED),
+    st.tuples(st.just("A45"), PEOPLE, ACCOUNTS, VISITS),
+    st.tuples(st.just("A42"), PEOPLE, st.just(("V1", "V2")) | st.just(("V2", "V3")), st.just("")),
+    st.tuples(st.just("A41"), PEOPLE, st.just(("A1", "A2")) | st.just(("A2", "A3")), st.just("")),
+)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+@given(said=st.lists(SAID, min_size=2, max_size=6), seed=st.randoms(use_true_random=False))
+def test_any_order_of_arrival_with_repeats_ends_in_the_same_state(
+    say: Say, said: list[tuple[str, str, Any, str]], seed: random.Random
+) -> None:
+    """Orders, and accounts and visits that are moved and go on under other numbers."""
+    sent = []
+    for at, (kind, who, what, visit) in enumerate(said):
+        if kind == "order":
+            sent.append(order(say, f"O{at}", who, what, visit, at))
+        elif kind == "A44":
+            sent.append(
+                say("ADT^A44", pid(who, max(what, visit)), mrg("P9", account=min(what, visit)), at=at)
+            )
+        elif kind == "A45":
+            sent.append(say("ADT^A45", pid(who, what), mrg("P9", visit=visit), pv1(visit), at=at))
+        elif kind == "A42":
+            sent.append(say("ADT^A42", pid(who), mrg(who, visit=what[0]), pv1(what[1]), at=at))
+        else:
+            sent.append(say("ADT^A41", pid(who, what[1]), mrg(who, account=what[0]), at=at))
+    arrivals = sent + seed.choices(sent, k=2)
+    seed.shuffle(arrivals)
+    assert state_after(arrivals) == state_after(sent)
 
 
 @pytest.mark.parametrize(

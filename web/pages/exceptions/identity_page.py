@@ -96,9 +96,20 @@ def _context(request: HttpRequest, row: IdentityException) -> dict[str, Any]:
         "advice": ADVICE[row.kind],
         "message": timelines.path("message", key) if kind == "hl7" and may_see else "",
         "is_open": row.status == IdentityException.Status.OPEN,
+        "merge": _where_they_are_joined(request, row),
         "can_decide": access.can(request.user, "exception.decide"),
         "timeline": timelines.of("identity-exception", row.public_id),
     }
+
+
+def _where_they_are_joined(request: HttpRequest, row: IdentityException) -> tuple[str, str] | None:
+    """The page that merges the two records, or parts them, and its name."""
+    if not access.can(request.user, "patient.merge") or row.patient is None or row.other is None:
+        return None
+    if row.patient.current == row.other.current:
+        return reverse("patient-unmerge", args=[row.patient.public_id]), "Unmerge"
+    page = reverse("patient-merge", args=[row.other.public_id])
+    return f"{page}?with={row.patient.public_id}", "Merge or link"
 
 
 def _done(request: HttpRequest, public_id: str, act: Callable[..., None], done: str) -> HttpResponse:
