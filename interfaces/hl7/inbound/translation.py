@@ -1,6 +1,6 @@
 """What becomes of a message, decided before anything is written: what it says, or why not; and the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -29,6 +29,7 @@ from interfaces.hl7.syntax import character_sets, er7
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.er7 import Header
 from interfaces.hl7.syntax.message_parts import Message, Segments
+from ledger.event_types import EventType
 from ledger.events import Entry
 from worklist import change_check
 from worklist.catalogue import Catalogue
@@ -204,6 +205,14 @@ def _check_size(message: Segments) -> None:
             raise Er7Error(100, f"{name}^{MOST_GROUPS + 1}", text)
 
 
+_OF_PLACES: Final[Mapping[str, EventType]] = {
+    "left_out": hl7_events.LEFT_OUT,
+    "replaced": hl7_events.CHARACTERS_REPLACED,
+    "shortened": hl7_events.SHORTENED,
+}
+"""What is told of places in a message, by where the context notes them."""
+
+
 def _flags(message: InboundMessage, read: context.InboundContext) -> Sequence[Entry]:
     """What a person should know of a message that was applied all the same."""
     about = [("message", message.public_id)]
@@ -213,14 +222,9 @@ def _flags(message: InboundMessage, read: context.InboundContext) -> Sequence[En
     if read.message.declared:
         details = {"charset": character_sets.shown(read.message.codec), "declared": read.header.charsets[0]}
         flags.append(Entry(hl7_events.OTHER_CHARACTER_SET, about, source=source, details=details))
-    told = (
-        (hl7_events.LEFT_OUT, read.left_out),
-        (hl7_events.CHARACTERS_REPLACED, read.replaced),
-        (hl7_events.SHORTENED, read.shortened),
-    )
-    for event, locations in told:
-        if locations:
-            flags.append(Entry(event, about, source=source, details={"locations": locations}))
+    for name in _OF_PLACES:
+        if locations := getattr(read, name):
+            flags.append(Entry(_OF_PLACES[name], about, source=source, details={"locations": locations}))
     return flags
 
 
