@@ -1,12 +1,12 @@
 """Master files: MFN^M02, M04, M05, M08 to M12 (HL7 v2.5.1 8.4, 8.6, 8.8, 8.9), and their answer, MFK."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from interfaces.hl7.code_tables import MODALITIES, SECTIONS
 from interfaces.hl7.inbound.ack import OrderResponse
 from interfaces.hl7.inbound.context import InboundContext
-from interfaces.hl7.inbound.further_effects import FurtherChanges
+from interfaces.hl7.inbound.further_effects import FurtherChanges, Told
 from interfaces.hl7.syntax import data_types, er7
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.er7 import Header
@@ -45,9 +45,19 @@ def read(context: InboundContext) -> ChangeSet:
     reader = _READERS[context.header.trigger]
     found = [_entry(context, group, reader) for group in groups]
     entries = [one for one in found if one is not None]
+    told = [told for one in entries for told in _told_of(one)]
     return FurtherChanges(
-        context.provenance, [], lambda patient: master_files.apply(entries, context.provenance)
+        context.provenance, [], lambda patient: master_files.apply(entries, context.provenance), told
     )
+
+
+def _told_of(one: MasterEntry) -> Iterator[Told]:
+    kind = str(one.file._meta.verbose_name)
+    if one.is_active is not None:
+        yield Told(kind, one.key["code"], "in use", "yes" if one.is_active else "no")
+    for name, value in one.values.items():
+        if isinstance(value, str) and value:
+            yield Told(kind, one.key["code"], name, value)
 
 
 def _entry(context: InboundContext, group: Segments, reader: _Read) -> MasterEntry | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from interfaces.hl7.inbound import patients
 from interfaces.hl7.inbound.context import InboundContext
-from interfaces.hl7.inbound.further_effects import FurtherChanges
+from interfaces.hl7.inbound.further_effects import FurtherChanges, Told
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.message_parts import NULL, Path, Segment, Segments
@@ -67,7 +67,17 @@ def read(context: InboundContext) -> ChangeSet:
         for update in updates:
             outside_answers.take(update, patient, context.provenance)
 
-    return FurtherChanges(context.provenance, [Group(patients.registration(context, message))], keep)
+    told = [told for one in updates for told in _told(one)]
+    return FurtherChanges(context.provenance, [Group(patients.registration(context, message))], keep, told)
+
+
+def _told(one: OutsideReportUpdate) -> Iterator[Told]:
+    kind = "outside report"
+    yield Told(kind, one.number, "status", one.status.label)
+    yield Told(kind, one.number, "of", ", ".join(f"{ref.kind.label} {ref.value}" for ref in one.references))
+    yield Told(kind, one.number, "text", one.text)
+    if one.documents:
+        yield Told(kind, one.number, "documents", str(len(one.documents)))
 
 
 def _parts(message: Segments) -> Iterator[tuple[Segment | None, list[Segment]]]:

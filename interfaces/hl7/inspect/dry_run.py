@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from django.db import transaction
 from django.utils import timezone
 
 from interfaces.hl7.inbound import error_codes, translation
+from interfaces.hl7.inbound.further_effects import FurtherChanges
 from interfaces.hl7.inbound.message_store import Arrival
 from interfaces.hl7.inbound.translation import Problem, Translation
 from interfaces.hl7.models import InboundMessage
@@ -17,7 +18,8 @@ from ledger.errors import Refused
 from ledger.events import Entry
 from worklist import catalogue
 from worklist.batches import trial
-from worklist.batches.trial import Trial
+from worklist.batches.trial import FieldChange, Trial
+from worklist.change_set import ChangeSet
 
 LONGEST: Final = 1_000_000
 """Bytes of a message that is tried out."""
@@ -65,7 +67,7 @@ def dry_run(raw: bytes, look: Callable[[Trial], Any] = lambda trial: None) -> Dr
         return DryRun("none", problem=Problem(207, "", text))
     try:
         with transaction.atomic():
-            found.trial = trial.try_out(one.changes, catalogue.current())
+            found.trial = _tried(one.changes)
             found.seen = look(found.trial)
             raise _TakenBack
     except _TakenBack:
@@ -74,6 +76,17 @@ def dry_run(raw: bytes, look: Callable[[Trial], Any] = lambda trial: None) -> Dr
         problem = Problem(*error_codes.explain(error, one.places))
         refused = translation.refused(one.message, one.header, problem)
         return DryRun(refused.message.ack_code, bytes(refused.message.ack), problem, one.flags)
+
+
+def _tried(changes: ChangeSet) -> Trial:
+    """What a change set would do, with what follows in other packages."""
+    tried = trial.try_out(changes, catalogue.current())
+    if not isinstance(changes, FurtherChanges):
+        return tried
+    patient = tried.applied[0].patient if tried.applied else None
+    changes.then(patient.id if patient else None)
+    further = [FieldChange(one.kind, one.name, one.field, "", one.value) for one in changes.told]
+    return replace(tried, changes=[*tried.changes, *further])
 
 
 def translated(raw: bytes) -> Translation:

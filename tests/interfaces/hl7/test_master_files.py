@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from interfaces.hl7.inbound import inbox, sources
+from interfaces.hl7.inspect import dry_run
 from interfaces.hl7.models import InboundMessage, Source
 from worklist import catalogue, master_files
 from worklist.models import HospitalLocation, Order, ProcedureCode, ScheduledProcedureStep, StaffMember
@@ -152,3 +153,10 @@ def test_the_catalogue_in_memory_follows(say: Say) -> None:
     assert catalogue.current().procedure("X", "L") is None
     send(say("MFN^M08", MFI, mfe("MAD", "X"), om1("X^One^L")))
     assert catalogue.current().procedure("X", "L") is not None
+
+
+def test_what_it_would_do_can_be_tried_out(say: Say) -> None:
+    found = dry_run.dry_run(say("MFN^M08", MFI, mfe("MAD", "X"), om1("X^One^L")))
+    told = {(one.thing, one.field): one.after for one in found.trial.changes}
+    assert told == {("X", "in use"): "yes", ("X", "description"): "One", ("X", "modality"): "CT"}
+    assert not ProcedureCode.objects.exists()

@@ -12,6 +12,7 @@ from accounts.models import Facility, Role, User
 from archive.models import Study
 from archive.signals import study_settled
 from interfaces.hl7.inbound import inbox, sources
+from interfaces.hl7.inspect import dry_run
 from interfaces.hl7.models import InboundMessage, Source
 from ledger.models import Event
 from reporting.models import OutsideDocument, OutsideReport, OutsideReportVersion, ReadingItem
@@ -204,3 +205,12 @@ def test_what_can_not_be_kept_whole_is_refused(
 def test_a_source_may_send_none(say: Say) -> None:
     options(outside_reports="refuse")
     send(oru(say, obr(), obx("x")), "AR")
+
+
+def test_what_it_would_do_can_be_tried_out(say: Say, hospital: Hospital) -> None:
+    exam(hospital)
+    found = dry_run.dry_run(oru(say, obr(), obx("x")))
+    told = {(one.kind, one.field): one.after for one in found.trial.changes}
+    assert told["outside report", "status"] == "Final"
+    assert told["outside report", "text"] == "Impression\nx"
+    assert found.is_applied and not OutsideReport.objects.exists()
