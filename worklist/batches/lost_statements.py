@@ -18,16 +18,25 @@ def newer_than(
 ) -> str:
     """The newest stamp of what a group that was just applied lost to; empty where any of it counts.
 
-    What is done, such as a merge, a status or an appointment, counts whenever it is said.
+    What is done, such as a merge, a status or an appointment, counts whenever it is said, and so does what
+    names a thing for the first time or may say that two are one.
     """
     update = group.order
     if group.merges or group.visit_changes or group.appointment or group.arrival or (update and update.act):
+        return ""
+    if _names_anything_new(group, visit, order):
         return ""
     rows = list(_rows(group, patient, visit, order))
     lost = [known for row, names in rows for known in _known(row, names)]
     if not lost or any(one == stamp for one in lost) or (order and _is_kept_apart(order, stamp)):
         return ""
     return max(lost) if all(one > stamp for one in lost) else ""
+
+
+def _names_anything_new(group: Group, visit: VisitRecord | None, order: OrderAggregate | None) -> bool:
+    numbers = order.numbers if order else ()
+    is_new = any(one.id < 0 for one in (*numbers, *((visit,) if visit else ())))
+    return is_new or (group.registration is not None and len(group.registration.identifiers) > 1)
 
 
 def _rows(

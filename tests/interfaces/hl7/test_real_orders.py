@@ -12,7 +12,9 @@ from interfaces.hl7.inbound import inbox, sources
 from ledger.models import Event
 from ris_pacs import site
 from tests.clients.test_real_messages import FOLDER, ROOT, messages_of
+from tests.interfaces.dicom.test_modality_worklist import ask
 from tests.interfaces.hl7.test_real_messages_table import messages, type_of
+from tests.interfaces.hl7.test_values_for_modalities import check, everything
 from worklist.models import ScheduledProcedureStep
 from worklist.mwl import query
 from worklist.mwl.matching_keys import WorklistKeys
@@ -115,4 +117,7 @@ def test_a_real_order_is_on_the_worklist(file: str, tmp_path: Path) -> None:
     zone = ZoneInfo(order.facility.time_zone)
     assert step.start == (datetime.fromisoformat(start).replace(tzinfo=zone) if start else None)
     assert not Event.objects.filter(kind="hl7.values_left_out").exists()
+    (answer_to_station,) = ask(**everything())
+    check(answer_to_station)
+    assert answer_to_station.AccessionNumber == accession
     assert ScheduledProcedureStep.objects.count() == 1

@@ -78,6 +78,14 @@ def test_an_older_order_changed_nothing_and_one_that_adds_something_did(say: Say
     assert list(late()) == ["m2"] and Order.objects.get().clinical_information == "Smoker"
 
 
+def test_what_names_a_thing_for_the_first_time_changed_something(say: Say) -> None:
+    send(say("ORM^O01", PID, "ORC|XO|PL1^HIS", obr(f31="Fever"), at=5))
+    send(say("ORM^O01", PID, "ORC|NW|PL1^HIS|FL1^RIS", obr(f31="Cough"), at=1))
+    send(say("ADT^A08", PID, "PV1|1" + "|" * 18 + "V1", at=1))
+    send(say("ADT^A08", PID.replace("P1^^^GENHOSP^MR", "P1^^^GENHOSP^MR~E1^^^EPI^PI"), at=1))
+    assert not late()
+
+
 @pytest.mark.parametrize("control", ["CA", "HD"])
 def test_what_is_done_counts_whenever_it_was_said(say: Say, control: str) -> None:
     send(say("ORM^O01", PID, orc("XO"), obr(), at=5))
