@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from archive.models import Study
+from interfaces.hl7.outbound import message_types
+from interfaces.hl7.outbound.messages import merges
 from reporting.models import Report
 from web.kernel import formats
 from worklist.models import LinkKind, Order, Patient
 from worklist.patients import identity, link_forecast
+
+_ACTS: Final = {LinkKind.MERGE: "merge", LinkKind.LINK: "link", LinkKind.UNLINK: "part"}
 
 
 @dataclass(frozen=True)
@@ -99,14 +104,13 @@ def _parted(after: Sequence[Person], moving: Person | None) -> Iterable[str]:
 
 
 def _for_the_his(kind: LinkKind, record: Patient, other: Patient) -> Iterable[str]:
-    if kind == LinkKind.UNLINK:
-        yield (
-            f"Have the HIS part {record.value} and {other.value} as well: a newer merge or link of its own "
-            "joins them again."
-        )
+    act = _ACTS[kind]
+    if told := [one.name for one in message_types.receivers(merges.MERGES)]:
+        yield f"{' and '.join(told)} will be told by message."
     else:
-        act = "merge" if kind == LinkKind.MERGE else "link"
-        yield f"Have the HIS {act} {record.value} and {other.value} as well: it goes on by its own numbers."
+        yield f"Nobody else is told: have the HIS {act} {record.value} and {other.value} as well."
+    if kind == LinkKind.UNLINK:
+        yield "A newer merge or link of the HIS joins them again."
     yield "It can be undone on the patient's page."
 
 

@@ -31,6 +31,7 @@ _OURS: Final = frozenset(
         *("id", "public_id", "stamps", "facility_id", "authority_id", "created_at", "patient_stamp", "stamp"),
         *("name_key", "bare_key", "ideographic_key", "phonetic_key", "source", "id_is_generated"),
         *("order_id", "procedure_id", "patient_id", "visit_id", "retired_id", "survivor_id", "place"),
+        *("into_id", "moved_to_id"),
         *("first_received_at", "content_received_at", "character_set", "issuer", "is_bare"),
         *("local_date", "local_time", "contributions", "booking"),
     }

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Role, User
+from interfaces.hl7.models import Destination
 from tests.archive.hospital import Hospital
 from tests.web.markup import read
 from tests.web.pages.world import signed_in
@@ -54,7 +55,10 @@ def test_two_records_are_joined_and_that_is_taken_back(
     shown = read(client.get(f"{page}/merge?with={lena.public_id}&kind={kind}"))
     assert "P1 will show under BARS, LENA (P2), with 1 order, 1 study, no reports." in shown
     assert "The names differ" in shown and "The other way round" in shown
-    assert f"Have the HIS {kind} P1 and P2 as well" in shown
+    assert f"Nobody else is told: have the HIS {kind} P1 and P2 as well" in shown
+    Destination.objects.create(name="EHR", host="h", port=1, options={"messages": ["merges"]})
+    again = read(client.get(f"{page}/merge?with={lena.public_id}&kind={kind}"))
+    assert "EHR will be told by message" in again and "Nobody else" not in again
     said = {"with": lena.public_id, "kind": kind, "reason": "one identity card"}
     assert "names differ" in read(client.post(f"{page}/merge", said))
     assert "Give a reason" in read(client.post(f"{page}/merge", {**said, "although": "yes", "reason": ""}))
