@@ -5,7 +5,20 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.worklist.histories import HISTORIES, Group, made, order, registration, state_after
+from tests.worklist.histories import (
+    CATALOGUE,
+    GENHOSP,
+    HISTORIES,
+    Group,
+    made,
+    order,
+    registration,
+    state_after,
+)
+from worklist.change_set import Merge
+from worklist.patients import record_links
+from worklist.patients.identifiers import Identifier
+from worklist.patients.patient_index import PatientIndex
 
 
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
@@ -32,3 +45,17 @@ def test_if_the_last_to_come_won_it_would_be_seen() -> None:
     as_it_came = [made(groups, number) for number, groups in enumerate(sent)]
     turned = [made(groups, number) for number, groups in enumerate(reversed(sent))]
     assert state_after(as_it_came) != state_after(turned)
+
+
+def test_merges_of_one_message_are_weighed_against_each_other_at_once(monkeypatch: Any) -> None:
+    """All links are told anew where an older one comes, not with each merge."""
+    told, real = [], record_links.Standing.__init__
+    monkeypatch.setattr(
+        record_links.Standing, "__init__", lambda self, *links: (told.append(1), real(self, *links))[1]
+    )
+    patients, said = PatientIndex((), (), (), CATALOGUE), made([], 1).provenance
+    for number in range(300):
+        gone, keep = Identifier(f"P{number}", GENHOSP), Identifier(f"P{number + 1}", GENHOSP)
+        patients.merge(Merge(keep, gone, may_contradict=False), said)
+    patients.resolve(said)
+    assert len(told) <= 2

@@ -102,7 +102,7 @@ class PatientIndex:
         self._namespaces = {one.pk: one.namespace for one in catalogue.authorities}
         self._touched: set[int] = set()
         self._standing: record_links.Standing | None = None
-        self._newest: tuple[str, int, str, str] | None = None
+        self._newest = ""
         self._new_keys = itertools.count(-1, -1)
 
     def register(self, registration: Registration, provenance: Provenance) -> PatientRecord:
@@ -213,19 +213,18 @@ class PatientIndex:
         if self._standing is None:
             links = sorted((link for link in self.links.values() if not link.closed_by), key=self._age)
             self._standing = record_links.Standing(links)
-            self._newest = self._age(links[-1]) if links else None
+            self._newest = links[-1].stamp if links else ""
         return self._standing
 
     def _told(self, link: LinkRecord) -> None:
         """Have the standing know of a new link; it is told anew where this is not the newest."""
         if self._standing is None:
             return
-        age = self._age(link)
-        if self._newest is not None and age < self._newest:
+        if link.stamp < self._newest:
             self._standing = None
         else:
             self._standing.add(link)
-            self._newest = age
+            self._newest = link.stamp
 
     def _refuse(self, retired: PatientRecord, survivor: PatientRecord) -> NoReturn:
         """Nothing of the message is kept, so a record that it made is known to nobody."""
