@@ -37,12 +37,13 @@ def run(system: System, folder: Path) -> Iterator[str]:
         yield f"a message beside them is answered in {(time.monotonic() - began) * 1000:.0f} ms"
     with listener(ROOT, folder / "long", RIS_PACS_SITE=quick_site(folder)) as ours:
         send_mllp(ours.port, _message(1))
-        before = megabytes(ours.pid)
+        before = _resident(ours.pid, "VmRSS")
         for kind, letter in (("ASCII", "x"), ("other than ASCII", "ü"), ("beyond the BMP", "𝄞")):
             Path(f"/proc/{ours.pid}/clear_refs").write_text("5")  # the peak counts from now on
             answer = send_mllp(ours.port, _message(3, letter), timeout=120)[0]
             code = answer.split(b"MSA|")[1][:2].decode()
-            yield f"a message of 16 MiB, {kind}: {_peak(ours.pid) - before:.0f} MB more at its peak ({code})"
+            more = _resident(ours.pid, "VmHWM") - before
+            yield f"a message of 16 MiB, {kind}: {more:.0f} MB more at its peak ({code})"
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
@@ -58,7 +59,7 @@ def _message(number: int, letter: str = "") -> bytes:
     return head + b"NTE|1||" + one * ((16 * MIB - len(head) - 64) // len(one)) + b"\r"
 
 
-def _peak(pid: int) -> float:
-    """The largest resident set since the peak was cleared, in MB."""
+def _resident(pid: int, which: str) -> float:
+    """The resident set now (VmRSS), or the largest since the peak was cleared (VmHWM), in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) / 1024
+    return int(next(line for line in status.splitlines() if line.startswith(f"{which}:")).split()[1]) / 1024

@@ -4,7 +4,8 @@ Messages that wait at the same moment are stored by one statement in one commit.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,9 +56,11 @@ class Arrival:
 
     @classmethod
     def of(cls, raw: bytes, peer: str) -> "Arrival":
-        """Raises `Er7Error` where there is no MSH."""
+        """Raises `Er7Error` where there is no MSH. A long one is read when it is applied, not kept twice."""
         text = er7.without_nul(raw)
         header = er7.read_header(text)
+        if len(text) > er7.LONG:
+            return cls(raw, peer, header, None)
         try:
             return cls(raw, peer, header, er7.parse(text))
         except Er7Error:
@@ -84,18 +87,70 @@ def store(
     at_once = any(row.is_answered_on_storing for row in rows)
     _flag_reused(rows)
     parsed = [(row, arrival.parsed) for row, arrival in zip(rows, arrivals, strict=True)]
-    if connection.vendor == "postgresql":
-        crashpoint("mllp.before_commit")
-        _store_at_once(parsed, is_durable=at_once)
-    else:
-        with transaction.atomic() if at_once else durability.with_the_next_commit():
-            _note(rows, MESSAGES.inserting(rows, {"control_id_reused": _REUSED}, _UNLESS_KNOWN, ("", [])))
-            message_index.keep_all(pair for pair in parsed if pair[0].pk)
-            crashpoint("mllp.before_commit")
+    with _long_ones_apart(rows):
+        _insert(parsed, is_durable=at_once)
     if all(row.pk for row in rows):
         return [(row, True) for row in rows]
     with durability.with_the_next_commit():
         return [(row, True) if row.pk else (_received_again(row), False) for row in rows]
+
+
+def _insert(parsed: Sequence[tuple[InboundMessage, Message | None]], *, is_durable: bool) -> None:
+    rows = [row for row, _ in parsed]
+    if connection.vendor == "postgresql":
+        crashpoint("mllp.before_commit")
+        _store_at_once(parsed, is_durable=is_durable)
+        return
+    with transaction.atomic() if is_durable else durability.with_the_next_commit():
+        _note(rows, MESSAGES.inserting(rows, {"control_id_reused": _REUSED}, _UNLESS_KNOWN, ("", [])))
+        message_index.keep_all(pair for pair in parsed if pair[0].pk)
+        crashpoint("mllp.before_commit")
+
+
+def is_long(row: InboundMessage) -> bool:
+    """Whether a message is so long that no statement should hold it more often than it must."""
+    return len(row.raw) > er7.LONG
+
+
+@contextmanager
+def _long_ones_apart(rows: Sequence[InboundMessage]) -> Iterator[None]:
+    """Insert long messages with the beginning of their bytes; the whole follows in the same transaction.
+
+    The statement that inserts many rows holds each value several times.
+    """
+    long_ones = [(row, bytes(row.raw)) for row in rows if is_long(row)]
+    if not long_ones:
+        yield
+        return
+    with transaction.atomic():
+        for row, raw in long_ones:
+            row.raw = raw[: message_index.READ]
+        try:
+            yield
+        finally:
+            for row, raw in long_ones:
+                row.raw = raw
+        for row, raw in long_ones:
+            if row.pk:
+                _write_raw(row.pk, raw)
+
+
+def _write_raw(key: int, raw: bytes) -> None:
+    """Write all bytes of a message; on PostgreSQL in parts, as its driver spells them out in statements."""
+    with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            sql = f"UPDATE {MESSAGES.name} SET raw = %s WHERE id = %s"
+            cursor.execute(sql, [raw, key])
+            cursor.execute(sql, [b"", 0])  # the driver keeps the last values of a statement
+            return
+        cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS raw_parts (place int, part bytea)")
+        cursor.execute("TRUNCATE raw_parts")
+        for start in range(0, len(raw), er7.LONG):
+            part = raw[start : start + er7.LONG]
+            cursor.execute("INSERT INTO raw_parts VALUES (%s, %s)", [start, part])
+        whole = "(SELECT string_agg(part, ''::bytea ORDER BY place) FROM raw_parts)"
+        cursor.execute(f"UPDATE {MESSAGES.name} SET raw = {whole} WHERE id = %s", [key])
+        cursor.execute("DROP TABLE raw_parts")
 
 
 def make_durable(rows: Sequence[InboundMessage]) -> None:

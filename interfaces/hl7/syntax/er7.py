@@ -5,6 +5,7 @@ and other control characters in values, fields and segments that no version know
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from interfaces.hl7.syntax import character_sets
@@ -16,6 +17,8 @@ MAX_SEGMENTS = 5_000
 MAX_DELIMITERS = 200_000
 MAX_REPETITIONS = 2_000
 MAX_HEADER_BYTES = 65_536
+LONG = 1024 * 1024
+"""Bytes or characters from which on a message is not copied in passing: there is room for few of it."""
 
 _BLANK_BEFORE_MSH = "\ufeff \t\r\n\v\f\0"
 _BLANK_BYTES_BEFORE_MSH = re.compile(rb"(?:\xef\xbb\xbf|[\s\0])*")
@@ -96,24 +99,41 @@ def read_header(raw: bytes) -> Header:
 
 
 def _read(text: str, codec: str, declared: str = "") -> Message:
-    text = text.lstrip(_BLANK_BEFORE_MSH).replace("\r\n", "\r").replace("\n", "\r").rstrip("\r")
+    text = text.lstrip(_BLANK_BEFORE_MSH).replace("\r\n", "\r").replace("\n", "\r")
+    end = len(text)
+    while end and text[end - 1] == "\r":
+        end -= 1
     delimiters = _read_delimiters(text)
-    _check_size(text, delimiters)
+    _check_size(text, end, delimiters)
     syntax = Syntax(delimiters, codec)
     counts: dict[str, int] = {}
     segments = []
-    for line in text.split("\r"):
-        if line:
-            name = line.split(delimiters.field, 1)[0]
-            counts[name] = counts.get(name, 0) + 1
-            segments.append(Segment(line, name, counts[name], syntax))
+    for line in _lines(text, end):
+        separator = line.find(delimiters.field)
+        name = line[:separator] if separator >= 0 else line
+        counts[name] = counts.get(name, 0) + 1
+        segments.append(Segment(line, name, counts[name], syntax))
     return Message(tuple(segments), delimiters, codec, declared)
+
+
+def _lines(text: str, end: int) -> Iterator[str]:
+    """The lines up to `end` that are not empty; nothing is copied but each of them, as they may be long."""
+    if end <= LONG:
+        yield from filter(None, text[:end].split("\r"))
+        return
+    start = 0
+    while start < end:
+        stop = text.find("\r", start, end)
+        stop = end if stop < 0 else stop
+        if stop > start:
+            yield text[start:stop]
+        start = stop + 1
 
 
 def _read_delimiters(text: str) -> Delimiters:
     """MSH-1 and MSH-2, refused where a value could be read in two ways."""
     separator = _field_separator(text)
-    encoding = text[4:].split("\r", 1)[0].split(separator, 1)[0]
+    encoding = text[4:MAX_HEADER_BYTES].split("\r", 1)[0].split(separator, 1)[0]
     if not encoding:
         raise Er7Error(101, "MSH^1^2", "MSH-2, the encoding characters, is empty")
     if not _usable(encoding):
@@ -136,9 +156,9 @@ def _field_separator(text: str) -> str:
     return text[3]
 
 
-def _check_size(text: str, delimiters: Delimiters) -> None:
+def _check_size(text: str, end: int, delimiters: Delimiters) -> None:
     """Refuse what would cost too much to split, before it is split."""
-    if text.count("\r") >= MAX_SEGMENTS:
+    if text.count("\r", 0, end) >= MAX_SEGMENTS:
         raise Er7Error(100, "", f"the message has more than {MAX_SEGMENTS} segments")
     if (
         sum(text.count(delimiter) for delimiter in delimiters.field + delimiters.encoding_characters)

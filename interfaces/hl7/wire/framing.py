@@ -147,14 +147,21 @@ class Deframer:
             raise FrameTooLong(self.max_bytes, complete)
 
     def _cut(self, end: int, following: bytes) -> bytes:
-        payload = bytes(self._buffer[:end])
-        del self._buffer[: end + 1 if following == VT else end + 2]
+        with memoryview(self._buffer) as whole:
+            payload = bytes(whole[:end])
+        rest = end + 1 if following == VT else end + 2
+        if rest >= len(self._buffer):
+            self._buffer = bytearray()  # so that nothing of a long frame is kept
+        else:
+            del self._buffer[:rest]
         self._in_frame = False
         return payload
 
     def _collect(self, payload: bytes, frames: list[bytes]) -> None:
-        *broken, whole = _RESTART.split(payload)
-        self.broken_frames += len(broken)
+        whole = payload
+        if _RESTART.search(payload):  # else it is not copied: it may be long
+            *broken, whole = _RESTART.split(payload)
+            self.broken_frames += len(broken)
         whole = whole.rstrip(FS)
         if whole:
             frames.append(whole)

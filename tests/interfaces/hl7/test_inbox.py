@@ -263,3 +263,13 @@ def test_a_repaired_message_is_replayed_as_a_new_row_that_names_the_old(say: Say
 def test_a_clock_that_is_ahead_is_flagged(say: Say) -> None:
     receive(say("ADT^A08", PID).replace(b"20260302", b"29990302"))
     assert InboundMessage.objects.get().clock_ahead
+
+
+def test_a_long_message_is_kept_whole_and_found_by_its_numbers(say: Say) -> None:
+    raw = say("ADT^A08", PID, "NTE|1||" + "Grüße 鈴木 " * 200_000, control_id="long")
+    short = say("ADT^A08", PID, at=1)
+    answers = inbox.receive_all([(raw, ""), (short, ""), (raw, "")])
+    assert [field(answer or b"", "MSA", 1) for answer in answers] == ["AA"] * 3
+    row = InboundMessage.objects.get(control_id="long")
+    assert bytes(row.raw) == raw and row.times_received == 2
+    assert set(row.keys.values_list("kind", "value")) == {("patient", "P1")}

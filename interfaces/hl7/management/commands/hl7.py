@@ -3,6 +3,8 @@ those that are put into a folder; `hl7 check FOLDER…` reads kept messages anew
 """
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 import resource
 import signal
@@ -20,6 +22,7 @@ from accounts import site_version
 from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.inspect import message_cases
 from interfaces.hl7.inspect.message_cases import CaseResult
+from interfaces.hl7.syntax import er7
 from interfaces.hl7.wire import framing, message_folder
 from interfaces.hl7.wire.message_folder import MessageFolder, Taken
 from interfaces.hl7.wire.mllp import MAX_CONNECTIONS, Listener
@@ -30,6 +33,7 @@ from ledger import heartbeat
 THREADS_ON_POSTGRESQL = 8
 LOOK = 1.0
 """Seconds between two looks at a folder."""
+_M_MMAP_THRESHOLD = -3
 FILES_BESIDE = 500
 """Files of the listener that are no connections of senders."""
 
@@ -146,6 +150,7 @@ async def _listen() -> None:
     gc.freeze()  # what is imported stays, and need not be looked through again and again
     listener = Listener(host, port, threads=1 if settings.USING_SQLITE else THREADS_ON_POSTGRESQL)
     _allow_many_files()
+    _give_back_large_blocks()
     serving = asyncio.create_task(listener.serve(stop))
     await asyncio.sleep(0.1)
     if serving.done():
@@ -155,6 +160,12 @@ async def _listen() -> None:
     await serving
     await watching
     beats.end()
+
+
+def _give_back_large_blocks() -> None:
+    """Have the C library give blocks of long messages back to the system at once, where it can (glibc)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, er7.LONG)
 
 
 def _allow_many_files() -> None:
