@@ -99,7 +99,8 @@ class InboundMessage(PublicModel):
                 condition=models.Q(status__in=["failed", "refused"]),
             ),
             models.Index(
-                fields=["source", "error_code", "error_location", "received_at"],
+                # All that the groups of the work list are made of, so that no message is read for them.
+                fields=["source", "status", "error_code", "error_location", "received_at", "assignee"],
                 name="inbound_to_work_off",
                 condition=models.Q(status__in=["failed", "refused"], settled="", replay_of=None),
             ),

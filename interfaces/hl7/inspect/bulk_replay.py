@@ -18,6 +18,7 @@ from django.db.models import F
 from accounts.actor import Actor
 from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import inbox
+from interfaces.hl7.literal_conditions import WAITS_IN_REPLAY
 from interfaces.hl7.models import (
     BulkReplay,
     InboundMessage,
@@ -174,7 +175,7 @@ def _end_turn(claim: jobs.Claim, prepared: Any) -> None:
 
 
 def _next(run: BulkReplay, number: int) -> list[ReplayedMessage]:
-    waiting = run.messages.filter(state=ReplayedState.WAITING).order_by("position")
+    waiting = run.messages.filter(WAITS_IN_REPLAY).order_by("position")
     return list(waiting.select_related("original", "replay")[:number])
 
 

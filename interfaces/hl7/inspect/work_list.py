@@ -11,18 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Max, Min, QuerySet
 
 from accounts.models import User
 from interfaces.hl7.inspect import message_tree
-from interfaces.hl7.models import InboundMessage, InboundStatus, OutboundMessage
+from interfaces.hl7.literal_conditions import STUCK, TO_WORK_OFF
+from interfaces.hl7.models import InboundMessage, OutboundMessage
 from interfaces.hl7.outbound import message_status
 
-IN_TROUBLE: Final = (InboundStatus.FAILED, InboundStatus.REFUSED)
 MOST_GROUPS: Final = 500
 MOST_STUCK: Final = 10_000
 """Messages that go out that are looked through for their errors."""
-OPEN: Final = Q(status__in=IN_TROUBLE, settled="", replay_of=None)
 Whose = Literal["", "mine", "nobody"]
 
 
@@ -65,7 +64,7 @@ def group(key: str, whose: Whose = "", user: User | None = None) -> WorkGroup | 
 
 def open_messages() -> QuerySet[InboundMessage]:
     """The messages that came and wait for a person, as they came."""
-    return InboundMessage.objects.filter(OPEN).order_by("received_at", "id")
+    return InboundMessage.objects.filter(TO_WORK_OFF).order_by("received_at", "id")
 
 
 def messages_of(found: WorkGroup, whose: Whose = "", user: User | None = None) -> QuerySet[Any]:
@@ -88,7 +87,7 @@ def first_of(found: WorkGroup, most: int, whose: Whose = "", user: User | None =
 
 def count() -> int:
     """How many messages wait for a person."""
-    stuck = OutboundMessage.objects.filter(status__in=message_status.STUCK, destination__is_active=True)
+    stuck = OutboundMessage.objects.filter(STUCK, destination__is_active=True)
     return open_messages().order_by().count() + stuck.count()
 
 
@@ -99,23 +98,27 @@ def _of(rows: QuerySet[Any], whose: Whose, user: User | None) -> QuerySet[Any]:
 
 
 def _received(whose: Whose, user: User | None) -> Iterator[WorkGroup]:
-    rows = _of(InboundMessage.objects.filter(OPEN), whose, user).order_by()
+    rows = _of(InboundMessage.objects.filter(TO_WORK_OFF), whose, user).order_by()
     counted = rows.values("source", "status", "error_code", "error_location").annotate(
         number=Count("id"),
         oldest=Min("received_at"),
         newest=Max("received_at"),
-        example=Max("error_text"),
         assigned=Count("assignee"),
+        latest=Max("id"),
+    )
+    found = list(counted.order_by("-number")[: 4 * MOST_GROUPS])
+    texts = dict(
+        InboundMessage.objects.filter(pk__in=[row["latest"] for row in found]).values_list("pk", "error_text")
     )
     merged: dict[tuple[str, ...], list[WorkGroup]] = defaultdict(list)
-    for row in counted.order_by("-number")[: 4 * MOST_GROUPS]:
-        one = _group_of(row)
+    for row in found:
+        one = _group_of(row, texts.get(row["latest"], ""))
         merged[one.partner, one.status, one.code, one.place].append(one)
     for same in merged.values():
         yield _together(same)
 
 
-def _group_of(row: dict[str, Any]) -> WorkGroup:
+def _group_of(row: dict[str, Any], example: str) -> WorkGroup:
     return WorkGroup(
         direction="in",
         partner=row["source"],
@@ -125,7 +128,7 @@ def _group_of(row: dict[str, Any]) -> WorkGroup:
         number=row["number"],
         oldest=row["oldest"],
         newest=row["newest"],
-        example=row["example"],
+        example=example,
         assigned=row["assigned"],
         locations=(row["error_location"],),
     )
@@ -148,7 +151,7 @@ def _together(same: Sequence[WorkGroup]) -> WorkGroup:
 
 
 def _sent(whose: Whose, user: User | None) -> Iterator[WorkGroup]:
-    stuck = OutboundMessage.objects.filter(status__in=message_status.STUCK, destination__is_active=True)
+    stuck = OutboundMessage.objects.filter(STUCK, destination__is_active=True)
     rows = _of(stuck, whose, user).order_by("id").select_related("destination")
     merged: dict[tuple[str, ...], list[OutboundMessage]] = defaultdict(list)
     for row in rows.defer("raw", "ack", "facts")[:MOST_STUCK]:
@@ -173,7 +176,7 @@ def _error_of(text: str) -> tuple[str, str]:
     """The codes of a receiver's answer (`AE 204`), or where it gave none, how its words begin."""
     words = text.split()
     codes = list(_leading_codes(words))
-    return (" ".join(codes), "") if codes else ("", text[:60])
+    return (" ".join(codes), "") if codes else ("", text[:60] or "by a person")
 
 
 def _leading_codes(words: Iterable[str]) -> Iterator[str]:

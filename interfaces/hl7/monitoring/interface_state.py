@@ -129,7 +129,8 @@ def read() -> Interfaces:
 def last_received() -> dict[str, datetime]:
     """When each sender's newest message came, those that were heard last."""
     recent = TrafficCount.objects.filter(direction="in", kind=TrafficKind.MESSAGE).order_by()
-    newest = InboundMessage.objects.filter(source=OuterRef("partner")).order_by("-received_at")
+    came = InboundMessage.objects.filter(replay_of=None).order_by("-received_at")
+    newest = came.filter(source=OuterRef("partner"))
     rows = recent.values("partner").annotate(
         latest=Max("hour"), last=Subquery(newest.values("received_at")[:1])
     )
@@ -140,7 +141,8 @@ def last_received() -> dict[str, datetime]:
 
 def _not_counted_yet(known: Collection[str]) -> dict[str, datetime]:
     """The same of senders that the site file names whole, and that have sent their first message just now."""
-    rows = InboundMessage.objects.order_by("-received_at").values_list("received_at", flat=True)
+    came = InboundMessage.objects.filter(replay_of=None).order_by("-received_at")
+    rows = came.values_list("received_at", flat=True)
     named = (f"{one.application}|{one.facility_name}" for one in Source.objects.all())
     newest = {name: rows.filter(source=name).first() for name in named if name not in known}
     return {name: last for name, last in newest.items() if last is not None}

@@ -33,7 +33,7 @@ EVENTS: Final = 20_000
 LEARNT: Final = timedelta(days=28)
 KEPT: Final = timedelta(days=60)
 MOST: Final = 2_000
-"""Different counts that one turn adds: a sender that changes its name with each message fills no table."""
+"""Different counts of an hour: a sender that changes its name with each message fills no table."""
 _PUBLIC_ID: Final = "hl7:"
 
 
@@ -161,6 +161,11 @@ def _add(found: "Counter[Key]") -> None:
         if row := known.get(key):
             row.number += number
             changed.append(row)
-    new = [TrafficCount(**key._asdict(), number=number) for key, number in keys.items() if key not in known]
+    room = {hour: MOST - TrafficCount.objects.filter(hour=hour).count() for hour in hours}
+    new = []
+    for key, number in keys.items():
+        if key not in known and room[key.hour] > 0:
+            room[key.hour] -= 1
+            new.append(TrafficCount(**key._asdict(), number=number))
     TrafficCount.objects.bulk_update(changed, ["number"], batch_size=200)
     TrafficCount.objects.bulk_create(new, batch_size=200)

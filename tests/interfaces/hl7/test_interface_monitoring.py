@@ -158,6 +158,25 @@ def test_counting_costs_the_same_however_many_messages_are_stored(
     assert sum(counted().values()) == 300
 
 
+def test_a_sender_that_changes_its_name_with_each_message_fills_no_table(
+    at: Callable[[datetime], None], facility: Facility, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic_counting, "MOST", 10)
+    for number in range(30):
+        store(number, MONDAY + number * timedelta(seconds=10), source=f"S{number}|X")
+        at(MONDAY + number * timedelta(seconds=10) + timedelta(seconds=8))
+        count_all()
+    assert TrafficCount.objects.count() == 10
+
+
+def test_a_replay_is_no_sign_of_life(at: Callable[[datetime], None], site: Facility) -> None:
+    row = store(1, MONDAY - timedelta(hours=1))
+    store(2, MONDAY, replay_of=row, control_id="C1", replay_number=1)
+    at(MONDAY + MINUTE)
+    count_all()
+    assert interface_state.last_received() == {"HIS|GENHOSP": MONDAY - timedelta(hours=1)}
+
+
 # What is usual
 
 

@@ -8,15 +8,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import Count
 
 from accounts.actor import Actor
 from accounts.models import Facility, Role, User
 from interfaces.hl7.inbound import inbox
 from interfaces.hl7.inspect import bulk_replay, message_repair, work_acts, work_list
+from interfaces.hl7.literal_conditions import STUCK, WAITS_IN_REPLAY
 from interfaces.hl7.models import (
     Destination,
     InboundMessage,
     OutboundMessage,
+    ReplayedMessage,
 )
 from interfaces.hl7.outbound import delivery, destination_pause, outbox
 from ledger import clock, jobs
@@ -128,6 +132,20 @@ def _forget_the_site() -> None:
     from accounts import site_version
 
     site_version.forget()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL is told values, too")
+def test_no_message_is_read_for_the_list_but_those_on_it(facility: Facility) -> None:
+    rows = work_list.open_messages().order_by()
+    groups = rows.values("source", "status", "error_code", "error_location")
+    replayed = ReplayedMessage.objects.filter(WAITS_IN_REPLAY, run=1).order_by("position")
+    plans = [
+        groups.annotate(number=Count("id")).explain(),
+        OutboundMessage.objects.filter(STUCK, destination=1).explain(),
+        replayed.explain(),
+    ]
+    for plan, index in zip(plans, ("inbound_to_work_off", "outbound_stuck", "replay_waiting"), strict=True):
+        assert index in plan and "TEMP B-TREE" not in plan
 
 
 # What people do
