@@ -32,6 +32,8 @@ _FREE_TEXTS: Final = frozenset({"reason", "clinical_information", "danger", "tra
 PLACED: Final = "NW"
 """The order control of an order that comes without ORC."""
 DOTS: Final = "..."
+_NUMBERS_OF_OBR: Final = (1, 2, 3)
+"""Fields of OBR that count it, and name its order."""
 _USUAL_CODE: Final = 4
 _OF_OBR: Final = (
     *(("code", 4), ("scheme", 4), ("description", 4), ("protocol_codes", 4), ("service", 4)),
@@ -128,9 +130,24 @@ def _read_group(
         raise Er7Error(100, "OBR", "the order has no OBR segment")
     if obr is None or taken.effect is Effect.NUMBERS:
         return
+    if taken.effect is Effect.STATUS and not _names_a_procedure(context, group):
+        if _says_more_than_numbers(obr):
+            context.leave_out(obr.location())
+        return
     order.has_content = True
     for segment in group.all("OBR"):
         _read_procedure(context, group, segment, order)
+
+
+def _names_a_procedure(context: InboundContext, group: Segments) -> bool:
+    """Whether an OBR says what is to be done; a status needs none that does."""
+    details = (_Fields(context, group, Segments(tuple(_following(group, one)))) for one in group.all("OBR"))
+    has_modality = any(one.said("modality") for one in details)
+    return has_modality or any(not one.field(n).is_empty for one in group.all("OBR") for n in (4, 44))
+
+
+def _says_more_than_numbers(obr: Segment) -> bool:
+    return any(part.strip() for part in obr.raw.split(obr.separator)[len(_NUMBERS_OF_OBR) + 1 :])
 
 
 def _number(context: InboundContext, orc: Segment, obr: Segment | None, name: str, n: int) -> Number | None:

@@ -136,6 +136,11 @@ class Segment:
         """The segment as it came, where this one says what its source means by it."""
         return self._sent or self
 
+    @property
+    def separator(self) -> str:
+        """What parts its fields."""
+        return self._syntax.delimiters.field
+
     def meaning(self, raw: str) -> "Segment":
         """This segment as its source means it."""
         made = Segment(raw, self.name, self.index, self._syntax)

@@ -91,6 +91,17 @@ def test_a_status_needs_no_obr(say: Say, status: str, expected: str, is_first: b
     assert (step().status, Order.objects.count()) == (expected, 1)
 
 
+@pytest.mark.parametrize(
+    ("detail", "left_out"), [("OBR|1|PL1^HIS", []), ("OBR|1|PL1^HIS|||||||||||Stable", ["OBR^1"])]
+)
+def test_a_status_needs_no_procedure_in_its_obr(say: Say, detail: str, left_out: list[str]) -> None:
+    send(say("ORM^O01", PID, orc(), obr()))
+    send(say("ORM^O01", PID, orc("SC", status="IP"), detail, at=1))
+    assert step().status == "started"
+    told = Event.objects.filter(kind="hl7.values_left_out").values_list("details", flat=True)
+    assert [place for one in told for place in one["locations"]] == left_out
+
+
 def test_what_is_to_be_done_needs_an_obr(say: Say) -> None:
     assert b"|OBR|100^" in send(say("ORM^O01", PID, orc("XO")), "AE")
 
