@@ -26,6 +26,7 @@ from worklist.batches.named_rows import Loader
 from worklist.models import (
     Appointment,
     AppointmentReference,
+    IdentityExceptionKind,
     Order,
     OrderNumber,
     Patient,
@@ -35,6 +36,8 @@ from worklist.models import (
 )
 from worklist.orders.order_aggregate import OrderAggregate, OrderRecord, StepRecord
 from worklist.orders.order_book import Implied, OrderBook
+from worklist.patients import identity_exceptions
+from worklist.patients.identity_doubt import IdentityDoubt
 from worklist.patients.patient_records import PatientRecord
 from worklist.provenance import Provenance
 from worklist.schedule import bookings
@@ -192,6 +195,7 @@ class _Settlement:
             Appointment.objects.filter(pk=appointment.pk).update(conflict=order)
             about = [("order", order), ("appointment", appointment.public_id)]
             book.note(worklist_events.APPOINTMENT_OF_ANOTHER, about, provenance)
+            identity_exceptions.open_all([_doubt(appointment, aggregate.order)], provenance)
 
     def _forget_conflict(self, appointment: Appointment, aggregate: OrderAggregate) -> None:
         if appointment.conflict == aggregate.order.public_id:
@@ -202,6 +206,17 @@ class _Settlement:
         order = Order(pk=aggregate.order.id, facility_id=aggregate.order.facility_id)
         now = timezone.now()
         return Provenance(order.facility, Stamp(now), now)
+
+
+def _doubt(appointment: Appointment, order: OrderRecord) -> IdentityDoubt:
+    return IdentityDoubt(
+        IdentityExceptionKind.OTHER_PATIENT,
+        key=f"{order.public_id}|{appointment.public_id}",
+        text=f"appointment {appointment.number} of another patient names the order",
+        patient=order.patient_id,
+        other=appointment.patient_id,
+        order=order.id,
+    )
 
 
 def _book(

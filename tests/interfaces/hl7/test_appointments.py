@@ -215,9 +215,11 @@ def test_an_appointment_of_another_patient_is_refused_or_waits_and_is_told(say: 
     send(order(say, obr(start="202603040900")))
     assert steps()[0][1] == "202603041000"
     assert Event.objects.filter(kind="appointment.of_another_patient").count() == 1
+    assert IdentityException.objects.get().status == "open"
     send(say("ADT^A40", OTHER, "MRG|P1^^^GENHOSP^MR", at=5))
     assert steps()[0][1] == "202603051100", "they are one person after all"
     assert Appointment.objects.get().conflict == ""
+    assert IdentityException.objects.get().status == "closed"
 
 
 def test_an_appointment_that_waits_is_told_and_one_without_any_number_is_refused(say: Say) -> None:
