@@ -27,6 +27,10 @@ FIELDS: Final = (
     (ORDER, "ORC", 3),
     (ORDER, "OBR", 2),
     (ORDER, "OBR", 3),
+    (ORDER, "SCH", 1),
+    (ORDER, "SCH", 2),
+    (ORDER, "SCH", 26),
+    (ORDER, "SCH", 27),
     (ACCESSION, "OBR", 18),
     (ACCESSION, "IPC", 1),
 )

@@ -222,6 +222,12 @@ def test_an_appointment_of_another_patient_is_refused_or_waits_and_is_told(say: 
     assert IdentityException.objects.get().status == "closed"
 
 
+def test_its_message_is_found_by_its_number_and_its_orders(say: Say) -> None:
+    send(siu(say, "S12", sch(number="SCH7")))
+    found = InboundMessage.objects.get().keys.values_list("value", flat=True)
+    assert {"SCH7", "A", "P1"} <= set(found)
+
+
 def test_an_appointment_that_waits_is_told_and_one_without_any_number_is_refused(say: Say) -> None:
     send(siu(say, "S12", sch()))
     assert Event.objects.filter(kind="appointment.waits").count() == 1
