@@ -121,6 +121,9 @@ class PatientIndex:
             is_new = self._link(other, first, LinkKind.SAME_MESSAGE, provenance)
             if is_new and other.authority_id == first.authority_id:
                 self._doubt(IdentityExceptionKind.LINKED_BY_MESSAGE, other, first, _BOTH, provenance)
+            elif not is_new and self._is_parted(other.id, first.id, provenance):
+                text = record_links.KEPT_APART
+                self._doubt(IdentityExceptionKind.MERGES_CONFLICT, other, first, text, provenance)
         return first
 
     def merge(self, merge: Merge, provenance: Provenance) -> PatientRecord:
@@ -299,6 +302,14 @@ class PatientIndex:
             self._same_message[ends] = self.links[key]
         self._told(self.links[key])
         return True
+
+    def _is_parted(self, retired: int, survivor: int, provenance: Provenance) -> bool:
+        """Whether what a message says again of two records was taken back before it was made."""
+        if self._same_message[retired, survivor].conflict != record_links.PARTED:
+            return False
+        unlinks = (one for one in self.links.values() if one.kind == LinkKind.UNLINK and not one.closed_by)
+        ends, stamp = {retired, survivor}, provenance.stamp.key()
+        return any({one.retired_id, one.survivor_id} == ends and one.stamp < stamp for one in unlinks)
 
     def _show_under(self, patient: PatientRecord, root: int) -> None:
         survivor = None if root == patient.id else root

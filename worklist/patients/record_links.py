@@ -15,7 +15,7 @@ PARTED: Final = "parted by a later unlink"
 _TURNED: Final = "turned round by a later merge"
 _REPLACED: Final = "replaced by a later merge into another record"
 _CUT: Final = "parted by an unlink of two other records"
-_KEPT_APART: Final = "a message names two records together that were unlinked"
+KEPT_APART: Final = "a message names two records together that were unlinked"
 _REJOINED: Final = "the unlinked records were joined again through others"
 
 _ORDER: Final[Mapping[str, int]] = {LinkKind.UNLINK: 0, LinkKind.LINK: 1, LinkKind.MERGE: 2}
@@ -113,7 +113,7 @@ class Standing:
         lower, upper = self.root(link.retired_id), self.root(link.survivor_id)
         if link.kind == LinkKind.SAME_MESSAGE and (unlink := self._keeping_apart(link, lower, upper)):
             later = link.stamp > unlink.stamp or _ends(link) != _ends(unlink)
-            self.conflicts[link.id] = _KEPT_APART if later else PARTED
+            self.conflicts[link.id] = KEPT_APART if later else PARTED
         elif lower != upper:
             self._joins.append((told, link))
             self._hang(lower, upper, link)
