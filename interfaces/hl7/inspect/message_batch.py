@@ -9,6 +9,7 @@ from django.utils import timezone
 from interfaces.hl7.inspect import message_scan
 from interfaces.hl7.inspect.message_query import MessageQuery
 from interfaces.hl7.inspect.message_search import Filters, Row
+from ledger import written_dates
 
 MOST: Final = 20_000
 """Messages of a file."""
@@ -59,4 +60,4 @@ def scanned(filters: Filters, query: MessageQuery, cut: Cut) -> Iterator[Row]:
         if after is None:
             return
     if after is not None:
-        cut.why = f"searched back to {after.at:%Y-%m-%d %H:%M} UTC"
+        cut.why = f"searched back to {written_dates.minute(after.at)} UTC"

@@ -16,7 +16,7 @@ from django.core.mail import EmailMessage, get_connection
 
 from interfaces.hl7.hl7_section import HL7Section
 from interfaces.hl7.models import Alarm
-from ledger import clock, jobs
+from ledger import clock, jobs, written_dates
 from ledger.errors import Invalid
 
 JOB: Final = "hl7.alarm_notice"
@@ -62,7 +62,8 @@ def _mail(address: str, alarm: Alarm, state: str, at: datetime) -> None:
     if not settings.EMAIL_HOST:
         raise Invalid("RIS_PACS_SMTP names no mail server")
     subject = f"{'Ended: ' if state == 'ended' else ''}{alarm.text}"
-    body = f"{alarm.text}.\n\n{state.capitalize()} at {at:%Y-%m-%d %H:%M:%S %Z}. Alarm {alarm.public_id}.\n"
+    when = f"{state.capitalize()} at {written_dates.second(at)} {at:%Z}"
+    body = f"{alarm.text}.\n\n{when}. Alarm {alarm.public_id}.\n"
     message = EmailMessage(
         f"[RIS/PACS] {' '.join(subject.split())}"[:200],
         body,

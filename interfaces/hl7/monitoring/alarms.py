@@ -32,7 +32,7 @@ from interfaces.hl7.monitoring import (
 )
 from interfaces.hl7.outbound import delivery_queues
 from interfaces.hl7.outbound.delivery_queues import Queue
-from ledger import clock, events, recurring
+from ledger import clock, events, recurring, written_dates
 
 ENOUGH: Final = 15.0
 """So many messages must be missing: by chance alone that is so once in millions of hours."""
@@ -153,7 +153,7 @@ def _of_queue(queue: Queue, now: datetime, policy: AlarmPolicy) -> Iterator[tupl
 
 
 def _stamp(at: datetime, usual: usual_rates.UsualRates) -> str:
-    return at.astimezone(usual.zone).strftime("%Y-%m-%d %H:%M %Z")
+    return written_dates.zoned(at, usual.zone)
 
 
 def register() -> None:

@@ -34,6 +34,7 @@ from interfaces.hl7.monitoring import (
 from interfaces.hl7.wire.connection_list import ConnectionList
 from ledger import clock, heartbeat, jobs
 from ledger.models import Event, Job
+from ris_pacs import settings as settings_module
 
 pytestmark = pytest.mark.django_db
 Say = Callable[..., bytes]
@@ -460,3 +461,28 @@ def test_metrics_say_the_same(at: Callable[[datetime], None]) -> None:
         r'ris_pacs_hl7_last_message_age_seconds{direction="in",partner="ODD\"\\|X"} 3600',
     ):
         assert line in text
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("", ("", None)),
+        ("smtp://mail.example.org", ("mail.example.org", None)),
+        ("smtps://me:p%40ss@mail.example.org:4465", ("mail.example.org", 4465)),
+        ("mail.example.org:25", None),
+        ("smtp://", None),
+        ("smtp://mail.example.org:99999", None),
+        ("http://mail.example.org", None),
+    ],
+)
+def test_the_mail_server_is_read_or_refused_without_its_password(
+    text: str, server: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RIS_PACS_SMTP", text)
+    if server is None:
+        with pytest.raises(SystemExit):
+            settings_module._mail_server()
+        assert text not in capsys.readouterr().err.replace("smtp://, smtps://", "")
+    else:
+        found = settings_module._mail_server()
+        assert (found.hostname or "", found.port) == server
