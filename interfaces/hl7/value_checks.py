@@ -50,7 +50,7 @@ def date_format(text: str) -> str:
     except ValueError:
         made = None
     if made is None or made.date() != _TRY.date():
-        raise ValueError(f"{text!r} is no way to write a date, such as %d.%m.%Y or %Y%m%d%H%M%S%f")
+        raise ValueError(f"{text!r} is no way to write a date as `strptime` has them")
     return text
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Final
 
 from interfaces.hl7.models import InboundMessage
 from interfaces.hl7.source_options import SourceOptions
 from interfaces.shadow.shadow_run import ShadowRun
 from interfaces.shadow.worklist_answers import WorklistAnswer
+from ledger import written_dates
 
 _FIELDS: Final[Mapping[str, str]] = {
     "PatientName": "PID-5",
@@ -168,4 +170,5 @@ def _why_missing(message: InboundMessage | None, problem: str, state: str) -> st
 def _source(message: InboundMessage | None) -> str:
     if message is None:
         return "it was here before"
-    return f"message {message.control_id} of {message.received_at:%Y-%m-%d %H:%M} ({message.public_id})"
+    at = written_dates.zoned(message.received_at, UTC)
+    return f"message {message.control_id} of {at} ({message.public_id})"

@@ -57,7 +57,8 @@ def test_the_sweeper_rings_first_and_does_it_itself_after_five_seconds(
     sweeper = Sweeper()
     sweeper.sweep()
     sweeper.sweep()
-    assert sorted(map(str, notified)) == sorted([str(Job.objects.get().id), "test"])
+    theirs = {"hl7.watch"}  # which looks once a minute, whether or not there is something
+    assert sorted(set(map(str, notified)) - theirs) == sorted([str(Job.objects.get().id), "test"])
     assert rows and Job.objects.get().state == "new"
     Job.objects.update(not_before=clock.now() - timedelta(seconds=6))
     sweeper._waiting_since["test"] -= 6

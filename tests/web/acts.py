@@ -19,7 +19,7 @@ from archive.decisions.reject import Reject
 from archive.imports import import_acts
 from archive.models import Decision, DecisionRequest, Import, Quarantined, Study, StudyException
 from archive.storage import quarantine_release
-from interfaces.hl7.inspect import bulk_replay, message_repair, work_acts
+from interfaces.hl7.inspect import bulk_replay, message_cases, message_repair, work_acts
 from interfaces.hl7.models import BulkReplay, Destination, InboundMessage, OutboundMessage
 from interfaces.hl7.outbound import destination_pause, outbox
 from ledger import jobs
@@ -50,6 +50,7 @@ from worklist.schedule import order_entry, step_actions
 from worklist.schedule.order_entry import ExamRequest, NewPerson
 
 SECOND = b"\1\0" * 16000
+CASE = b"MSH|^~\\&|HIS|GENHOSP|||20260302080000||ADT^A08|c1|P|2.5.1\r"
 SITE_FILE = "facility: {code: GENHOSP, name: Another name, time_zone: UTC}\n"
 
 
@@ -306,6 +307,13 @@ ACTS = (
         "patient.merge",
         lambda d: {"found": d.merged(), "reason": "a mistake"},
         (PATIENT, "U"),
+    ),
+    Act(
+        message_cases.keep,
+        "message.replay",
+        lambda d: {"name": uuid.uuid4().hex, "raw": CASE},
+        (EXPORT, "C"),
+        of_facility=False,
     ),
     Act(import_acts.begin, "study.store", lambda d: {"facility": d.facility}, (IMPORT, "C")),
     Act(

@@ -72,6 +72,18 @@ ACTIONS = {
     "get /hl7/messages": "message.view",
     "get /hl7/messages/{id}": "message.view",
     "post /hl7/messages/{id}/replay": "message.replay",
+    "post /hl7/messages/{id}/{act}": "message.replay",
+    "post /hl7/destinations/{name}/pause": "message.replay",
+    "post /hl7/destinations/{name}/resume": "message.replay",
+    "post /hl7/destinations/{name}/try-now": "message.replay",
+    "get /hl7/work-list": "message.view",
+    "post /hl7/work-list/acts": "message.replay",
+    "get /hl7/work-list/{group}": "message.view",
+    "post /hl7/replays": "message.replay",
+    "get /hl7/replays/{id}": "message.view",
+    "post /hl7/replays/{id}/stop": "message.replay",
+    "post /hl7/replays/{id}/continue": "message.replay",
+    "get /hl7/interfaces": "message.view",
     "get /turnaround": "turnaround.view",
     "get /studies/{uid}/reports": "report.view",
     "post /studies/{uid}/reports": "report.write",
@@ -214,6 +226,7 @@ def test_each_role_may_do_what_the_policy_says_and_nothing_else(facility: Facili
         seen.add(f"{method} {path}")
         allowed = can(person, ACTIONS[f"{method} {path}"])
         filled = path.replace("{id}", "0" * 32).replace("{uid}", "1.2.3").replace("{seq}", "0")
+        filled = filled.replace("{act}", "hold").replace("{name}", "HIS").replace("{group}", "none")
         response = call(client, method, filled, body_of(operation))
         assert is_problem(response, 403) is not allowed, (method, path, response.content)
         assert response.status_code != 500

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.db import connection
 from django.utils import timezone
 
+from ledger import written_dates
 from ledger.row_sets import Table
 from ledger.stamps import NONE
 from worklist.batches import change_application
@@ -134,7 +135,8 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}"
+        local = timezone.localtime(value)
+        return f"{written_dates.second(local)} {local:%Z}"
     if isinstance(value, list):
         return "; ".join(shown(one) for one in value)
     if isinstance(value, dict):

@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from ledger import recurring
+from ledger import recurring, written_dates
 from ledger.events import Entry
 from ledger.row_sets import Table
 from ledger.set_statements import rows_of
@@ -237,7 +237,7 @@ def _book(
         return
     zone = loader.catalogue.zones.get(aggregate.order.facility_id, ZoneInfo("UTC"))
     start = datetime.fromisoformat(step.booking["start"]).astimezone(zone)
-    details = {"start": f"{start:%Y-%m-%d %H:%M}"}
+    details = {"start": written_dates.minute(start)}
     book.entries.append(provenance.entry(worklist_events.STEP_BOOKED, about, **details))
 
 

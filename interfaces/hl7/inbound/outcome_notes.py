@@ -1,11 +1,12 @@
 """What a person should know of how a message was applied: that it waits for its order, or came too late."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 
 from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound.further_effects import FurtherChanges
 from interfaces.hl7.models import InboundMessage
-from ledger import stamps
+from ledger import stamps, written_dates
 from ledger.events import Entry
 from worklist.batches.batch import Applied
 from worklist.change_set import ChangeSet
@@ -37,5 +38,5 @@ def _came_late(message: InboundMessage, applied: Sequence[Applied]) -> Iterator[
         return
     newest = stamps.moment_of(max(one.newer for one in applied))
     about = [("message", message.public_id)]
-    details = {"newer": f"{newest:%Y-%m-%d %H:%M:%S} UTC"}
+    details = {"newer": f"{written_dates.second(newest, UTC)} UTC"}
     yield Entry(hl7_events.CHANGED_NOTHING, about, source=f"hl7:{message.public_id}", details=details)

@@ -14,11 +14,13 @@ from typing import Final
 
 import yaml
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.actor import Actor
 from interfaces.hl7.inspect import dry_run
 from interfaces.hl7.syntax.character_sets import Er7Error
+from ledger import audit
 from ledger.errors import Duplicate, Invalid
 from worklist import catalogue
 from worklist.batches import named_rows, trial
@@ -90,6 +92,8 @@ def keep(name: str, raw: bytes, *, by: Actor) -> Path:
     path = folder() / f"{name}.hl7"
     if path.exists():
         raise Duplicate(f"there is a case {name} already", "name")
+    with transaction.atomic():
+        audit.note(by, audit.EXPORT, audit.CREATE, ("case", name), act="Message kept as a case")
     folder().mkdir(parents=True, exist_ok=True)
     path.with_suffix(".yaml").write_bytes(_written(says(raw)))
     path.write_bytes(raw)

@@ -1,13 +1,14 @@
 """When the certificates end that our listener and we ourselves show."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from interfaces.hl7 import destination_options
 from interfaces.hl7.hl7_section import HL7Section
 from interfaces.hl7.models import Destination
 from interfaces.hl7.wire import certificates
+from ledger import written_dates
 
 LISTENER = "MLLP over TLS"
 
@@ -27,7 +28,7 @@ class CertificateEnd(NamedTuple):
         if self.at - now > timedelta(days=days):
             return ""
         verb = "ended" if self.at <= now else "ends"
-        return f"The certificate for {self.partner} {verb} on {self.at:%Y-%m-%d %H:%M} UTC"
+        return f"The certificate for {self.partner} {verb} on {written_dates.zoned(self.at, UTC)}"
 
 
 def ends() -> Iterator[CertificateEnd]:

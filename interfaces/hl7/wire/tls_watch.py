@@ -13,7 +13,7 @@ from interfaces.hl7.hl7_section import HL7Section
 from interfaces.hl7.tls_files import OfListener
 from interfaces.hl7.wire import certificates
 from interfaces.hl7.wire.mllp import Listener
-from ledger import events
+from ledger import events, written_dates
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def _of_section() -> OfListener | None:
 
 
 def _tell_loaded(files: OfListener) -> None:
-    ends = certificates.expires_at(files.certificate).strftime("%Y-%m-%d")
+    ends = written_dates.day(certificates.expires_at(files.certificate))
     with _recording():
         events.record(hl7_events.TLS_LOADED, about=_ABOUT, ends=ends)
 
