@@ -99,6 +99,16 @@ STEP_BOOKED: Final = declare("step.booked", "Appointment on {start}", short="app
 STEP_UNBOOKED: Final = declare(
     "step.unbooked", "Appointment cancelled: to be scheduled again", short="appointment cancelled"
 )
+EXAM_HAS_BEGUN: Final = declare(
+    "appointment.exam_has_begun",
+    "The appointment changed nothing: the exam has begun",
+    short="changed nothing: the exam has begun",
+)
+EXAM_HAS_ENDED: Final = declare(
+    "appointment.exam_has_ended",
+    "The appointment changed nothing: the exam was cancelled",
+    short="changed nothing: the exam was cancelled",
+)
 APPOINTMENT_WAITS: Final = declare(
     "appointment.waits", "An appointment waits for its order", short="appointment waits"
 )

@@ -35,6 +35,7 @@ class Appointment(PublicModel):
     reason = models.CharField(max_length=500, blank=True)
     services = models.JSONField(default=list, blank=True)
     stamps = models.JSONField(default=dict, blank=True)
+    said = models.JSONField(default=list, blank=True, help_text="each message's stamp and what it said")
     conflict = models.CharField(
         max_length=64, blank=True, help_text="derived: the order of another patient that it names"
     )

@@ -196,6 +196,10 @@ class OrderAggregate:
         keys = [(number.kind, number.namespace, number.value) for number in self.numbers]
         return min(keys, key=lambda key: (key[1] != NAMESPACE, key[0] != _PLACER, *key[1:]))
 
+    def events_of(self, step: StepRecord) -> list[StatusEventRecord]:
+        """The acts to a step, and those to all of the order."""
+        return [event for event in self.events if event.step_id in (None, step.id)]
+
     def rows(self) -> Iterator[Row]:
         """All that is there now."""
         yield self.order

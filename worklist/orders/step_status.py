@@ -4,7 +4,7 @@ Status is a pure function of the set of acts, so any order of arrival ends the s
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from worklist.models import OrderStatus, StatusEvent, StepStatus
 
@@ -34,20 +34,31 @@ NEVER_STARTED: Final = MAY[StatusEvent.Kind.COMPLETE] - {StepStatus.STARTED}
 """What is completed from here was never started: a person is asked whether that is meant."""
 
 
+BY_APPOINTMENT: Final = "appointment:"
+"""How the source of an act begins that follows from an appointment."""
+_TAKES_PLACE: Final = frozenset(
+    {StatusEvent.Kind.START, StatusEvent.Kind.COMPLETE, StatusEvent.Kind.DISCONTINUE}
+)
+
+
 class Done(Protocol):
-    """What is asked of a status event: what was done, when, and whether that was undone."""
+    """What is asked of a status event: what was done, when, by whom, and whether that was undone."""
 
     kind: str
     stamp: str
+    source: str
     undone_by: str
 
 
 def of_step(acts: Iterable[Done]) -> StepStatus:
     """The status that a step's acts, and those of its order, come to.
 
-    A cancel after the start discontinues: an exam that began is never deleted.
+    A cancel after the start discontinues: an exam that began is never deleted. Nor does an appointment say of
+    one that nobody came.
     """
     valid = sorted((act for act in acts if not act.undone_by), key=lambda act: act.stamp)
+    if any(act.kind in _TAKES_PLACE for act in valid):
+        valid = [act for act in valid if not _is_missed_appointment(act)]
     end = next((act for act in valid if act.kind in ENDS), None)
     start = next((act for act in valid if act.kind == StatusEvent.Kind.START), None)
     if end is not None:
@@ -60,6 +71,32 @@ def of_step(acts: Iterable[Done]) -> StepStatus:
     if newest.get(StatusEvent.Kind.HOLD, "") > newest.get(StatusEvent.Kind.RELEASE, ""):
         return StepStatus.HELD
     return StepStatus.ARRIVED if StatusEvent.Kind.ARRIVE in newest else StepStatus.SCHEDULED
+
+
+def _is_missed_appointment(act: Done) -> bool:
+    return act.kind == StatusEvent.Kind.NO_SHOW and act.source.startswith(BY_APPOINTMENT)
+
+
+class Begun(NamedTuple):
+    """Since when a step has begun or ended, and whether the exam took place."""
+
+    stamp: str
+    took_place: bool
+
+
+def begun(acts: Iterable[Done]) -> Begun | None:
+    """Since when appointments say nothing of a step any more; None while they do."""
+    valid = [act for act in acts if not act.undone_by]
+    stamps = [act.stamp for act in valid if act.kind in _TAKES_PLACE or act.kind == StatusEvent.Kind.CANCEL]
+    if not stamps:
+        return None
+    return Begun(min(stamps), any(act.kind in _TAKES_PLACE for act in valid))
+
+
+def is_only_missed(acts: Iterable[Done]) -> bool:
+    """Whether a step has ended by nothing but an appointment to which nobody came."""
+    ends = [act for act in acts if act.kind in ENDS and not act.undone_by]
+    return bool(ends) and all(_is_missed_appointment(act) for act in ends)
 
 
 _NOT_BEGUN: Final = frozenset({StepStatus.CANCELLED, StepStatus.NO_SHOW})

@@ -5,7 +5,7 @@ first. What two transactions write at the same moment, so that neither sees the 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -34,16 +34,18 @@ from worklist.models import (
     RequestedProcedure,
     StatusEvent,
 )
+from worklist.orders import step_status
 from worklist.orders.order_aggregate import OrderAggregate, OrderRecord, StepRecord
 from worklist.orders.order_book import Implied, OrderBook
+from worklist.orders.step_status import BY_APPOINTMENT
 from worklist.patients import identity_exceptions
 from worklist.patients.identity_doubt import IdentityDoubt
 from worklist.patients.patient_records import PatientRecord
 from worklist.provenance import Provenance
-from worklist.schedule import bookings
+from worklist.schedule import bookings, late_appointments
 from worklist.schedule.bookings import Seen
+from worklist.schedule.late_appointments import Cause
 
-BY_APPOINTMENT: Final = "appointment:"
 BY_ARRIVAL: Final = "arrival:"
 LOOK_AGAIN: Final = timedelta(seconds=30)
 _Kind = AppointmentReference.Kind
@@ -61,13 +63,13 @@ class Refused:
     order: OrderRecord
 
 
-def settle(orders: Collection[int]) -> list[Refused]:
+def settle(orders: Collection[int], cause: Cause | None = None) -> list[Refused]:
     """Bring orders, by their keys, in line; the appointments that can't be for theirs."""
     if not orders:
         return []
     loader = Loader(catalogue.current())
     book = loader.orders(orders)
-    settlement = _Settlement(list(book.aggregates.values()))
+    settlement = _Settlement(list(book.aggregates.values()), cause)
     for aggregate in book.aggregates.values():
         settlement.of_order(book, aggregate, loader)
     Batch(loader.snapshot, None, book).save()
@@ -125,7 +127,8 @@ def follow_patients(patients: Iterable[PatientRecord], **_: Any) -> None:
 class _Settlement:
     """What is known of some orders: the appointments that name them, arrivals, and who is whom."""
 
-    def __init__(self, aggregates: Sequence[OrderAggregate]) -> None:
+    def __init__(self, aggregates: Sequence[OrderAggregate], cause: Cause | None) -> None:
+        self._cause = cause
         self.refused: list[Refused] = []
         self._references: dict[_Name, list[AppointmentReference]] = {}
         for row in _referring({name for one in aggregates for name in _names(one)}):
@@ -145,12 +148,17 @@ class _Settlement:
         codes = [one.code for one in aggregate.procedures if one.code]
         implied: list[Implied] = []
         for procedure, steps in aggregate.by_procedure():
-            appointments = bookings.relevant(seen, procedure.code, codes)
-            booking = bookings.booking(appointments, procedure.code)
             for step in steps:
+                begun = step_status.begun(aggregate.events_of(step))
+                heard = [then for one in seen if (then := one.until(begun)) is not None]
+                appointments = bookings.relevant(heard, procedure.code, codes)
+                booking = bookings.booking(appointments, procedure.code)
                 _book(book, aggregate, step, booking, loader, provenance)
                 if (missed := bookings.no_show(appointments)) is not None:
                     implied.append(_no_show(step, missed))
+                if begun is not None and self._cause is not None:
+                    about = bookings.relevant(seen, procedure.code, codes)
+                    book.entries += late_appointments.told(self._cause, aggregate, step, begun, about)
         book.derive(aggregate, provenance)
         root = self._shown_under.get(aggregate.order.patient_id or 0)
         here = [one for one in self._arrivals if self._shown_under[one.patient_id] == root]
@@ -204,6 +212,8 @@ class _Settlement:
 
     def _provenance(self, aggregate: OrderAggregate) -> Provenance:
         order = Order(pk=aggregate.order.id, facility_id=aggregate.order.facility_id)
+        if self._cause is not None:
+            return replace(self._cause.provenance, facility=order.facility)
         now = timezone.now()
         return Provenance(order.facility, Stamp(now), now)
 

@@ -12,9 +12,10 @@ from worklist.models import Appointment, AppointmentReference, IdentityException
 from worklist.patients import identity_doubt
 from worklist.patients.identity_doubt import IdentityDoubt, OrderOfAnother
 from worklist.provenance import Provenance
-from worklist.schedule import appointment_effects, wall_clock
+from worklist.schedule import appointment_effects, appointment_history, wall_clock
 from worklist.schedule.appointment_effects import Refused
 from worklist.schedule.appointment_update import AppointmentUpdate, ArrivalUpdate, Service
+from worklist.schedule.late_appointments import Cause
 
 _ANOTHERS: Final = "the order that the appointment names is another patient's"
 
@@ -44,12 +45,14 @@ def apply(sayings: Iterable[Said]) -> None:
 def _apply(said: Said, update: AppointmentUpdate) -> None:
     provenance = said.provenance
     row = _row(said, update)
-    stamps.write(row, _values(said, update), provenance.stamp, provenance.source)
+    values = _values(said, update)
+    stamps.write(row, values, provenance.stamp, provenance.source)
+    appointment_history.keep(row, values, provenance.stamp.key())
     row.received_at, row.looked_again = provenance.received_at, False
     row.save()
     _refer(row, update, provenance)
     found = appointment_effects.named_by(row)
-    for refused in appointment_effects.settle(found):
+    for refused in appointment_effects.settle(found, Cause(provenance, row)):
         if refused.appointment.pk == row.pk:
             raise OrderOfAnother(_ANOTHERS, "identifiers", _doubt(said, refused))
     if not found:
@@ -133,4 +136,4 @@ def _arrive(said: Said, update: ArrivalUpdate) -> None:
         received_at=provenance.received_at,
     )
     PatientArrival.objects.bulk_create([row], ignore_conflicts=True)
-    appointment_effects.settle(appointment_effects.orders_on([row]))
+    appointment_effects.settle(appointment_effects.orders_on([row]), Cause(provenance))

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from worklist.models import Appointment, AppointmentStatus
+from worklist.orders.step_status import Begun
+from worklist.schedule import appointment_history
 
 NOTHING: dict[str, Any] = {}
 
@@ -20,6 +22,20 @@ class Seen:
 
     appointment: Appointment
     left: str = ""
+
+    def until(self, begun: Begun | None) -> "Seen | None":
+        """What counts for a step that has begun or ended: what was said until then; None where nothing was.
+
+        That nobody came to an exam that took place never counts.
+        """
+        if begun is None:
+            return self
+        then = appointment_history.as_of(self.appointment, begun.stamp)
+        if then is None:
+            return None
+        if begun.took_place and then.status == AppointmentStatus.NO_SHOW:
+            then.status = AppointmentStatus.BOOKED
+        return Seen(then, self.left if self.left <= begun.stamp else "")
 
     @property
     def stands(self) -> bool:

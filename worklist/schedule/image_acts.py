@@ -8,8 +8,8 @@ from accounts.models import Facility
 from ledger.stamps import Stamp
 from worklist import worklist_events
 from worklist.models import StatusEvent, StepStatus
-from worklist.orders import order_application
-from worklist.orders.order_aggregate import OrderAggregate
+from worklist.orders import order_application, step_status
+from worklist.orders.order_aggregate import OrderAggregate, StepRecord
 from worklist.orders.order_book import OrderBook
 from worklist.provenance import Provenance
 from worklist.worklist_policy import WorklistPolicy
@@ -62,7 +62,7 @@ def scanned(
         moved = [
             step
             for step in aggregate.steps
-            if step.id in steps and step.status in _BEFORE[kind] and step.id not in taken_back
+            if step.id in steps and _moves(aggregate, step, kind) and step.id not in taken_back
         ]
         for step in moved:
             orders.add_event(aggregate, kind, provenance, step=step)
@@ -114,6 +114,11 @@ def completed_alone(aggregate: OrderAggregate, step: int) -> bool:
         if event.step_id == step and event.kind == StatusEvent.Kind.COMPLETE and not event.undone_by
     ]
     return bool(ends) and all(event.source.startswith(_source("")) for event in ends)
+
+
+def _moves(aggregate: OrderAggregate, step: StepRecord, kind: StatusEvent.Kind) -> bool:
+    """Images show that somebody did come, whatever the scheduling system says."""
+    return step.status in _BEFORE[kind] or step_status.is_only_missed(aggregate.events_of(step))
 
 
 def _source(study: str) -> str:

@@ -242,3 +242,14 @@ def test_both_orders_of_an_add_on_move(hospital: Hospital) -> None:
     study = hospital.study("A1", header={"conflicts": {"accession_number": ["A2"]}})
     assert study.verdict == "matched" and study.procedures.count() == 2
     assert (step("A1").status, step("A2").status) == ("completed", "completed")
+
+
+def test_images_show_that_somebody_came_whatever_the_scheduling_system_says(hospital: Hospital) -> None:
+    hospital.order("A1", hospital.patient())
+    key = step().pk
+    missed = StatusEvent(order=step().procedure.order, step_id=key, kind="no-show", source="appointment:7")
+    missed.stamp, missed.occurred_at = f"{NOW:%Y%m%d%H%M%S.%f}", NOW
+    missed.save()
+    ScheduledProcedureStep.objects.update(status="no-show", on_worklist=False)
+    hospital.study("A1")
+    assert (step().status, Order.objects.get().status) == ("completed", "completed")

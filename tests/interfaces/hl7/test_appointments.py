@@ -126,6 +126,58 @@ def test_every_order_of_arrival_of_a_history_ends_alike(
     assert Order.objects.get().status == "scheduled", "an appointment that is cancelled cancels no order"
 
 
+def began(say: Say, status: str, at: int) -> bytes:
+    return say("ORM^O01", f"ORC|{'CA' if status == 'CA' else 'SC'}|A^HIS|||{status}", at=at)
+
+
+@pytest.mark.parametrize(
+    ("began_by", "expected"), [("IP", "started"), ("CM", "completed"), ("CA", "cancelled")]
+)
+@pytest.mark.parametrize("late", [["S13"], ["S15"], ["S16"], ["S17"], ["S26"], ["S15", "S26"]])
+def test_an_appointment_says_nothing_of_an_exam_that_has_begun_whatever_comes_first(
+    say: Say, late: list[str], began_by: str, expected: str
+) -> None:
+    messages = [order(say), siu(say, "S12", sch("202603051000")), began(say, began_by, at=2)]
+    messages += [siu(say, event, sch("202603061000"), at=at) for at, event in enumerate(late, 3)]
+    assert len(ends(messages)) == 1
+    for raw in messages:
+        send(raw)
+    ((_, day, status, is_timed, _),) = steps()
+    assert (day, status, is_timed) == ("202603051100", expected, True)
+    assert Order.objects.get().status == expected
+    kind = "appointment.exam_has_ended" if began_by == "CA" else "appointment.exam_has_begun"
+    told = Event.objects.filter(kind=kind).values_list("source", flat=True)
+    newest = InboundMessage.objects.order_by("-pk")[: len(late)]
+    assert sorted(told)[-len(late) :] and {f"hl7:{row.public_id}" for row in newest} <= set(told)
+
+
+def test_nobody_stayed_away_from_an_exam_that_took_place_even_if_it_was_said_before(say: Say) -> None:
+    messages = [
+        order(say),
+        siu(say, "S12", sch("202603051000")),
+        siu(say, "S26", sch(), at=2),
+        began(say, "IP", at=3),
+    ]
+    assert len(ends(messages)) == 1
+    for raw in messages:
+        send(raw)
+    assert [one[1:4] for one in steps()] == [("202603051100", "started", True)]
+
+
+def test_what_was_said_of_an_appointment_before_the_exam_began_counts_however_late_it_comes(say: Say) -> None:
+    messages = [
+        order(say),
+        siu(say, "S12", sch("202603051000")),
+        siu(say, "S13", sch("202603051200"), at=2),
+        began(say, "CM", at=3),
+        siu(say, "S13", sch("202603061000"), at=4),
+    ]
+    assert len(ends(messages)) == 1
+    for raw in reversed(messages):
+        send(raw)
+    assert [one[1:4] for one in steps()] == [("202603051300", "completed", True)]
+
+
 def test_the_worklist_shows_the_new_time(say: Say) -> None:
     send(order(say, obr(start="202603040900")))
     send(siu(say, "S12", sch("202603051000")))
@@ -287,7 +339,7 @@ def test_what_was_written_at_the_same_moment_is_looked_for_again(
 ) -> None:
     send(siu(say, "S12", sch()))
     with monkeypatch.context() as patched:
-        patched.setattr(appointment_effects, "settle", lambda orders: [])
+        patched.setattr(appointment_effects, "settle", lambda orders, cause=None: [])
         send(order(say))
     assert not steps()[0][3]
     Appointment.objects.update(received_at=timezone.now() - 2 * appointment_effects.LOOK_AGAIN)
