@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -38,8 +39,7 @@ merges = st.tuples(st.just("merge"), people, people)
 numbers = st.sampled_from([("A", None), (None, "F"), ("A", "F"), ("B", None), ("B", "G")])
 orders = st.tuples(
     st.just("order"),
-    numbers,
-    people,
+    numbers.map(lambda named: (named, "P1" if {"A", "F"} & set(named) else "P2")),
     values,
     st.sampled_from(
         [
@@ -53,7 +53,9 @@ orders = st.tuples(
     st.sampled_from(["", "RP1", "RP2"]),
 )
 ends = st.tuples(
-    st.just("end"), numbers, st.sampled_from([StatusEvent.Kind.CANCEL, StatusEvent.Kind.DISCONTINUE])
+    st.just("end"),
+    numbers.map(lambda named: (named, "")),
+    st.sampled_from([StatusEvent.Kind.CANCEL, StatusEvent.Kind.DISCONTINUE]),
 )
 messages = st.lists(st.one_of(registers, merges, orders, ends), min_size=2, max_size=7)
 
@@ -88,14 +90,14 @@ def deliver(message: Any, number: int, facility: Facility) -> None:
 
 
 def update_of(message: Any, number: int, provenance: Provenance) -> OrderUpdate:
-    placer, filler = message[1]
+    placer, filler = message[1][0]
     named = {
         "placer": Number(placer, "HIS") if placer else None,
         "filler": Number(filler, "RIS") if filler else None,
     }
     if message[0] == "end":
         return OrderUpdate(**named, act=message[2])
-    _, _, person, reason, act, procedure_id = message
+    _, (_, person), reason, act, procedure_id = message
     patient = identity.register(
         provenance=provenance, identifiers=[Identifier(person, GENHOSP)], demographics={}
     )
@@ -160,6 +162,20 @@ def test_any_order_of_arrival_ends_in_the_same_state(db: None, sent: list[Any], 
     repeats = data.draw(st.lists(st.sampled_from(history), max_size=3))
     shuffled = data.draw(st.permutations([*history, *repeats]))
     assert play(shuffled) == play(history)
+
+
+@pytest.mark.parametrize("procedure_id", ["", "RP1"])
+@pytest.mark.parametrize("oldest", ["A", "F"])
+def test_what_goes_into_another_gives_its_names_up(db: None, procedure_id: str, oldest: str) -> None:
+    """A step or a procedure may take the name of one that goes, whichever is older."""
+    said = [
+        (1, ("order", ((None, "F"), "P1"), "a", None, "")),
+        (2, ("order", (("A", None), "P1"), "a", None, procedure_id)),
+        (3, ("end", (("A", "F"), ""), StatusEvent.Kind.CANCEL)),
+    ]
+    ended = play(said if oldest == "F" else [said[1], said[0], said[2]])
+    assert len(ended["orders"]) == len(ended["steps"]) == 1
+    assert ended == play([said[2], said[0], said[1]])
 
 
 def test_a_difference_would_be_seen(facility: Facility, db: None) -> None:

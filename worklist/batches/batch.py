@@ -15,32 +15,23 @@ from ledger import stamps
 from ledger.events import Entry
 from worklist import catalogue as catalogues
 from worklist import change_check, worklist_events
-from worklist.batches import changed_rows, lost_statements, number_holders
+from worklist.batches import changed_rows, lost_statements, number_holders, order_doubts, removed_rows
 from worklist.batches.changed_rows import Differences, Overtaken, Snapshot
 from worklist.batches.named_rows import Loader
 from worklist.batches.number_holders import Holder, NumberName
+from worklist.batches.order_doubts import ANOTHERS, TAKEN
 from worklist.batches.row_tables import EVENTS, LINKS, NUMBERS, ORDERS, PATIENTS, PROCEDURES, STEPS, VISITS
 from worklist.catalogue import Catalogue
 from worklist.change_set import ChangeSet, Group, Registration
-from worklist.models import (
-    IdentityExceptionKind,
-    Order,
-    RequestedProcedure,
-    ScheduledProcedureStep,
-    StatusEvent,
-)
+from worklist.orders import number_clash
 from worklist.orders.order_aggregate import (
     OrderAggregate,
     OrderRecord,
-    ProcedureRecord,
-    Row,
-    StatusEventRecord,
-    StepRecord,
 )
 from worklist.orders.order_book import OrderBook
 from worklist.orders.order_update import OrderUpdate
-from worklist.patients import identity_doubt, identity_exceptions
-from worklist.patients.identity_doubt import IdentityDoubt, NumberTaken, OrderOfAnother
+from worklist.patients import identity_exceptions
+from worklist.patients.identity_doubt import NumbersContradict, NumberTaken, OrderOfAnother
 from worklist.patients.patient_index import PatientIndex
 from worklist.patients.patient_records import PatientRecord, VisitRecord
 from worklist.provenance import Provenance
@@ -49,11 +40,6 @@ from worklist.signals import links_changed, orders_changed, patients_changed
 _Result = TypeVar("_Result")
 _Registered = tuple[PatientRecord, VisitRecord | None]
 _TRIES: Final = 5
-_TAKEN: Final = {
-    number_holders.ACCESSION: "the accession number is another patient's",
-    number_holders.STUDY: "the Study Instance UID is another patient's",
-}
-_ANOTHERS: Final = "the order is another patient's"
 _NOBODY: Final[Mapping[int, int]] = {}
 _NO_HOLDERS: Final[Mapping[NumberName, list[Holder]]] = {}
 
@@ -159,8 +145,10 @@ class Batch:
         entries = [entry for part in (self._patients, self._orders) if part for entry in part.entries]
         entries += told
         former = self._snapshot.former_descriptions(differences.changed[PATIENTS])
+        removed = [row for one in self._aggregates() for row in one.removed]
+        removed_rows.give_names_up(removed)
         changed_rows.write(differences, former, entries)
-        _delete(row for one in self._aggregates() for row in one.removed)
+        removed_rows.delete(removed)
         self._tell(touched, {one.patient_id for one in former})
         _tell_links(differences)
         if self._patients:
@@ -182,6 +170,7 @@ class Batch:
             assert patient is not None
             self._patients.visits.change(change, patient, provenance)
         if update := group.order:
+            self._check_join(group, update, provenance)
             if said and patient is not None:
                 self._check_patient(update, said, patient, provenance)
             content = update.content
@@ -194,6 +183,21 @@ class Batch:
         newer = lost_statements.newer_than(group, provenance.stamp.key(), patient, visit, order)
         return Applied(patient, order, newer)
 
+    def _check_join(self, group: Group, update: OrderUpdate, provenance: Provenance) -> None:
+        """Two known orders are one where each knows one kind of number, and both are one person's."""
+        assert self._patients is not None and self._orders is not None
+        known = self._orders.named(update)
+        people = {one.order.patient_id for one in known} - {None}
+        is_of_two = len(people) > 1
+        if is_of_two:
+            self._patients.resolve(provenance)
+            is_of_two = len({self._shown_under(key) for key in people if key}) > 1
+        if is_of_two or number_clash.is_clash(known, update):
+            doubt = order_doubts.of_numbers(update, known, group.registration)
+            error = NumbersContradict(number_clash.CONTRADICTION, number_clash.field_of(update), doubt)
+            error.group = group.index
+            raise error
+
     def _check_patient(
         self, update: OrderUpdate, said: Registration, named: PatientRecord, provenance: Provenance
     ) -> None:
@@ -205,7 +209,7 @@ class Batch:
                 continue
             self._patients.resolve(provenance)
             if self._shown_under(key) != self._shown_under(named.id):
-                raise OrderOfAnother(_ANOTHERS, "identifiers", _doubt(said, one, named))
+                raise OrderOfAnother(ANOTHERS, "identifiers", order_doubts.of_patient(said, one, named))
 
     def _check_numbers(
         self,
@@ -226,7 +230,8 @@ class Batch:
             if number == (number_holders.ACCESSION, update.content.accession_of_number):
                 self._orders.take_derived_accession(aggregate, provenance)
             else:
-                raise NumberTaken(_TAKEN[number[0]], number[0], _shared(number, found, said, patient))
+                doubt = order_doubts.of_shared_number(number, found, said, patient)
+                raise NumberTaken(TAKEN[number[0]], number[0], doubt)
         mine = Holder(
             aggregate.order.id, aggregate.order.public_id, provenance.facility.pk, patient.id, patient.id
         )
@@ -305,47 +310,3 @@ def _tell_links(differences: Differences) -> None:
     closed = [row for row, names in differences.changed[LINKS] if "closed_by" in names]
     if made or closed:
         links_changed.send(sender=None, made=made, closed=closed)
-
-
-def _doubt(said: Registration, aggregate: OrderAggregate, named: PatientRecord) -> IdentityDoubt:
-    """That a message names another patient for an order than the one whose it is."""
-    order, who = aggregate.order, identity_doubt.said_of(said)
-    return IdentityDoubt(
-        IdentityExceptionKind.OTHER_PATIENT,
-        key=f"{order.public_id}|{who['identifiers'][0]}",
-        text=_ANOTHERS,
-        patient=order.patient_id,
-        other=named.id if named.id > 0 else None,
-        order=order.id,
-        said=who,
-    )
-
-
-def _shared(number: NumberName, holder: Holder, said: Registration, patient: PatientRecord) -> IdentityDoubt:
-    """That a message gives one patient's order a number that another patient's has."""
-    name, value = number
-    return IdentityDoubt(
-        IdentityExceptionKind.SHARED_NUMBER,
-        key=f"{name}:{value}|{holder.public_id}",
-        text=f"{_TAKEN[name]}: {value}",
-        patient=holder.patient if holder.patient > 0 else None,
-        other=patient.id if patient.id > 0 else None,
-        order=holder.order if holder.order > 0 else None,
-        said=identity_doubt.said_of(said),
-    )
-
-
-def _delete(rows: Iterable[Row]) -> None:
-    """Delete what went into another order, with all that hangs on it."""
-    keys: dict[type[Any], list[int]] = {}
-    for row in rows:
-        if row.id > 0:
-            keys.setdefault(type(row), []).append(row.id)
-    for record, model in (
-        (StatusEventRecord, StatusEvent),
-        (StepRecord, ScheduledProcedureStep),
-        (ProcedureRecord, RequestedProcedure),
-        (OrderRecord, Order),
-    ):
-        if record in keys:
-            model.objects.filter(pk__in=keys[record]).delete()

@@ -14,6 +14,7 @@ class IdentityExceptionKind(models.TextChoices):
 
     OTHER_PATIENT = "other_patient", "an order names another patient"
     SHARED_NUMBER = "shared_number", "one number for two patients"
+    CONTRADICTING_NUMBERS = "contradicting_numbers", "order numbers contradict each other"
     LINKED_BY_MESSAGE = "linked_by_message", "two numbers of one authority in one message"
     MERGES_CONFLICT = "merges_conflict", "merges contradict each other"
     MERGE_REFUSED = "merge_refused", "a merge was refused"

@@ -27,7 +27,12 @@ class IdentityDoubt:
 
 
 class InDoubt(Exception):
-    """What is refused because of a doubt, which a person should see; nothing else of the message is kept."""
+    """What is refused because of a doubt, which a person should see; nothing else of the message is kept.
+
+    `group` counts what it is about, as `Group.index` does.
+    """
+
+    group = 1
 
     def __init__(self, text: str, field: str = "", doubt: IdentityDoubt | None = None) -> None:
         super().__init__(text, field)
@@ -36,6 +41,10 @@ class InDoubt(Exception):
 
 class OrderOfAnother(InDoubt, OtherPatient):
     """A message names another patient for an order than the one whose it is."""
+
+
+class NumbersContradict(InDoubt, IdentityConflict):
+    """A message names two orders as one, or gives one a second number of a kind."""
 
 
 class NumberTaken(InDoubt, Duplicate):

@@ -5,6 +5,7 @@ from typing import Final
 
 from interfaces.hl7.inbound.field_places import WHOLE, FieldPlaces
 from ledger import errors
+from worklist.patients.identity_doubt import InDoubt
 
 CODES: Final[Mapping[type[errors.Refused], int]] = {
     errors.Missing: 101,
@@ -21,10 +22,13 @@ CODES: Final[Mapping[type[errors.Refused], int]] = {
 
 
 def explain(
-    error: errors.Refused, places: FieldPlaces, group: int = 1, procedure: int = WHOLE
+    error: errors.Refused, places: FieldPlaces, group: int | None = None, procedure: int = WHOLE
 ) -> tuple[int, str, str]:
     """Code, location and text for what was refused.
 
-    `group` is that of the segments it came from, `procedure` counts those of an order.
+    `group` is that of the segments it came from, where the refusal does not say so itself; `procedure` counts
+    those of an order.
     """
+    if group is None:
+        group = error.group if isinstance(error, InDoubt) else 1
     return error.answer(CODES), places.of(error.field, group, procedure), error.text

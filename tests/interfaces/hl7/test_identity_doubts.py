@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from interfaces.hl7.inbound import inbox
+from interfaces.hl7.inspect.dry_run import dry_run
 from interfaces.hl7.models import InboundMessage
 from ledger import events
 from worklist.models import IdentityException, Order, RequestedProcedure
@@ -84,3 +85,84 @@ def test_the_same_doubt_is_one_until_it_is_none(say: Say) -> None:
     assert (row.status, row.end_reason) == ("closed", "both are one person now")
     assert b"MSA|AA|" in send(wrong[0].replace(b"|w0|", b"|w9|"))
     assert RequestedProcedure.objects.count() == 2
+
+
+TWO_ORDERS = [("P1", "PU1^HIS|FU1^RIS"), ("P2", "PU2^HIS|FU2^RIS")]
+ONE_KIND_EACH = [("P1", "PU1^HIS"), ("P2", "|FU2^RIS")]
+SAME_PERSON = [("P1", numbers) for _, numbers in TWO_ORDERS]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("control", ["CA", "DC", "HD", "RL", "SC", "XO", "NW"])
+@pytest.mark.parametrize("whose", ["", "P1", "P2"])
+@pytest.mark.parametrize(
+    ("known", "named"),
+    [
+        (TWO_ORDERS, "PU1^HIS|FU2^RIS"),
+        (TWO_ORDERS, "PU2|FU1^RIS"),
+        (SAME_PERSON, "PU1^HIS|FU2^RIS"),
+        (ONE_KIND_EACH, "PU1^HIS|FU2^RIS"),
+        (TWO_ORDERS[1:], "PU6^HIS|FU2^RIS"),
+        (TWO_ORDERS[:1], "PU1^HIS|FU6^RIS"),
+    ],
+)
+def test_numbers_of_two_orders_are_never_one_order(
+    say: Say, known: list[tuple[str, str]], named: str, whose: str, control: str, at_once: bool
+) -> None:
+    """Whatever the message does, and whomever it names."""
+    if control in ("NW", "XO") and not whose:
+        whose = "P1"
+    placed = [
+        say("ORM^O01", pid(who), f"ORC|NW|{numbers}", obr(), at=n, control_id=f"k{n}")
+        for n, (who, numbers) in enumerate(known)
+    ]
+    status = "||SC" if control == "SC" else ""
+    segments = [pid(whose)] if whose else []
+    content = [obr()] if control in ("NW", "XO") else []
+    wrong = say("ORM^O01", *segments, f"ORC|{control}|{named}{status}", *content, at=9, control_id="wrong")
+    inbox.receive_all([(raw, "") for raw in placed]) if not at_once else None
+    before = [] if at_once else orders_there()
+    tried = None if at_once else dry_run(wrong)
+    messages = [(raw, "") for raw in ([*placed, wrong] if at_once else [wrong])]
+    answer = inbox.receive_all(messages)[-1] or b""
+    assert b"MSA|AE|wrong" in answer and b"|204^" in answer
+    assert tried is None or (tried.problem is not None and tried.problem.code == 204)
+    if whose in ("", "P1") and len(known) == 2:
+        assert b"||ORC^1^3|204^" in answer
+    assert at_once or orders_there() == before
+    assert {one["status"] for one in orders_there()} == {"scheduled"}
+    assert Order.objects.count() == len(known)
+    row = IdentityException.objects.get()
+    assert row.kind == "contradicting_numbers" or (len(known) == 1 and whose)
+
+
+def orders_there() -> list[dict[str, object]]:
+    return list(Order.objects.order_by("pk").values())
+
+
+def test_what_is_known_under_one_number_each_is_joined_and_a_patient_merge_makes_way(say: Say) -> None:
+    send(
+        *[
+            say("ORM^O01", pid(who), f"ORC|NW|{numbers}", obr(), control_id=who)
+            for who, numbers in ONE_KIND_EACH
+        ]
+    )
+    join = say("ORM^O01", "ORC|SC|PU1^HIS|FU2^RIS||SC", at=3, control_id="j1")
+    assert b"204^" in send(join)
+    send(say("ADT^A40", pid("P1"), "MRG|P2^^^GENHOSP^MR", at=4, control_id="a40"))
+    assert b"MSA|AA|" in send(join.replace(b"|j1|", b"|j2|"))
+    assert Order.objects.get().numbers.count() == 2
+    other = say("ORM^O01", pid("P1"), "ORC|XO|PU1^HIS|FU1^PACS", obr(), at=5, control_id="n")
+    assert b"MSA|AA|" in send(other), "a number of another namespace"
+
+
+def test_of_several_orders_in_one_message_the_one_that_contradicts_is_told(say: Say) -> None:
+    send(
+        *[
+            say("ORM^O01", pid(who), f"ORC|NW|{named}", obr(), control_id=who)
+            for who, named in SAME_PERSON[:1]
+        ]
+    )
+    pair = ["ORC|NW|PU7^HIS", obr(), "ORC|NW|PU8^HIS|FU1^RIS", obr()]
+    assert b"||ORC^2^3|204^" in send(say("ORM^O01", pid("P1"), *pair, at=3, control_id="pair"))
+    assert Order.objects.count() == 1

@@ -13,6 +13,7 @@ from tests.archive.hospital import Hospital
 from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from tests.web.rest.conftest import Api
+from web.pages.exceptions.identity_page import ADVICE
 from worklist.models import IdentityException, IdentityExceptionKind
 from worklist.patients import identity_exceptions
 from worklist.patients.identity_doubt import IdentityDoubt
@@ -95,3 +96,16 @@ def test_only_who_decides_exceptions_of_this_facility(
     assert isinstance(stranger, Client)
     doubt.refresh_from_db()
     assert doubt.status == "open"
+
+
+def test_a_person_is_told_what_to_do_about_each_kind() -> None:
+    assert set(ADVICE) == set(IdentityExceptionKind)
+
+
+def test_a_message_that_names_nobody_has_a_page(user: User, doubt: IdentityException) -> None:
+    doubt.kind, doubt.said = IdentityExceptionKind.CONTRADICTING_NUMBERS, {}
+    doubt.save()
+    client = signed_in(user)
+    listed = read(client.get("/exceptions/identities"))
+    page = read(client.get(f"/exceptions/identities/{doubt.public_id}"))
+    assert "Order numbers contradict each other" in listed and "two orders as one" in page

@@ -13,7 +13,7 @@ from ledger.errors import Refused
 from reporting.errors import StateConflict
 from web.kernel.refusal import STATUSES
 from web.rest.api import api
-from worklist.patients.identity_doubt import MergeRefused, NumberTaken, OrderOfAnother
+from worklist.patients.identity_doubt import MergeRefused, NumbersContradict, NumberTaken, OrderOfAnother
 
 HTTP_AND_HL7 = {
     errors.Missing: (422, 101),
@@ -28,6 +28,7 @@ HTTP_AND_HL7 = {
     MergeRefused: (409, 204),
     OrderOfAnother: (409, 204),
     NumberTaken: (409, 205),
+    NumbersContradict: (409, 204),
     errors.Forbidden: (403, 207),
     StateConflict: (409, 207),
     SecondPersonNeeded: (409, 207),

@@ -32,6 +32,11 @@ ADVICE: Final[Mapping[str, str]] = {
         "The second order was refused and is on no worklist. If both are one person, merge them and apply "
         "the message again. If not, the HIS gives the second order a number of its own."
     ),
+    IdentityExceptionKind.CONTRADICTING_NUMBERS: (
+        "Nothing was changed by the message. It names two orders as one, or an order by a number that "
+        "another one has. Ask the HIS which order is meant; it sends the message again with that order's "
+        "own numbers, or a new order with a number of its own."
+    ),
     IdentityExceptionKind.LINKED_BY_MESSAGE: (
         "Both records show as one person since. If they are two people, undo the link on the patient's "
         "page, and tell the HIS."
