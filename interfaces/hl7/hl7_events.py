@@ -18,6 +18,12 @@ LEFT_OUT: Final = declare(
     short="values left out",
     tone="bad",
 )
+NUMBER_CONTRADICTED: Final = declare(
+    "hl7.number_contradicted",
+    "Another order number than in ORC, whose counts, at {locations}",
+    short="another order number in OBR",
+    tone="bad",
+)
 SHORTENED: Final = declare(
     "hl7.descriptions_shortened",
     "Shortened to what modalities can show at {locations}",

@@ -42,6 +42,8 @@ class InboundContext:
     """Locations of descriptions that are longer than modalities can show."""
     left_out: list[str] = field(default_factory=list)
     """Locations of side values that could not be understood: the message is applied without them."""
+    contradicted: list[str] = field(default_factory=list)
+    """Locations of order numbers of OBR that are others than those of their ORC, which count."""
     places: FieldPlaces = field(default_factory=FieldPlaces)
     _sent_back: dict[tuple[str, int, int], AsSent | object | None] = field(default_factory=dict)
 

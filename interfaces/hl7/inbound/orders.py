@@ -118,6 +118,7 @@ def _read_group(
     if taken.effect is Effect.PASSED_OVER:
         context.left_out.append(orc.location(1))
         return
+    _note_contradictions(context, orc, group)
     placer = _with_namespace(context, _number(context, orc, obr, "placer", 2))
     filler = _number(context, orc, obr, "filler", 3)
     if placer is None and filler is None:
@@ -157,6 +158,21 @@ def _number(context: InboundContext, orc: Segment, obr: Segment | None, name: st
             context.places.note(name, segment.location(n), group=orc.index)
             return number
     return None
+
+
+def _note_contradictions(context: InboundContext, orc: Segment, group: Segments) -> None:
+    """Note the order numbers of OBR that are others than the same of ORC."""
+    for n in (2, 3):
+        counts = data_types.number(orc, n)
+        for obr in group.all("OBR"):
+            other = data_types.number(obr, n)
+            if counts and other and not _is_same(counts, other):
+                context.contradicted.append(obr.location(n))
+
+
+def _is_same(one: Number, other: Number) -> bool:
+    are_known = one.namespace and other.namespace
+    return one.value == other.value and (not are_known or one.namespace == other.namespace)
 
 
 def _with_namespace(context: InboundContext, number: Number | None) -> Number | None:

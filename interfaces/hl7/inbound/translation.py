@@ -207,6 +207,7 @@ def _check_size(message: Segments) -> None:
 
 _OF_PLACES: Final[Mapping[str, EventType]] = {
     "left_out": hl7_events.LEFT_OUT,
+    "contradicted": hl7_events.NUMBER_CONTRADICTED,
     "replaced": hl7_events.CHARACTERS_REPLACED,
     "shortened": hl7_events.SHORTENED,
 }

@@ -1,5 +1,6 @@
 """ORC-1 of Table 0119 by the role of the source; orders without ORC or OBR (HL7 v2.5.1 4.5.1)."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -131,3 +132,57 @@ def test_a_source_may_leave_orc_out(say: Say) -> None:
     assert {order.patient for order in Order.objects.all()} == {Patient.objects.get()}
     assert b"|OBR^2^2|101^" in send(say("ORM^O01", PID, obr(f2="PL1^HIS"), obr()), "AE")
     assert b"|OBR|100^" in send(say("ORM^O01", PID), "AE")
+
+
+@pytest.mark.parametrize("first", ["IP", "CM", "CA", "DC"])
+@pytest.mark.parametrize("then", ["IP", "CM", "CA", "DC", "HD"])
+def test_what_is_told_of_an_order_is_what_it_is(say: Say, first: str, then: str) -> None:
+    """Of an order that has ended otherwise than was said, the message and the timeline name the end."""
+    messages = [say("ORM^O01", PID, orc(), obr())]
+    for at, said in enumerate((first, then), 1):
+        control, status = ("SC", said) if said in ("IP", "CM") else (said, "")
+        messages.append(say("ORM^O01", orc(control, status=status), at=at))
+    for raw in messages:
+        send(raw)
+    order, told = Order.objects.get(), Event.objects.filter(kind__startswith="order.").order_by("-pk")[0]
+    says = told.details.get("now") or told.kind.removeprefix("order.")
+    ends = {"complete": "completed", "cancel": "cancelled", "discontinue": "discontinued"}
+    assert ends.get(says, says) == order.status or order.status in ("started", "held", "scheduled")
+    assert (order.status == "cancelled") == ((first, then) == ("CM", "CA") or first == "CA")
+
+
+def test_a_completed_order_that_is_cancelled_is_so_in_any_order_of_arrival(say: Say) -> None:
+    done, gone = orc("SC", status="CM"), orc("CA")
+    for number, arrivals in enumerate(itertools.permutations(["new", "done", "gone"])):
+        named = f"PL{number}^HIS"
+        raws = {
+            "new": say("ORM^O01", PID, orc().replace("PL1^HIS", named), obr()),
+            "done": say("ORM^O01", done.replace("PL1^HIS", named), at=1),
+            "gone": say("ORM^O01", gone.replace("PL1^HIS", named), at=2),
+        }
+        for one in arrivals:
+            send(raws[one])
+    assert set(Order.objects.values_list("status", flat=True)) == {"cancelled"}
+    assert set(ScheduledProcedureStep.objects.values_list("status", flat=True)) == {"completed"}
+
+
+@pytest.mark.parametrize(
+    ("of_orc", "of_obr", "places"),
+    [
+        (("PL1^HIS", ""), ("PL2^HIS", ""), ["OBR^1^2"]),
+        (("PL1^HIS", "F1^RIS"), ("PL1^HIS", "F2^RIS"), ["OBR^1^3"]),
+        (("PL1^HIS", "F1"), ("PL1^LIS", "F2"), ["OBR^1^2", "OBR^1^3"]),
+        (("PL1^HIS", "F1"), ("PL1", "F1^RIS"), []),
+        (("PL1^HIS", ""), ("", "F1"), []),
+    ],
+)
+@pytest.mark.parametrize("control", ["NW", "SC", "CA"])
+def test_an_order_number_of_obr_that_contradicts_its_orc_is_told_with_its_place(
+    say: Say, of_orc: tuple[str, str], of_obr: tuple[str, str], places: list[str], control: str
+) -> None:
+    named = f"ORC|{control}|{of_orc[0]}|{of_orc[1]}"
+    send(say("ORM^O01", PID, named, obr(f2=of_obr[0], f3=of_obr[1])))
+    told = Event.objects.filter(kind="hl7.number_contradicted").values_list("details__locations", flat=True)
+    assert list(told) == ([places] if places else [])
+    placer = OrderNumber.objects.get(kind="placer")
+    assert (placer.value, placer.namespace) == ("PL1", "HIS")
