@@ -11,7 +11,7 @@ from ledger.stamps import NONE, Stamp
 from worklist.catalogue import Catalogue
 from worklist.change_check import refusal
 from worklist.change_set import ChangeSet, Group, Link, Merge, Registration, Unlink, VisitUpdate
-from worklist.models import AssigningAuthority, StatusEvent
+from worklist.models import AssigningAuthority, ProcedureCode, StatusEvent
 from worklist.orders.order_book import OrderBook
 from worklist.orders.order_content import OrderContent, ProcedureContent, StepContent
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
@@ -24,7 +24,12 @@ from worklist.worklist_policy import WorklistPolicy
 EIGHT: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 GENHOSP: Final = Authority("GENHOSP")
 FACILITY: Final = Facility(pk=1, code="GENHOSP", time_zone="Europe/Berlin")
-CATALOGUE: Final = Catalogue.of([AssigningAuthority(pk=1, namespace="GENHOSP")], facilities=[FACILITY])
+CODES: Final = [
+    ProcedureCode(code=code, modality=modality) for code, modality in (("71260", "CT"), ("71250", "MR"))
+]
+CATALOGUE: Final = Catalogue.of(
+    [AssigningAuthority(pk=1, namespace="GENHOSP")], procedures=CODES, facilities=[FACILITY]
+)
 POLICY: Final = WorklistPolicy(unknown_procedure_codes="accept_with_modality")
 
 _values = st.sampled_from(["a", "b", NONE, None])
@@ -45,9 +50,17 @@ _merges = st.builds(
     _people,
 ).filter(lambda group: group.merges[0].survivor != group.merges[0].retired)
 _orders = st.builds(
-    lambda named, person, reason, act, said, step_id, start: Group(
+    lambda named, person, reason, act, said, step_id, start, modality: Group(
         registration([person]),
-        order=order(*named, reason=reason, act=act, procedures=said, step=step_id, start=start),
+        order=order(
+            *named,
+            reason=reason,
+            act=act,
+            procedures=said,
+            step=step_id,
+            start=start,
+            modality=modality or _needed(said),
+        ),
     ),
     _numbers,
     _people,
@@ -61,6 +74,7 @@ _orders = st.builds(
     ),
     st.sampled_from(["", "SP1", "SP2"]),
     st.integers(0, 3),
+    st.sampled_from([None, "CT", "MR"]),
 )
 _ends = st.builds(
     lambda named, act: Group(order=OrderUpdate(*_named(*named), act=act)),
@@ -83,6 +97,11 @@ Of several orders in one message that turn out to be one, nobody can tell which 
 """
 
 
+def _needed(procedures: Iterable[tuple[str, str]]) -> str | None:
+    """Without a code a procedure needs a modality."""
+    return None if all(code for _, code in procedures) else "CT"
+
+
 def registration(people: Iterable[str], visit: str = "", **demographics: Any) -> Registration:
     """Some identifiers that are one patient."""
     named = [Identifier(value, GENHOSP, "MR") for value in people]
@@ -98,9 +117,10 @@ def order(
     procedures: Sequence[tuple[str, str]] = (("", "71260"),),
     step: str = "",
     start: int = 1,
+    modality: str | None = "CT",
 ) -> OrderUpdate:
     """An order of some CTs, each with its ID or none and its code."""
-    said = StepContent(modality="CT", start=EIGHT + timedelta(hours=start) if start else None)
+    said = StepContent(modality=modality, start=EIGHT + timedelta(hours=start) if start else None)
     return OrderUpdate(
         *_named(placer, filler),
         act=act,
@@ -152,7 +172,14 @@ def _state(patients: PatientIndex, orders: OrderBook) -> dict[str, Any]:
                 procedure.code,
                 _when(procedure),
                 sorted(
-                    (step.scheduled_procedure_step_id, step.status, str(step.start), step.due, _when(step))
+                    (
+                        step.scheduled_procedure_step_id,
+                        step.status,
+                        step.modality,
+                        str(step.start),
+                        step.due,
+                        _when(step),
+                    )
                     for step in steps
                 ),
             )

@@ -34,7 +34,7 @@ _OURS: Final = frozenset(
         *("order_id", "procedure_id", "patient_id", "visit_id", "retired_id", "survivor_id", "place"),
         *("into_id", "moved_to_id"),
         *("first_received_at", "content_received_at", "character_set", "issuer", "is_bare"),
-        *("local_date", "local_time", "contributions", "booking"),
+        *("local_date", "local_time", "contributions", "booking", "modality_for"),
     }
 )
 """Columns of which a sender says nothing, or which name other rows."""

@@ -75,6 +75,12 @@ class ScheduledProcedureStep(PublicModel):
         db_default=models.Value({}, models.JSONField()),
         help_text="derived: what its appointments come to",
     )
+    modality_for = models.JSONField(
+        default=list,
+        blank=True,
+        db_default=models.Value([], models.JSONField()),
+        help_text="the modality that was said, and the code that it was said with",
+    )
     stamps = models.JSONField(default=dict, blank=True)
 
     # Derived, for the worklist: what C-FIND matches, in one row.

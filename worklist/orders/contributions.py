@@ -77,9 +77,9 @@ def of_update(said: Iterable[ProcedureUpdate], stamp: Stamp, source: str) -> Con
     for one in said:
         procedure = found.setdefault(ProcedureName(one.id, 0 if one.id else one.place), SaidProcedure())
         newer(procedure.fields, _stated(one.content.said(), ProcedureRecord, stamp, source))
-        for step in one.steps:
+        for step, content in one.contents():
             fields = procedure.steps.setdefault(step.id, {})
-            newer(fields, _stated(step.content.said(), StepRecord, stamp, source))
+            newer(fields, _stated(content.said(), StepRecord, stamp, source))
     return found
 
 

@@ -68,6 +68,10 @@ def _derive_step(
 ) -> None:
     """Fill what no sender said from the catalogue and the station."""
     booked = step.booking.get("station_ae_title", "")
+    if step.modality_for:
+        modality, code = step.modality_for
+        is_of_another = entry is not None and code not in ("", procedure.code)
+        step.modality = entry.modality if entry is not None and is_of_another else modality
     if entry is not None:
         _fill(step, {"modality": entry.modality, "protocol_codes": entry.protocols})
         fits = step.modality == entry.modality

@@ -133,6 +133,7 @@ class StepRecord:
     performing_physician: str = ""
     start: datetime | None = None
     booking: dict[str, Any] = field(default_factory=dict)
+    modality_for: list[str] = field(default_factory=list)
     stamps: Stamps = field(default_factory=dict)
     local_date: str = ""
     local_time: str = ""

@@ -7,15 +7,15 @@ merge, so any order of arrival, with repeats, ends in the same state. Nothing he
 import itertools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ledger import stamps
 from ledger.event_types import EventType
 from ledger.events import Entry, Thing
 from worklist import worklist_events
 from worklist.catalogue import Catalogue
-from worklist.models import OrderNumber, StatusEvent
-from worklist.orders import arrangement, contributions, derivation, order_merge, order_numbering
+from worklist.models import OrderNumber, OrderStatus, StatusEvent
+from worklist.orders import arrangement, contributions, derivation, order_merge, order_numbering, step_status
 from worklist.orders.contributions import ProcedureName, SaidProcedure
 from worklist.orders.order_aggregate import (
     NumberKey,
@@ -42,6 +42,9 @@ def sought_by(update: OrderUpdate) -> list[NumberKey]:
     """By what its order may be here: a number without namespace may have been kept so."""
     named = numbers_of(update).items()
     return [*dict(named), *(key._replace(namespace="") for key, number in named if number.is_bare)]
+
+
+_ENDS: Final = frozenset({OrderStatus.COMPLETED, OrderStatus.CANCELLED, OrderStatus.DISCONTINUED})
 
 
 class Implied(NamedTuple):
@@ -85,9 +88,16 @@ class OrderBook:
         if update.procedures:
             self._write(aggregate, update, content, provenance)
         self.entries += derivation.derive(aggregate, self._catalogue, provenance)
-        done = worklist_events.ORDER_CHANGED[update.act] if update.act else worklist_events.ORDER_STATED
-        self.note(done, [("order", aggregate.order.public_id)], provenance, update.reason)
+        self._tell(aggregate, update, provenance)
         return aggregate
+
+    def _tell(self, aggregate: OrderAggregate, update: OrderUpdate, provenance: Provenance) -> None:
+        """What was said of an order, and what it is where that is another end than was said."""
+        done = worklist_events.ORDER_CHANGED[update.act] if update.act else worklist_events.ORDER_STATED
+        now = aggregate.order.status
+        is_other = update.act and now in _ENDS and now != step_status.ENDS.get(update.act)
+        details = {"reason": update.reason, **({"now": now} if is_other else {})}
+        self.entries.append(provenance.entry(done, [("order", aggregate.order.public_id)], **details))
 
     def add_event(
         self,
@@ -208,9 +218,9 @@ class OrderBook:
         for procedure_said in update.procedures:
             procedure = self._procedure(aggregate, procedure_said)
             stamps.write(procedure, procedure_said.content.said(), stamp, source)
-            for step_said in procedure_said.steps:
+            for step_said, of_step in procedure_said.contents():
                 step = self._step(aggregate, procedure, step_said, provenance)
-                stamps.write(step, step_said.content.said(), stamp, source)
+                stamps.write(step, of_step.said(), stamp, source)
 
     def _procedure(self, aggregate: OrderAggregate, said: ProcedureUpdate) -> ProcedureRecord:
         name = ProcedureName(said.id, 0 if said.id else said.place)

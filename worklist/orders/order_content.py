@@ -3,7 +3,7 @@
 None says nothing, `ledger.stamps.NONE` says "none". The names are those of the columns that keep them.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -74,7 +74,10 @@ class ProcedureContent(_Content):
 
 @dataclass(frozen=True)
 class StepContent(_Content):
-    """A scheduled procedure step. `protocol_codes` are `[{code, scheme, meaning}]`, names are PN."""
+    """A scheduled procedure step. `protocol_codes` are `[{code, scheme, meaning}]`, names are PN.
+
+    `modality_for` is the modality that was said and the code it was said with; it follows from these.
+    """
 
     modality: Text = None
     station_ae_title: Text = None
@@ -85,3 +88,11 @@ class StepContent(_Content):
     protocol_codes: list[dict[str, str]] | Null | None = None
     performing_physician: Text = None
     start: datetime | Null | None = None
+    modality_for: list[str] | None = None
+
+    def with_code(self, code: Text) -> "StepContent":
+        """The same, said of a procedure of this code."""
+        if self.modality is None:
+            return self
+        said = [one if isinstance(one, str) else "" for one in (self.modality, code)]
+        return replace(self, modality_for=said)

@@ -1,6 +1,6 @@
 """What a message or a person says of an order, in the worklist's own words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -41,6 +41,10 @@ class ProcedureUpdate:
     place: int = 1
     content: ProcedureContent = _NO_PROCEDURE
     steps: Sequence[StepUpdate] = (StepUpdate(),)
+
+    def contents(self) -> Iterator[tuple[StepUpdate, StepContent]]:
+        """Each step with what is said of it, of a procedure of this code."""
+        return ((step, step.content.with_code(self.content.code)) for step in self.steps)
 
 
 @dataclass(frozen=True)
