@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ledger.event_types import EventType, declare, labels
-from worklist.models import StatusEvent, StepStatus
+from worklist.models import OrderStatus, StatusEvent, StepStatus
 
 _FIELDS: Final = {
     "character_set": "",  # no page shows it
@@ -80,7 +80,13 @@ _UNDOING: Final[Mapping[StatusEvent.Kind, str]] = {
     StatusEvent.Kind.REOPEN: "Reopening undone",
 }
 ORDER_CHANGED: Final[Mapping[StatusEvent.Kind, EventType]] = {
-    kind: declare(f"order.{kind}", words) for kind, words in _ON_ORDERS.items()
+    kind: declare(
+        f"order.{kind}",
+        f"{words}[ (the order is {{now}})]",
+        short=words[:1].lower() + words[1:],
+        labels={"now": labels(OrderStatus)},
+    )
+    for kind, words in _ON_ORDERS.items()
 }
 STEP_CHANGED: Final[Mapping[StatusEvent.Kind, EventType]] = {
     kind: declare(f"step.{kind}", words) for kind, words in _ON_STEPS.items()

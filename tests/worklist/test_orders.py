@@ -118,11 +118,13 @@ def test_a_cancel_after_the_start_discontinues(provenance: Make) -> None:
     assert end(provenance(2)).status == "discontinued"
 
 
-def test_the_earliest_end_stands_and_a_later_order_only_changes_content(provenance: Make) -> None:
+def test_an_order_is_cancelled_after_its_exam_was_completed_and_a_later_order_only_changes_content(
+    provenance: Make,
+) -> None:
     place(provenance(), act=StatusEvent.Kind.COMPLETE)
     end(provenance(3))
     order = place(provenance(4), location="Room 9")
-    assert order.status == "completed"
+    assert (order.status, ScheduledProcedureStep.objects.get().status) == ("cancelled", "completed")
     assert ScheduledProcedureStep.objects.get().location == "Room 9"
 
 

@@ -99,13 +99,24 @@ def is_only_missed(acts: Iterable[Done]) -> bool:
     return bool(ends) and all(_is_missed_appointment(act) for act in ends)
 
 
+def _end_after_completion(acts: Iterable[Done], states: set[StepStatus]) -> StepStatus | None:
+    """The end that an order came to by its own acts after its exam was completed, by whatever."""
+    ends = sorted((act for act in acts if act.kind in ENDS and not act.undone_by), key=lambda act: act.stamp)
+    later = [act for act in ends if act.kind in (StatusEvent.Kind.CANCEL, StatusEvent.Kind.DISCONTINUE)]
+    is_completed = states == {StepStatus.COMPLETED} or (ends and ends[0].kind == StatusEvent.Kind.COMPLETE)
+    return ENDS[later[0].kind] if later and is_completed else None
+
+
 _NOT_BEGUN: Final = frozenset({StepStatus.CANCELLED, StepStatus.NO_SHOW})
 
 
 def of_order(acts: Iterable[Done], steps: Iterable[StepStatus]) -> OrderStatus:
-    """The status of an order: its own end, else what its steps come to; a no-show leaves it open."""
-    own = of_step(acts)
-    states = set(steps)
+    """The status of an order: its own end, else what its steps come to; a no-show leaves it open.
+
+    An order whose exam was completed may still be cancelled or discontinued; the exam stays completed.
+    """
+    acts, states = list(acts), set(steps)
+    own = _end_after_completion(acts, states) or of_step(acts)
     if own in ENDED - {StepStatus.NO_SHOW}:
         return OrderStatus(own)
     open_states = states - ENDED | states & {StepStatus.NO_SHOW}
