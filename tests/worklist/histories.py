@@ -69,7 +69,7 @@ _orders = st.builds(
     st.lists(
         st.tuples(st.sampled_from(["", "RP1", "RP2"]), st.sampled_from(["71260", "71250", ""])),
         min_size=1,
-        max_size=2,
+        max_size=3,
         unique_by=lambda said: said[0] or id(said),
     ),
     st.sampled_from(["", "SP1", "SP2"]),

@@ -24,7 +24,8 @@ def arrange(
     targets = contributions.arranged(said)
     kept: list[ProcedureRecord] = []
     for name, (one, places) in targets.items():
-        absorbed = [rows[key] for place in places if (key := ProcedureName("", place)) in rows]
+        keys = (ProcedureName("", place) for place in sorted(places))
+        absorbed = [rows[key] for key in keys if key in rows and key not in targets and rows[key] not in kept]
         same = [row for row in aggregate.procedures if contributions.name_of(row) == name]
         merged = [*sorted(same, key=age), *absorbed]
         row = merged[0] if merged else _new_procedure(aggregate, next(new_keys), name)

@@ -1,10 +1,14 @@
-"""What messages said of an order's procedures and steps, kept apart where only some of it names IDs.
+"""What messages said of an order's procedures and steps, kept apart where it could be meant of several.
 
 A message may give Requested Procedure and Scheduled Procedure Step IDs, and a later one of the same order
-only the code, or the other way round. Which of several is meant then follows from all that was said, so that
-any order of arrival ends alike: an OBR without OBR-19 speaks of the procedure with its code, else of the one
-at its place among the IDs; one without OBR-20 speaks of the only step, and of several it fills in what they
-leave open. Nothing is kept while all of an order, or nothing of it, names its IDs.
+only the code, or the other way round; or it may tell of one of several procedures alone. Which is meant then
+follows from all that was said, so that any order of arrival ends alike:
+
+- An OBR without OBR-19 speaks of the procedure with its accession number or its code, else of the one at its
+  place: among the IDs, or, where there are none, among those of the messages with the most OBR.
+- One without OBR-20 speaks of the only step, and of several it fills in what they leave open.
+
+Nothing is kept while all of an order names its IDs, or none does and all messages tell of all of it alike.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,6 +40,15 @@ class ProcedureName(NamedTuple):
     place: int
 
 
+class SaidName(NamedTuple):
+    """What a message calls a procedure: its ID, or its place among how many without one, and its code."""
+
+    id: str
+    place: int = 0
+    among: int = 0
+    code: str = ""
+
+
 @dataclass
 class SaidProcedure:
     """What was said of a procedure and, by their IDs, of its steps; without one under an empty ID."""
@@ -50,7 +63,7 @@ class SaidProcedure:
             newer(self.steps.setdefault(id, {}), fields)
 
 
-Contributions = dict[ProcedureName, SaidProcedure]
+Contributions = dict[SaidName, SaidProcedure]
 
 
 def newer(fields: Fields, others: Mapping[str, Stated]) -> None:
@@ -60,22 +73,50 @@ def newer(fields: Fields, others: Mapping[str, Stated]) -> None:
             fields[name] = stated
 
 
-def is_mixed(aggregate: OrderAggregate, said: Iterable[ProcedureUpdate] = ()) -> bool:
-    """Whether some of an order's procedures, or of its steps, are named by IDs and some are not."""
+def is_mixed(aggregate: OrderAggregate, said: Sequence[ProcedureUpdate] = ()) -> bool:
+    """Whether which procedure or step of an order is meant takes more than its name."""
     if aggregate.order.contributions:
         return True
-    said = list(said)
     procedures = {row.place is None for row in aggregate.procedures} | {bool(one.id) for one in said}
     steps = {not row.id_is_generated for row in aggregate.steps}
     steps |= {bool(step.id) for one in said for step in one.steps}
-    return len(procedures) > 1 or len(steps) > 1
+    return len(procedures) > 1 or len(steps) > 1 or _are_unlike(_codes(aggregate), _codes_said(said))
 
 
-def of_update(said: Iterable[ProcedureUpdate], stamp: Stamp, source: str) -> Contributions:
+def differ(ours: OrderAggregate, theirs: OrderAggregate) -> bool:
+    """Whether two orders, neither of which names IDs, have not the same procedures at the same places."""
+    return _are_unlike(_codes(ours), _codes(theirs))
+
+
+def _are_unlike(ours: Mapping[int, str], theirs: Mapping[int, str]) -> bool:
+    """Whether codes by their places tell of different procedures; what tells of none is like all."""
+    return bool(ours and theirs) and ours != theirs
+
+
+def _codes(aggregate: OrderAggregate) -> dict[int, str]:
+    """The codes of what names no ID, by its place, as they were said."""
+    return {
+        row.place: row.code if "code" in row.stamps else ""
+        for row in aggregate.procedures
+        if row.place is not None
+    }
+
+
+def _codes_said(said: Iterable[ProcedureUpdate]) -> dict[int, str]:
+    return {one.place: _code(one) for one in said if not one.id}
+
+
+def _code(said: ProcedureUpdate) -> str:
+    return said.content.code if isinstance(said.content.code, str) else ""
+
+
+def of_update(said: Sequence[ProcedureUpdate], stamp: Stamp, source: str) -> Contributions:
     """What one message says."""
     found: Contributions = {}
+    count = sum(not one.id for one in said)
     for one in said:
-        procedure = found.setdefault(ProcedureName(one.id, 0 if one.id else one.place), SaidProcedure())
+        name = SaidName(one.id) if one.id else SaidName("", one.place, count, _code(one))
+        procedure = found.setdefault(name, SaidProcedure())
         newer(procedure.fields, _stated(one.content.said(), ProcedureRecord, stamp, source))
         for step, content in one.contents():
             fields = procedure.steps.setdefault(step.id, {})
@@ -88,13 +129,18 @@ def of_rows(aggregate: OrderAggregate) -> Contributions:
     found = _decoded(aggregate.order.contributions)
     is_first = not found
     known = {(name, stated.stamp) for fields in _all_fields(found) for name, stated in fields.items()}
+    codes = _codes(aggregate)
     for procedure, steps in aggregate.by_procedure():
         own = SaidProcedure(_own(procedure, ProcedureContent.names(), known))
         for step in steps:
             if (fields := _own(step, StepContent.names(), known)) or is_first:
                 own.steps[step_name(step)] = fields
         if own.fields or own.steps or is_first:
-            found.setdefault(name_of(procedure), SaidProcedure()).take(own)
+            named = (
+                SaidName("", procedure.place, len(codes), codes[procedure.place]) if procedure.place else None
+            )
+            name = named or SaidName(procedure.requested_procedure_id)
+            found.setdefault(name, SaidProcedure()).take(own)
     return found
 
 
@@ -110,18 +156,39 @@ def encoded(contributions: Contributions) -> list[list[Any]]:
     ]
 
 
-def arranged(contributions: Contributions) -> dict[ProcedureName, tuple[SaidProcedure, list[int]]]:
+def arranged(contributions: Contributions) -> dict[ProcedureName, tuple[SaidProcedure, set[int]]]:
     """The procedures that there are by all that was said, each with the places of what it took in."""
-    named = sorted(name for name in contributions if name.id)
-    found = {name: (_copy(contributions[name]), list[int]()) for name in named}
-    for name in sorted(name for name in contributions if not name.id):
-        one = contributions[name]
-        meant = _meant(name.place, one, named, contributions)
-        if meant is None:
-            found[name] = _copy(one), []
+    named = {name: said for name, said in sorted(contributions.items()) if name.id}
+    found = {ProcedureName(name.id, 0): (_copy(said), set[int]()) for name, said in named.items()}
+    others: Contributions = {}
+    for name, said in sorted(contributions.items()):
+        if name.id:
+            continue
+        if (meant := _meant(name, said, list(named.values()))) is None:
+            others[name] = said
         else:
-            found[meant][0].take(one)
-            found[meant][1].append(name.place)
+            procedure, places = found[ProcedureName(list(named)[meant].id, 0)]
+            procedure.take(said)
+            places.add(name.place)
+    for place, said in _placed(others).items():
+        found[ProcedureName("", place)] = said, set()
+    return found
+
+
+def _placed(others: Contributions) -> dict[int, SaidProcedure]:
+    """What names no ID, by its place in the messages that tell of the most."""
+    most = max((name.among for name in others), default=0)
+    whole: dict[int, SaidProcedure] = {}
+    for name, said in others.items():
+        if name.among == most:
+            whole.setdefault(name.place, SaidProcedure()).take(said)
+    places = sorted(whole)
+    found = {place: _copy(whole[place]) for place in places}
+    for name, said in others.items():
+        if name.among < most:
+            meant = _meant(name, said, [whole[place] for place in places])
+            place = places[meant] if meant is not None else name.place
+            found.setdefault(place, SaidProcedure()).take(said)
     return found
 
 
@@ -153,15 +220,14 @@ def step_name(row: StepRecord) -> str:
     return "" if row.id_is_generated else row.scheduled_procedure_step_id
 
 
-def _meant(
-    place: int, said: SaidProcedure, named: Sequence[ProcedureName], contributions: Contributions
-) -> ProcedureName | None:
-    """Which procedure with an ID something without one speaks of; None where it is one more."""
-    if code := said.fields.get("code"):
-        same = [name for name in named if _value(contributions[name].fields, "code") == code.value != ""]
+def _meant(name: SaidName, said: SaidProcedure, among: Sequence[SaidProcedure]) -> int | None:
+    """Of which of some procedures something without an ID speaks; None where it is one more."""
+    for key in ("accession_number", "code"):
+        value = _value(said.fields, key) if key != "code" else name.code
+        same = [n for n, one in enumerate(among) if value and _value(one.fields, key) == value]
         if len(same) == 1:
             return same[0]
-    return named[place - 1] if place <= len(named) else None
+    return name.place - 1 if name.place <= len(among) else None
 
 
 def _value(fields: Fields, name: str) -> Any:
@@ -207,10 +273,10 @@ def _plain(value: Any) -> Any:
 
 def _decoded(kept: Iterable[Sequence[Any]]) -> Contributions:
     found: Contributions = {}
-    for id, place, fields, steps in kept:
+    for *name, fields, steps in kept:
         one = SaidProcedure(_decoded_fields(fields))
         one.steps = {step: _decoded_fields(known) for step, known in steps.items()}
-        found[ProcedureName(id, place)] = one
+        found[SaidName(*name)] = one
     return found
 
 

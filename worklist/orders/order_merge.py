@@ -44,7 +44,9 @@ def _said(ours: OrderAggregate, theirs: OrderAggregate) -> Contributions | None:
     """All that was said of both; None where the IDs of neither leave anything open."""
     both = OrderAggregate(ours.order, procedures=[*ours.procedures, *theirs.procedures])
     both.steps = [*ours.steps, *theirs.steps]
-    if not (contributions.is_mixed(both) or theirs.order.contributions):
+    if not (
+        contributions.is_mixed(both) or contributions.is_mixed(theirs) or contributions.differ(ours, theirs)
+    ):
         return None
     said = contributions.of_rows(ours)
     for name, one in contributions.of_rows(theirs).items():

@@ -129,7 +129,7 @@ def test_a_map_says_where_fields_of_an_order_lie(say: Say) -> None:
         ("translations: {OBR-27.6: {X: Q}}", "'X' is to be 'Q', which is none of the priorities S, A"),
         ("translations: {PID-3.5: {X: MRNUMBER}}", "is longer than 5 characters"),
         ("translations: {OBR-24: {1: CT}}", "valid string"),
-        ("date_formats: {PID-7: ['%d.%m']}", "'%d.%m' is no way to write a date, such as %d.%m.%Y"),
+        ("date_formats: {PID-7: ['%d.%m']}", "'%d.%m' is no way to write a date as `strptime` has them"),
         ("order_status: {XO-SC: none}", "'XO-SC' is not ORC-1/ORC-5, such as XO/SC"),
         ("order_status: {XO/SC: stop}", "'stop' is none of: none, arrive"),
         ("role: reader", "'placer' or 'filler'"),
