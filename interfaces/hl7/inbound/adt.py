@@ -34,7 +34,7 @@ _DELETES: Final = "D"
 
 def register(context: InboundContext) -> ChangeSet:
     """Register or update the patient and the visit; who arrives at an imaging location is here (A10)."""
-    said = _registration(context, context.message)
+    said = _the_patient(context)
     return ChangeSet(context.provenance, [Group(said, arrival=_arrival(context))])
 
 
@@ -74,7 +74,7 @@ def _numbered(context: InboundContext, group: Segments) -> Group:
 
 def delete(context: InboundContext) -> ChangeSet:
     """Mark a person as deleted at its sender (A29, 3.3.29); nothing of it is lost here."""
-    said = _registration(context, context.message)
+    said = _the_patient(context)
     said = replace(said, demographics={**said.demographics, "deleted_at_sender": True})
     return ChangeSet(context.provenance, [Group(said)])
 
@@ -86,7 +86,7 @@ def change_allergies(context: InboundContext) -> ChangeSet:
         context.places.note("allergies", first.location(3))
     if not changes:
         raise Er7Error(100, "IAM", "the message has no IAM segment")
-    said = replace(_registration(context, context.message), allergy_changes=changes)
+    said = replace(_the_patient(context), allergy_changes=changes)
     return ChangeSet(context.provenance, [Group(said)])
 
 
@@ -98,6 +98,12 @@ def _allergy(iam: Segment) -> AllergyChange:
         raise Er7Error(101, iam.location(3), "the allergen is missing")
     key = iam.field(7).component(1).strip() or code.component(1).strip() or text
     return AllergyChange(key, text, iam.field(6).component(1).strip().upper() == _DELETES)
+
+
+def _the_patient(context: InboundContext) -> Registration:
+    """The one patient of the message, with the visit."""
+    patients.check_one(context)
+    return _registration(context, context.message)
 
 
 def _registration(context: InboundContext, segments: Segments) -> Registration:

@@ -46,6 +46,7 @@ def read(context: InboundContext) -> ChangeSet:
     sch = context.message.first("SCH")
     if sch is None:
         raise Er7Error(100, "SCH", "the message has no SCH segment")
+    patients.check_one(context)
     patient = patients.registration(context, context.message) if context.message.first("PID") else None
     return ChangeSet(context.provenance, [Group(patient, appointment=_update(context, sch))])
 

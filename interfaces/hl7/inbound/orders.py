@@ -84,6 +84,7 @@ def read(context: InboundContext) -> ChangeSet:
 
     A message that only ends, holds or releases orders need not say whose they are.
     """
+    patients.check_one(context)
     groups = _groups(context)
     orders: dict[tuple[Number | None, Number | None], _Order] = {}
     for group in groups:

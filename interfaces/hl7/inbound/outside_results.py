@@ -53,8 +53,7 @@ def read(context: InboundContext) -> ChangeSet:
     options, message = context.policy.options, context.message
     if options.outside_reports == "refuse":
         raise Er7Error(201, "MSH^1^9^1^2", "reports are not taken from this source; the message is kept")
-    if len(list(message.all("PID"))) > 1:
-        raise Er7Error(100, "PID^2", "a message with reports is of one patient; part it")
+    patients.check_one(context)
     reports: dict[Number, _Report] = {}
     for orc, segments in _parts(message):
         _gather(context, orc, segments, reports)

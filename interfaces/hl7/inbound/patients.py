@@ -62,6 +62,12 @@ NO_AUTHORITY: Final = "VISITS"
 """Of a visit number whose authority neither its message nor its source names."""
 
 
+def check_one(context: InboundContext) -> None:
+    """Raises `Er7Error` 100 where a message that is about one patient has several."""
+    if len(context.message.named("PID")) > 1:
+        raise Er7Error(100, "PID^2", "a message of this type is of one patient; part it")
+
+
 def registration(context: InboundContext, segments: Segments) -> Registration:
     """The patient of `segments`' PID and the visit of its PV1."""
     pid = segments.first("PID")

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from interfaces.hl7.inbound import inbox
+from interfaces.hl7.inbound import adt, appointments, inbox, orders, outside_results
+from interfaces.hl7.inbound.triggers import TRIGGERS
 from interfaces.hl7.inspect.dry_run import dry_run
 from interfaces.hl7.models import InboundMessage
 from ledger import events
-from worklist.models import IdentityException, Order, RequestedProcedure
+from worklist.models import IdentityException, Order, Patient, RequestedProcedure
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
 Say = Callable[..., bytes]
@@ -166,3 +167,29 @@ def test_of_several_orders_in_one_message_the_one_that_contradicts_is_told(say: 
     pair = ["ORC|NW|PU7^HIS", obr(), "ORC|NW|PU8^HIS|FU1^RIS", obr()]
     assert b"||ORC^2^3|204^" in send(say("ORM^O01", pid("P1"), *pair, at=3, control_id="pair"))
     assert Order.objects.count() == 1
+
+
+OF_ONE = sorted(
+    key
+    for key, handler in TRIGGERS.items()
+    if handler
+    in (adt.register, adt.delete, adt.change_allergies, orders.read, outside_results.read, appointments.read)
+)
+
+
+@pytest.mark.parametrize(("code", "event"), OF_ONE)
+@pytest.mark.parametrize("between", [True, False])
+def test_a_message_of_one_patient_names_no_second_one(say: Say, code: str, event: str, between: bool) -> None:
+    """Whatever follows the second PID would be said of the first."""
+    parts = [
+        "SCH||7||||R",
+        "PV1|1|O",
+        "IAM|1||Latex|||A",
+        "ORC|NW|PL1^HIS|FL1",
+        obr(),
+        "OBX|1|TX|||ok||||||F",
+    ]
+    second = [pid("P2", "REAL^RITA"), "ORC|NW|PL2^HIS|FL2", obr()] if between else [pid("P2", "REAL^RITA")]
+    answer = send(say(f"{code}^{event}", pid("P1"), *parts, *second))
+    assert b"MSA|AE|" in answer and b"||PID^2|100^" in answer
+    assert not Patient.objects.exists() and not Order.objects.exists()
