@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ledger.event_types import EventType, declare, labels
-from worklist.models import OrderStatus, StatusEvent, StepStatus
+from worklist.models import AppointmentStatus, OrderStatus, StatusEvent, StepStatus
 
 _FIELDS: Final = {
     "character_set": "",  # no page shows it
@@ -40,6 +40,23 @@ IDENTITY_EXCEPTION_ENDED: Final = declare(
 )
 IDENTITY_EXCEPTION_REOPENED: Final = declare(
     "identity.exception_reopened", "Exception opened again: {reason}", short="exception opened again"
+)
+
+VISIT_REGISTERED: Final = declare("visit.registered", "Visit {number} registered", short="visit")
+VISIT_CHANGED: Final = declare(
+    "visit.changed",
+    "Visit {number} changed[: {fields}]",
+    short="visit",
+    labels={
+        "fields": {
+            "patient_class": "class",
+            "into_id": "number",
+            "moved_to_id": "",
+            "patient_id": "patient",
+            "attending_provider": "",
+            "referring_provider": "",
+        }
+    },
 )
 
 ORDER_MOVED: Final = declare(
@@ -115,6 +132,13 @@ EXAM_HAS_ENDED: Final = declare(
     "The appointment changed nothing: the exam was cancelled",
     short="changed nothing: the exam was cancelled",
 )
+APPOINTMENT_CHANGED: Final = declare(
+    "appointment.changed",
+    "Appointment {number} received or changed: {status}[, {start}]",
+    short="appointment",
+    labels={"status": labels(AppointmentStatus)},
+)
+PATIENT_ARRIVED: Final = declare("patient.arrived", "Patient arrived at {location}", short="arrival reported")
 APPOINTMENT_WAITS: Final = declare(
     "appointment.waits", "An appointment waits for its order", short="appointment waits"
 )

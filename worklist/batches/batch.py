@@ -15,7 +15,14 @@ from ledger import stamps
 from ledger.events import Entry
 from worklist import catalogue as catalogues
 from worklist import change_check, worklist_events
-from worklist.batches import changed_rows, lost_statements, number_holders, order_doubts, removed_rows
+from worklist.batches import (
+    changed_rows,
+    lost_statements,
+    number_holders,
+    order_doubts,
+    removed_rows,
+    visit_events,
+)
 from worklist.batches.changed_rows import Differences, Overtaken, Snapshot
 from worklist.batches.named_rows import Loader
 from worklist.batches.number_holders import Holder, NumberName
@@ -143,6 +150,8 @@ class Batch:
         self._newcomers = self._unlinked(differences.new[PATIENTS])
         touched = differences.touched()
         entries = [entry for part in (self._patients, self._orders) if part for entry in part.entries]
+        if self._patients:
+            entries += visit_events.told(self._patients, {one.order.visit_id for one in self._aggregates()})
         entries += told
         former = self._snapshot.former_descriptions(differences.changed[PATIENTS])
         removed = [row for one in self._aggregates() for row in one.removed]

@@ -118,7 +118,11 @@ class PatientIndex:
         aside = replace(provenance, stamp=provenance.stamp.aside) if rest else provenance
         for other in rest:
             self._update(other, values, registration.allergy_changes, aside)
+            is_known = (other.id, first.id) in self._same_message
             is_new = self._link(other, first, LinkKind.SAME_MESSAGE, provenance)
+            if is_new and not is_known and max(other.id, first.id) > 0:
+                ends = self._ends(other, first)
+                self.entries.append(_entry(worklist_events.PATIENT_LINKED, ends, "", provenance))
             if is_new and other.authority_id == first.authority_id:
                 self._doubt(IdentityExceptionKind.LINKED_BY_MESSAGE, other, first, _BOTH, provenance)
             elif not is_new and self._is_parted(other.id, first.id, provenance):

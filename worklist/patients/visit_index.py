@@ -6,7 +6,8 @@ these for a visit and for its orders is the same in any order of arrival.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from ledger import stamps
 from ledger.errors import Unknown
@@ -21,12 +22,21 @@ Move = tuple[list[str], int]
 """The stamp of a move with its event, and the key of the patient."""
 
 
+class VisitChanged(NamedTuple):
+    """A visit of which fields are others now, or that is new, and who says so."""
+
+    row: VisitRecord
+    fields: Sequence[str]
+    provenance: Provenance
+
+
 class VisitIndex:
-    """Visits by what names them."""
+    """Visits by what names them; `changes` is what was made of them, and by whom."""
 
     def __init__(self, rows: Iterable[VisitRecord], catalogue: Catalogue) -> None:
         self._rows = {(row.authority_id, row.number): row for row in rows}
         self._by_id = {row.id: row for row in self._rows.values()}
+        self.changes: list[VisitChanged] = []
         self._catalogue = catalogue
         self._namespaces = {one.pk: one.namespace for one in catalogue.authorities}
         self._new_keys = itertools.count(-1, -1)
@@ -46,7 +56,7 @@ class VisitIndex:
         values = {**update.values, "patient_id": patient.id}
         if update.account is not None:
             values["account"] = account_text(update.account, self._catalogue)
-        stamps.write(found, values, provenance.stamp, provenance.source)
+        self._write(found, values, provenance)
         return found
 
     def change(self, said: VisitChange, patient: PatientRecord, provenance: Provenance) -> None:
@@ -59,13 +69,13 @@ class VisitIndex:
             into = self._row(said.survivor, patient, provenance)
             if found in self._above(into):
                 raise Unknown("the surviving number is merged into the retired one", "retired_visit")
-            stamps.write(into, {"patient_id": patient.id}, provenance.stamp, provenance.source)
+            self._write(into, {"patient_id": patient.id}, provenance)
             values: dict[str, object] = {"into_id": into.id, "patient_id": patient.id}
         else:
             values = {"moved_to_id": patient.id, "patient_id": patient.id}
             if said.account is not None:
                 values["account"] = account_text(said.account, self._catalogue)
-        stamps.write(found, values, provenance.stamp, provenance.source)
+        self._write(found, values, provenance)
 
     def settle(self) -> None:
         """Have each visit be of the patient to whom it, or what it belongs to, was moved."""
@@ -79,6 +89,11 @@ class VisitIndex:
             for row in self._above(self._by_id[key]):
                 if row.moved_to_id is not None:
                     yield row.stamps["moved_to_id"], row.moved_to_id
+
+    def _write(self, row: VisitRecord, values: Mapping[str, object], provenance: Provenance) -> None:
+        changed = stamps.write(row, values, provenance.stamp, provenance.source)
+        if changed or row.id < 0:
+            self.changes.append(VisitChanged(row, sorted(changed), provenance))
 
     def _above(self, row: VisitRecord) -> list[VisitRecord]:
         accounts = {self._text(one): one for one in self._rows.values()} if row.account else {}

@@ -7,8 +7,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from ledger import events, stamps
+from ledger.events import Entry
+from worklist import worklist_events
 from worklist.change_set import Registration
-from worklist.models import Appointment, AppointmentReference, IdentityExceptionKind, PatientArrival
+from worklist.models import Appointment, AppointmentReference, IdentityExceptionKind, Order, PatientArrival
 from worklist.patients import identity_doubt
 from worklist.patients.identity_doubt import IdentityDoubt, OrderOfAnother
 from worklist.provenance import Provenance
@@ -46,17 +48,34 @@ def _apply(said: Said, update: AppointmentUpdate) -> None:
     provenance = said.provenance
     row = _row(said, update)
     values = _values(said, update)
-    stamps.write(row, values, provenance.stamp, provenance.source)
+    changed = stamps.write(row, values, provenance.stamp, provenance.source)
     appointment_history.keep(row, values, provenance.stamp.key())
     row.received_at, row.looked_again = provenance.received_at, False
     row.save()
-    _refer(row, update, provenance)
+    is_other = _refer(row, update, provenance) or bool(changed)
     found = appointment_effects.named_by(row)
     for refused in appointment_effects.settle(found, Cause(provenance, row)):
         if refused.appointment.pk == row.pk:
             raise OrderOfAnother(_ANOTHERS, "identifiers", _doubt(said, refused))
     if not found:
         events.record_all([appointment_effects.waits_for_order(row, provenance)])
+    elif is_other:
+        events.record_all([_changed(row, found, provenance)])
+
+
+def _changed(row: Appointment, orders: Iterable[int], provenance: Provenance) -> Entry:
+    """That an appointment is another now, about its patient and its orders."""
+    rows = Order.objects.filter(pk__in=orders)
+    about = [("order", one) for one in rows.values_list("public_id", flat=True)]
+    if row.patient is not None:
+        about.append(("patient", row.patient.public_id))
+    details = {"number": row.number, "status": row.status}
+    if row.start:
+        zone = ZoneInfo(provenance.facility.time_zone)
+        details["start"] = f"{row.start.astimezone(zone):%Y-%m-%d %H:%M}"
+    return provenance.entry(
+        worklist_events.APPOINTMENT_CHANGED, [("appointment", row.public_id), *about], **details
+    )
 
 
 def _doubt(said: Said, refused: Refused) -> IdentityDoubt | None:
@@ -100,10 +119,14 @@ def _service(one: Service) -> dict[str, str]:
     return {"code": one.code, "scheme": one.scheme, "start": start}
 
 
-def _refer(row: Appointment, update: AppointmentUpdate, provenance: Provenance) -> None:
-    """Note by which numbers orders are named; those that the newest message leaves out have gone."""
+def _refer(row: Appointment, update: AppointmentUpdate, provenance: Provenance) -> bool:
+    """Note by which numbers orders are named; those that the newest message leaves out have gone.
+
+    Whether they are others than before.
+    """
     if not update.orders:
-        return
+        return False
+    before = _named(row)
     stamp = provenance.stamp.key()
     known = {(one.kind, one.value, one.namespace): one for one in row.references.all()}
     for kind, number in update.orders:
@@ -119,6 +142,14 @@ def _refer(row: Appointment, update: AppointmentUpdate, provenance: Provenance) 
     newest = max(row.stamps.get("orders", ["", ""]), [stamp, provenance.source])
     row.stamps = {**row.stamps, "orders": newest}
     row.save(update_fields=["stamps"])
+    return _named(row) != before
+
+
+def _named(row: Appointment) -> list[tuple[str, str, str]]:
+    """By what orders are named now."""
+    newest = row.stamps.get("orders", [""])[0]
+    rows = row.references.filter(stamp=newest).order_by("pk")
+    return list(rows.values_list("kind", "value", "namespace"))
 
 
 def _arrive(said: Said, update: ArrivalUpdate) -> None:
@@ -135,5 +166,10 @@ def _arrive(said: Said, update: ArrivalUpdate) -> None:
         source=provenance.source,
         received_at=provenance.received_at,
     )
+    is_known = PatientArrival.objects.filter(patient=said.patient, stamp=row.stamp).exists()
     PatientArrival.objects.bulk_create([row], ignore_conflicts=True)
+    if not is_known:
+        about = [("patient", row.patient.public_id)]
+        location = row.location or "imaging"
+        events.record_all([provenance.entry(worklist_events.PATIENT_ARRIVED, about, location=location)])
     appointment_effects.settle(appointment_effects.orders_on([row]), Cause(provenance))

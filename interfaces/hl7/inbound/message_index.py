@@ -13,6 +13,7 @@ from ledger.row_sets import Condition, Table
 PATIENT: Final = "patient"
 ORDER: Final = "order"
 ACCESSION: Final = "accession"
+VISIT: Final = "visit"
 
 READ: Final = 64 * 1024
 """Bytes of a message that are looked through; what follows is documents."""
@@ -31,6 +32,12 @@ FIELDS: Final = (
     (ORDER, "SCH", 2),
     (ORDER, "SCH", 26),
     (ORDER, "SCH", 27),
+    (ORDER, "ARQ", 24),
+    (ORDER, "ARQ", 25),
+    (VISIT, "PV1", 19),
+    (VISIT, "PID", 18),
+    (VISIT, "MRG", 3),
+    (VISIT, "MRG", 5),
     (ACCESSION, "OBR", 18),
     (ACCESSION, "IPC", 1),
 )
