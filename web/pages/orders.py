@@ -52,7 +52,7 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
             "reasons": technologist_worklist.reasons(),
             "actions": worklist_rows.ACTIONS.values(),
             "can_cancel": access.can(user, "order.cancel") and step_actions.can_cancel(row.status),
-            "timeline": timelines.of("order", row.public_id),
+            "timeline": timelines.of("order", row.public_id, user),
         }
         return layout.page(request, "web/order.html", context)
 

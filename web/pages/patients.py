@@ -191,7 +191,7 @@ def patient(request: HttpRequest, public_id: str) -> HttpResponse:
             "by_hand": _by_hand(user, record),
             "may_import": access.can(user, "study.store"),
             "order_fields": order_fields.fields() if access.can(user, "order.place") else None,
-            "timeline": timelines.of_all(things),
+            "timeline": timelines.of_all(things, user),
         }
         return layout.page(request, "web/patient.html", context)
 

@@ -100,7 +100,7 @@ def study(request: HttpRequest, uid: str) -> HttpResponse:
             "study_date": formats.date(row.study_date),
             "places": current_stage.of_study(row),
             "reports_part": REPORTS if _exists(REPORTS) else "",
-            "timeline": timelines.of("study", row.public_id),
+            "timeline": timelines.of("study", row.public_id, user),
         }
         return layout.page(request, "web/study.html", context)
 

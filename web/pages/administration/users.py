@@ -125,7 +125,7 @@ def _form(
             for facility in Facility.objects.order_by("name")
         ],
         "tokens": list(tokens.listed(user=user)[:50]) if user else [],
-        "timeline": timelines.of("user", user.public_id) if user else [],
+        "timeline": timelines.of("user", user.public_id, layout.user_of(request)) if user else [],
     }
     return tabs.page(request, "users", "web/administration/user.html", context, 422 if error else 200)
 

@@ -110,7 +110,7 @@ def _context(request: HttpRequest, row: StudyException) -> dict[str, Any]:
         "in_force": in_force,
         "revision": revision(study),
         "history": decision_history.history(study)[::-1],
-        "timeline": timelines.of("study", study.public_id),
+        "timeline": timelines.of("study", study.public_id, user),
         "next": _next(row, user),
     }
 

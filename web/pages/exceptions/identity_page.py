@@ -103,7 +103,7 @@ def _context(request: HttpRequest, row: IdentityException) -> dict[str, Any]:
         "is_open": row.status == IdentityException.Status.OPEN,
         "merge": _where_they_are_joined(request, row),
         "can_decide": access.can(request.user, "exception.decide"),
-        "timeline": timelines.of("identity-exception", row.public_id),
+        "timeline": timelines.of("identity-exception", row.public_id, layout.user_of(request)),
     }
 
 

@@ -49,7 +49,7 @@ def message(request: HttpRequest, public_id: str) -> HttpResponse:
         "previous": first - LINES if first >= LINES else None,
         "last": min(first + LINES, taken.count),
         "ack": _ack(row),
-        "timeline": timelines.of("message", row.public_id),
+        "timeline": timelines.of("message", row.public_id, layout.user_of(request)),
         "is_received": isinstance(row, InboundMessage),
     }
     context |= (
@@ -154,7 +154,7 @@ def _received(request: HttpRequest, row: InboundMessage) -> dict[str, Any]:
     events = Event.objects.filter(source=f"hl7:{row.public_id}").prefetch_related("subjects").order_by("id")
     history = message_repair.history(row)
     return {
-        "effects": timelines.entries(events[:200]),
+        "effects": timelines.entries(events[:200], layout.user_of(request)),
         "history": history if len(history) > 1 else [],
         "can_replay": access.can(request.user, "message.replay"),
     }

@@ -153,6 +153,6 @@ def destination(request: HttpRequest, name: str) -> HttpResponse:
         "may_try": access.can(request.user, "message.replay"),
         "table": WAITING,
         "paging": cut.with_rows(listed(cut.rows)),
-        "timeline": timelines.of("destination", row.name, 50),
+        "timeline": timelines.of("destination", row.name, layout.user_of(request), 50),
     }
     return layout.page(request, "web/messages/destination.html", context)

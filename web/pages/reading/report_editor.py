@@ -119,7 +119,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "may_sign": access.can(user, "report.sign"),
         "may_sign_preliminary": access.can(user, "report.sign_preliminary"),
         "may_hear": access.can(user, "dictation.hear"),
-        "timeline": timelines.of("reading_item", item.public_id),
+        "timeline": timelines.of("reading_item", item.public_id, user),
         "data": _data(request, user, item, report, studies, found, template, suggested, is_open),
     }
 
