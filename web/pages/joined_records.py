@@ -152,7 +152,7 @@ def _compared(
     authorization.note_reading(request, audit.PATIENT_RECORD, *things)
     context |= {
         "record": record,
-        "sides": [patients.of_record(one) for one in (record, other)],
+        "sides": [patients.compared(one) for one in (record, other)],
         "effects": record_effects.of(kind, record, other),
         "reason": text_of(request.POST, "reason", _LONGEST),
         "problem": problem,

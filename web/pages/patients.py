@@ -18,7 +18,15 @@ from web.kernel import authorization, formats, layout, paging
 from web.pages import order_fields, timelines
 from web.pages.record_columns import IDENTIFIERS, ORDERS, STUDIES
 from worklist.models import LinkKind, Order, Patient, Sex
-from worklist.patients import identity, patient_search, person_names, record_acts, temporary_records
+from worklist.patients import (
+    care_notes,
+    identity,
+    patient_search,
+    person_names,
+    record_acts,
+    temporary_records,
+)
+from worklist.patients.care_notes import CareNotes
 
 _PREGNANT: Final = {"1": "not pregnant", "2": "may be pregnant", "3": "pregnant", "4": "pregnancy not known"}
 """DICOM Pregnancy Status (PS3.3 C.2.3) as people say it."""
@@ -76,8 +84,8 @@ def header(patient: Patient | None, *, order: Order | None = None, study: Study 
     current = patient.current
     return replace(
         short(patient),
-        allergies=current.allergies,
-        alerts=alerts(current, order),
+        allergies=(care := care_notes.of(patient)).allergies,
+        alerts=alerts(care, order),
         merged=_merged(patient, current),
     )
 
@@ -87,6 +95,12 @@ def short(patient: Patient | None) -> Header:
     if patient is None:
         return Header((), "", "", "", "", "")
     return of_record(patient.current)
+
+
+def compared(record: Patient) -> Header:
+    """One record beside another: with what is said of it alone, or of all that show under it."""
+    care = care_notes.of(record) if record.survivor_id is None else care_notes.of_record(record)
+    return replace(of_record(record), allergies=care.allergies, alerts=alerts(care))
 
 
 def of_record(record: Patient) -> Header:
@@ -107,11 +121,11 @@ def named(record: Patient) -> str:
     return f"{person_names.isolated(formats.shown(record.name))} ({record.value})"
 
 
-def alerts(patient: Patient | None, order: Order | None = None) -> list[str]:
+def alerts(care: CareNotes, order: Order | None = None) -> list[str]:
     """What whoever handles the patient must know beside the allergies, in words."""
     said = []
-    if patient is not None and patient.pregnancy in ("2", "3"):
-        said.append(_PREGNANT[patient.pregnancy])
+    if care.pregnancy in ("2", "3"):
+        said.append(_PREGNANT[care.pregnancy])
     if order is not None:
         said += [f"danger: {order.danger}"] if order.danger else []
         said += [f"confidential: {order.confidentiality}"] if order.confidentiality else []
@@ -180,6 +194,7 @@ def patient(request: HttpRequest, public_id: str) -> HttpResponse:
     with timezone.override(layout.zone_of(request)):
         context = {
             "record": record.current,
+            "care": care_notes.of(record),
             "patient": header(record),
             "tables": _TABLES,
             "identifiers": _identifiers(records),

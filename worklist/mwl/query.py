@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from worklist.models import ScheduledProcedureStep, Station
 from worklist.mwl import criteria
 from worklist.mwl.matching_keys import WorklistKeys
+from worklist.patients import care_notes
 
 
 def select(
@@ -22,5 +23,6 @@ def select(
             "procedure__order__patient__authority",
             "procedure__order__patient__survivor__authority",
         )
+        .prefetch_related(*care_notes.OF_STEPS)
         .order_by("local_date", "local_time", "id")
     )

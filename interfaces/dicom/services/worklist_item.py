@@ -8,6 +8,8 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from interfaces.dicom.services.value_fitting import fits_short
 from worklist.models import Order, Patient, RequestedProcedure, ScheduledProcedureStep, StepStatus
+from worklist.patients import care_notes
+from worklist.patients.care_notes import CareNotes
 
 STATUS: Final[Mapping[str, str]] = {
     StepStatus.SCHEDULED: "SCHEDULED",
@@ -25,6 +27,7 @@ class Item:
     procedure: RequestedProcedure
     order: Order
     patient: Patient
+    care: CareNotes
     numbers: Sequence[Any] = ()
     station_groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -40,6 +43,7 @@ class Item:
             procedure=step.procedure,
             order=order,
             patient=order.patient.current,
+            care=care_notes.of(order.patient),
             numbers=list(order.numbers.all()) if numbers else (),
             station_groups=station_groups,
         )
@@ -86,14 +90,14 @@ PATIENT_LEVEL: Final[Mapping[str, Read]] = {
     "PatientBirthTime": _empty,
     "PatientSex": lambda item: item.patient.sex,
     "PatientAge": _empty,
-    "PatientSize": lambda item: item.patient.height_m,
-    "PatientWeight": lambda item: item.patient.weight_kg,
+    "PatientSize": lambda item: item.care.height_m,
+    "PatientWeight": lambda item: item.care.weight_kg,
     "PatientAddress": lambda item: item.patient.address,
     "MedicalAlerts": lambda item: item.order.clinical_information,
-    "Allergies": lambda item: item.patient.allergies,
+    "Allergies": lambda item: item.care.allergies,
     "EthnicGroup": _empty,
     "AdditionalPatientHistory": lambda item: item.order.clinical_information,
-    "PregnancyStatus": lambda item: int(item.patient.pregnancy) if item.patient.pregnancy.isdigit() else None,
+    "PregnancyStatus": lambda item: int(item.care.pregnancy) if item.care.pregnancy.isdigit() else None,
     "PatientComments": _empty,
     "StudyInstanceUID": lambda item: item.procedure.study_instance_uid,
     "RequestingPhysician": lambda item: item.order.requesting_physician,

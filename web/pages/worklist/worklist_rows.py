@@ -15,6 +15,8 @@ from web.kernel.health import duration
 from web.pages import patients
 from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent, StepStatus
 from worklist.orders import step_status
+from worklist.patients import care_notes
+from worklist.patients.care_notes import CareNotes
 from worklist.schedule import day_schedule, end_reasons, step_actions
 
 LONGEST_WAIT: Final = timedelta(minutes=30)
@@ -112,7 +114,8 @@ class Row:
 def whole(rows: QuerySet[ScheduledProcedureStep]) -> QuerySet[ScheduledProcedureStep]:
     """The rows with all that they show."""
     patient = "procedure__order__patient"
-    return rows.select_related(f"{patient}__authority", f"{patient}__survivor__authority")
+    rows = rows.select_related(f"{patient}__authority", f"{patient}__survivor__authority")
+    return rows.prefetch_related(*care_notes.OF_STEPS)
 
 
 def shown(
@@ -243,9 +246,9 @@ def place(step: ScheduledProcedureStep, stations: Mapping[str, Station]) -> str:
 
 def alerts(order: Order) -> list[str]:
     """The alerts of a row: allergies first, since contrast is given in this room."""
-    current = order.patient.current if order.patient else None
-    allergies = [f"allergy: {current.allergies}"] if current and current.allergies else []
-    return allergies + patients.alerts(current, order)
+    care = care_notes.of(order.patient) if order.patient else CareNotes()
+    allergies = [f"allergy: {care.allergies}"] if care.allergies else []
+    return allergies + patients.alerts(care, order)
 
 
 def _wait(step: ScheduledProcedureStep, arrived: datetime | None, now: datetime) -> tuple[str, int, str]:
