@@ -274,6 +274,10 @@ class Batch:
     def _aggregates(self) -> Iterable[OrderAggregate]:
         return self._orders.aggregates.values() if self._orders else ()
 
+    def orders(self) -> list[OrderAggregate]:
+        """The orders in memory."""
+        return list(self._aggregates())
+
     def rows(self) -> dict[Any, Iterable[Any]]:
         """All that is in memory, by its table."""
         rows: dict[Any, Iterable[Any]] = {}

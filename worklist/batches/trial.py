@@ -11,9 +11,10 @@ from django.utils import timezone
 from ledger import written_dates
 from ledger.row_sets import Table
 from ledger.stamps import NONE
-from worklist.batches import change_application
+from worklist.batches import change_application, patient_moves
 from worklist.batches.batch import Applied, Batch
 from worklist.batches.named_rows import Loader
+from worklist.batches.patient_moves import PatientMove
 from worklist.batches.row_tables import LINKS, NUMBERS, ORDERS, PATIENTS, PROCEDURES, STEPS, VISITS
 from worklist.catalogue import Catalogue
 from worklist.change_set import ChangeSet
@@ -66,11 +67,15 @@ class FieldKept:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a change set would do; `applied` are the groups with their patients and orders."""
+    """What a change set would do; `applied` are the groups with their patients and orders.
+
+    `moves` are what would be another patient's.
+    """
 
     changes: Sequence[FieldChange] = ()
     kept: Sequence[FieldKept] = ()
     applied: Sequence[Applied] = field(default_factory=tuple)
+    moves: Sequence[PatientMove] = ()
 
 
 def try_out(changes: ChangeSet, catalogue: Catalogue) -> Trial:
@@ -94,9 +99,10 @@ def try_out(changes: ChangeSet, catalogue: Catalogue) -> Trial:
                 for name in sorted(names - _OURS)
             ]
     kept = list(_kept(changes, applied))
+    moves = patient_moves.told(loader.snapshot, found, list(batch.rows()[PATIENTS]), batch.orders())
     batch.save()
     change_application.apply_appointments([changes], [applied])
-    return Trial(told, kept, applied)
+    return Trial(told, kept, applied, moves)
 
 
 def in_memory(changes: ChangeSet, catalogue: Catalogue) -> Mapping[str, str]:

@@ -58,6 +58,49 @@ def test_it_says_what_would_change_and_what_stays(say: Say) -> None:
     assert all(one.source.startswith("hl7:") for one in older.kept)
 
 
+def _visit(value: str, name: str, visit: str) -> list[str]:
+    return [f"PID|1||{value}^^^GENHOSP^MR||{name}", f"PV1|1|O{'|' * 17}{visit}^^^GENHOSP"]
+
+
+ANNA, BERTA = _visit("P1", "BARS^ANNA", "V1"), _visit("P2", "BARS^BERTA", "V2")
+BOTH = "P1 (BARS^ANNA)", "P2 (BARS^BERTA)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "segments", "moves"),
+    [
+        ("ADT^A40", [ANNA[0], "MRG|P2^^^GENHOSP^MR"], [("patient", "P2", *reversed(BOTH), 1)]),
+        ("ADT^A18", [BERTA[0], "MRG|P1^^^GENHOSP^MR"], [("patient", "P1", *BOTH, 1)]),
+        ("ADT^A24", [ANNA[0], BERTA[0]], [("patient", "P2", *reversed(BOTH), 1)]),
+        (
+            "ADT^A45",
+            [BERTA[0], "MRG|P1^^^GENHOSP^MR||||V1^^^GENHOSP", ANNA[1]],
+            [("order", "A1", *BOTH, 0), ("visit", "V1", *BOTH, 0)],
+        ),
+        ("ADT^A31", [BERTA[0].replace("BERTA", "BEA")], []),
+        ("ORM^O01", [*ANNA, ORC, OBR.replace("Cough", "Fever")], []),
+    ],
+)
+def test_it_says_whose_would_be_another_patients_and_to_whom(
+    say: Say, kind: str, segments: list[str], moves: list[tuple[object, ...]]
+) -> None:
+    inbox.receive(say("ORM^O01", *ANNA, ORC, OBR), peer="")
+    inbox.receive(say("ORM^O01", *BERTA, "ORC|NW|PL2^HIS", OBR.replace("A1", "A2"), at=1), peer="")
+    done = dry_run.dry_run(say(kind, *segments, at=2))
+    assert done.code == "AA", done.problem
+    found = [(one.kind, one.thing, one.whose, one.to, one.orders) for one in done.trial.moves]
+    assert sorted(found) == moves
+
+
+def test_it_says_which_order_would_go_into_one_of_another_record(say: Say) -> None:
+    inbox.receive(say("ORM^O01", ANNA[0], ORC, OBR), peer="")
+    inbox.receive(say("ORM^O01", BERTA[0], "ORC|NW||FL2^RIS", OBR.replace("A1", "A2"), at=1), peer="")
+    inbox.receive(say("ADT^A40", ANNA[0], "MRG|P2^^^GENHOSP^MR", at=2), peer="")
+    done = dry_run.dry_run(say("ORM^O01", ANNA[0], "ORC|XO|PL1^HIS|FL2^RIS", OBR.replace("A1", ""), at=3))
+    found = [(one.kind, one.thing, one.whose, one.to) for one in done.trial.moves]
+    assert found == ([("order", "A2", *reversed(BOTH))] if done.code == "AA" else [])
+
+
 def test_one_may_look_before_it_is_undone(say: Say) -> None:
     def look(trial: object) -> list[str]:
         return [step.modality for step in ScheduledProcedureStep.objects.all()]

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Facility, Role, SiteSection, User
-from interfaces.hl7.inbound import sources
+from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import InboundMessage, Source
 from tests.web.markup import read
 from tests.web.pages.world import person, receive, signed_in
@@ -57,6 +57,19 @@ def test_a_message_is_tried_out_and_kept_as_a_case(client: Client) -> None:
     assert "1 of 1 cases are read otherwise" in differs and "Answer" in differs
     assert "ORM^O01" in read(client.get("/messages/workbench?case=CT chest"))
     assert client.get("/messages/workbench?case=..").status_code == 404
+
+
+def test_it_says_in_words_whose_would_be_another_patients(client: Client) -> None:
+    for value, name in (("P1", "ANNA"), ("P2", "BERTA")):
+        inbox.receive(_adt("A04", f"PID|1||{value}^^^GENHOSP^MR||BARS^{name}"), peer="")
+    merge = _adt("A40", "PID|1||P1^^^GENHOSP^MR||BARS^ANNA", "MRG|P2^^^GENHOSP^MR").decode()
+    tried = read(client.post("/messages/workbench", {"text": merge.replace("\r", "\n")}))
+    assert "would go from <b>P2 (BARS^BERTA)</b> to <b>P1 (BARS^ANNA)</b>" in tried
+
+
+def _adt(event: str, *segments: str) -> bytes:
+    msh = f"MSH|^~\\&|HIS|GENHOSP|RIS|RAD|202603020800||ADT^{event}|{hash(segments)}|P|2.5.1"
+    return "\r".join([msh, *segments, ""]).encode()
 
 
 def test_a_message_that_came_is_put_into_it(client: Client, facility: Facility) -> None:

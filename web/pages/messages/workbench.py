@@ -144,6 +144,7 @@ def _tried(text: str) -> dict[str, Any]:
         "flags": [timelines.words(flag) for flag in done.flags],
         "kept": [(one, _of_source(one.source)) for one in done.trial.kept],
         "things": _things(done),
+        "moves": done.trial.moves,
         "entries": done.seen or [],
         "branches": [(one, flat(one.fields)) for one in taken.branches(0)[:MOST_SEGMENTS]],
     }
