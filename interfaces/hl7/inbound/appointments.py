@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from interfaces.hl7.inbound import orders, patients
+from interfaces.hl7.inbound import patients
 from interfaces.hl7.inbound.context import InboundContext
 from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.character_sets import Er7Error
@@ -128,19 +128,29 @@ def _entity(found: Field, repetition: int, path: Path | None = None) -> Number |
 
 
 def _start(context: InboundContext) -> datetime | None:
-    """When it begins: as the source's mapping says, else the first service's start."""
+    """When it begins, as the source's mapping says: the first time that can be read.
+
+    Raises `Er7Error` where all that is said can't be: an appointment is nothing without its time.
+    """
+    refused: list[Er7Error] = []
     for segment, found, path in _present(context, "appointment_start"):
         text = found.component(path.component, path.subcomponent)
-        if start := _time(context, text, segment.location(path.field)):
+        try:
+            start = _time(context, text, segment.location(path.field))
+        except Er7Error as error:
+            refused.append(error)
+            continue
+        if start:
+            for one in refused:
+                context.leave_out(one.location)
             return start
+    if refused:
+        raise refused[0]
     return None
 
 
 def _time(context: InboundContext, text: str, location: str) -> datetime | None:
-    """A date alone is a day of the facility, wherever its sender's clock stands."""
-    is_date = len(text.strip()) == orders.DATE_ALONE
-    zone = ZoneInfo(context.policy.facility.time_zone) if is_date else context.zone
-    return data_types.time(text, zone, location)
+    return data_types.start(text, context.zone, ZoneInfo(context.policy.facility.time_zone), location)
 
 
 def _services(context: InboundContext) -> Iterator[Service]:
@@ -148,11 +158,15 @@ def _services(context: InboundContext) -> Iterator[Service]:
     start = _start(context)
     for ais in context.message.all("AIS"):
         code = ais.field(3)
-        own = _time(context, ais.field(4).component(1), ais.location(4))
+        own = context.side(_own_start(context, ais))
         if own is None and start is not None:
             own = context.side(_offset(ais, start))
         if code.component(1).strip():
             yield Service(code.component(1).strip(), code.component(3).strip(), own)
+
+
+def _own_start(context: InboundContext, ais: Segment) -> Callable[[], datetime | None]:
+    return lambda: _time(context, ais.field(4).component(1), ais.location(4))
 
 
 def _offset(ais: Segment, start: datetime) -> Callable[[], datetime | None]:

@@ -2,10 +2,10 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.db.models import Model
@@ -26,8 +26,8 @@ from worklist.orders.order_content import OrderContent, ProcedureContent, StepCo
 from worklist.orders.order_update import Number, OrderUpdate, ProcedureUpdate, StepUpdate
 from worklist.value_limits import LONG, SHORT
 
+_Read = TypeVar("_Read")
 _UID: Final = re.compile(r"[012](\.(0|[1-9]\d*))+", re.ASCII)  # PS3.5 9.1
-DATE_ALONE: Final = len("YYYYMMDD")
 _FREE_TEXTS: Final = frozenset({"reason", "clinical_information", "danger", "transport"})
 PLACED: Final = "NW"
 """The order control of an order that comes without ORC."""
@@ -276,9 +276,23 @@ class _Fields:
         self._reading.places.note_segment(obr, _OF_OBR, **where)
 
     def fitting(self, model: type[Model], name: str) -> Said:
-        """A side value: left out where its column can't hold it."""
-        value, location = self.first(name)
-        return self._reading.fitting(model, name, value, location)
+        """A side value: the first that its column can hold."""
+
+        def fitted(value: str, location: str) -> str | None:
+            return self._reading.fitting(model, name, value, location)
+
+        return self.readable(name, fitted)
+
+    def readable(self, name: str, read: Callable[[str, str], _Read | None]) -> _Read | Said:
+        """A side value: the first that can be read; what stands before it and can't be is left out."""
+        for said, location in self.present(name):
+            value: _Read | Said = said
+            if isinstance(said, str):
+                value = self._reading.side(lambda said=said, location=location: read(said, location))  # type: ignore[misc]
+            if value is not None:
+                self._first[name] = said, location
+                return value
+        return None
 
     def said(self, name: str) -> Said:
         return self.first(name)[0]
@@ -321,7 +335,7 @@ def _order_values(context: InboundContext, group: Segments, obr: Segment, found:
         "accession_number": accession,
         "accession_of_number": of_number,
         "comments": _comments(context, group),
-        "priority": context.side(lambda: _priority(found)),
+        "priority": found.readable("priority", _priority),
         "requesting_physician": requesting,
         "ordering_provider": context.as_sent(obr, 16) or context.as_sent(orc, 12),
         "result_copies_to": context.as_sent(obr, 28),
@@ -360,10 +374,7 @@ def _is_order_number(location: str) -> bool:
     return parts[0] in ("ORC", "OBR") and parts[-1] in ("2", "3")
 
 
-def _priority(found: _Fields) -> Said:
-    value, location = found.first("priority")
-    if not isinstance(value, str):
-        return value
+def _priority(value: str, location: str) -> str:
     known = PRIORITIES.get(value[:1].upper())
     if known is None:
         raise Er7Error(103, location, "is not a priority (S, A, R, P, C or T)")
@@ -422,47 +433,48 @@ def _study_uid(message: Segments, found: _Fields) -> str | None:
 
 def _step_values(context: InboundContext, obr: Segment, found: _Fields) -> dict[str, Any]:
     return {
-        "modality": context.side(lambda: _modality(found)),
+        "modality": _modality(found),
         **{
             name: found.fitting(ScheduledProcedureStep, name)
             for name in ("station_ae_title", "station_name", "location")
         },
         "performing_physician": context.provider(obr, 34, data_types.named_location_person),
-        "start": context.side(lambda: _start(context, found)),
+        "start": _start(context, found),
     }
 
 
 def _start(context: InboundContext, found: _Fields) -> datetime | Said:
-    """The first start that is present; where it is a date alone, the first that has a time of that day.
+    """The first start that can be read; where it is a date alone, the first that has a time of that day."""
+    days = ZoneInfo(context.policy.facility.time_zone)
+    dates: list[tuple[str, datetime]] = []
 
-    A date alone is a day of the facility, wherever its sender's clock stands.
-    """
-    start, location = found.first("start")
-    if not isinstance(start, str):
-        return start
-    if len(start) == DATE_ALONE:
-        for value, place in found.present("start"):
-            if isinstance(value, str) and value.startswith(start) and len(value) > DATE_ALONE:
-                start, location = value, place
-                break
-    zone = ZoneInfo(context.policy.facility.time_zone) if len(start) == DATE_ALONE else context.zone
-    return data_types.time(start, zone, location)
+    def read(value: str, location: str) -> datetime | None:
+        start = data_types.start(value, context.zone, days, location)
+        if start is None or len(value) > data_types.DATE_ALONE:
+            return start if start is None or not dates or value.startswith(dates[0][0]) else None
+        dates.append((value, start))
+        return None
+
+    start = found.readable("start", read)
+    return dates[0][1] if dates and not isinstance(start, datetime) else start
 
 
 def _modality(found: _Fields) -> Said:
     """What the catalogue decides where it says nothing; so a code that is none stands for what it lacks."""
-    value, location = found.first("modality")
-    if not isinstance(value, str):
-        return value
+    modality = found.readable("modality", _known_modality)
+    said, location = found.first("modality")
+    if modality is None and isinstance(said, str) and said.upper() not in SECTIONS_WITHOUT_MODALITY:
+        found.stands_for("code", location)
+    return modality
+
+
+def _known_modality(value: str, location: str) -> Said:
     code = value.upper()
-    if code in SECTIONS:
-        return SECTIONS[code]
-    if code in MODALITIES:
-        return code
     if code in SECTIONS_WITHOUT_MODALITY:
         return None
-    found.stands_for("code", location)
-    raise Er7Error(103, location, "is neither a modality nor in HL7 Table 0074")
+    if code not in SECTIONS and code not in MODALITIES:
+        raise Er7Error(103, location, "is neither a modality nor in HL7 Table 0074")
+    return SECTIONS.get(code, code)
 
 
 def _protocols(obr: Segment, known: list[dict[str, str]]) -> list[dict[str, str]]:

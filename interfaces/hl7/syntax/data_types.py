@@ -19,9 +19,11 @@ MOST_SENT_BACK: Final = 4000
 REPLACEMENT: Final = "_"
 """Stands in a name for what a DICOM name can't hold: backslash, `=`, `^` and control characters."""
 
+DATE_ALONE: Final = len("YYYYMMDD")
 _TIME = re.compile(
     r"(\d{4})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.(\d{1,6}))?)?)?)?)?)?([+-]\d{4})?"
 )
+_OFFSET = re.compile(r"[+-]\d{4}$")
 _NOT_IN_NAMES = re.compile(r"[\\=^\x00-\x1f\x7f-\x9f]")
 
 
@@ -57,6 +59,18 @@ def time(text: str, zone: tzinfo, location: str) -> datetime | None:
         )
     except ValueError as error:
         raise Er7Error(102, location, "is not a valid date or time") from error
+
+
+def start(text: str, zone: tzinfo, zone_of_dates: tzinfo, location: str) -> datetime | None:
+    """When something is to begin; a date alone is a day in a zone of its own, wherever its sender's clock is.
+
+    Raises `Er7Error` 102 for what is less than a day: nobody is due on the first of a month by its name.
+    """
+    text = text.strip()
+    moment = time(text, zone_of_dates if len(text) == DATE_ALONE else zone, location)
+    if moment and len(_OFFSET.sub("", text)) < DATE_ALONE:
+        raise Er7Error(102, location, "is less than a day (YYYYMMDD)")
+    return moment
 
 
 def offset_of(text: str) -> tzinfo | None:

@@ -345,3 +345,16 @@ def test_what_was_written_at_the_same_moment_is_looked_for_again(
     Appointment.objects.update(received_at=timezone.now() - 2 * appointment_effects.LOOK_AGAIN)
     assert appointment_effects._batch() == 1 and appointment_effects._batch() == 0
     assert steps()[0][3]
+
+
+@pytest.mark.parametrize("bad", ["202603", "2026", "NOW"])
+def test_a_time_that_can_not_be_read_hides_none_that_can(say: Say, bad: str) -> None:
+    send(order(say))
+    send(siu(say, "S12", sch(start=bad)), "AE")
+    assert not Appointment.objects.exists()
+    send(siu(say, "S12", sch(start=bad), "RGS|1", "AIS|1||71260^CT^C4|202603051000", at=2))
+    assert steps()[0][1] == "202603051100"
+    send(siu(say, "S13", sch(start="202603061000"), "RGS|1", f"AIS|1||71260^CT^C4|{bad}", at=3))
+    assert steps()[0][1] == "202603061100"
+    told = Event.objects.filter(kind="hl7.values_left_out").order_by("pk")
+    assert [one.details["locations"] for one in told] == [["SCH^1^11"], ["AIS^1^4"]]

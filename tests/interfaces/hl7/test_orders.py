@@ -208,6 +208,40 @@ def test_an_order_is_taken_without_a_side_value_that_nobody_understands(
     assert told.details == {"locations": [location]}
 
 
+@pytest.mark.parametrize("less", ["202611", "2026", "202611+0100", "2026+0100"])
+@pytest.mark.parametrize("field", ["f36", "f27", "timing", "tq1"])
+def test_a_start_is_at_least_a_day(say: Say, less: str, field: str) -> None:
+    """Nobody is due on the first at midnight by the name of a month."""
+    text = less if field in ("f36", "tq1") else f"^^^{less}"
+    timed = [orc(timing=text if field == "timing" else "")]
+    timed += [f"TQ1|1||||||{text}"] if field == "tq1" else []
+    send(say("ORM^O01", PID, *timed, obr(**({field: text} if field in ("f36", "f27") else {}))))
+    assert step().start is None
+    places = {"f36": "OBR^1^36", "f27": "OBR^1^27", "timing": "ORC^1^7", "tq1": "TQ1^1^7"}
+    (told,) = Event.objects.filter(kind="hl7.values_left_out")
+    assert told.details == {"locations": [places[field]]}
+
+
+@pytest.mark.parametrize("bad", ["NOW", "202611", "20261340", "2026112", "x" * 30])
+def test_what_can_not_be_read_hides_nothing_that_can(say: Say, bad: str) -> None:
+    """Of each side value the first that can be read counts, and what stands before it is told."""
+    mapping = {
+        "modality": ["OBR-15", "OBR-24"],
+        "station_ae_title": ["OBR-21", "OBR-20"],
+        "transport": ["OBR-30"],
+    }
+    Source.objects.update(options={"mapping": mapping})
+    sources._kept.clear()
+    first = orc(timing=f"^^^{bad}^^?")
+    content = obr(f5="S", f15="XYZ", f20="CT2", f21="y" * 40, f27="^^^202603021130^^", f24="MR")
+    send(say("ORM^O01", PID, first, content))
+    found = step()
+    assert (found.start, found.modality) == (datetime(2026, 3, 2, 11, 30, tzinfo=UTC), "MR")
+    assert (Order.objects.get().priority, found.station_ae_title) == ("STAT", "CT2")
+    (told,) = Event.objects.filter(kind="hl7.values_left_out")
+    assert sorted(told.details["locations"]) == ["OBR^1^15", "OBR^1^21", "ORC^1^7"]
+
+
 def test_a_refusal_points_where_the_source_keeps_the_field(say: Say) -> None:
     Source.objects.update(options={"mapping": {"modality": ["OBR-15"]}})
     sources._kept.clear()
