@@ -20,7 +20,7 @@ class OutsideReport(PublicModel):
     """A report of another system, named by its sender and its number there."""
 
     facility = models.ForeignKey(Facility, on_delete=models.PROTECT, db_index=False, related_name="+")
-    sender = models.CharField(max_length=64, help_text="the name of the source")
+    sender = models.CharField(max_length=200, help_text="its application and its facility")
     number = models.CharField(max_length=250)
     namespace = models.CharField(max_length=64, blank=True)
 

@@ -1,18 +1,22 @@
 """What an outside report answers need not be read again, where its source's policy says so."""
 
+from collections.abc import Collection
 from typing import Any
 
 from archive.models import ReadingStatus, Study
 from reporting import reporting_events
-from reporting.models import OutsideReportVersion, ReadingItem
+from reporting.models import OutsideReportVersion, OutsideStatus, ReadingItem
 from reporting.reading_worklist import reading_items, reading_status
 from reporting.reports import outside_reports
-from reporting.reports.outside_reports import READ_OUTSIDE, OutsideReportUpdate
+from reporting.reports.outside_reports import ANSWERS, READ_OUTSIDE, OutsideReportUpdate
 from worklist.provenance import Provenance
 
 
 def take(update: OutsideReportUpdate, patient: int, provenance: Provenance) -> OutsideReportVersion:
-    """Keep a version of an outside report, and bring the items of its studies in line with it."""
+    """Keep a version of an outside report, and bring the items of its studies in line with it.
+
+    Signers are asked where one was corrected or withdrawn, or says something else, after their signature.
+    """
     before = outside_reports.current(update)
     version = outside_reports.take(update, patient, provenance)
     versions = [version, before] if before else [version]
@@ -20,7 +24,24 @@ def take(update: OutsideReportUpdate, patient: int, provenance: Provenance) -> O
     rows = Study.objects.select_for_update(of=("self",)).filter(pk__in=studies)
     for study in rows.order_by("study_instance_uid"):
         follow_study(None, study=study)
+    if version.is_current and before != version and _is_taken_back(version, before):
+        _ask_signers(studies)
     return version
+
+
+def _is_taken_back(version: OutsideReportVersion, before: OutsideReportVersion | None) -> bool:
+    """Whether what one may have relied on counts no more."""
+    if version.status in (OutsideStatus.CORRECTED, OutsideStatus.WITHDRAWN):
+        return True
+    return before is not None and before.status in ANSWERS and before.text != version.text
+
+
+def _ask_signers(studies: Collection[int]) -> None:
+    """Locks what is open too: a signature at the same time is before this, or it meets the new version."""
+    rows = ReadingItem.objects.filter(pk__in=ReadingItem.objects.filter(studies__in=studies).values("pk"))
+    for item in rows.select_for_update(of=("self",)).order_by("pk"):
+        if item.status in reading_status.SIGNED:
+            reading_items.raise_recheck(item, reading_items.OUTSIDE_CHANGED)
 
 
 def follow_study(sender: object, *, study: Study, **others: Any) -> None:

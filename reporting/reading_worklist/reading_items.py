@@ -53,6 +53,7 @@ _PHANTOM: Final = "The images were taken for phantom or test images after the si
 _BEGUN_FOR_PHANTOM: Final = "The images were taken for phantom or test images after this was begun."
 _OF_PATIENT: Final = (_OTHER_PATIENT, _NAMED, _UNNAMED, _REPLACED)
 """Causes that a signer has to be told of, whatever is open already."""
+OUTSIDE_CHANGED: Final = "An outside report of the exam was corrected or withdrawn after the signature."
 _QUESTIONS: Final = (_BEGUN_FOR_OTHER_PATIENT, _BEGUN_FOR_OTHER_ORDER, _BEGUN_FOR_PHANTOM)
 
 
@@ -196,11 +197,14 @@ def image_count(item: ReadingItem) -> int:
 
 
 def raise_recheck(item: ReadingItem, cause: str) -> None:
-    """Ask the signer of the newest version whether it still holds, once; a doubt whose it is is added."""
+    """Ask the signer of the newest version whether it still holds, once.
+
+    A doubt whose it is is added, and so is that others take back what they reported.
+    """
     version = report_versions.newest(item)
     there = Recheck.objects.filter(item=item, closed_at=None).first()
     if version is None or there is not None:
-        if there and cause in _OF_PATIENT and not any(one in there.cause for one in _OF_PATIENT):
+        if there and _is_to_be_added(there.cause, cause):
             there.cause = f"{there.cause} {cause}"[:200]
             there.save()
         return
@@ -211,6 +215,12 @@ def raise_recheck(item: ReadingItem, cause: str) -> None:
     events.record(
         reporting_events.RECHECK_RAISED, about=reading_status.things(item), occurred_at=now, reason=cause
     )
+
+
+def _is_to_be_added(told: str, cause: str) -> bool:
+    if cause == OUTSIDE_CHANGED:
+        return cause not in told
+    return cause in _OF_PATIENT and not any(one in told for one in _OF_PATIENT)
 
 
 def _locked(key: int) -> ReadingItem:

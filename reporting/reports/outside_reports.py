@@ -152,22 +152,35 @@ def _studies_named(one: OutsideReportReference) -> Q:
 
 def of_studies(studies: Iterable[Study]) -> Mapping[int, list[OutsideReport]]:
     """The outside reports of studies, by the studies' keys; each with its versions, the newest first."""
-    studies = [study for study in studies if study.patient_id]
+    found = _newest_by_study([study for study in studies if study.patient_id])
+    keys = {key: {one.report_id for one in versions} for key, versions in found.items()}
+    reports = _with_versions(set().union(*keys.values()))
+    return {key: [one for one in reports if one.pk in wanted] for key, wanted in keys.items()}
+
+
+def newest_of(studies: Iterable[Study]) -> list[OutsideReportVersion]:
+    """The newest version of each outside report of studies."""
+    found = _newest_by_study([study for study in studies if study.patient_id])
+    versions = {one.pk: one for some in found.values() for one in some}
+    return [versions[key] for key in sorted(versions)]
+
+
+def _newest_by_study(studies: Sequence[Study]) -> Mapping[int, set[OutsideReportVersion]]:
     names = _names(studies)
     rows = _REFERENCES.select(*_REFERENCES.any_of(["kind", "value"], sorted(names))) if names else []
-    current = OutsideReportVersion.objects.filter(is_current=True).in_bulk({row.version_id for row in rows})
+    newest = OutsideReportVersion.objects.filter(is_current=True).select_related("report")
+    current = newest.in_bulk({row.version_id for row in rows})
     people = {one.patient_id for one in current.values()}
     roots = _roots(people | {one.patient_id for one in studies if one.patient_id})
-    found: dict[int, set[int]] = defaultdict(set)
+    found: dict[int, set[OutsideReportVersion]] = defaultdict(set)
     for row in rows:
         version = current.get(row.version_id)
         for study, namespace in names[row.kind, row.value] if version else ():
             assert study.patient_id is not None
             is_named = row.kind in (_Kind.STUDY, _Kind.ACCESSION) or row.namespace == namespace
             if version and is_named and roots[version.patient_id] == roots[study.patient_id]:
-                found[study.pk].add(version.report_id)
-    reports = _with_versions({key for keys in found.values() for key in keys})
-    return {key: [one for one in reports if one.pk in wanted] for key, wanted in found.items()}
+                found[study.pk].add(version)
+    return found
 
 
 def answering(study: Study) -> OutsideReport | None:

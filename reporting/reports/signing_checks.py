@@ -12,7 +12,7 @@ from reporting.errors import Block
 from reporting.models import SECTIONS, ReadingItem, ReportHeading, ReportTemplate, VersionKind
 from reporting.reading_worklist import priors, reading_items
 from reporting.rendering import signed_identity
-from reporting.reports import frozen_identity, order_check, report_versions
+from reporting.reports import frozen_identity, order_check, outside_check, report_versions
 from reporting.reports.frozen_identity import Whose
 from worklist.models import OrderStatus
 
@@ -35,6 +35,7 @@ class Shown:
     images: int | None = None
     viewer_studies: Sequence[str] | None = None
     text_sha256: str | None = None
+    outside_reports: Sequence[str] | None = None
 
 
 NOTHING_TOLD: Final = Shown()
@@ -122,6 +123,7 @@ def of_item(item: ReadingItem, shown: Shown) -> list[Block]:
         found.append(
             Block("viewer_other_patient", "the viewer shows no study of this patient", overridable=True)
         )
+    found += outside_check.of_outside(item, shown.outside_reports)
     return found + _of_exceptions(item) + _of_cancelled(item) + order_check.of_order(item)
 
 

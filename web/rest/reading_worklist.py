@@ -19,6 +19,7 @@ from reporting.models import ReadingItem as Row
 from reporting.models import ReadingLease
 from reporting.reading_worklist import assignment, reading_items
 from reporting.reading_worklist.assignment import Wanted
+from reporting.reports import outside_reports
 from web.kernel import authorization, formats
 from web.rest import dictations
 from web.rest.limit_offset import Page, page
@@ -33,6 +34,7 @@ from web.rest.schemas.reading_items import (
     LeaseOf,
     NextFilters,
     Optionally,
+    OutsideReportOfItem,
     ProcedureOfItem,
     ReadingItem,
     ReadingItems,
@@ -206,6 +208,7 @@ def _shown(row: Row, user: User, patients: dict[int, Any]) -> ReadingItem:
             for one in row.procedures.all()
         ],
         images=None,
+        outside_reports=None,
         lease=_lease(getattr(row, "lease", None), user),
         presences=[],
         patient_question=row.patient_question,
@@ -248,6 +251,10 @@ def _answer(request: HttpRequest, user: User, item: Row) -> ReadingItem:
     row = rows.get(pk=item.pk)
     (answer,) = shown([row], user)
     answer.images = reading_items.image_count(row)
+    answer.outside_reports = [
+        OutsideReportOfItem(id=one.public_id, sender=one.report.sender, title=one.title, status=one.status)
+        for one in outside_reports.newest_of(row.studies.all())
+    ]
     answer.presences = [str(one.user) for one in presence.others(row, user=user)]
     spoken = DictationRow.objects.filter(item=row).select_related("author", "typist", "item").order_by("pk")
     answer.dictations = [dictations.shown(one) for one in spoken]

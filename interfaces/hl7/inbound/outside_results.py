@@ -34,6 +34,7 @@ _STUDY_UIDS: Final = frozenset({"113014", "110180"})
 """OBX-3 of a Study Instance UID: as IHE RAD has it, and the code of its attribute."""
 _TEXTS: Final = frozenset({"", "FT", "ST", "TX"})
 _LONGEST_NUMBER: Final = 250
+_LONGEST_SENDER: Final = 200
 
 
 @dataclass
@@ -152,7 +153,7 @@ def _update(context: InboundContext, one: _Report) -> OutsideReportUpdate:
     standing = [obx for obx in one.results if obx.field(11).value.strip() not in _TAKEN_BACK]
     service = one.obr.field(4)
     return OutsideReportUpdate(
-        sender=context.policy.name,
+        sender=_sender(context),
         number=one.number.value,
         namespace=one.number.namespace,
         status=_status(one, standing),
@@ -166,6 +167,16 @@ def _update(context: InboundContext, one: _Report) -> OutsideReportUpdate:
         documents=[_document(obx) for obx in standing if obx.field(2).value.strip() == "ED"],
         marks_read=context.policy.options.outside_reports == "mark_read",
     )
+
+
+def _sender(context: InboundContext) -> str:
+    """Application and facility that send (MSH-3, MSH-4), as people read them."""
+    header = context.header
+    named = [one.partition("^")[0].strip() for one in (header.sending_application, header.sending_facility)]
+    sender = " / ".join(filter(None, named)) or context.policy.name
+    if len(sender) > _LONGEST_SENDER:
+        raise Er7Error(102, "MSH^1^3", "the sender's names are too long to be kept whole")
+    return sender
 
 
 def _status(one: _Report, standing: Sequence[Segment]) -> OutsideStatus:

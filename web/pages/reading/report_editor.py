@@ -80,6 +80,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
     may_write = access.can(user, "report.write")
     exceptions = StudyException.objects.filter(study__in=studies, status="open").select_related("study")
     is_open = reading_status.is_open(item, report)
+    outside = outside_reports.of_studies(studies)
     signed = None if is_open and may_write else signed_report.of(item, rows)
     template = (report.template if report else drafts.template_for(item)) if is_open else None
     begun = template.sections if template else {}
@@ -99,7 +100,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "siblings": [
             (one, listing.holder(one, now)) for one in reader_inbox.items_of_patient(item, user)[:20]
         ],
-        "outside_reports": outside_reports.of_studies(studies),
+        "outside_reports": outside,
         "priors": prior_rows.rows(studies, found, item),
         "procedures": procedures,
         "steps": reader_inbox.steps_of(item),
@@ -120,7 +121,8 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "may_sign_preliminary": access.can(user, "report.sign_preliminary"),
         "may_hear": access.can(user, "dictation.hear"),
         "timeline": timelines.of("reading_item", item.public_id, user),
-        "data": _data(request, user, item, report, studies, found, template, suggested, is_open),
+        "data": _data(request, user, item, report, studies, found, template, suggested, is_open)
+        | {"outsideReports": [one.newest.public_id for one in outside]},
     }
 
 

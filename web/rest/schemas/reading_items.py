@@ -45,6 +45,24 @@ class ProcedureOfItem(Schema):
     description: str
 
 
+class OutsideReportOfItem(Schema):
+    """The newest version of a report that another system made of the item's studies."""
+
+    model_config = with_example(
+        {
+            "id": "5f1d2c3b4a5948372615a4b3c2d1e0f9",
+            "sender": "OUT / GENHOSP",
+            "title": "CT chest",
+            "status": "corrected",
+        }
+    )
+
+    id: str = Field(description="of the version: another one when the report is changed")
+    sender: str
+    title: str
+    status: str = Field(description="preliminary, final, corrected or withdrawn")
+
+
 class ReadingItem(Schema):
     """One report to be made."""
 
@@ -71,6 +89,7 @@ class ReadingItem(Schema):
                 }
             ],
             "images": 240,
+            "outside_reports": [example_of(OutsideReportOfItem)],
             "lease": example_of(LeaseOf),
             "presences": [],
             "patient_question": "",
@@ -96,6 +115,9 @@ class ReadingItem(Schema):
     studies: list[str]
     procedures: list[ProcedureOfItem]
     images: int | None = Field(description="null in lists")
+    outside_reports: list[OutsideReportOfItem] | None = Field(
+        description="what others report of its studies, in its newest versions; null in lists"
+    )
     lease: LeaseOf | None
     presences: list[str] = Field(description="who else looks at it")
     patient_question: str

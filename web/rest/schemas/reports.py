@@ -167,6 +167,9 @@ class ShownToSigner(Schema):
     text_sha256: Text | None = Field(
         None, max_length=64, description="over the sections in their order, parted by U+001E"
     )
+    outside_reports: list[Text] | None = Field(
+        None, max_length=1000, description="ids of the versions of others' reports, as the item has them"
+    )
 
 
 class ToBeSigned(Schema):

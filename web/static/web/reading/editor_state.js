@@ -30,7 +30,7 @@ import { areasOf } from "./sections.js";
  * @property {Promise<void> | null} taking while it takes the item
  * @property {number} inputAt when something was typed last
  * @property {string} lastLook how the item stood when it was last looked at
- * @property {number | null} imagesTold how many images were told of
+ * @property {string} newsTold what was told of that came since the page was opened
  * @property {() => void} lookForMarks looks for open places again, soon
  * @property {number | null} shading the timer of the template's shades
  * @property {{ isSending: boolean, of: string, key: string }} signing what was asked to be signed, and its key
@@ -60,7 +60,7 @@ export function newEditor() {
     taking: null,
     inputAt: Date.now(),
     lastLook: "",
-    imagesTold: null,
+    newsTold: "",
     lookForMarks: () => {},
     shading: null,
     signing: { isSending: false, of: "", key: "" },

@@ -29,7 +29,7 @@ export async function look(editor) {
   for (const part of all("[data-only-server]"))
     part.hidden = editor.dictation.isHere(part.dataset.onlyServer);
   if ((item.patient.id ?? "") !== editor.data.patient.id) tellPatient(editor);
-  else tellImages(editor, item);
+  else tellNews(editor, item);
   const now = snapshot(item);
   if (editor.lastLook && now !== editor.lastLook) {
     refresh();
@@ -55,10 +55,11 @@ async function compareLease(editor, { lease }) {
  */
 function snapshot(item) {
   const { status, revision, report, lease, presences, hold_reason, patient_question, images } = item;
+  const outside = item.outside_reports.map(({ id }) => id);
   const doubts = [patient_question, item.under_investigation, item.has_mismatch];
   const spoken = item.dictations.map(({ state, segments, typist }) => [state, segments > 0, typist]);
   const who = [lease?.holder, lease?.fence, presences];
-  return JSON.stringify([status, revision, report, ...who, hold_reason, doubts, images, spoken]);
+  return JSON.stringify([status, revision, report, ...who, hold_reason, doubts, images, outside, spoken]);
 }
 
 /**
@@ -71,19 +72,41 @@ function tellPatient(editor) {
 }
 
 /**
- * Tell of images that came or went since the page was opened.
+ * Tell of what the signer has not seen yet, once.
  * @param {Editor} editor
  * @param {ReadingItem} item
  */
-function tellImages(editor, { images }) {
-  if (images === editor.imagesTold) return;
-  const more = images - editor.data.images;
-  if (more) {
-    const count = `${Math.abs(more)} image${Math.abs(more) === 1 ? "" : "s"}`;
-    const text = `${count} ${more > 0 ? "came" : "went"} since you opened this; look at them before you sign.`;
-    say({ text, url: editor.data.path, link: "Show them" }, "warning");
-  }
-  editor.imagesTold = images;
+function tellNews(editor, item) {
+  const news = [...newsOfImages(editor, item), ...newsOfOutside(editor, item)];
+  const text = news.join(" ");
+  if (text && text !== editor.newsTold)
+    say({ text: `${text} Look before you sign.`, url: editor.data.path, link: "Load it anew" }, "warning");
+  editor.newsTold = text;
+}
+
+/**
+ * Images that came or went since the page was opened.
+ * @param {Editor} editor
+ * @param {ReadingItem} item
+ */
+function newsOfImages({ data }, { images }) {
+  const more = images - data.images;
+  if (!more) return [];
+  const count = `${Math.abs(more)} image${Math.abs(more) === 1 ? "" : "s"}`;
+  return [`${count} ${more > 0 ? "came" : "went"} since you opened this.`];
+}
+
+/**
+ * Reports of others that came, were corrected or withdrawn since the page was opened.
+ * @param {Editor} editor
+ * @param {ReadingItem} item
+ */
+function newsOfOutside({ data }, { outside_reports }) {
+  const fresh = outside_reports.filter(({ id }) => !data.outsideReports.includes(id));
+  return fresh.map(({ title, sender, status }) => {
+    const called = title ? `Outside report “${title}”` : "An outside report";
+    return `${called} from ${sender} is new since you opened this: ${status}.`;
+  });
 }
 
 /**

@@ -36,6 +36,7 @@ import { timeOfDay } from "../times.js";
  * @property {Lease | null} lease
  * @property {{ id?: string }} patient
  * @property {number} images
+ * @property {{ id: string, title: string, sender: string, status: string }[]} outside_reports in their newest versions
  * @property {unknown[]} presences
  * @property {string} hold_reason
  * @property {string} patient_question
@@ -76,6 +77,7 @@ import { timeOfDay } from "../times.js";
  * @property {string} sideBySide what the viewer's path ends in to compare two studies
  * @property {Sections} suggested texts that nobody typed: from the order, and from the prior
  * @property {number} images how many there were when the page was made
+ * @property {string[]} outsideReports the ids of the versions of others' reports that it shows
  * @property {string} draftOf whose draft it is, where that is another person's whom nobody has taken it over from
  * @property {Report | null} report
  * @property {object | null} addendum

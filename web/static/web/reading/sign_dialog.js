@@ -326,6 +326,7 @@ async function shownOn({ data, guard }, text) {
     patient: data.patient.id,
     studies: data.studies,
     images: data.images,
+    outside_reports: data.outsideReports,
     viewer_studies: guard.shown,
     text_sha256: text ? (await sha256(new TextEncoder().encode(text))) || null : null,
   };
