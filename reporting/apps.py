@@ -17,11 +17,17 @@ class ReportingConfig(AppConfig):
             reading_items,
         )
         from reporting.rendering import render_job
-        from reporting.reports import release_job
+        from reporting.reports import release_job, whose_outside_report
         from worklist.signals import orders_changed, patients_changed
 
         study_settled.connect(reading_items.follow_study, dispatch_uid="reporting.items.study")
         study_settled.connect(outside_answers.follow_study, dispatch_uid="reporting.outside_answers")
+        study_settled.connect(
+            whose_outside_report.follow_study, dispatch_uid="reporting.whose_outside_report.study"
+        )
+        orders_changed.connect(
+            whose_outside_report.follow_orders, dispatch_uid="reporting.whose_outside_report.orders"
+        )
         study_previewing.connect(
             decision_effects.effects_on_preview, dispatch_uid="reporting.reading_worklist.decision_effects"
         )

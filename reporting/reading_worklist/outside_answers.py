@@ -7,16 +7,21 @@ from archive.models import ReadingStatus, Study
 from reporting import reporting_events
 from reporting.models import OutsideReportVersion, OutsideStatus, ReadingItem
 from reporting.reading_worklist import reading_items, reading_status
-from reporting.reports import outside_reports
+from reporting.reports import outside_reports, whose_outside_report
 from reporting.reports.outside_reports import ANSWERS, READ_OUTSIDE, OutsideReportUpdate
+from worklist.change_set import Registration
 from worklist.provenance import Provenance
 
 
-def take(update: OutsideReportUpdate, patient: int, provenance: Provenance) -> OutsideReportVersion:
+def take(
+    update: OutsideReportUpdate, patient: int, said: Registration, provenance: Provenance
+) -> OutsideReportVersion:
     """Keep a version of an outside report, and bring the items of its studies in line with it.
 
     Signers are asked where one was corrected or withdrawn, or says something else, after their signature.
+    Raises `OrderOfAnother` where it names what is another patient's than the one of `said`.
     """
+    whose_outside_report.check(update, patient, said)
     before = outside_reports.current(update)
     version = outside_reports.take(update, patient, provenance)
     versions = [version, before] if before else [version]

@@ -134,7 +134,7 @@ def studies_of(version: OutsideReportVersion) -> list[Study]:
         wanted |= _studies_named(one)
     if not wanted:
         return []
-    records = _people([version.patient_id])
+    records = people([version.patient_id])
     rows = Study.objects.filter(wanted, patient__in=records).order_by("study_instance_uid")
     return list(rows.distinct())
 
@@ -170,15 +170,15 @@ def _newest_by_study(studies: Sequence[Study]) -> Mapping[int, set[OutsideReport
     rows = _REFERENCES.select(*_REFERENCES.any_of(["kind", "value"], sorted(names))) if names else []
     newest = OutsideReportVersion.objects.filter(is_current=True).select_related("report")
     current = newest.in_bulk({row.version_id for row in rows})
-    people = {one.patient_id for one in current.values()}
-    roots = _roots(people | {one.patient_id for one in studies if one.patient_id})
+    named = {one.patient_id for one in current.values()}
+    shown_under = roots(named | {one.patient_id for one in studies if one.patient_id})
     found: dict[int, set[OutsideReportVersion]] = defaultdict(set)
     for row in rows:
         version = current.get(row.version_id)
         for study, namespace in names[row.kind, row.value] if version else ():
             assert study.patient_id is not None
             is_named = row.kind in (_Kind.STUDY, _Kind.ACCESSION) or row.namespace == namespace
-            if version and is_named and roots[version.patient_id] == roots[study.patient_id]:
+            if version and is_named and shown_under[version.patient_id] == shown_under[study.patient_id]:
                 found[study.pk].add(version)
     return found
 
@@ -222,12 +222,14 @@ def _with_versions(keys: Collection[int]) -> list[OutsideReport]:
     return list(rows.prefetch_related(Prefetch("versions", versions)))
 
 
-def _people(keys: Collection[int]) -> list[int]:
-    roots = set(_roots(keys).values())
-    return list(Patient.objects.filter(Q(pk__in=roots) | Q(survivor__in=roots)).values_list("pk", flat=True))
+def people(keys: Collection[int]) -> list[int]:
+    """All records of the persons whose records these are."""
+    shown_under = set(roots(keys).values())
+    rows = Patient.objects.filter(Q(pk__in=shown_under) | Q(survivor__in=shown_under))
+    return list(rows.values_list("pk", flat=True))
 
 
-def _roots(keys: Collection[int]) -> dict[int, int]:
+def roots(keys: Collection[int]) -> dict[int, int]:
     """Under which record each of these shows."""
     rows = Patient.objects.filter(pk__in=keys)
     return dict(rows.values_list("pk", Coalesce(F("survivor_id"), F("pk"))))

@@ -13,6 +13,7 @@ class IdentityExceptionKind(models.TextChoices):
     """In what messages disagree."""
 
     OTHER_PATIENT = "other_patient", "an order names another patient"
+    REPORT_OF_ANOTHER = "report_of_another", "a report names another patient"
     SHARED_NUMBER = "shared_number", "one number for two patients"
     CONTRADICTING_NUMBERS = "contradicting_numbers", "order numbers contradict each other"
     LINKED_BY_MESSAGE = "linked_by_message", "two numbers of one authority in one message"

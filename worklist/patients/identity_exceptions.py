@@ -18,7 +18,11 @@ from worklist.patients.identity_doubt import IdentityDoubt
 from worklist.provenance import Provenance
 
 Status = IdentityException.Status
-_OF_TWO_PEOPLE: Final = (IdentityExceptionKind.OTHER_PATIENT, IdentityExceptionKind.SHARED_NUMBER)
+_OF_TWO_PEOPLE: Final = (
+    IdentityExceptionKind.OTHER_PATIENT,
+    IdentityExceptionKind.REPORT_OF_ANOTHER,
+    IdentityExceptionKind.SHARED_NUMBER,
+)
 """Doubts that end once both are one person."""
 _OF_ONE: Final = IdentityExceptionKind.LINKED_BY_MESSAGE
 """A doubt that ends once they are two."""

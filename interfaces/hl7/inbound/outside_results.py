@@ -61,14 +61,15 @@ def read(context: InboundContext) -> ChangeSet:
     if not reports:
         raise Er7Error(100, "OBR", "the message has no OBR segment")
     updates = [_update(context, one) for one in reports.values()]
+    registration = patients.registration(context, message)
 
     def keep(patient: int | None) -> None:
         assert patient is not None
         for update in updates:
-            outside_answers.take(update, patient, context.provenance)
+            outside_answers.take(update, patient, registration, context.provenance)
 
     told = [told for one in updates for told in _told(one)]
-    return FurtherChanges(context.provenance, [Group(patients.registration(context, message))], keep, told)
+    return FurtherChanges(context.provenance, [Group(registration)], keep, told)
 
 
 def _told(one: OutsideReportUpdate) -> Iterator[Told]:

@@ -18,6 +18,7 @@ from ledger.models import Event
 from reporting.models import OutsideDocument, OutsideReport, OutsideReportVersion, ReadingItem
 from reporting.reports import outside_reports
 from tests.archive.hospital import Hospital
+from worklist.models import IdentityException, Order, OrderNumber, Patient
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
 Say = Callable[..., bytes]
@@ -120,12 +121,61 @@ def test_versions_are_all_kept_and_the_newest_said_counts_in_any_order(say: Say,
         InboundMessage.objects.all().delete()
 
 
-def test_a_report_of_another_patient_is_not_shown_until_they_are_one(say: Say, hospital: Hospital) -> None:
-    study = exam(hospital)
-    send(oru(say, obr(), obx("x"), pid=OTHER))
-    assert shown(study) == []
+NAMES = {
+    "accession": [obr()],
+    "placer": [obr(accession="", placer="PLA1^HIS")],
+    "study": [obr(accession=""), "ZDS|1.2.3.3^RIS^Application^DICOM"],
+}
+
+
+@pytest.mark.parametrize("by", NAMES)
+def test_a_report_that_names_anothers_exam_is_refused_and_listed(
+    say: Say, hospital: Hospital, by: str
+) -> None:
+    exam(hospital)
+    wrong = oru(say, *NAMES[by], obx("MASSIVE PE"), pid=OTHER)
+    answer = send(wrong, "AE")
+    assert b"PID^1^3|204^" in answer and b"is another patient's" in answer
+    assert not OutsideReport.objects.exists() and not Patient.objects.filter(value="P2").exists()
+    row = IdentityException.objects.get()
+    assert (row.kind, row.status, row.patient and row.patient.value) == ("report_of_another", "open", "P1")
+    assert row.said["identifiers"] == ["P2^^^GENHOSP"]
     send(say("ADT^A40", PID, "MRG|P2^^^GENHOSP^MR", at=3))
-    assert len(shown(study)) == 1
+    row.refresh_from_db()
+    assert row.status == "closed"
+    send(oru(say, *NAMES[by], obx("MASSIVE PE"), pid=OTHER))
+    assert len(shown(Study.objects.get())) == 1
+
+
+@pytest.mark.parametrize("by", NAMES)
+def test_a_report_that_waits_is_listed_once_anothers_exam_comes_and_shown_once_they_are_one(
+    say: Say, hospital: Hospital, by: str
+) -> None:
+    send(oru(say, *NAMES[by], obx("x"), pid=OTHER))
+    assert not IdentityException.objects.exists()
+    study = exam(hospital)
+    assert shown(study) == []
+    row = IdentityException.objects.get()
+    people = row.patient and row.patient.value, row.other and row.other.value
+    assert (row.kind, row.times, people) == ("report_of_another", 1, ("P1", "P2"))
+    assert row.source == OutsideReportVersion.objects.get().source
+    send(say("ADT^A40", PID, "MRG|P2^^^GENHOSP^MR", at=3))
+    row.refresh_from_db()
+    assert row.status == "closed" and len(shown(study)) == 1
+
+
+def test_a_number_that_the_patients_own_study_has_too_is_no_contradiction(
+    say: Say, hospital: Hospital
+) -> None:
+    """Another hospital's numbers may be like ours; so may a filler's that says nothing of whose it is."""
+    exam(hospital)
+    hospital.patient("P2")
+    own = hospital.study("E77", "P2")
+    Study.objects.filter(pk=own.pk).update(accession_number="A1", patient=Patient.objects.get(value="P2"))
+    send(oru(say, obr(), obx("x"), pid=OTHER))
+    OrderNumber.objects.create(order=Order.objects.get(), kind="filler", value="17", namespace="")
+    send(oru(say, obr(accession="", filler="17"), obx("x"), pid=OTHER, at=1))
+    assert not IdentityException.objects.exists()
 
 
 @pytest.mark.parametrize("comes", ["first", "last"])

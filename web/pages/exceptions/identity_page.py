@@ -28,6 +28,11 @@ ADVICE: Final[Mapping[str, str]] = {
         "you do on the patient's page; then apply the message again. If they are two, the order was "
         "placed for the wrong one: the HIS cancels it and orders anew."
     ),
+    IdentityExceptionKind.REPORT_OF_ANOTHER: (
+        "The report shows with no study. If both are one person, merge them; a report that was refused is "
+        "then applied again. If they are two, ask its sender whose report it is: it withdraws it and sends "
+        "it for the right patient or with the right number."
+    ),
     IdentityExceptionKind.SHARED_NUMBER: (
         "The second order was refused and is on no worklist. If both are one person, merge them and apply "
         "the message again. If not, the HIS gives the second order a number of its own."
