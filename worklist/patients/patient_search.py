@@ -118,6 +118,11 @@ def of_persons(rows: QuerySet[Patient]) -> QuerySet[Patient]:
     return Patient.objects.filter(Q(pk__in=keys) | Q(survivor__in=keys))
 
 
+def may_be_name(text: str) -> bool:
+    """Whether a text is looked up as a name: it has a letter, and no digit."""
+    return any(letter.isalpha() for letter in text) and not any(letter.isdigit() for letter in text)
+
+
 def spellings(text: str) -> list[str]:
     """The beginnings of name keys that `text` may mean, the likeliest first."""
     folded = person_names.fold(" ".join(text.replace(",", "^").replace("=", " ").split()))

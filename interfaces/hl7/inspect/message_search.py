@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from django.db.models import CharField, F, Q, QuerySet, Value
 
 from interfaces.hl7.inbound import message_index
-from interfaces.hl7.inspect import awaited_orders
+from interfaces.hl7.inspect import awaited_orders, named_patient
 from interfaces.hl7.models import (
     InboundMessage,
     InboundStatus,
@@ -48,7 +48,8 @@ class Filters:
     """Which messages are wanted; what is empty excludes nothing.
 
     `text` is a control ID, a patient's identifier, an accession or order number, whole; a patient's name or
-    how it begins; or the public id of a message or of what it tells of.
+    how it begins, of those who are here and, in messages that failed, of those whom they name; or the public
+    id of a message or of what it tells of.
     """
 
     direction: Literal["", "in", "out"] = ""
@@ -158,7 +159,8 @@ def came(filters: Filters) -> QuerySet[InboundMessage]:
     if filters.error_code is not None:
         rows = rows.filter(error_code=filters.error_code, status__in=IN_TROUBLE)
     if filters.text:
-        rows = rows.filter(pk__in=_named("inbound", InboundMessage, filters.text))
+        by_name = named_patient.called(rows.filter(status__in=IN_TROUBLE), filters.text)
+        rows = rows.filter(pk__in=[*_named("inbound", InboundMessage, filters.text), *by_name])
     return rows
 
 
@@ -201,7 +203,7 @@ def _named(way: str, model: type[Row], text: str) -> list[int]:
 
 def _of_name(text: str) -> list[str]:
     """The identifiers and public ids of the patients whom a name may mean."""
-    if any(letter.isdigit() for letter in text) or not any(letter.isalpha() for letter in text):
+    if not patient_search.may_be_name(text):
         return []
     people = patient_search.of_persons(patient_search.by_name(text)).order_by("-pk")
     pairs = people.values_list("value", "public_id")[:MOST_PEOPLE]

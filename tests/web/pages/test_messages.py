@@ -11,12 +11,14 @@ from django.utils import timezone
 
 from accounts.models import Facility, Role, User
 from interfaces.hl7.inbound import inbox, message_index
+from interfaces.hl7.inspect import named_patient, work_list
 from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage
 from ledger.models import AuditEvent, Event
 from tests.interfaces.hl7 import conftest as senders
 from tests.web.markup import read
 from tests.web.pages.world import person, signed_in
 from tests.web.pages.world import receive as make_row
+from web.pages.messages.message_rows import listed
 from worklist.models import Order, Patient
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +122,54 @@ def test_a_message_in_trouble_names_its_patient_all_the_same(user: User, say: Sa
     text = page(signed_in(user), "/messages?status=trouble")
     assert len(ids(text)) == 1 and "102 PID-7" in text
     assert f"/patients/{Patient.objects.get().public_id}" in text
+
+
+ANNAS_ORDER = "ORC|NW|PL1^HIS", "OBR|1|PL1^HIS||70450^CT^C4" + "|" * 14 + "A1" + "|" * 6 + "CT"
+OTTO = "PID|1||P999^^^GENHOSP^MR||ÖTTER^OTTO||19700102|M"
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("is_here", [False, True])
+def test_a_message_names_whom_it_says_and_not_whose_the_order_is(user: User, say: Say, is_here: bool) -> None:
+    receive(say("ORM^O01", PID, *ANNAS_ORDER))
+    if is_here:
+        receive(say("ADT^A08", OTTO))
+    row = receive(say("ORM^O01", OTTO, *ANNAS_ORDER))
+    client, anna = signed_in(user), Patient.objects.get(value="P1")
+    (group,) = work_list.groups()
+    for path in ("/messages?status=trouble", f"/messages/work/{group.key}", f"/messages/{row.public_id}"):
+        text = page(client, path)
+        assert "ÖTTER, OTTO" in text and "P999" in text and "BARS, ANNA P1" in text.replace("</a>", ""), path
+        if is_here:
+            assert f"/patients/{Patient.objects.get(value='P999').public_id}" in text
+    (shown,) = listed([row])
+    assert (shown.patient.text, shown.patient.more, bool(shown.patient.url)) == (
+        "ÖTTER, OTTO",
+        "P999",
+        is_here,
+    )
+    assert shown.error_text == "the order is another patient's; A1 is of BARS, ANNA P1"
+    assert shown.anothers.url == f"/patients/{anna.public_id}"
+    assert ids(page(client, "/messages?q=otter&status=trouble")) == [row.public_id]
+    assert ids(page(client, "/messages?q=Ötter,+ot"))[0] == row.public_id
+    assert row.public_id not in ids(page(client, "/messages?q=bars"))
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("authority", ["OTHER", "GENHOSP"])
+def test_a_number_of_another_authority_leads_to_nobody(user: User, say: Say, authority: str) -> None:
+    receive(say("ADT^A08", PID))
+    row = receive(say("ADT^A08", PID.replace("GENHOSP", authority).replace("19700102", "1970-1-2")))
+    (shown,) = listed([row])
+    assert (shown.patient.more, bool(shown.patient.url)) == ("P1", authority == "GENHOSP")
+
+
+def test_a_search_for_a_name_reads_as_many_failed_messages_as_it_says(
+    user: User, site: Any, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [receive(say("ADT^A08", OTTO.replace("19700102", "1970-1-2"))) for _ in range(3)]
+    monkeypatch.setattr(named_patient, "LOOKED", 2)
+    assert ids(page(signed_in(user), "/messages?q=otter")) == [one.public_id for one in rows[:0:-1]]
 
 
 def test_filters_and_order_are_in_the_url(user: User) -> None:
