@@ -55,16 +55,23 @@ class _Aside(Stamp):
 
 
 def stamp(
-    *, made_at: datetime, received_at: datetime, sequence: str = "", control_id: str = "", digest: str = ""
+    *,
+    made_at: datetime,
+    received_at: datetime,
+    sequence: str = "",
+    control_id: str = "",
+    digest: str = "",
+    control_ids_rise: bool = False,
 ) -> tuple[Stamp, bool]:
     """The stamp of a message, and whether its clock was ahead.
 
     A time more than ten minutes past the receipt is cut to the time of receipt, so that a clock that is
-    ahead does not win for ever. Control IDs that are numbers compare as numbers. Others tell nothing of what
-    came first: among messages of one time, of whose clock only minutes may be known, arrival decides.
+    ahead does not win for ever. Control IDs compare as numbers where they are some and their source says that
+    these rise. Others tell nothing of what came first: among messages of one time, of whose clock only
+    minutes may be known, arrival decides.
     """
     ahead = made_at > received_at + MAX_AHEAD
-    is_number = control_id.isascii() and control_id.isdigit() and len(control_id) <= 18
+    is_number = control_ids_rise and control_id.isascii() and control_id.isdigit() and len(control_id) <= 18
     return (
         Stamp(
             made_at=received_at if ahead else made_at,

@@ -80,6 +80,7 @@ class SourceOptions(BaseModel):
     values to HL7's (`""` is an empty field, `*` any other value); `date_formats` are its ways to write a date
     there, as `strptime` has them.
 
+    Of messages of one time the later to come counts; the higher number where `control_ids` are `rising`.
     Of `contradicting_merges` the later may win; `two_identifiers` of one authority in one PID-3 may link
     their records.
     """
@@ -97,6 +98,7 @@ class SourceOptions(BaseModel):
     enhanced: bool = False
     application_acks: str = ""
     stamp_from: Literal["MSH-7", "EVN-2", "ORC-9"] = "MSH-7"
+    control_ids: Literal["any", "rising"] = "any"
     contradicting_merges: Literal["refuse", "latest"] = "refuse"
     two_identifiers: Literal["refuse", "link"] = "refuse"
     processing_ids: list[str] = ["P"]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,24 +61,41 @@ def test_a_clock_that_is_ahead_is_cut_to_the_receipt() -> None:
     assert (near.made_at, was_cut) == (NOON + timedelta(minutes=9), False)
 
 
-def test_control_ids_that_are_numbers_compare_as_numbers() -> None:
-    nine, _ = stamp(made_at=NOON, received_at=NOON, control_id="9")
-    ten, _ = stamp(made_at=NOON, received_at=NOON, control_id="10")
+@pytest.mark.parametrize(
+    "control_ids", [("84412", "12207"), ("9", "10"), ("B", "A"), ("1", "A"), ("A", "1"), ("7", "7")]
+)
+def test_of_one_time_that_which_came_later_is_newer(control_ids: tuple[str, str]) -> None:
+    first, then = (
+        stamp(made_at=NOON, received_at=NOON + timedelta(seconds=n), control_id=control_id)[0]
+        for n, control_id in enumerate(control_ids)
+    )
+    assert first < then and first.key() < then.key()
+
+
+def test_control_ids_that_rise_compare_as_numbers_whichever_came_first() -> None:
+    nine, ten = (
+        stamp(
+            made_at=NOON, received_at=NOON - timedelta(seconds=n), control_id=str(n), control_ids_rise=True
+        )[0]
+        for n in (9, 10)
+    )
     assert nine < ten and nine.key() < ten.key()
 
 
 stamps = st.builds(
-    lambda minute, sequence, control_id, digest: stamp(
+    lambda minute, sequence, control_id, digest, rise: stamp(
         made_at=NOON + timedelta(minutes=minute),
         received_at=NOON + timedelta(days=9),
         sequence=str(sequence),
         control_id=control_id,
         digest=digest,
+        control_ids_rise=rise,
     )[0],
     st.integers(0, 3),
     st.integers(0, 2),
     st.sampled_from(["", "1", "2", "10", "A1", "B"]),
     st.sampled_from(["", "aa", "bb"]),
+    st.booleans(),
 )
 
 

@@ -114,6 +114,7 @@ def read(row: InboundMessage, message: Message, header: Header, policy: SourcePo
         sequence=header.sequence_number,
         control_id=header.control_id,
         digest=row.sha256,
+        control_ids_rise=policy.options.control_ids == "rising",
     )
     provenance = Provenance(
         facility=policy.facility,

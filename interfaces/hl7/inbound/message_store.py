@@ -4,9 +4,11 @@ Messages that wait at the same moment are stored by one statement in one commit.
 """
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -81,6 +83,7 @@ def store(
     where `answer_of` gives what its sender is told now, and its attempts are counted later.
     """
     rows = [row_of(arrival.raw, arrival.header, arrival.source, arrival.peer) for arrival in arrivals]
+    _part_times(rows)
     for row, arrival in zip(rows, arrivals, strict=True):
         if answer := answer_of(row, arrival):
             row.ack, row.ack_code, row.is_answered_on_storing, row.attempts = answer, "AA", True, 0
@@ -194,6 +197,12 @@ def _note(rows: Sequence[InboundMessage], inserted: Iterable[tuple[Any, ...]]) -
         row = by_id[public_id]
         row.pk, row.control_id_reused = key, bool(is_reused)
         row._state.adding = False
+
+
+def _part_times(rows: Sequence[InboundMessage]) -> None:
+    """Have what came later be later by its time of receipt too, which may decide what counts."""
+    for one, next_one in itertools.pairwise(rows):
+        next_one.received_at = max(next_one.received_at, one.received_at + timedelta(microseconds=1))
 
 
 def _flag_reused(rows: Sequence[InboundMessage]) -> None:

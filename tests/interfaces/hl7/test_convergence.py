@@ -119,7 +119,11 @@ HISTORIES = st.lists(st.one_of(ORDERS, UPDATES, MERGES, LINKS), min_size=2, max_
 def received_at_noon(site: Facility, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox.timezone, "now", lambda: RECEIVED)
     source = Source.objects.get()
-    source.options |= {"imaging_locations": ["RAD"], "contradicting_merges": "latest"}
+    source.options |= {
+        "imaging_locations": ["RAD"],
+        "contradicting_merges": "latest",
+        "control_ids": "rising",
+    }
     source.save()
 
 

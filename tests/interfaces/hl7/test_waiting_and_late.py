@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from interfaces.hl7.inbound import inbox
+from interfaces.hl7.inbound import inbox, message_store, sources
 from interfaces.hl7.inspect import awaited_orders, message_search
 from interfaces.hl7.inspect.message_search import Filters
-from interfaces.hl7.models import InboundMessage
+from interfaces.hl7.models import InboundMessage, Source
 from ledger.models import Event
 from tests.interfaces.hl7.test_orders import PID, obr, orc, send, step
 from web.pages.messages.message_rows import listed
@@ -105,3 +105,22 @@ def test_the_same_again_and_what_came_in_turn_is_not_late(say: Say) -> None:
 def test_of_messages_that_come_together_those_that_lost_are_told(say: Say) -> None:
     inbox.receive_all([(say("ADT^A08", PID, at=n, control_id=f"m{n}"), "") for n in (5, 3, 6)])
     assert late() == {"m3": "2026-03-02 08:05:00 UTC"}
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(("control_ids", "last"), [("any", "Fever"), ("rising", "Cough")])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_of_messages_of_one_minute_the_one_that_came_later_counts(
+    say: Say, control_ids: str, last: str, together: bool, frozen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number in MSH-10 tells only where the source says that these rise."""
+    Source.objects.update(options={"control_ids": control_ids})
+    sources._kept.clear()
+    if frozen and together:
+        now = timezone.now()
+        monkeypatch.setattr(message_store.timezone, "now", lambda: now)
+    placed = say("ORM^O01", PID, orc("NW"), obr(f31="^Cough"), control_id="84412")
+    changed = say("ORM^O01", PID, orc("XO"), obr(f31="^Fever"), control_id="12207")
+    for part in [[placed, changed]] if together else [[placed], [changed]]:
+        inbox.receive_all([(raw, "") for raw in part])
+    assert Order.objects.get().reason == last
