@@ -69,7 +69,9 @@ class _Check:
         check_lengths(Patient, said.demographics)
         value_limits.check_name(said.demographics.get("name"), "name")
         if said.visit is not None:
-            check_lengths(Visit, {**said.visit.values, "number": said.visit.number})
+            check_lengths(
+                Visit, {**said.visit.values, "number": said.visit.number, "holder": said.visit.holder}
+            )
             value_limits.check(said.visit.number, value_limits.LONG, "number")
             self._authority(said.visit.authority, "number")
 
@@ -81,9 +83,11 @@ class _Check:
             self._visit_name(said.retired, "retired_visit")
             return
         self._visit_name(said.visit, "retired_visit")
+        if not list(self._naming(said.held)):
+            raise Missing("no identifier of a known assigning authority names the patient", "held")
 
     def _visit_name(self, name: VisitName, field: str) -> None:
-        check_lengths(Visit, {"number": name.number})
+        check_lengths(Visit, {"number": name.number, "holder": name.holder})
         value_limits.check(name.number, value_limits.LONG, field)
         self._authority(name.authority, field)
 

@@ -16,10 +16,11 @@ from worklist.schedule.appointment_update import AppointmentUpdate, ArrivalUpdat
 
 
 class VisitName(NamedTuple):
-    """What names a visit, or an account of visits."""
+    """What names a visit, or an account of visits; `holder` where each patient has own visit numbers."""
 
     authority: Authority
     number: str
+    holder: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,22 +31,33 @@ class VisitUpdate:
     number: str
     values: Mapping[str, Any]
     account: VisitName | None = None
+    holder: str = ""
+
+    @property
+    def name(self) -> VisitName:
+        """What names it."""
+        return VisitName(self.authority, self.number, self.holder)
 
 
 @dataclass(frozen=True)
 class VisitMerge:
-    """A visit or account goes on under another number."""
+    """A visit or account of the registered patient, who `held` it, goes on under another number."""
 
     survivor: VisitName
     retired: VisitName
+    held: Sequence[Identifier] = ()
 
 
 @dataclass(frozen=True)
 class VisitMove:
-    """A visit or account, with its orders, is the registered patient's, and maybe of an account."""
+    """A visit or account of those who `held` it, with its orders, is the registered patient's now.
+
+    A visit may be of another `account` then.
+    """
 
     visit: VisitName
     account: VisitName | None = None
+    held: Sequence[Identifier] = ()
 
 
 VisitChange = VisitMerge | VisitMove

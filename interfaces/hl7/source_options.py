@@ -82,7 +82,7 @@ class SourceOptions(BaseModel):
 
     Of messages of one time the later to come counts; the higher number where `control_ids` are `rising`.
     Of `contradicting_merges` the later may win; `two_identifiers` of one authority in one PID-3 may link
-    their records.
+    their records. Where each patient has visit numbers of its own, `visit_numbers` are `per_patient`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -101,6 +101,7 @@ class SourceOptions(BaseModel):
     control_ids: Literal["any", "rising"] = "any"
     contradicting_merges: Literal["refuse", "latest"] = "refuse"
     two_identifiers: Literal["refuse", "link"] = "refuse"
+    visit_numbers: Literal["unique", "per_patient"] = "unique"
     processing_ids: list[str] = ["P"]
     receivers: list[str] = ["*"]
     addresses: list[Network] = []

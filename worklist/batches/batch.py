@@ -29,7 +29,7 @@ from worklist.batches.number_holders import Holder, NumberName
 from worklist.batches.order_doubts import ANOTHERS, TAKEN
 from worklist.batches.row_tables import EVENTS, LINKS, NUMBERS, ORDERS, PATIENTS, PROCEDURES, STEPS, VISITS
 from worklist.catalogue import Catalogue
-from worklist.change_set import ChangeSet, Group, Registration
+from worklist.change_set import ChangeSet, Group, Registration, Tie, VisitChange, VisitMerge
 from worklist.orders import number_clash
 from worklist.orders.order_aggregate import (
     OrderAggregate,
@@ -37,10 +37,11 @@ from worklist.orders.order_aggregate import (
 )
 from worklist.orders.order_book import OrderBook
 from worklist.orders.order_update import OrderUpdate
-from worklist.patients import identity_exceptions
-from worklist.patients.identity_doubt import NumbersContradict, NumberTaken, OrderOfAnother
+from worklist.patients import identity_doubt, identity_exceptions
+from worklist.patients.identity_doubt import MergeRefused, NumbersContradict, NumberTaken, OrderOfAnother
 from worklist.patients.patient_index import PatientIndex
 from worklist.patients.patient_records import PatientRecord, VisitRecord
+from worklist.patients.visit_owner import VisitOwner
 from worklist.provenance import Provenance
 from worklist.signals import links_changed, orders_changed, patients_changed
 
@@ -48,6 +49,7 @@ _Result = TypeVar("_Result")
 _Registered = tuple[PatientRecord, VisitRecord | None]
 _TRIES: Final = 5
 _NOBODY: Final[Mapping[int, int]] = {}
+_NOBODY_KNOWN: Final[Mapping[str, int]] = {}
 _NO_HOLDERS: Final[Mapping[NumberName, list[Holder]]] = {}
 
 
@@ -75,7 +77,8 @@ def apply(
     """
     assert connection.in_atomic_block
     loader = Loader(catalogue)
-    batch = Batch(loader.snapshot, *loader.load(change_sets), loader.others, loader.holders)
+    loaded = loader.load(change_sets)
+    batch = Batch(loader.snapshot, *loaded, loader.others, loader.holders, loader.moved_between)
     applied = [batch.decide(changes) for changes in change_sets]
     batch.save(told(applied) if told else ())
     return applied
@@ -109,12 +112,15 @@ class Batch:
         orders: OrderBook | None,
         others: Mapping[int, int] = _NOBODY,
         holders: Mapping[NumberName, list[Holder]] = _NO_HOLDERS,
+        moved_between: Mapping[str, int] = _NOBODY_KNOWN,
     ) -> None:
         self._snapshot = snapshot
         self._patients = patients
         self._orders = orders
         self._others = others
         self._holders = {number: list(found) for number, found in holders.items()}
+        if patients is not None:
+            self._visit_owner = VisitOwner(patients, self._shown_under, moved_between)
         self._told_by_orders: set[int] = set()
         self._newcomers: Sequence[PatientRecord] = ()
 
@@ -170,18 +176,20 @@ class Batch:
         assert self._patients is not None and self._orders is not None
         patient, visit, order = None, None, None
         if said := group.registration:
-            if id(said) not in known:
-                known[id(said)] = self._register(said, provenance)
-            patient, visit = known[id(said)]
+            patient = known[id(said)][0] if id(said) in known else self._patients.register(said, provenance)
         for tie in group.merges:
-            self._patients.join_or_part(tie, provenance)
-        for change in group.visit_changes:
-            assert patient is not None
-            self._patients.visits.change(change, patient, provenance)
+            self._join_or_part(tie, said, provenance)
+        if group.order:
+            self._check_join(group, group.order, provenance)
+        if said and patient is not None:
+            if group.order:
+                self._check_patient(group.order, said, patient, provenance)
+            for change in group.visit_changes:
+                self._change_visit(change, said, patient, provenance)
+            if id(said) not in known:
+                known[id(said)] = patient, self._visit(said, patient, provenance)
+            visit = known[id(said)][1]
         if update := group.order:
-            self._check_join(group, update, provenance)
-            if said and patient is not None:
-                self._check_patient(update, said, patient, provenance)
             content = update.content
             if update.procedures and patient is not None:
                 self._told_by_orders.add(id(patient))
@@ -262,10 +270,39 @@ class Batch:
         assert self._patients is not None
         return self._others.get(key) or self._patients.shown_under(key)
 
-    def _register(self, said: Registration, provenance: Provenance) -> _Registered:
+    def _join_or_part(self, tie: Tie, said: Registration | None, provenance: Provenance) -> None:
         assert self._patients is not None
-        patient = self._patients.register(said, provenance)
-        return patient, self._patients.visit(said.visit, patient, provenance) if said.visit else None
+        try:
+            self._patients.join_or_part(tie, provenance)
+        except MergeRefused as error:
+            if error.doubt is not None:
+                error.doubt = identity_doubt.with_said(error.doubt, said)
+            raise
+
+    def _visit(
+        self, said: Registration, patient: PatientRecord, provenance: Provenance
+    ) -> VisitRecord | None:
+        """The visit that a patient is registered with."""
+        assert self._patients is not None
+        if said.visit is None:
+            return None
+        self._patients.resolve(provenance)
+        self._visit_owner.check_visit(said, patient, provenance)
+        return self._patients.visit(said.visit, patient, provenance)
+
+    def _change_visit(
+        self, change: VisitChange, said: Registration, patient: PatientRecord, provenance: Provenance
+    ) -> None:
+        assert self._patients is not None
+        self._patients.resolve(provenance)
+        if isinstance(change, VisitMerge):
+            self._visit_owner.check_merge(change, said, patient, provenance)
+            self._patients.visits.change(change, patient, provenance)
+            return
+        self._visit_owner.check_move(change, patient, provenance)
+        self._patients.visits.change(change, patient, provenance)
+        held = self._patients.known_or_new(change.held, provenance)
+        self._patients.visits.note_move(change.visit, (held, patient), provenance)
 
     def _unlinked(self, patients: Sequence[PatientRecord]) -> list[PatientRecord]:
         linked = {end for ends in self._patients.links for end in ends[:2]} if self._patients else set()

@@ -25,7 +25,7 @@ _Record = TypeVar("_Record")
 
 _NATURAL_KEYS: Mapping[Table[Any], Any] = {
     PATIENTS: lambda row: (row.authority_id, row.value),
-    VISITS: lambda row: (row.authority_id, row.number),
+    VISITS: lambda row: (row.authority_id, row.number, row.holder),
     NUMBERS: lambda row: row.key,
 }
 """New rows are inserted in the order of these, so that two batches never wait for each other in a ring."""

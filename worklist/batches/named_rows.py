@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts import site_version
 from worklist.batches import number_holders
@@ -20,7 +21,7 @@ from worklist.orders.order_book import OrderBook, sought_by
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.patients.patient_index import PatientIndex, RecordKey, naming
 from worklist.patients.patient_records import LinkRecord, PatientRecord, VisitRecord
-from worklist.patients.visit_index import visit_key
+from worklist.patients.visit_index import VisitKey, visit_key
 
 _CONNECTED: Final = f"""{LINKS.name}.retired_id IN (
     WITH RECURSIVE member(id) AS (
@@ -34,6 +35,8 @@ _CONNECTED: Final = f"""{LINKS.name}.retired_id IN (
 )"""
 """The links, closed ones too, of all records that open links connect to those wanted."""
 
+_KEY: Final = ("authority_id", "number", "holder")
+
 
 @dataclass
 class Names:
@@ -41,8 +44,8 @@ class Names:
 
     records: set[RecordKey] = field(default_factory=set)
     linked: set[RecordKey] = field(default_factory=set)
-    visits: set[tuple[int, str]] = field(default_factory=set)
-    changed_visits: set[tuple[int, str]] = field(default_factory=set)
+    visits: set[VisitKey] = field(default_factory=set)
+    changed_visits: set[VisitKey] = field(default_factory=set)
     orders: set[NumberKey] = field(default_factory=set)
 
     @classmethod
@@ -52,22 +55,25 @@ class Names:
             if group.registration:
                 names._add(group.registration.identifiers, catalogue)
                 if visit := group.registration.visit:
-                    names.visits.add(visit_key(VisitName(visit.authority, visit.number), catalogue))
+                    names.visits.add(visit_key(visit.name, catalogue))
                     if visit.account and catalogue.authority(visit.account.authority):
                         names.visits.add(visit_key(visit.account, catalogue))
             for change in group.visit_changes:
                 names.changed_visits |= {visit_key(one, catalogue) for one in _visits_of(change)}
+                names._add(change.held, catalogue, may_be_linked=False)
             for merge in group.merges:
                 names._add((merge.survivor, merge.retired), catalogue)
             if group.order:
                 names.orders.update(sought_by(group.order))
         return names
 
-    def _add(self, identifiers: Sequence[Identifier], catalogue: Catalogue) -> None:
+    def _add(
+        self, identifiers: Sequence[Identifier], catalogue: Catalogue, *, may_be_linked: bool = True
+    ) -> None:
         found, _ = naming(identifiers, catalogue)
         keys = {(authority.pk, identifier.value) for authority, identifier in found}
         self.records |= keys
-        if len(keys) > 1:
+        if may_be_linked and len(keys) > 1:
             self.linked |= keys
 
 
@@ -78,7 +84,9 @@ class Loader:
         self.catalogue = catalogue
         self.snapshot = Snapshot()
         self.others: dict[int, int] = {}
-        """Under which record the patients of orders show who are not named themselves."""
+        """Under which record the patients of orders and visits show who are not named themselves."""
+        self.moved_between: dict[str, int] = {}
+        """The same of those between whom visits were moved, by their public ids."""
         self.holders: Mapping[NumberName, list[Holder]] = {}
 
     def load(self, change_sets: Sequence[ChangeSet]) -> tuple[PatientIndex, OrderBook]:
@@ -94,7 +102,8 @@ class Loader:
         if moved:
             known = {one.id for one in orders}
             orders += [one for one in self._of_visits(moved) if one.id not in known]
-        self._find_others({one.patient_id for one in orders if one.patient_id} - {row.id for row in patients})
+        keys = {one.patient_id for one in orders if one.patient_id} | {one.patient_id for one in visits}
+        self._find_others(patients, keys, visits)
         book = self._book(orders)
         self._find_holders(groups, book)
         return self._index(patients, links, visits), book
@@ -105,7 +114,7 @@ class Loader:
         And the keys of all of these where orders follow them.
         """
         asked = names.visits | names.changed_visits
-        rows = self.snapshot.select(VISITS, ["authority_id", "number"], sorted(asked))
+        rows = self.snapshot.select(VISITS, _KEY, sorted(asked))
         while True:
             known = {row.id for row in rows}
             wanted = {row.into_id for row in rows if row.into_id} - known
@@ -115,10 +124,10 @@ class Loader:
             asked |= accounts
             rows += self._more(["id"], [[key] for key in sorted(wanted)], known)
             known = {row.id for row in rows}
-            rows += self._more(["authority_id", "number"], sorted(accounts), known)
+            rows += self._more(_KEY, sorted(accounts), known)
         if not names.changed_visits and not any(row.moved_to_id for row in rows):
             return rows, []
-        front, texts = [*rows], {self._account_text(*key) for key in names.changed_visits}
+        front, texts = [*rows], {self._account_text(*key[:2]) for key in names.changed_visits}
         while front or texts:
             known = {row.id for row in rows}
             below = self._more(["into_id"], [[row.id] for row in front], known)
@@ -137,10 +146,10 @@ class Loader:
         found = VISITS.select(condition, parameters, lock=True)
         return self.snapshot.remember(VISITS, [row for row in found if row.id not in known])
 
-    def _account_key(self, row: VisitRecord) -> tuple[int, str] | None:
+    def _account_key(self, row: VisitRecord) -> VisitKey | None:
         number, _, namespace = row.account.rpartition("^^^")
         found = self.catalogue.authority(Authority(namespace))
-        return (found.pk, number) if found else None
+        return (found.pk, number, "") if found else None
 
     def _account_text(self, authority: int, number: str) -> str:
         namespaces = {one.pk: one.namespace for one in self.catalogue.authorities}
@@ -157,11 +166,18 @@ class Loader:
             given -= number_holders.held(aggregate)
         self.holders = number_holders.find(given)
 
-    def _find_others(self, keys: Iterable[int]) -> None:
+    def _find_others(
+        self, patients: Iterable[PatientRecord], keys: Iterable[int], visits: Iterable[VisitRecord]
+    ) -> None:
         """Not locked: patients come before orders, and nothing of theirs is changed."""
-        if keys := list(keys):
-            rows = Patient.objects.filter(pk__in=keys).values_list("pk", "survivor_id")
-            self.others = {key: survivor or key for key, survivor in rows}
+        known = {row.id: row.public_id for row in patients}
+        wanted = set(keys) - known.keys()
+        between = {end for row in visits for move in row.moves for end in move[1:]} - {*known.values()}
+        if wanted or between:
+            found = Patient.objects.filter(Q(pk__in=wanted) | Q(public_id__in=between))
+            rows = list(found.values_list("pk", "public_id", "survivor_id"))
+            self.others = {key: survivor or key for key, _, survivor in rows}
+            self.moved_between = {name: survivor or key for key, name, survivor in rows}
 
     def order(self, key: int) -> OrderBook:
         """One order."""

@@ -33,7 +33,7 @@ _OURS: Final = frozenset(
         *("id", "public_id", "stamps", "facility_id", "authority_id", "created_at", "patient_stamp", "stamp"),
         *("name_key", "bare_key", "ideographic_key", "phonetic_key", "source", "id_is_generated"),
         *("order_id", "procedure_id", "patient_id", "visit_id", "retired_id", "survivor_id", "place"),
-        *("into_id", "moved_to_id"),
+        *("into_id", "moved_to_id", "holder", "moves"),
         *("first_received_at", "content_received_at", "character_set", "issuer", "is_bare"),
         *("local_date", "local_time", "contributions", "booking", "modality_for"),
     }
@@ -85,7 +85,8 @@ def try_out(changes: ChangeSet, catalogue: Catalogue) -> Trial:
     """
     assert connection.in_atomic_block
     loader = Loader(catalogue)
-    batch = Batch(loader.snapshot, *loader.load([changes]), loader.others, loader.holders)
+    loaded = loader.load([changes])
+    batch = Batch(loader.snapshot, *loaded, loader.others, loader.holders, loader.moved_between)
     applied = batch.decide(changes)
     found = loader.snapshot.differences(batch.rows())
     told: list[FieldChange] = []

@@ -19,6 +19,7 @@ class IdentityExceptionKind(models.TextChoices):
     LINKED_BY_MESSAGE = "linked_by_message", "two numbers of one authority in one message"
     MERGES_CONFLICT = "merges_conflict", "merges contradict each other"
     MERGE_REFUSED = "merge_refused", "a merge was refused"
+    VISIT_OF_ANOTHER = "visit_of_another", "a visit or account of another patient"
 
 
 class IdentityException(PublicModel):

@@ -26,6 +26,12 @@ class Visit(PublicModel):
         AssigningAuthority, on_delete=models.PROTECT, db_index=False, related_name="visits"
     )
     number = models.CharField(max_length=250)
+    holder = models.CharField(
+        max_length=400,
+        blank=True,
+        db_default="",
+        help_text="the patient as sent, where each patient has visit numbers of its own",
+    )
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="visits")
     patient_stamp = models.CharField(max_length=400, blank=True)
     patient_class = models.CharField(max_length=20, blank=True)
@@ -56,11 +62,17 @@ class Visit(PublicModel):
         related_name="+",
         help_text="to whom it was moved, with its orders",
     )
+    moves = models.JSONField(
+        default=list,
+        blank=True,
+        db_default=models.Value([], models.JSONField()),
+        help_text="[[stamp, from whom, to whom: public ids]]",
+    )
     stamps = models.JSONField(default=dict, blank=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["authority", "number"], name="visit_natural_key"),
+            models.UniqueConstraint(fields=["authority", "number", "holder"], name="visit_natural_key"),
             models.CheckConstraint(condition=~models.Q(number=""), name="visit_has_number"),
         ]
         indexes = [

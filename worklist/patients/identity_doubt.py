@@ -1,13 +1,14 @@
 """A doubt about who somebody is, found while a message is applied, and the refusals that carry one."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledger.errors import Duplicate, IdentityConflict, OtherPatient
 from worklist.change_set import Registration
-from worklist.models import IdentityExceptionKind
+from worklist.models import IdentityExceptionKind, Patient
 from worklist.patients.identifiers import Identifier
+from worklist.patients.patient_records import PatientRecord
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class NumberTaken(InDoubt, Duplicate):
     """A Study Instance UID or an accession number is another patient's."""
 
 
+class VisitOfAnother(InDoubt, OtherPatient):
+    """A message names another patient for a visit or an account than the one whose it is."""
+
+
 class MergeRefused(InDoubt, IdentityConflict):
     """A merge contradicts others."""
 
@@ -61,6 +66,19 @@ def said_of(registration: Registration) -> dict[str, Any]:
     described = {name: known.get(name) for name in ("name", "birth_date", "sex")}
     texts = {name: value for name, value in described.items() if isinstance(value, str)}
     return {**texts, "identifiers": identifier_texts(registration.identifiers)}
+
+
+def with_said(doubt: IdentityDoubt, registration: Registration | None) -> IdentityDoubt:
+    """The same with whom the message names, and the identifiers that the doubt itself is about."""
+    if registration is None:
+        return doubt
+    return replace(doubt, said={**said_of(registration), **doubt.said})
+
+
+def said_of_record(record: PatientRecord | Patient, *identifiers: str) -> dict[str, Any]:
+    """The same of a record, where only its number was named."""
+    known = {name: getattr(record, name) for name in ("name", "birth_date", "sex")}
+    return {**{name: value for name, value in known.items() if value}, "identifiers": list(identifiers)}
 
 
 def identifier_texts(identifiers: Iterable[Identifier]) -> list[str]:

@@ -22,6 +22,7 @@ _OF_TWO_PEOPLE: Final = (
     IdentityExceptionKind.OTHER_PATIENT,
     IdentityExceptionKind.REPORT_OF_ANOTHER,
     IdentityExceptionKind.SHARED_NUMBER,
+    IdentityExceptionKind.VISIT_OF_ANOTHER,
 )
 """Doubts that end once both are one person."""
 _OF_ONE: Final = IdentityExceptionKind.LINKED_BY_MESSAGE
@@ -111,7 +112,7 @@ def _open(doubt: IdentityDoubt, provenance: Provenance) -> None:
     newest: Mapping[str, Any] = {
         "text": doubt.text[:500],
         "patient_id": doubt.patient,
-        "other_id": doubt.other,
+        "other_id": doubt.other or _other_named(doubt),
         "order_id": doubt.order,
         "said": dict(doubt.said),
         "source": provenance.source,
@@ -156,6 +157,12 @@ def _is_one_person(row: IdentityException) -> bool:
         return False
     others = {row.other.current.pk} if row.other else _named(row.said.get("identifiers", []))
     return row.patient.current.pk in others
+
+
+def _other_named(doubt: IdentityDoubt) -> int | None:
+    """Who is here of those whom a message names, where its doubt says only how."""
+    people = _named(doubt.said.get("identifiers", [])) - {doubt.patient}
+    return min(people, default=None)
 
 
 def _named(texts: Iterable[str]) -> set[int]:

@@ -19,7 +19,7 @@ from worklist.models import AssigningAuthority, IdentityExceptionKind, LinkKind
 from worklist.patients import allergies, person_names, record_links
 from worklist.patients.allergies import AllergyChange
 from worklist.patients.identifiers import NAMING_TYPES, Authority, Identifier
-from worklist.patients.identity_doubt import IdentityDoubt, MergeRefused
+from worklist.patients.identity_doubt import IdentityDoubt, MergeRefused, said_of, said_of_record
 from worklist.patients.patient_records import LinkRecord, PatientRecord, VisitRecord
 from worklist.patients.visit_index import VisitIndex
 from worklist.provenance import Provenance
@@ -124,10 +124,12 @@ class PatientIndex:
                 ends = self._ends(other, first)
                 self.entries.append(_entry(worklist_events.PATIENT_LINKED, ends, "", provenance))
             if is_new and other.authority_id == first.authority_id:
-                self._doubt(IdentityExceptionKind.LINKED_BY_MESSAGE, other, first, _BOTH, provenance)
+                said = said_of(registration)
+                self._doubt(IdentityExceptionKind.LINKED_BY_MESSAGE, other, first, _BOTH, provenance, said)
             elif not is_new and self._is_parted(other.id, first.id, provenance):
                 text = record_links.KEPT_APART
-                self._doubt(IdentityExceptionKind.MERGES_CONFLICT, other, first, text, provenance)
+                said = said_of(registration)
+                self._doubt(IdentityExceptionKind.MERGES_CONFLICT, other, first, text, provenance, said)
         return first
 
     def merge(self, merge: Merge, provenance: Provenance) -> PatientRecord:
@@ -183,6 +185,17 @@ class PatientIndex:
         self._standing = None
         self.resolve(provenance)
 
+    def named(self, identifiers: Iterable[Identifier]) -> list[PatientRecord]:
+        """Those records of these identifiers that are there."""
+        found, _ = naming(identifiers, self._catalogue)
+        rows = (self._by_name.get((authority.pk, one.value)) for authority, one in found)
+        return [row for row in rows if row is not None]
+
+    def known_or_new(self, identifiers: Iterable[Identifier], provenance: Provenance) -> PatientRecord:
+        """The first record of these identifiers, made where it is not there."""
+        found, _ = naming(identifiers, self._catalogue)
+        return self._record(*found[0], provenance)
+
     def shown_under(self, key: int) -> int:
         """The key of the record under which one of these shows, as it was resolved last."""
         return self.patients[key].survivor_id or key
@@ -236,12 +249,13 @@ class PatientIndex:
     def _refuse(self, retired: PatientRecord, survivor: PatientRecord) -> NoReturn:
         """Nothing of the message is kept, so a record that it made is known to nobody."""
         ends = self._text(retired), self._text(survivor)
+        known = [one.id for one in (survivor, retired) if one.id > 0]
         doubt = IdentityDoubt(
             IdentityExceptionKind.MERGE_REFUSED,
             " into ".join(ends),
             f"{ends[0]} into {ends[1]}: {_CONTRADICTS}",
-            patient=survivor.id if survivor.id > 0 else None,
-            other=retired.id if retired.id > 0 else None,
+            patient=next(iter(known), None),
+            other=next(iter(known[1:]), None),
             said={"identifiers": list(ends)},
         )
         raise MergeRefused(f"the merge is refused: {_CONTRADICTS}", "retired", doubt)
@@ -336,11 +350,14 @@ class PatientIndex:
         other: PatientRecord,
         text: str,
         provenance: Provenance,
+        said: Mapping[str, Any] | None = None,
     ) -> None:
         """Have a person look at whether two records are one person, once new ones have their keys."""
-        text = f"{self._text(one)} and {self._text(other)}: {text}"
+        ends = self._text(one), self._text(other)
+        text = f"{ends[0]} and {ends[1]}: {text}"
+        said = said or said_of_record(other, ends[1])
         self.doubts.append(
-            (provenance, lambda: IdentityDoubt(kind, _key(one, other), text, one.id, other.id))
+            (provenance, lambda: IdentityDoubt(kind, _key(one, other), text, one.id, other.id, said=said))
         )
 
     def _age(self, link: LinkRecord) -> tuple[str, int, str, str]:

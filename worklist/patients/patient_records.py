@@ -94,5 +94,7 @@ class VisitRecord:
     account: str = ""
     into_id: int | None = None
     moved_to_id: int | None = None
+    holder: str = ""
+    moves: list[list[str]] = field(default_factory=list)
     stamps: Stamps = field(default_factory=dict)
     public_id: str = field(default_factory=new_public_id)

@@ -20,6 +20,8 @@ from worklist.provenance import Provenance
 
 Move = tuple[list[str], int]
 """The stamp of a move with its event, and the key of the patient."""
+VisitKey = tuple[int, str, str]
+"""The authority, the number, and whose number it is where each patient has own ones."""
 
 
 class VisitChanged(NamedTuple):
@@ -31,12 +33,16 @@ class VisitChanged(NamedTuple):
 
 
 class VisitIndex:
-    """Visits by what names them; `changes` is what was made of them, and by whom."""
+    """Visits by what names them; `changes` is what was made of them, and by whom.
+
+    `has_history` where any of them was moved between two patients.
+    """
 
     def __init__(self, rows: Iterable[VisitRecord], catalogue: Catalogue) -> None:
-        self._rows = {(row.authority_id, row.number): row for row in rows}
+        self._rows = {(row.authority_id, row.number, row.holder): row for row in rows}
         self._by_id = {row.id: row for row in self._rows.values()}
         self.changes: list[VisitChanged] = []
+        self.has_history = any(row.moves for row in self._rows.values())
         self._catalogue = catalogue
         self._namespaces = {one.pk: one.namespace for one in catalogue.authorities}
         self._new_keys = itertools.count(-1, -1)
@@ -52,12 +58,33 @@ class VisitIndex:
 
     def update(self, update: VisitUpdate, patient: PatientRecord, provenance: Provenance) -> VisitRecord:
         """Register or update a visit (HL7 v2.5.1 3.4.3)."""
-        found = self._row(VisitName(update.authority, update.number), patient, provenance)
+        found = self._row(update.name, patient, provenance)
         values = {**update.values, "patient_id": patient.id}
         if update.account is not None:
             values["account"] = account_text(update.account, self._catalogue)
         self._write(found, values, provenance)
         return found
+
+    def find(self, name: VisitName) -> VisitRecord | None:
+        """The visit or account of a name, if there is one."""
+        known = self._catalogue.authority(name.authority)
+        return self._rows.get((known.pk, name.number, name.holder)) if known else None
+
+    def of_account(self, name: VisitName) -> list[VisitRecord]:
+        """The visits that are of an account."""
+        text = account_text(name, self._catalogue)
+        return [row for row in self._rows.values() if row.account == text]
+
+    def history(self, row: VisitRecord) -> list[list[str]]:
+        """The moves of a visit, of its account, and of what it was merged into: when, from and to whom."""
+        return sorted(move for one in self._above(row) for move in one.moves)
+
+    def note_move(self, name: VisitName, ends: Sequence[PatientRecord], provenance: Provenance) -> None:
+        """Keep between whom a visit was moved, and when."""
+        row, move = self.find(name), [provenance.stamp.key(), *(one.public_id for one in ends)]
+        if row is not None and move not in row.moves:
+            row.moves = sorted([*row.moves, move])
+            self.has_history = True
 
     def change(self, said: VisitChange, patient: PatientRecord, provenance: Provenance) -> None:
         """Merge one visit or account into another, or move one to the patient; unknown ones are made.
@@ -96,7 +123,8 @@ class VisitIndex:
             self.changes.append(VisitChanged(row, sorted(changed), provenance))
 
     def _above(self, row: VisitRecord) -> list[VisitRecord]:
-        accounts = {self._text(one): one for one in self._rows.values()} if row.account else {}
+        rows = self._rows.values() if row.account else ()
+        accounts = {self._text(one): one for one in rows if not one.holder}
         found, front = [], [row]
         while front:
             one = front.pop()
@@ -111,7 +139,15 @@ class VisitIndex:
         key = visit_key(name, self._catalogue)
         found = self._rows.get(key)
         if found is None:
-            new = VisitRecord(next(self._new_keys), provenance.facility.pk, *key, patient_id=patient.id)
+            authority, number, holder = key
+            new = VisitRecord(
+                next(self._new_keys),
+                provenance.facility.pk,
+                authority,
+                number,
+                patient_id=patient.id,
+                holder=holder,
+            )
             found = self._rows[key] = self._by_id[new.id] = new
         return found
 
@@ -119,9 +155,9 @@ class VisitIndex:
         return f"{row.number}^^^{self._namespaces[row.authority_id]}"
 
 
-def visit_key(name: VisitName, catalogue: Catalogue) -> tuple[int, str]:
+def visit_key(name: VisitName, catalogue: Catalogue) -> VisitKey:
     """By what a visit is found."""
-    return _authority(name.authority, catalogue).pk, name.number
+    return _authority(name.authority, catalogue).pk, name.number, name.holder
 
 
 def account_text(name: VisitName, catalogue: Catalogue) -> str:

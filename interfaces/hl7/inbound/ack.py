@@ -105,13 +105,14 @@ _OF_IDENTITY: Final = re.compile(r"PID\^|(?:ORC|OBR)\^\d+\^[23]\b")
 _OF_ORDERS: Final = ("OBR^", "ORC^", "IPC^", "ZDS^")
 
 
-def status_code_for(code: int, location: str = "") -> Literal["AE", "AR"]:
+def status_code_for(code: int, location: str = "", *, is_content: bool = False) -> Literal["AE", "AR"]:
     """HL70357 100 to 103 say that the content is wrong (AE), all others that it isn't taken (AR).
 
     204 at PID-3 or at an order's number is about content too: what the message names contradicts what is
-    here, or itself. So is 205 where a number of an order is another patient's.
+    here, or itself. So is what is said to be content, and 205 where a number of an order is another
+    patient's.
     """
-    is_whom = code == 204 and _OF_IDENTITY.match(location) is not None
+    is_whom = code == 204 and (is_content or _OF_IDENTITY.match(location) is not None)
     is_taken = code == 205 and location.startswith(_OF_ORDERS)
     return "AE" if 100 <= code < 200 or is_whom or is_taken else "AR"
 

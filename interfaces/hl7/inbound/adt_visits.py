@@ -4,9 +4,11 @@ from dataclasses import replace
 
 from interfaces.hl7.inbound import adt, patients
 from interfaces.hl7.inbound.context import InboundContext
+from interfaces.hl7.syntax import data_types
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.message_parts import Segment, Segments
 from worklist.change_set import ChangeSet, Group, VisitChange, VisitMerge, VisitMove, VisitName
+from worklist.patients.identifiers import NAMING_TYPES, Identifier
 
 
 def merge_accounts(context: InboundContext) -> ChangeSet:
@@ -20,7 +22,7 @@ def merge_patients_and_accounts(context: InboundContext) -> ChangeSet:
     for group, said in zip(_groups(context), adt.merge(context).groups, strict=True):
         pid, mrg = _segments(group)
         named = patients.visit_name(context, pid, 18), patients.visit_name(context, mrg, 3)
-        changes = [VisitMerge(named[0], named[1])] if named[0] and named[1] else []
+        changes = [VisitMerge(named[0], named[1], _held(context, group))] if named[0] and named[1] else []
         groups.append(replace(said, visit_changes=[one for one in changes if one.survivor != one.retired]))
     return ChangeSet(context.provenance, groups)
 
@@ -30,7 +32,7 @@ def merge_visits(context: InboundContext) -> ChangeSet:
     return ChangeSet(
         context.provenance,
         [
-            _with_visit(context, group, part, [VisitMerge(_of_pv1(context, part), _old(context, part, 5))])
+            _with_visit(context, group, part, [_merged(context, group, part)])
             for group in _groups(context)
             for part in group.groups("MRG")
         ],
@@ -43,7 +45,7 @@ def move_accounts(context: InboundContext) -> ChangeSet:
     for group in _groups(context):
         pid, _ = _segments(group)
         old, new = _old(context, group, 3), patients.visit_name(context, pid, 18)
-        changes: list[VisitChange] = [VisitMove(old)]
+        changes: list[VisitChange] = [VisitMove(old, held=_former(context, pid, group))]
         if new is not None and new != old:
             changes.append(VisitMerge(new, old))
         groups.append(_changed(context, group, changes))
@@ -57,8 +59,8 @@ def move_visits(context: InboundContext) -> ChangeSet:
         pid, _ = _segments(group)
         account = patients.visit_name(context, pid, 18)
         for part in group.groups("MRG"):
-            old, new = _old(context, part, 5), _of_pv1(context, part)
-            changes: list[VisitChange] = [VisitMove(old, account)]
+            old, new = _old(context, part, 5), _of_pv1(context, pid, part)
+            changes: list[VisitChange] = [VisitMove(old, account, _former(context, pid, part))]
             if new != old:
                 changes.append(VisitMerge(new, old))
             groups.append(_with_visit(context, group, part, changes))
@@ -68,9 +70,30 @@ def move_visits(context: InboundContext) -> ChangeSet:
 def _of_account(context: InboundContext, group: Segments) -> Group:
     pid, _ = _segments(group)
     survivor = patients.visit_name(context, pid, 18)
+    context.places.note("number", pid.location(18), group=pid.index)
     if survivor is None:
         raise Er7Error(101, pid.location(18), "the account that stays is missing")
-    return _changed(context, group, [VisitMerge(survivor, _old(context, group, 3))])
+    merge = VisitMerge(survivor, _old(context, group, 3), _held(context, group))
+    return _changed(context, group, [merge])
+
+
+def _merged(context: InboundContext, group: Segments, part: Segments) -> VisitMerge:
+    pid, _ = _segments(group)
+    return VisitMerge(_of_pv1(context, pid, part), _old(context, part, 5), _held(context, part))
+
+
+def _held(context: InboundContext, part: Segments) -> list[Identifier]:
+    """Whom MRG-1 names as the one whose the number has been."""
+    mrg = part.first("MRG")
+    assert mrg is not None
+    context.places.note("held", mrg.location(1))
+    found = data_types.identifiers(mrg.field(1), context.policy.options.assigning_authority)
+    return [one for one in found if one.type in NAMING_TYPES][: patients.MOST_IDENTIFIERS]
+
+
+def _former(context: InboundContext, pid: Segment, part: Segments) -> list[Identifier]:
+    """The same of what is moved; where nobody is named there, it stays with its patient."""
+    return _held(context, part) or patients.identifiers(context, pid)
 
 
 def _changed(context: InboundContext, group: Segments, changes: list[VisitChange]) -> Group:
@@ -106,15 +129,19 @@ def _old(context: InboundContext, part: Segments, n: int) -> VisitName:
     mrg = part.first("MRG")
     assert mrg is not None
     context.places.note("retired_visit", mrg.location(n))
-    if (found := patients.visit_name(context, mrg, n)) is None:
+    if n == 5:
+        found = patients.visit_number(context, mrg, n, _held(context, part))
+    else:
+        found = patients.visit_name(context, mrg, n)
+    if found is None:
         raise Er7Error(101, mrg.location(n), "the number that it is about is missing")
     return found
 
 
-def _of_pv1(context: InboundContext, part: Segments) -> VisitName:
+def _of_pv1(context: InboundContext, pid: Segment, part: Segments) -> VisitName:
     pv1 = part.first("PV1")
     if pv1 is None:
         raise Er7Error(100, "PV1", "the message has no PV1 segment after an MRG")
-    if (found := patients.visit_name(context, pv1, 19)) is None:
+    if (found := patients.visit_number(context, pv1, 19, patients.identifiers(context, pid))) is None:
         raise Er7Error(101, pv1.location(19), "the visit number is missing")
     return found

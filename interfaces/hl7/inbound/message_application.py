@@ -38,7 +38,7 @@ from worklist.batches import change_application
 from worklist.batches.batch import Applied
 from worklist.batches.changed_rows import Overtaken
 from worklist.patients import identity_exceptions
-from worklist.patients.identity_doubt import InDoubt
+from worklist.patients.identity_doubt import InDoubt, VisitOfAnother
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +138,8 @@ def _problem(message: InboundMessage, error: Exception, places: FieldPlaces) -> 
     What that says itself may hold patients' data.
     """
     if isinstance(error, Refused):
-        return Problem(*error_codes.explain(error, places))
+        is_content = isinstance(error, VisitOfAnother)
+        return Problem(*error_codes.explain(error, places), is_content=is_content)
     if isinstance(error, DatabaseError):
         logger.error("message %s could not be applied: %s", message.public_id, type(error).__name__)
         return Problem(207, "", "the database can't be reached or refused; the message is kept")

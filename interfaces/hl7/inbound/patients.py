@@ -206,10 +206,26 @@ def visit_name(context: InboundContext, segment: Segment, n: int) -> VisitName |
     return VisitName(found[0].authority, found[0].value) if found else None
 
 
+def visit_number(
+    context: InboundContext, segment: Segment, n: int, named: list[Identifier]
+) -> VisitName | None:
+    """The visit that a field names, of the patient who is `named` where each has visit numbers of its own."""
+    found = visit_name(context, segment, n)
+    return found._replace(holder=_holder(context, named)) if found is not None else None
+
+
+def _holder(context: InboundContext, named: list[Identifier]) -> str:
+    if context.policy.options.visit_numbers != "per_patient":
+        return ""
+    naming = [one for one in named if one.type in NAMING_TYPES] or named
+    one = next(iter(naming), None)
+    return f"{one.value}^^^{one.authority.namespace or one.authority.universal_id}" if one else ""
+
+
 def _account(context: InboundContext, pid: Segment, visit: Identifier) -> VisitName | None:
     """The account of a visit that has a number of its own; one that can't be kept whole is left out."""
     found = visit_name(context, pid, 18)
-    if found is None or found == (visit.authority, visit.value):
+    if found is None or found[:2] == (visit.authority, visit.value):
         return None
     return found if context.fitting(Visit, "number", found.number, pid.location(18)) else None
 
@@ -236,4 +252,5 @@ def _visit(context: InboundContext, pid: Segment, pv1: Segment | None) -> VisitU
             "referring_provider": context.as_sent(pv1, 8),
         },
         account=_account(context, pid, number),
+        holder=_holder(context, identifiers(context, pid)),
     )

@@ -46,11 +46,15 @@ _GROUPS: Final = ("ORC", "OBR", "IPC", "MRG", "IAM", "AIS", "MFE")
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a message has no effect: HL7 Table 0357, where, and what."""
+    """Why a message has no effect: HL7 Table 0357, where, and what.
+
+    `is_content` of what is wrong with what it says, wherever that stands.
+    """
 
     code: int
     location: str
     text: str
+    is_content: bool = False
 
 
 @dataclass
@@ -128,14 +132,17 @@ def problem_of(message: InboundMessage) -> Problem | None:
     """Why a message had no effect, as its row keeps it."""
     if message.error_code is None:
         return None
-    return Problem(message.error_code, message.error_location, message.error_text)
+    is_content = message.status == InboundStatus.FAILED
+    return Problem(message.error_code, message.error_location, message.error_text, is_content)
 
 
 def code_of(header: Header, problem: Problem | None) -> ack.Code:
     """MSA-1 of the application acknowledgment."""
     if problem is None:
         return "AA"
-    return ack.status_code_for(problem.code, problem.location) if header.control_id else "AR"
+    if not header.control_id:
+        return "AR"
+    return ack.status_code_for(problem.code, problem.location, is_content=problem.is_content)
 
 
 def _check_header(header: Header, message: InboundMessage) -> tuple[SourcePolicy, triggers.Translate]:

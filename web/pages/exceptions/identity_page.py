@@ -50,6 +50,12 @@ ADVICE: Final[Mapping[str, str]] = {
         "The later merge counts. Ask the HIS which of them is right; what is wrong is taken back on the "
         "patient's page."
     ),
+    IdentityExceptionKind.VISIT_OF_ANOTHER: (
+        "Nothing was changed by the message. If both are one person, the HIS merges them (ADT^A40), or "
+        "you do on the patient's page; then apply the message again. If the visit was moved, the HIS says "
+        "so first (ADT^A45, A44) and from whom. If each patient has visit numbers of its own there, the "
+        "source needs visit_numbers: per_patient."
+    ),
     IdentityExceptionKind.MERGE_REFUSED: (
         "Nothing was changed by the message. Look at how the records hang together, on the patient's "
         "page, and ask the HIS what is meant."
