@@ -38,7 +38,13 @@ from worklist.orders.order_aggregate import (
 from worklist.orders.order_book import OrderBook
 from worklist.orders.order_update import OrderUpdate
 from worklist.patients import identity_doubt, identity_exceptions
-from worklist.patients.identity_doubt import MergeRefused, NumbersContradict, NumberTaken, OrderOfAnother
+from worklist.patients.identity_doubt import (
+    MergeRefused,
+    NumbersContradict,
+    NumberTaken,
+    OrderOfAnother,
+    VisitOfAnother,
+)
 from worklist.patients.patient_index import PatientIndex
 from worklist.patients.patient_records import PatientRecord, VisitRecord
 from worklist.patients.visit_owner import VisitOwner
@@ -184,10 +190,8 @@ class Batch:
         if said and patient is not None:
             if group.order:
                 self._check_patient(group.order, said, patient, provenance)
-            for change in group.visit_changes:
-                self._change_visit(change, said, patient, provenance)
-            if id(said) not in known:
-                known[id(said)] = patient, self._visit(said, patient, provenance)
+            if id(said) not in known or group.visit_changes:
+                known[id(said)] = patient, self._visit_of(group, said, patient, provenance)
             visit = known[id(said)][1]
         if update := group.order:
             content = update.content
@@ -277,6 +281,18 @@ class Batch:
         except MergeRefused as error:
             if error.doubt is not None:
                 error.doubt = identity_doubt.with_said(error.doubt, said)
+            raise
+
+    def _visit_of(
+        self, group: Group, said: Registration, patient: PatientRecord, provenance: Provenance
+    ) -> VisitRecord | None:
+        """What a group says of visits; the one that its patient is registered with."""
+        try:
+            for change in group.visit_changes:
+                self._change_visit(change, said, patient, provenance)
+            return self._visit(said, patient, provenance)
+        except VisitOfAnother as error:
+            error.group = group.index
             raise
 
     def _visit(

@@ -38,7 +38,7 @@ from worklist.orders import step_status
 from worklist.orders.order_aggregate import OrderAggregate, OrderRecord, StepRecord
 from worklist.orders.order_book import Implied, OrderBook
 from worklist.orders.step_status import BY_APPOINTMENT
-from worklist.patients import identity_exceptions
+from worklist.patients import identity_doubt, identity_exceptions
 from worklist.patients.identity_doubt import IdentityDoubt
 from worklist.patients.patient_records import PatientRecord
 from worklist.provenance import Provenance
@@ -219,6 +219,7 @@ class _Settlement:
 
 
 def _doubt(appointment: Appointment, order: OrderRecord) -> IdentityDoubt:
+    who = appointment.patient
     return IdentityDoubt(
         IdentityExceptionKind.OTHER_PATIENT,
         key=f"{order.public_id}|{appointment.public_id}",
@@ -226,6 +227,7 @@ def _doubt(appointment: Appointment, order: OrderRecord) -> IdentityDoubt:
         patient=order.patient_id,
         other=appointment.patient_id,
         order=order.id,
+        said=identity_doubt.said_of_record(who, str(who)) if who else {},
     )
 
 

@@ -22,7 +22,9 @@ def merge_patients_and_accounts(context: InboundContext) -> ChangeSet:
     for group, said in zip(_groups(context), adt.merge(context).groups, strict=True):
         pid, mrg = _segments(group)
         named = patients.visit_name(context, pid, 18), patients.visit_name(context, mrg, 3)
-        changes = [VisitMerge(named[0], named[1], _held(context, group))] if named[0] and named[1] else []
+        changes = (
+            [VisitMerge(named[0], named[1], _held(context, pid, group))] if named[0] and named[1] else []
+        )
         groups.append(replace(said, visit_changes=[one for one in changes if one.survivor != one.retired]))
     return ChangeSet(context.provenance, groups)
 
@@ -73,27 +75,31 @@ def _of_account(context: InboundContext, group: Segments) -> Group:
     context.places.note("number", pid.location(18), group=pid.index)
     if survivor is None:
         raise Er7Error(101, pid.location(18), "the account that stays is missing")
-    merge = VisitMerge(survivor, _old(context, group, 3), _held(context, group))
+    merge = VisitMerge(survivor, _old(context, group, 3), _held(context, pid, group))
     return _changed(context, group, [merge])
 
 
 def _merged(context: InboundContext, group: Segments, part: Segments) -> VisitMerge:
     pid, _ = _segments(group)
-    return VisitMerge(_of_pv1(context, pid, part), _old(context, part, 5), _held(context, part))
+    return VisitMerge(_of_pv1(context, pid, part), _old(context, part, 5), _held(context, pid, part))
 
 
-def _held(context: InboundContext, part: Segments) -> list[Identifier]:
+def _held(context: InboundContext, pid: Segment, part: Segments) -> list[Identifier]:
     """Whom MRG-1 names as the one whose the number has been."""
     mrg = part.first("MRG")
     assert mrg is not None
-    context.places.note("held", mrg.location(1))
+    context.places.note("held", mrg.location(1), group=pid.index)
+    return _named(context, mrg)
+
+
+def _named(context: InboundContext, mrg: Segment) -> list[Identifier]:
     found = data_types.identifiers(mrg.field(1), context.policy.options.assigning_authority)
     return [one for one in found if one.type in NAMING_TYPES][: patients.MOST_IDENTIFIERS]
 
 
 def _former(context: InboundContext, pid: Segment, part: Segments) -> list[Identifier]:
     """The same of what is moved; where nobody is named there, it stays with its patient."""
-    return _held(context, part) or patients.identifiers(context, pid)
+    return _held(context, pid, part) or patients.identifiers(context, pid)
 
 
 def _changed(context: InboundContext, group: Segments, changes: list[VisitChange]) -> Group:
@@ -130,7 +136,7 @@ def _old(context: InboundContext, part: Segments, n: int) -> VisitName:
     assert mrg is not None
     context.places.note("retired_visit", mrg.location(n))
     if n == 5:
-        found = patients.visit_number(context, mrg, n, _held(context, part))
+        found = patients.visit_number(context, mrg, n, _named(context, mrg))
     else:
         found = patients.visit_name(context, mrg, n)
     if found is None:

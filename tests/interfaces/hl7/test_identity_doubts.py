@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from interfaces.hl7.inbound import adt, appointments, inbox, orders, outside_results
+from interfaces.hl7.inbound import adt, appointments, inbox, orders, outside_results, sources
 from interfaces.hl7.inbound.triggers import TRIGGERS
 from interfaces.hl7.inspect.dry_run import dry_run
-from interfaces.hl7.models import InboundMessage
+from interfaces.hl7.models import InboundMessage, Source
 from ledger import events
-from worklist.models import IdentityException, Order, Patient, RequestedProcedure
+from worklist.models import IdentityException, IdentityExceptionKind, Order, Patient, RequestedProcedure
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
 Say = Callable[..., bytes]
@@ -193,3 +193,38 @@ def test_a_message_of_one_patient_names_no_second_one(say: Say, code: str, event
     answer = send(say(f"{code}^{event}", pid("P1"), *parts, *second))
     assert b"MSA|AE|" in answer and b"||PID^2|100^" in answer
     assert not Patient.objects.exists() and not Order.objects.exists()
+
+
+def test_a_doubt_of_any_kind_says_who_is_here_and_whom_the_message_names(say: Say) -> None:
+    link = {**Source.objects.get().options, "two_identifiers": "link"}
+    latest = {**link, "contradicting_merges": "latest"}
+
+    def merge(gone: str, keep: str, at: int) -> bytes:
+        return say("ADT^A40", pid(keep, "NEW^NAME"), f"MRG|{gone}^^^GENHOSP^MR", at=at)
+
+    def booked(start: int) -> bytes:
+        sch = f"SCH|AP{start}^RIS|||||^Routine||||||^^^20260310{start:02d}0000{'|' * 15}PL1^HIS"
+        return say("SIU^S12", sch, pid("P2"), "RGS|1", "AIS|1||1^CT head^L", at=start)
+
+    for number in ("P1", "P2", "P3", "P4"):
+        send(say("ADT^A04", pid(number), "PV1|1|I" + "|" * 17 + f"V{number}"))
+    send(order(say, 1, "P1", accession="ACC1"), merge("P3", "P4", 2))
+    send(order(say, 2, "P2", accession="ACC1"))
+    send(say("ORM^O01", pid("P2"), "ORC|XO|PL1^HIS", obr(), at=3), booked(9))
+    send(say("ADT^A02", pid("P2"), "PV1|1|I" + "|" * 17 + "VP1", at=4))
+    send(say("ADT^A45", pid("P2"), "MRG|P4^^^GENHOSP^MR||||VP1", "PV1|1|I" + "|" * 17 + "VP1", at=4))
+    send(say("ORM^O01", pid("P4"), "ORC|NW|PL9^HIS|FI9^RIS", obr(), at=4))
+    send(say("ORM^O01", pid("P1"), "ORC|SC|PL1^HIS|FI9^RIS||SC", at=5))
+    send(merge("P3", "P1", 5))
+    send(merge("P3", "P9", 5))
+    for options in (link, latest):
+        Source.objects.update(options=options)
+        sources.forget()
+    send(say("ADT^A08", "PID|1||P1^^^GENHOSP^MR~P5^^^GENHOSP^MR||BARS^ANNA||19700102|F", at=6))
+    send(merge("P3", "P2", 7))
+    rows = list(IdentityException.objects.select_related("patient", "other"))
+    assert {row.kind for row in rows} == set(IdentityExceptionKind.values)
+    for row in rows:
+        assert row.patient is not None and row.other is not None, (row.kind, row.text)
+        assert row.said["identifiers"] and row.said["name"], (row.kind, row.said)
+        assert row.said["birth_date"] == "19700102" and row.said["sex"], (row.kind, row.said)

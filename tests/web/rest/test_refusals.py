@@ -13,7 +13,13 @@ from ledger.errors import Refused
 from reporting.errors import StateConflict
 from web.kernel.refusal import STATUSES
 from web.rest.api import api
-from worklist.patients.identity_doubt import MergeRefused, NumbersContradict, NumberTaken, OrderOfAnother
+from worklist.patients.identity_doubt import (
+    MergeRefused,
+    NumbersContradict,
+    NumberTaken,
+    OrderOfAnother,
+    VisitOfAnother,
+)
 
 HTTP_AND_HL7 = {
     errors.Missing: (422, 101),
@@ -29,6 +35,7 @@ HTTP_AND_HL7 = {
     OrderOfAnother: (409, 204),
     NumberTaken: (409, 205),
     NumbersContradict: (409, 204),
+    VisitOfAnother: (409, 204),
     errors.Forbidden: (403, 207),
     StateConflict: (409, 207),
     SecondPersonNeeded: (409, 207),

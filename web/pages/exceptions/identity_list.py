@@ -34,7 +34,7 @@ def shown(row: IdentityException) -> Row:
     """A doubt as lists and its page show it."""
     return Row(
         row,
-        patients.short(row.patient),
+        patients.short(row.patient or row.other),
         formats.shown(row.said.get("name", "")),
         ", ".join(row.said.get("identifiers", [])),
     )
