@@ -1,6 +1,6 @@
 """The patient page, and the patient header that stands on every page with a patient."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,10 +17,11 @@ from ledger import audit
 from web.kernel import authorization, formats, layout, paging
 from web.pages import order_fields, timelines
 from web.pages.record_columns import IDENTIFIERS, ORDERS, STUDIES
-from worklist.models import LinkKind, Order, Patient, Sex
+from worklist.models import LinkKind, Order, Patient, PatientLink, Sex
 from worklist.patients import (
     care_notes,
     identity,
+    link_reasons,
     patient_search,
     person_names,
     record_acts,
@@ -32,6 +33,15 @@ _PREGNANT: Final = {"1": "not pregnant", "2": "may be pregnant", "3": "pregnant"
 """DICOM Pregnancy Status (PS3.3 C.2.3) as people say it."""
 _MOST_FOUND: Final = 20
 _OF_TEMPORARY: Final = "{} was linked to this patient here"
+_TAGS: Final = {LinkKind.MERGE: "merged", LinkKind.LINK: "linked"}
+_SAME_PERSON: Final = "same person"
+_JOINED: Final = {
+    LinkKind.MERGE: "{} was merged into this record.",
+    LinkKind.LINK: "{} is linked to this record; both numbers are in use.",
+}
+_NAMED_TOGETHER: Final = "{} came in one message with a number of this person."
+_USES: Final = {LinkKind.MERGE: "merged into {}", LinkKind.LINK: "linked to the first"}
+_USED_TOGETHER: Final = "came in one message with the first"
 _DONE_BY_HAND: Final = {
     LinkKind.MERGE: "{} was merged into {} here",
     LinkKind.LINK: "{} was linked to {} here",
@@ -42,6 +52,8 @@ _DONE_BY_HAND: Final = {
 @dataclass(frozen=True)
 class Header:
     """A patient as the header shows one; texts are as people write them, empty where not known.
+
+    `joined` says with which other records it shows, and `tag` how these are joined.
 
     `names` holds the component groups: alphabetic, ideographic, phonetic, as far as there are any.
     """
@@ -54,7 +66,8 @@ class Header:
     authority: str
     allergies: str = ""
     alerts: Sequence[str] = ()
-    merged: str = ""
+    joined: str = ""
+    tag: str = ""
     url: str = ""
     from_images: bool = False
 
@@ -82,11 +95,13 @@ def header(patient: Patient | None, *, order: Order | None = None, study: Study 
     if patient is None:
         return of_images(study) if study is not None else short(None)
     current = patient.current
+    tag, joined = _joined(patient, current)
     return replace(
         short(patient),
         allergies=(care := care_notes.of(patient)).allergies,
         alerts=alerts(care, order),
-        merged=_merged(patient, current),
+        joined=joined,
+        tag=tag,
     )
 
 
@@ -163,13 +178,34 @@ def found(request: HttpRequest, text: str) -> list[Patient]:
     return rows
 
 
-def _merged(patient: Patient, current: Patient) -> str:
-    """What to say of a record that shows under another one, or under which others show."""
+def _joined(patient: Patient, current: Patient) -> tuple[str, str]:
+    """How a record shows under another one, or others under it: in a word, and what to say of it."""
     if patient.pk != current.pk:
-        return f"{patient.value} was merged into this record."
-    others = Patient.objects.filter(survivor=current).select_related("authority")[:5]
-    names = ", ".join(str(other) for other in others)
-    return f"Also this person: {names}." if names else ""
+        kind = _kinds([patient])[0]
+        words = _JOINED.get(kind, _NAMED_TOGETHER) if kind else _NAMED_TOGETHER
+        return _tag([kind]), words.format(patient.value)
+    others = list(Patient.objects.filter(survivor=current).select_related("authority")[:5])
+    if not others:
+        return "", ""
+    return _tag(_kinds(others)), f"Also this person: {', '.join(str(other) for other in others)}."
+
+
+def _kinds(records: Sequence[Patient]) -> list[LinkKind | None]:
+    links = link_reasons.why(records)
+    return [LinkKind(links[one.pk].kind) if one.pk in links else None for one in records]
+
+
+def _tag(kinds: Iterable[LinkKind | None]) -> str:
+    first, *rest = {_TAGS.get(kind, _SAME_PERSON) if kind else _SAME_PERSON for kind in kinds}
+    return _SAME_PERSON if rest else first
+
+
+def _use(record: Patient, link: PatientLink | None) -> str:
+    """What a number of a person with several is."""
+    if record.survivor_id is None:
+        return "main"
+    words = _USES.get(LinkKind(link.kind), _USED_TOGETHER) if link else _USED_TOGETHER
+    return words.format(link.survivor.value if link else "")
 
 
 # The page
@@ -225,9 +261,10 @@ def _by_hand(user: User, record: Patient) -> list[tuple[str, str]]:
 def _identifiers(records: Sequence[Patient]) -> list[dict[str, str]]:
     """Every identifier of the person: those that name records, then those that are only known."""
     found: dict[tuple[str, str], dict[str, str]] = {}
+    links = link_reasons.why(records) if len(records) > 1 else {}
     for record in sorted(records, key=lambda one: (one.survivor_id is not None, one.pk)):
         key = (record.value, record.authority.namespace)
-        use = "merged into the first" if record.survivor_id else "main"
+        use = _use(record, links.get(record.pk))
         found[key] = {"value": key[0], "authority": key[1], "type": record.type, "use": use}
     for record in records:
         for other in record.other_identifiers:

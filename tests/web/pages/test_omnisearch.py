@@ -10,6 +10,7 @@ from accounts.models import Facility, Role, User
 from ledger.models import AuditEvent
 from tests.web.markup import read
 from tests.web.pages.world import make_study, person, place_order, register, signed_in
+from worklist.change_set import Link, Merge, Tie
 from worklist.models import Order, Patient, RequestedProcedure
 from worklist.patients import identity, patient_search
 from worklist.patients.identifiers import Authority, Identifier
@@ -86,6 +87,33 @@ def test_a_retired_identifier_leads_to_the_record_that_shows(user: User, provena
     assert leads(user, "OLD") == f"/patients/{new.public_id}"
     page = read(signed_in(user).get(f"/patients/{old.public_id}"))
     assert "OLD was merged into this record" in page
+
+
+@pytest.mark.parametrize(
+    ("how", "tag", "words", "use"),
+    [
+        (Merge, "merged", "JF was merged into this record.", "merged into JC"),
+        (Link, "linked", "JF is linked to this record; both numbers are in use.", "linked to the first"),
+        (None, "same person", "JF came in one message with a number", "came in one message with the first"),
+    ],
+)
+def test_the_page_says_how_two_numbers_are_one_person(
+    user: User, provenance: Make, how: type[Tie] | None, tag: str, words: str, use: str
+) -> None:
+    """A link, or a message with both, retires no number."""
+    both = [Identifier("JC", Authority("GENHOSP"), "MR"), Identifier("JF", Authority("MPI"), "MR")]
+    with transaction.atomic():
+        if how is None:
+            identity.register(provenance=provenance(), identifiers=both, demographics={})
+        else:
+            identity.tie(provenance=provenance(), tie=how(*both))
+    client = signed_in(user)
+    one, other = (Patient.objects.get(value=number) for number in ("JC", "JF"))
+    of_other, of_one = (read(client.get(f"/patients/{row.public_id}")) for row in (other, one))
+    assert words in of_other and "Also this person: JF" in of_one
+    for page in (of_other, of_one):
+        assert use in page and f'<span class="tag">{tag}</span>' in page
+        assert how is Merge or "was merged" not in page
 
 
 @pytest.mark.parametrize("text", ["A1", "PL1", "PL1^HIS"])
