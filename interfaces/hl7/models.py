@@ -71,6 +71,13 @@ class InboundMessage(PublicModel):
     error_code = models.PositiveIntegerField(null=True, blank=True, help_text="HL7 Table 0357")
     error_location = models.CharField(max_length=80, blank=True)
     error_text = models.CharField(max_length=500, blank=True)
+    error_reason = models.CharField(
+        max_length=120,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="what tells errors of one code and place apart whose texts name no values",
+    )
     replay_of = models.ForeignKey(
         "self", on_delete=models.PROTECT, db_index=False, null=True, blank=True, related_name="replays"
     )
@@ -100,7 +107,10 @@ class InboundMessage(PublicModel):
             ),
             models.Index(
                 # All that the groups of the work list are made of, so that no message is read for them.
-                fields=["source", "status", "error_code", "error_location", "received_at", "assignee"],
+                fields=[
+                    *("source", "status", "error_code", "error_location", "error_reason"),
+                    *("received_at", "assignee"),
+                ],
                 name="inbound_to_work_off",
                 condition=models.Q(status__in=["failed", "refused"], settled="", replay_of=None),
             ),

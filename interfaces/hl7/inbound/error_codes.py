@@ -20,6 +20,9 @@ CODES: Final[Mapping[type[errors.Refused], int]] = {
 }
 """HL7 Table 0357 for each kind of refusal."""
 
+ABOUT_WHO: Final = (204, 205)
+"""Of whom or what a message names: the text of such an error is one for each reason, and holds no values."""
+
 
 def explain(
     error: errors.Refused, places: FieldPlaces, group: int | None = None, procedure: int = WHOLE

@@ -60,6 +60,7 @@ _OUTCOME: Final = (
     "error_code",
     "error_location",
     "error_text",
+    "error_reason",
 )
 _Result = TypeVar("_Result")
 

@@ -115,6 +115,7 @@ def refused(
     _set_answer(message, header, code, problem)
     message.error_code = problem.code
     message.error_location, message.error_text = problem.location[:80], problem.text[:500]
+    message.error_reason = problem.text[:120] if problem.code in error_codes.ABOUT_WHO else ""
     return Translation(message, header, problem=problem)
 
 
@@ -172,7 +173,8 @@ def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) 
 
 def _applied(message: InboundMessage, header: Header) -> None:
     message.status, message.applied_at = InboundStatus.APPLIED, timezone.now()
-    message.error_code, message.error_location, message.error_text = None, "", ""
+    message.error_code, message.error_location = None, ""
+    message.error_text, message.error_reason = "", ""
     _set_answer(message, header, "AA", None)
 
 

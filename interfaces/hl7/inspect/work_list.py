@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from django.db.models import Count, Max, Min, QuerySet
 
 from accounts.models import User
+from interfaces.hl7.inbound.error_codes import ABOUT_WHO
 from interfaces.hl7.inspect import message_tree
 from interfaces.hl7.literal_conditions import STUCK, TO_WORK_OFF
 from interfaces.hl7.models import InboundMessage, OutboundMessage
@@ -39,6 +40,8 @@ class WorkGroup:
     newest: datetime
     example: str
     assigned: int
+    reason: str = ""
+    """What tells errors of whom a message names apart, which have one code and place."""
     locations: tuple[str, ...] = ()
     """Of messages that came: the error locations as they are kept, which differ in the segment's number."""
     keys: tuple[int, ...] = ()
@@ -47,8 +50,13 @@ class WorkGroup:
     @property
     def key(self) -> str:
         """What names the group in an address."""
-        named = "\0".join((self.direction, self.partner, self.status, self.code, self.place))
+        named = "\0".join((self.direction, self.partner, self.status, self.code, self.place, self.reason))
         return hashlib.sha256(named.encode()).hexdigest()[:16]
+
+    @property
+    def is_about_who(self) -> bool:
+        """Whether whom or what a message names is wrong: no replay helps until that is mended."""
+        return self.direction == "in" and self.code in map(str, ABOUT_WHO)
 
 
 def groups(whose: Whose = "", user: User | None = None) -> list[WorkGroup]:
@@ -77,6 +85,7 @@ def messages_of(found: WorkGroup, whose: Whose = "", user: User | None = None) -
         status=found.status,
         error_code=int(found.code) if found.code else None,
         error_location__in=found.locations,
+        error_reason=found.reason,
     )
 
 
@@ -99,7 +108,7 @@ def _of(rows: QuerySet[Any], whose: Whose, user: User | None) -> QuerySet[Any]:
 
 def _received(whose: Whose, user: User | None) -> Iterator[WorkGroup]:
     rows = _of(InboundMessage.objects.filter(TO_WORK_OFF), whose, user).order_by()
-    counted = rows.values("source", "status", "error_code", "error_location").annotate(
+    counted = rows.values("source", "status", "error_code", "error_location", "error_reason").annotate(
         number=Count("id"),
         oldest=Min("received_at"),
         newest=Max("received_at"),
@@ -113,7 +122,7 @@ def _received(whose: Whose, user: User | None) -> Iterator[WorkGroup]:
     merged: dict[tuple[str, ...], list[WorkGroup]] = defaultdict(list)
     for row in found:
         one = _group_of(row, texts.get(row["latest"], ""))
-        merged[one.partner, one.status, one.code, one.place].append(one)
+        merged[one.partner, one.status, one.code, one.place, one.reason].append(one)
     for same in merged.values():
         yield _together(same)
 
@@ -130,6 +139,7 @@ def _group_of(row: dict[str, Any], example: str) -> WorkGroup:
         newest=row["newest"],
         example=example,
         assigned=row["assigned"],
+        reason=row["error_reason"],
         locations=(row["error_location"],),
     )
 

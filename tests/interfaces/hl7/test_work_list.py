@@ -99,6 +99,31 @@ def test_messages_are_grouped_by_error_place_and_partner_whichever_segment_it_is
 
 
 @pytest.mark.usefixtures("site")
+def test_errors_of_whom_a_message_names_are_one_group_for_each_reason(say: Say) -> None:
+    """Two patients in one PID-3, another's order, another's visit: one code, and places that coincide."""
+    ProcedureCode.objects.create(code="UNKNOWN", scheme="L", description="x", modality="CT")
+    _forget_the_site()
+    both = PID.format("P1^^^GENHOSP^MR~P2", GOOD)
+    receive(say("ORM^O01", *order(1)))
+    receive(say("ADT^A01", PID.format("P1", GOOD), "PV1|1|I" + "|" * 17 + "V1"))
+    for number in (2, 3):
+        receive(say("ADT^A08", both))
+        receive(say("ORM^O01", *order(1, patient=f"P{number}")))
+    receive(say("ADT^A42", PID.format("P2", GOOD), "MRG|P2^^^GENHOSP^MR||||V1", "PV1|1|I" + "|" * 17 + "V2"))
+    found = [one for one in work_list.groups() if one.place == "PID-3"]
+    assert {one.example: one.number for one in found} == {
+        "two patients of one assigning authority are named; a merge is said by A40": 2,
+        "the order is another patient's": 2,
+        "the visit or account is another patient's": 1,
+    }
+    assert all(one.is_about_who for one in found)
+    for one in found:
+        rows = list(work_list.messages_of(one))
+        assert len(rows) == one.number and {row.error_text for row in rows} == {one.example}
+        assert work_list.group(one.key) == one
+
+
+@pytest.mark.usefixtures("site")
 def test_a_message_leaves_the_list_by_itself_when_its_repair_succeeds_and_not_before(
     say: Say, by: Actor
 ) -> None:
@@ -137,7 +162,7 @@ def _forget_the_site() -> None:
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL is told values, too")
 def test_no_message_is_read_for_the_list_but_those_on_it(facility: Facility) -> None:
     rows = work_list.open_messages().order_by()
-    groups = rows.values("source", "status", "error_code", "error_location")
+    groups = rows.values("source", "status", "error_code", "error_location", "error_reason")
     replayed = ReplayedMessage.objects.filter(WAITS_IN_REPLAY, run=1).order_by("position")
     plans = [
         groups.annotate(number=Count("id")).explain(),
