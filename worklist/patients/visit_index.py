@@ -80,9 +80,11 @@ class VisitIndex:
         return sorted(move for one in self._above(row) for move in one.moves)
 
     def note_move(self, name: VisitName, ends: Sequence[PatientRecord], provenance: Provenance) -> None:
-        """Keep between whom a visit was moved, and when."""
+        """Keep between whom a visit was moved, and when; the same again is no other move."""
         row, move = self.find(name), [provenance.stamp.key(), *(one.public_id for one in ends)]
-        if row is not None and move not in row.moves:
+        assert row is not None
+        before = [one for one in row.moves if one <= move]
+        if not before or before[-1][1:] != move[1:]:
             row.moves = sorted([*row.moves, move])
             self.has_history = True
 

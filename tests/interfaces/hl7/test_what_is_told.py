@@ -64,23 +64,10 @@ def segments(kind: str, event: str) -> list[str]:
     """A message of a trigger that changes something of what is there."""
     if (found := SEGMENTS.get((kind, event))) is not None:
         return found
-    moves = event in (
-        "A18",
-        "A34",
-        "A35",
-        "A36",
-        "A39",
-        "A40",
-        "A41",
-        "A42",
-        "A44",
-        "A45",
-        "A46",
-        "A47",
-        "A49",
-        "A50",
-    )
-    if moves:
+    if event in ("A35", "A41", "A42", "A49", "A50"):
+        renamed = pid("P2", "BARS^BERTA", account="ACC3^^^GENHOSP")
+        return [renamed, MRG, pv1("W1^101", "V3^^^GENHOSP")]
+    if event in ("A18", "A34", "A36", "A39", "A40", "A44", "A45", "A46", "A47"):
         return [pid("P1", account="ACC1^^^GENHOSP"), MRG, pv1("W1^101")]
     return [pid("P1", account="ACC1^^^GENHOSP"), pv1("RAD^CT1" if event == "A10" else "W2^201")]
 
