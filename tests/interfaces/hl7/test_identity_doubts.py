@@ -215,6 +215,8 @@ def test_a_doubt_of_any_kind_says_who_is_here_and_whom_the_message_names(say: Sa
     send(say("ADT^A45", pid("P2"), "MRG|P4^^^GENHOSP^MR||||VP1", "PV1|1|I" + "|" * 17 + "VP1", at=4))
     send(say("ORM^O01", pid("P4"), "ORC|NW|PL9^HIS|FI9^RIS", obr(), at=4))
     send(say("ORM^O01", pid("P1"), "ORC|SC|PL1^HIS|FI9^RIS||SC", at=5))
+    reported = "OBR|1||R7^LAB|71260^CT^C4" + "|" * 14 + "ACC1" + "|" * 7 + "F"
+    send(say("ORU^R01", pid("P2"), reported, "OBX|1|TX|1^Text||Normal||||||F", at=5))
     send(merge("P3", "P1", 5))
     send(merge("P3", "P9", 5))
     for options in (link, latest):
