@@ -37,6 +37,12 @@ OTHER_CHARACTER_SET: Final = declare(
 WAITS_FOR_ORDER: Final = declare(
     "hl7.waits_for_order", "Waits for its order, which has not come yet", short="waiting for its order"
 )
+STAYS_CANCELLED: Final = declare(
+    "hl7.stays_cancelled",
+    "The order stays cancelled: reopen it here, or have it ordered anew under another number",
+    short="stays cancelled",
+    tone="bad",
+)
 CHANGED_NOTHING: Final = declare(
     "hl7.changed_nothing",
     "Changed nothing: older than what was said at {newer}",

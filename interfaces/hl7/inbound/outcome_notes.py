@@ -1,4 +1,4 @@
-"""What a person should know of how a message was applied: that it waits for its order, or came too late."""
+"""What a person should know of how a message was applied: it waits, came too late, or revives nothing."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC
@@ -10,6 +10,8 @@ from ledger import stamps, written_dates
 from ledger.events import Entry
 from worklist.batches.batch import Applied
 from worklist.change_set import ChangeSet
+from worklist.models import OrderStatus, StatusEvent
+from worklist.orders.order_aggregate import StatusEventRecord
 
 
 def of(message: InboundMessage, changes: ChangeSet, applied: Sequence[Applied]) -> list[Entry]:
@@ -18,7 +20,7 @@ def of(message: InboundMessage, changes: ChangeSet, applied: Sequence[Applied]) 
     One that has further effects, such as a report that is kept, never changed nothing.
     """
     late = () if isinstance(changes, FurtherChanges) else _came_late(message, applied)
-    return [*_waits(message, applied), *late]
+    return [*_waits(message, applied), *_stays_cancelled(message, changes, applied), *late]
 
 
 def _waits(message: InboundMessage, applied: Sequence[Applied]) -> Iterator[Entry]:
@@ -27,6 +29,26 @@ def _waits(message: InboundMessage, applied: Sequence[Applied]) -> Iterator[Entr
         if one.order is not None and one.order.order.content_received_at is None:
             about = [("message", message.public_id), ("order", one.order.order.public_id)]
             yield Entry(hl7_events.WAITS_FOR_ORDER, about, source=f"hl7:{message.public_id}")
+
+
+def _stays_cancelled(
+    message: InboundMessage, changes: ChangeSet, applied: Sequence[Applied]
+) -> Iterator[Entry]:
+    """That an order is as before although it was ordered or changed after its cancel: ends stay ends."""
+    stamp = changes.provenance.stamp.key()
+    for group, one in zip(changes.groups, applied, strict=True):
+        if one.order is None or group.order is None or group.order.act or not group.order.procedures:
+            continue
+        order = one.order.order
+        if order.status == OrderStatus.CANCELLED and any(
+            _cancels(event, stamp) for event in one.order.events
+        ):
+            about = [("message", message.public_id), ("order", order.public_id)]
+            yield Entry(hl7_events.STAYS_CANCELLED, about, source=f"hl7:{message.public_id}")
+
+
+def _cancels(event: StatusEventRecord, before: str) -> bool:
+    return event.kind == StatusEvent.Kind.CANCEL and not event.undone_by and event.stamp < before
 
 
 def _came_late(message: InboundMessage, applied: Sequence[Applied]) -> Iterator[Entry]:

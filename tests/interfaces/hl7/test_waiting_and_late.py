@@ -124,3 +124,21 @@ def test_of_messages_of_one_minute_the_one_that_came_later_counts(
     for part in [[placed, changed]] if together else [[placed], [changed]]:
         inbox.receive_all([(raw, "") for raw in part])
     assert Order.objects.get().reason == last
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("control", ["NW", "XO", "SC"])
+def test_an_order_that_is_sent_after_its_cancel_says_that_it_stays_cancelled(
+    say: Say, control: str, together: bool
+) -> None:
+    placed = say("ORM^O01", PID, orc("NW"), obr(), at=1, control_id="m1")
+    ended = say("ORM^O01", orc("CA"), at=3, control_id="m2")
+    older = say("ORM^O01", PID, orc("XO"), obr(f31="^Cough"), at=2, control_id="m3")
+    again = say("ORM^O01", PID, orc(control), obr(f31="^Fever"), at=4, control_id="m4")
+    messages = [(raw, "") for raw in (placed, ended, older, again)]
+    for part in [messages] if together else [[one] for one in messages]:
+        inbox.receive_all(part)
+    assert Order.objects.get().status == "cancelled"
+    told = Event.objects.get(kind="hl7.stays_cancelled")
+    assert sorted(told.subjects.values_list("type", flat=True)) == ["message", "order"]
+    assert [name for name, text in effects().items() if "stays cancelled" in text] == ["m4"]
