@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from django.db.models import F, Prefetch, Q
+from django.db.models import F, Prefetch, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from archive.models import Study
@@ -24,7 +24,7 @@ from reporting.models import (
     OutsideReportVersion,
     OutsideStatus,
 )
-from worklist.models import OrderNumber, Patient, RequestedProcedure
+from worklist.models import Order, OrderNumber, Patient, RequestedProcedure
 from worklist.provenance import Provenance
 
 READ_OUTSIDE: Final = "read elsewhere: a report came from "
@@ -33,6 +33,14 @@ ANSWERS: Final = (OutsideStatus.FINAL, OutsideStatus.CORRECTED)
 _Kind = OutsideReportReference.Kind
 _REFERENCES: Final = Table(OutsideReportReference, OutsideReportReference)
 _Name = tuple[str, str]
+
+
+class _Named(NamedTuple):
+    """A study or an order by its key, whose it is, and the namespace where a number of an order is it."""
+
+    key: int
+    patient: int
+    namespace: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,7 +160,7 @@ def _studies_named(one: OutsideReportReference) -> Q:
 
 def of_studies(studies: Iterable[Study]) -> Mapping[int, list[OutsideReport]]:
     """The outside reports of studies, by the studies' keys; each with its versions, the newest first."""
-    found = _newest_by_study([study for study in studies if study.patient_id])
+    found = _newest_by(_names(studies))
     keys = {key: {one.report_id for one in versions} for key, versions in found.items()}
     reports = _with_versions(set().union(*keys.values()))
     return {key: [one for one in reports if one.pk in wanted] for key, wanted in keys.items()}
@@ -160,26 +168,44 @@ def of_studies(studies: Iterable[Study]) -> Mapping[int, list[OutsideReport]]:
 
 def newest_of(studies: Iterable[Study]) -> list[OutsideReportVersion]:
     """The newest version of each outside report of studies."""
-    found = _newest_by_study([study for study in studies if study.patient_id])
+    found = _newest_by(_names(studies))
     versions = {one.pk: one for some in found.values() for one in some}
     return [versions[key] for key in sorted(versions)]
 
 
-def _newest_by_study(studies: Sequence[Study]) -> Mapping[int, set[OutsideReportVersion]]:
-    names = _names(studies)
+def of_order(order: Order) -> list[OutsideReport]:
+    """The outside reports that name an order of their patient, also those whose study is not here."""
+    found = _newest_by(_names_of_order(order))
+    return _with_versions({one.report_id for versions in found.values() for one in versions})
+
+
+def of_people(records: Collection[int]) -> QuerySet[OutsideReport]:
+    """All outside reports of patient records, by the records' keys, the newest first."""
+    current = OutsideReportVersion.objects.filter(is_current=True, patient__in=records)
+    return OutsideReport.objects.filter(pk__in=current.values("report")).order_by("-pk")
+
+
+def with_versions(rows: QuerySet[OutsideReport]) -> QuerySet[OutsideReport]:
+    """The reports with their versions, the newest first, and what came with these but for its content."""
+    documents = Prefetch("documents", OutsideDocument.objects.defer("content"))
+    versions = OutsideReportVersion.objects.order_by("-stamp").prefetch_related(documents)
+    return rows.prefetch_related(Prefetch("versions", versions))
+
+
+def _newest_by(names: Mapping[_Name, list[_Named]]) -> Mapping[int, set[OutsideReportVersion]]:
+    """The newest versions that name things of their patient, by the things' keys."""
     rows = _REFERENCES.select(*_REFERENCES.any_of(["kind", "value"], sorted(names))) if names else []
     newest = OutsideReportVersion.objects.filter(is_current=True).select_related("report")
     current = newest.in_bulk({row.version_id for row in rows})
     named = {one.patient_id for one in current.values()}
-    shown_under = roots(named | {one.patient_id for one in studies if one.patient_id})
+    shown_under = roots(named | {one.patient for some in names.values() for one in some})
     found: dict[int, set[OutsideReportVersion]] = defaultdict(set)
     for row in rows:
         version = current.get(row.version_id)
-        for study, namespace in names[row.kind, row.value] if version else ():
-            assert study.patient_id is not None
-            is_named = row.kind in (_Kind.STUDY, _Kind.ACCESSION) or row.namespace == namespace
-            if version and is_named and shown_under[version.patient_id] == shown_under[study.patient_id]:
-                found[study.pk].add(version)
+        for one in names[row.kind, row.value] if version else ():
+            is_named = row.kind in (_Kind.STUDY, _Kind.ACCESSION) or row.namespace == one.namespace
+            if version and is_named and shown_under[version.patient_id] == shown_under[one.patient]:
+                found[one.key].add(version)
     return found
 
 
@@ -192,34 +218,48 @@ def answering(study: Study) -> OutsideReport | None:
     return None
 
 
-def _names(studies: Sequence[Study]) -> Mapping[_Name, list[tuple[Study, str]]]:
-    """By what reports may name studies, with the namespace of an order's number."""
-    names: dict[_Name, list[tuple[Study, str]]] = defaultdict(list)
-    by_key = {study.pk: study for study in studies}
+def _names_of_order(order: Order) -> Mapping[_Name, list[_Named]]:
+    """By what reports may name an order."""
+    names: dict[_Name, list[_Named]] = defaultdict(list)
+    if order.patient_id is None:
+        return names
+    own = _Named(order.pk, order.patient_id)
+    procedures = list(order.procedures.all())
+    for accession in {order.accession_number, *(one.accession_number for one in procedures)} - {""}:
+        names[_Kind.ACCESSION.value, accession].append(own)
+    for uid in {one.study_instance_uid for one in procedures} - {""}:
+        names[_Kind.STUDY.value, uid].append(own)
+    for number in order.numbers.all():
+        names[number.kind, number.value].append(own._replace(namespace=number.namespace))
+    return names
+
+
+def _names(studies: Iterable[Study]) -> Mapping[_Name, list[_Named]]:
+    """By what reports may name studies whose patient is known."""
+    names: dict[_Name, list[_Named]] = defaultdict(list)
+    studies = [study for study in studies if study.patient_id]
+    by_key = {study.pk: _Named(study.pk, study.patient_id or 0) for study in studies}
     for study in studies:
-        names[_Kind.STUDY.value, study.study_instance_uid].append((study, ""))
+        names[_Kind.STUDY.value, study.study_instance_uid].append(by_key[study.pk])
         if study.accession_number:
-            names[_Kind.ACCESSION.value, study.accession_number].append((study, ""))
+            names[_Kind.ACCESSION.value, study.accession_number].append(by_key[study.pk])
     links = Study.procedures.through.objects.filter(study__in=by_key).select_related(
         "requestedprocedure__order"
     )
-    of_order: dict[int, list[Study]] = defaultdict(list)
+    of_orders: dict[int, list[_Named]] = defaultdict(list)
     for link in links:
-        study, procedure = by_key[link.study_id], link.requestedprocedure
-        of_order[procedure.order_id].append(study)
+        own, procedure = by_key[link.study_id], link.requestedprocedure
+        of_orders[procedure.order_id].append(own)
         for accession in {procedure.accession_number, procedure.order.accession_number} - {""}:
-            names[_Kind.ACCESSION.value, accession].append((study, ""))
-    for number in OrderNumber.objects.filter(order__in=of_order):
-        for study in of_order[number.order_id]:
-            names[number.kind, number.value].append((study, number.namespace))
+            names[_Kind.ACCESSION.value, accession].append(own)
+    for number in OrderNumber.objects.filter(order__in=of_orders):
+        for own in of_orders[number.order_id]:
+            names[number.kind, number.value].append(own._replace(namespace=number.namespace))
     return names
 
 
 def _with_versions(keys: Collection[int]) -> list[OutsideReport]:
-    documents = Prefetch("documents", OutsideDocument.objects.defer("content"))
-    versions = OutsideReportVersion.objects.order_by("-stamp").prefetch_related(documents)
-    rows = OutsideReport.objects.filter(pk__in=keys).order_by("pk")
-    return list(rows.prefetch_related(Prefetch("versions", versions)))
+    return list(with_versions(OutsideReport.objects.filter(pk__in=keys).order_by("pk")))
 
 
 def people(keys: Collection[int]) -> list[int]:

@@ -23,6 +23,7 @@ from ledger import audit, events
 from ledger.errors import Refused
 from web.kernel import authorization, layout
 from web.pages import patients, timelines
+from web.pages.reading import outside_reports
 from web.pages.record_columns import MESSAGES, STEPS, STUDIES
 from web.pages.worklist import technologist_worklist, worklist_rows
 from worklist import master_files
@@ -47,6 +48,7 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
             "numbers": row.numbers.order_by("kind", "namespace", "value"),
             "procedures": _procedures(row, can_change=access.can(user, "step.change")),
             "studies": _studies(request, user, row),
+            "outside_reports": outside_reports.of_order(row, user),
             "messages": _messages(row) if access.can(user, "message.view") else None,
             "tables": {"steps": STEPS, "studies": STUDIES.without("patient"), "messages": MESSAGES},
             "reasons": technologist_worklist.reasons(),

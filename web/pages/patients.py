@@ -16,6 +16,7 @@ from archive.search import study_search
 from ledger import audit
 from web.kernel import authorization, formats, layout, paging
 from web.pages import order_fields, timelines
+from web.pages.reading import outside_reports
 from web.pages.record_columns import IDENTIFIERS, ORDERS, STUDIES
 from worklist.models import LinkKind, Order, Patient, PatientLink, Sex
 from worklist.patients import (
@@ -236,6 +237,7 @@ def patient(request: HttpRequest, public_id: str) -> HttpResponse:
             "identifiers": _identifiers(records),
             "orders": _orders(request, user, records),
             "studies": _studies(request, user, records),
+            "outside_reports": outside_reports.of_people(request, user, [one.pk for one in records]),
             "is_temporary": may_link and temporary_records.is_temporary(record),
             "may_merge": access.can(user, "patient.merge"),
             "is_joined": len(records) > 1,

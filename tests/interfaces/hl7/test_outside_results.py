@@ -60,6 +60,14 @@ def exam(hospital: Hospital, accession: str = "A1") -> Study:
     return hospital.study(accession)
 
 
+def reader(facility: Facility) -> Client:
+    user = User.objects.create(username="rada", roles=[Role.RADIOLOGIST])
+    user.facilities.add(facility)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
 def shown(study: Study) -> list[tuple[str, str]]:
     """Status and text of each version of each report of a study, the newest first."""
     study.refresh_from_db()
@@ -222,10 +230,7 @@ def test_its_pdf_is_shown_to_those_who_may_read(say: Say, hospital: Hospital, fa
     exam(hospital)
     pdf = base64.b64encode(b"%PDF-1.4 x").decode()
     send(oru(say, obr(), obx("<b>x</b>"), f"OBX|2|ED|1^Report||^AP^PDF^Base64^{pdf}||||||F"))
-    reader = User.objects.create(username="rada", roles=[Role.RADIOLOGIST])
-    reader.facilities.add(facility)
-    client = Client()
-    client.force_login(reader)
+    client = reader(facility)
     key = OutsideDocument.objects.get().public_id
     for path in (
         f"/reading/{ReadingItem.objects.get().public_id}",
@@ -236,8 +241,34 @@ def test_its_pdf_is_shown_to_those_who_may_read(say: Say, hospital: Hospital, fa
         assert "&lt;b&gt;x" in page and "<b>x" not in page
     answer = client.get(f"/outside-documents/{key}")
     assert answer.content == b"%PDF-1.4 x" and answer["Content-Type"] == "application/pdf"
-    reader.facilities.clear()
+    User.objects.get().facilities.clear()
     assert client.get(f"/outside-documents/{key}").status_code in (403, 404)
+
+
+def test_a_report_that_waits_for_its_study_is_read_with_its_patient_its_order_and_its_reader(
+    say: Say, hospital: Hospital, facility: Facility
+) -> None:
+    patient = hospital.patient()
+    order, other = hospital.order("A1", patient), hospital.order("A2", patient)
+    hospital.study("A2")
+    send(oru(say, obr(), obx("Nodule of 9 mm.")))
+    send(oru(say, obr(accession="", filler="R2^OUT"), obx("Of no exam here."), at=1))
+    item = ReadingItem.objects.get()
+    pages = {
+        f"/patients/{patient.public_id}": ["Nodule of 9 mm.", "Of no exam here."],
+        f"/orders/{order.public_id}": ["Nodule of 9 mm."],
+        f"/orders/{other.public_id}": [],
+        f"/reading/{item.public_id}": ["Nodule of 9 mm.", "Of no exam here."],
+    }
+    client = reader(facility)
+    found = {path: client.get(path).content.decode() for path in pages}
+    texts = ["Nodule of 9 mm.", "Of no exam here."]
+    assert {path: [one for one in texts if one in page] for path, page in found.items()} == pages
+    assert client.get(f"/orders/{order.public_id}").content.count(b"Its study is not here yet.") == 1
+    study = hospital.study("A1")
+    for path in (f"/orders/{order.public_id}", f"/patients/{patient.public_id}"):
+        page = client.get(path).content.decode().split('id="outside-reports"')[1]
+        assert f"/studies/{study.study_instance_uid}" in page, "its study is here now"
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from web.kernel import authorization, formats, layout
 from web.pages import patients, timelines
 from web.pages.reading import last_signature, outside_reports, prior_rows, signed_report
 from web.pages.reading import reading_rows as listing
+from worklist.patients import identity
 
 TITLES: Final = dict(ReportHeading.choices)
 
@@ -101,6 +102,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
             (one, listing.holder(one, now)) for one in reader_inbox.items_of_patient(item, user)[:20]
         ],
         "outside_reports": outside,
+        "other_outside_reports": outside_reports.of_others(user, _records(item), outside),
         "priors": prior_rows.rows(studies, found, item),
         "procedures": procedures,
         "steps": reader_inbox.steps_of(item),
@@ -124,6 +126,11 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "data": _data(request, user, item, report, studies, found, template, suggested, is_open)
         | {"outsideReports": [one.newest.public_id for one in outside]},
     }
+
+
+def _records(item: ReadingItem) -> list[int]:
+    """The keys of all records of the item's patient."""
+    return [one.pk for one in identity.same_person([item.patient])] if item.patient else []
 
 
 def _draft_of(user: User, item: ReadingItem, report: Report | None) -> str:
