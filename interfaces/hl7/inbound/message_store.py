@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from interfaces.hl7.inbound import message_index
 from interfaces.hl7.models import InboundMessage, InboundStatus
-from interfaces.hl7.syntax import er7
+from interfaces.hl7.syntax import character_sets, er7
 from interfaces.hl7.syntax.character_sets import Er7Error
 from interfaces.hl7.syntax.er7 import Header
 from interfaces.hl7.syntax.message_parts import Message
@@ -60,7 +60,7 @@ class Arrival:
     def of(cls, raw: bytes, peer: str) -> "Arrival":
         """Raises `Er7Error` where there is no MSH. A long one is read when it is applied, not kept twice."""
         text = er7.without_nul(raw)
-        header = er7.read_header(text)
+        header = er7.read_header(text if b"\0" not in text else _readable(text))
         if len(text) > er7.LONG:
             return cls(raw, peer, header, None)
         try:
@@ -197,6 +197,11 @@ def _note(rows: Sequence[InboundMessage], inserted: Iterable[tuple[Any, ...]]) -
         row = by_id[public_id]
         row.pk, row.control_id_reused = key, bool(is_reused)
         row._state.adding = False
+
+
+def _readable(raw: bytes) -> bytes:
+    """A message that is refused for NUL within a value is routed and answered by its header without any."""
+    return raw if character_sets.sniff_utf16(raw) else raw.replace(b"\0", b"")
 
 
 def _part_times(rows: Sequence[InboundMessage]) -> None:

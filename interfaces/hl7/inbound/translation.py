@@ -159,6 +159,7 @@ def _translate(message: InboundMessage, arrival: Arrival, catalogue: Catalogue) 
     header = arrival.header
     policy, handler = _check_header(header, message)
     parsed = _parsed(arrival, policy)
+    er7.check_nul(parsed)
     _check_size(parsed)
     parsed = source_values.translated(parsed, policy.rules)
     read = context.read(message, parsed, header, policy)
@@ -185,6 +186,7 @@ def _acknowledged(message: InboundMessage, arrival: Arrival) -> Translation:
     sources.check_peer(policy, message.peer, message.certificate)
     try:
         parsed = arrival.parsed or er7.parse(er7.without_nul(arrival.raw))
+        er7.check_nul(parsed)
         found = acknowledgments.received(parsed, arrival.raw)
     except Er7Error as error:
         one = refused(message, header, Problem(error.code, error.location, error.text))

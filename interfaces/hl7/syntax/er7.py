@@ -73,8 +73,28 @@ def parse(raw: bytes, charset: str | None = None, *, detect: bool = True) -> Mes
 
 
 def without_nul(raw: bytes) -> bytes:
-    """The message without NUL, which some senders pad with and no text column takes."""
-    return raw if b"\0" not in raw or character_sets.sniff_utf16(raw) else raw.replace(b"\0", b"")
+    """The message without the NUL that some senders pad values, segments and messages with at their ends.
+
+    Within a value it stays: without it that would be another one (`check_nul`).
+    """
+    if b"\0" not in raw or character_sets.sniff_utf16(raw):
+        return raw
+    line = _first_line(raw)
+    separator = line[3:4]
+    marks = line[4:].split(separator, 1)[0][:5] if separator else b""
+    ends = separator + marks[:2] + marks[3:] + b"\r\n"
+    return re.sub(rb"(?<!\0)\0++(?=[" + re.escape(ends) + rb"]|\Z)|(?<=[\r\n])\0++", b"", raw)
+
+
+def check_nul(message: Message) -> None:
+    """Raises `Er7Error` 102 with its place for NUL within a value, which no text column takes."""
+    for segment in message.segments:
+        if "\0" in segment.raw:
+            before = segment.raw[: segment.raw.index("\0")].count(message.delimiters.field)
+            field = before + (segment.name in HEADER_SEGMENTS)
+            name = segment.name.replace("\0", "")[:3]
+            place = f"{name}^{segment.index}^{field}" if before else f"{name}^{segment.index}"
+            raise Er7Error(102, place, "holds a NUL character")
 
 
 def parse_text(text: str) -> Message:

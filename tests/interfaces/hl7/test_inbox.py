@@ -1,5 +1,6 @@
 """The inbox: stored, then applied, then answered; a repeat has no second effect."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -213,10 +214,40 @@ def test_an_acknowledgment_is_never_acknowledged(say: Say) -> None:
     assert receive(say("ADT^A08", PID))
 
 
-def test_nul_in_a_message_is_no_trouble(say: Say) -> None:
-    raw = say("ADT^A08", PID.replace("ANNA", "ANNA\0"), control_id="M\0X")
-    assert field(receive(raw), "MSA", 2) == "MX"
+@pytest.mark.parametrize(
+    "padded", ["BARS\0^ANNA", "BARS^ANNA\0\0", "BARS^ANNA^\0", "BARS&\0^ANNA", "BARS^ANNA~\0"]
+)
+def test_nul_at_the_end_of_a_value_pads(say: Say, padded: str) -> None:
+    raw = say("ADT^A08", PID.replace("BARS^ANNA", padded) + "\0\0", control_id="M1\0") + b"\0\0\0"
+    assert field(receive(raw), "MSA", 1) == "AA"
     assert Patient.objects.get().name == "BARS^ANNA" and bytes(InboundMessage.objects.get().raw) == raw
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (("ANNA", "AN\0NA"), "PID^1^5"),
+        (("BARS", "\0\0BARS"), "PID^1^5"),
+        (("P1^", "P\0001^"), "PID^1^3"),
+        (("|M1|", "|M\0001|"), "MSH^1^10"),
+        (("PID|", "P\0ID|"), "PID^1"),
+    ],
+)
+def test_nul_within_a_value_is_refused_with_its_place(say: Say, change: tuple[str, str], place: str) -> None:
+    """Without it, it would be another value."""
+    raw = say("ADT^A08", PID, control_id="M1").decode().replace(*change).encode()
+    answer = receive(raw)
+    assert (field(answer, "MSA", 1), field(answer, "MSA", 2)) == ("AE", "M1")
+    row = InboundMessage.objects.get()
+    assert (row.error_code, row.error_location) == (102, place) and bytes(row.raw) == raw
+    assert not Patient.objects.exists()
+
+
+def test_much_nul_costs_little(say: Say) -> None:
+    started = time.monotonic()
+    for filling in ("A" + "\0" * 200_000 + "B", "A\0" * 100_000):
+        receive(say("ADT^A08", PID.replace("ANNA", filling)))
+    assert time.monotonic() - started < 5
 
 
 def test_a_name_that_dicom_can_not_hold_is_flagged(say: Say) -> None:
