@@ -1,6 +1,7 @@
 """Appointments and arrivals: SIU and A10 beside orders, whichever comes first (HL7 v2.5.1 10.4, 3.3.10)."""
 
 import itertools
+import random
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -26,6 +27,7 @@ from worklist.schedule import appointment_effects, step_actions
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
 Say = Callable[..., bytes]
+MOST = 24
 PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F"
 OTHER = "PID|1||P2^^^GENHOSP^MR||BARS^BERTA||19700102|F"
 
@@ -79,9 +81,10 @@ def clear() -> None:
 
 
 def ends(messages: Sequence[bytes]) -> set[str]:
-    """What every order of arrival comes to."""
+    """What every order of arrival comes to, of many messages some orders by chance."""
     found = set()
-    for arrivals in itertools.permutations(messages):
+    every = list(itertools.permutations(messages))
+    for arrivals in every if len(every) <= MOST else random.Random(len(every)).sample(every, MOST):
         for raw in arrivals:
             send(raw)
         acts = sorted((act.kind, act.stamp[:14]) for act in StatusEvent.objects.all())
