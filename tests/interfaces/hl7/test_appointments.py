@@ -134,9 +134,17 @@ def began(say: Say, status: str, at: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("began_by", "expected"), [("IP", "started"), ("CM", "completed"), ("CA", "cancelled")]
+    ("late", "began_by", "expected"),
+    [
+        (["S13"], "IP", "started"),
+        (["S15"], "CM", "completed"),
+        (["S16"], "CA", "cancelled"),
+        (["S17"], "IP", "started"),
+        (["S26"], "CM", "completed"),
+        (["S26"], "CA", "cancelled"),
+        (["S15", "S26"], "IP", "started"),
+    ],
 )
-@pytest.mark.parametrize("late", [["S13"], ["S15"], ["S16"], ["S17"], ["S26"], ["S15", "S26"]])
 def test_an_appointment_says_nothing_of_an_exam_that_has_begun_whatever_comes_first(
     say: Say, late: list[str], began_by: str, expected: str
 ) -> None:
