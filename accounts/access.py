@@ -24,6 +24,7 @@ _MAY: dict[str, frozenset[Role]] = {
     "study.store": _CLINICAL | {Role.INTEGRATOR},
     "exception.view": _EVERYONE,
     "exception.decide": _CLINICAL,
+    "identity.decide": _CLINICAL | {Role.INTEGRATOR},
     "message.view": frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR}),
     "message.replay": frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR}),
     "site.change": frozenset({Role.ADMINISTRATOR}),
@@ -51,7 +52,7 @@ DUTIES: Final[Mapping[str, str]] = {
     Role.TRANSCRIPTIONIST: "types what was dictated",
     Role.REFERRER: "sees nothing yet",
     Role.MANAGER: "sees turnaround and lists",
-    Role.INTEGRATOR: "sees messages and queues, replays messages, places orders",
+    Role.INTEGRATOR: "sees messages and queues, replays messages, settles identities, places orders",
     Role.ADMINISTRATOR: "manages users and the site; decides exceptions; supervises reading",
 }
 """The same in words, as those who give roles read it."""

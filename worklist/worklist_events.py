@@ -38,6 +38,9 @@ IDENTITY_EXCEPTION_OPENED: Final = declare(
 IDENTITY_EXCEPTION_ENDED: Final = declare(
     "identity.exception_ended", "Exception ended: {reason}", short="exception ended"
 )
+IDENTITY_EXCEPTION_HANDED: Final = declare(
+    "identity.exception_handed_over", "Exception handed over[ to {person}]", short="exception handed over"
+)
 IDENTITY_EXCEPTION_REOPENED: Final = declare(
     "identity.exception_reopened", "Exception opened again: {reason}", short="exception opened again"
 )

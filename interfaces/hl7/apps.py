@@ -9,7 +9,7 @@ class HL7Config(AppConfig):
         """Declare the kinds of events; register the jobs and the messages that go out."""
         from archive.signals import study_previewing
         from interfaces.hl7 import hl7_events  # noqa: F401
-        from interfaces.hl7.inbound import inbox
+        from interfaces.hl7.inbound import doubts_settled, inbox
         from interfaces.hl7.inspect import bulk_replay
         from interfaces.hl7.monitoring import alarm_notices, alarms
         from interfaces.hl7.outbound import (
@@ -21,6 +21,7 @@ class HL7Config(AppConfig):
         )
 
         inbox.register()
+        doubts_settled.register()
         delivery.register()
         acknowledgments.register()
         alarms.register()

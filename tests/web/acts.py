@@ -285,14 +285,20 @@ ACTS = (
     ),
     Act(
         identity_exceptions.resolve,
-        "exception.decide",
+        "identity.decide",
         lambda d: {"row": d.doubted(), "reason": "seen"},
         (PATIENT, "U"),
     ),
     Act(
         identity_exceptions.reopen,
-        "exception.decide",
+        "identity.decide",
         lambda d: {"row": d.looked_after(), "reason": "came again"},
+        (PATIENT, "U"),
+    ),
+    Act(
+        identity_exceptions.hand_over,
+        "identity.decide",
+        lambda d: {"row": d.doubted(), "to": None, "note": "ask the ward"},
         (PATIENT, "U"),
     ),
     Act(

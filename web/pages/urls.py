@@ -58,6 +58,9 @@ urlpatterns = [
     path("exceptions/identities/<str:public_id>", identity_page.identity, name="identity-exception"),
     path("exceptions/identities/<str:public_id>/resolve", identity_page.resolve, name="identity-resolve"),
     path("exceptions/identities/<str:public_id>/reopen", identity_page.reopen, name="identity-reopen"),
+    path(
+        "exceptions/identities/<str:public_id>/hand-over", identity_page.hand_over, name="identity-hand-over"
+    ),
     path("exceptions/<str:public_id>", exception.exception, name="exception"),
     path("exceptions/<str:public_id>/preview", decision_form.preview, name="exception-preview"),
     path("exceptions/<str:public_id>/decide", decision_form.decide, name="exception-decide"),

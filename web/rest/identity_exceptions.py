@@ -1,19 +1,27 @@
 """`/identity-exceptions`: where messages disagree on who somebody is, and ending that."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from django.db import transaction
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from accounts.actor import actor_of
+from accounts.actor import Actor, actor_of
 from accounts.models import User
 from ledger import audit
+from ledger.errors import Unknown
 from web.kernel import authorization
 from web.rest.limit_offset import Page, page
 from web.rest.schemas import Reason
-from web.rest.schemas.identities import IdentityException, IdentityExceptions, IdentityFilters, NamedPatient
+from web.rest.schemas.identities import (
+    HandOver,
+    IdentityException,
+    IdentityExceptions,
+    IdentityFilters,
+    NamedPatient,
+)
 from worklist.models import IdentityException as Row
 from worklist.models import IdentityExceptionKind
 from worklist.patients import identity_exceptions
@@ -52,6 +60,15 @@ def resolve_identity_exception(request: HttpRequest, id: str, body: Reason) -> I
     return _done(request, id, identity_exceptions.resolve, body.reason)
 
 
+@router.post("/{id}/hand-over", response=IdentityException, summary="Hand it over with a note")
+def hand_over_identity_exception(request: HttpRequest, id: str, body: HandOver) -> IdentityException:
+    """409 where it has ended; 422 for somebody who may not end it."""
+    to = User.objects.filter(username=body.to).first() if body.to else None
+    if body.to and to is None:
+        raise Unknown("there is no such person", "to")
+    return _done(request, id, partial(_hand_over, to=to), body.note)
+
+
 @router.post("/{id}/reopen", response=IdentityException, summary="Take back that it was looked after")
 def reopen_identity_exception(request: HttpRequest, id: str, body: Reason) -> IdentityException:
     """409 where it is open."""
@@ -59,10 +76,14 @@ def reopen_identity_exception(request: HttpRequest, id: str, body: Reason) -> Id
 
 
 def _done(request: HttpRequest, id: str, act: Callable[..., None], reason: str) -> IdentityException:
-    user = authorization.allow(request, "exception.decide")
+    user = authorization.allow(request, "identity.decide")
     with transaction.atomic():
         act(_find(request, user, id), reason=reason, by=actor_of(request))
     return _shown(_find(request, user, id))
+
+
+def _hand_over(row: Row, *, to: User | None, reason: str, by: Actor) -> None:
+    identity_exceptions.hand_over(row, to=to, note=reason, by=by)
 
 
 def _find(request: HttpRequest, user: User, id: str) -> Row:

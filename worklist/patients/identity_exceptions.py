@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from accounts import access
 from accounts.actor import Actor
+from accounts.models import User
 from ledger import audit, events
-from ledger.errors import Conflict, Missing
+from ledger.errors import Conflict, Missing, Unknown
 from ledger.events import Thing
 from worklist import worklist_events
 from worklist.models import IdentityException, IdentityExceptionKind, Patient
@@ -29,11 +30,14 @@ _OF_ONE: Final = IdentityExceptionKind.LINKED_BY_MESSAGE
 """A doubt that ends once they are two."""
 
 
-def open_all(doubts: Iterable[IdentityDoubt], provenance: Provenance) -> None:
-    """Keep doubts, in the caller's transaction. One that is there is counted, and open again."""
+def open_all(doubts: Iterable[IdentityDoubt], provenance: Provenance, *, is_again: bool = False) -> None:
+    """Keep doubts, in the caller's transaction. One that is there is counted, and open again.
+
+    `is_again` is what a message says that is only applied again: it is not counted.
+    """
     assert connection.in_atomic_block
     for doubt in doubts:
-        _open(doubt, provenance)
+        _open(doubt, provenance, counts=not is_again)
 
 
 def settle(people: Collection[int]) -> None:
@@ -53,7 +57,7 @@ def settle(people: Collection[int]) -> None:
 
 def resolve(row: IdentityException, *, reason: str, by: Actor) -> None:
     """Say that it has been looked after. Raises `Missing` without a reason, `Conflict` where it has ended."""
-    by.require("exception.decide", row.facility)
+    by.require("identity.decide", row.facility)
     if not reason.strip():
         raise Missing("give a reason", "reason")
     row = whole(IdentityException.objects.select_for_update(of=("self",))).get(pk=row.pk)
@@ -65,7 +69,7 @@ def resolve(row: IdentityException, *, reason: str, by: Actor) -> None:
 
 def reopen(row: IdentityException, *, reason: str, by: Actor) -> None:
     """Take back that it was looked after. Raises `Missing` without a reason, `Conflict` where it is open."""
-    by.require("exception.decide", row.facility)
+    by.require("identity.decide", row.facility)
     if not reason.strip():
         raise Missing("give a reason", "reason")
     row = whole(IdentityException.objects.select_for_update(of=("self",))).get(pk=row.pk)
@@ -77,6 +81,50 @@ def reopen(row: IdentityException, *, reason: str, by: Actor) -> None:
         worklist_events.IDENTITY_EXCEPTION_REOPENED, about=things(row), actor=by, reason=reason.strip()
     )
     _note(by, row, "Identity exception reopened")
+
+
+def hand_over(row: IdentityException, *, to: User | None, note: str, by: Actor) -> None:
+    """Leave it to somebody, or to whoever looks next, with a note. Raises `Missing` without one, `Conflict`
+    where it has ended, `Unknown` for somebody who may not end it."""
+    by.require("identity.decide", row.facility)
+    if not note.strip():
+        raise Missing("say what is to be done", "note")
+    if to is not None and to not in people(row):
+        raise Unknown("this person can't look after it", "to")
+    row = whole(IdentityException.objects.select_for_update(of=("self",))).get(pk=row.pk)
+    if row.status != Status.OPEN:
+        raise Conflict("it is not open any more", "status")
+    events.record(
+        worklist_events.IDENTITY_EXCEPTION_HANDED,
+        about=things(row),
+        actor=by,
+        reason=note.strip()[:500],
+        person=str(to) if to else "",
+    )
+    _note(by, row, "Identity exception handed over")
+
+
+def people(row: IdentityException) -> list[User]:
+    """Who may end it, by name."""
+    users = User.objects.filter(is_active=True, facilities=row.facility).order_by("username")
+    return [user for user in users if access.can(user, "identity.decide")]
+
+
+def close(rows: QuerySet[IdentityException], *, reason: str) -> int:
+    """End those that are open, in the caller's transaction, since what came later settled them; how many."""
+    assert connection.in_atomic_block
+    found = rows.filter(status=Status.OPEN).select_for_update(of=("self",)).order_by("pk")
+    ended = list(whole(found))
+    for row in ended:
+        _end(row, Status.CLOSED, by="", reason=reason)
+    return len(ended)
+
+
+def named_record(row: IdentityException) -> Patient | None:
+    """The record here of whom the message names, if there is one and it is not that of `row.patient`."""
+    record = row.other or _records(row.said.get("identifiers", [])).filter(facility=row.facility).first()
+    is_same = record is not None and row.patient is not None and record.current == row.patient.current
+    return None if is_same else record
 
 
 def of_user(user: Any) -> QuerySet[IdentityException]:
@@ -107,7 +155,7 @@ def things(row: IdentityException) -> list[Thing]:
     return found + ([("order", row.order.public_id)] if row.order is not None else [])
 
 
-def _open(doubt: IdentityDoubt, provenance: Provenance) -> None:
+def _open(doubt: IdentityDoubt, provenance: Provenance, *, counts: bool) -> None:
     now = timezone.now()
     newest: Mapping[str, Any] = {
         "text": doubt.text[:500],
@@ -128,7 +176,7 @@ def _open(doubt: IdentityDoubt, provenance: Provenance) -> None:
         again = {**newest, "ended_at": None, "ended_by": "", "end_reason": ""}
         if row.status != Status.OPEN:
             again["opened_at"] = now
-        IdentityException.objects.filter(pk=row.pk).update(times=F("times") + 1, **again)
+        IdentityException.objects.filter(pk=row.pk).update(times=F("times") + counts, **again)
         row.refresh_from_db()
     if is_new or row.opened_at == now:
         about = dict.fromkeys([*things(row), *_message(provenance)])
@@ -167,12 +215,15 @@ def _other_named(doubt: IdentityDoubt) -> int | None:
 
 def _named(texts: Iterable[str]) -> set[int]:
     """The keys of the records under which those show that a message named."""
+    return {survivor or key for key, survivor in _records(texts).values_list("pk", "survivor_id")}
+
+
+def _records(texts: Iterable[str]) -> QuerySet[Patient]:
     wanted = Q(pk__in=[])
     for text in texts:
         value, _, namespace = text.partition("^^^")
         wanted |= Q(value=value, authority__namespace=namespace)
-    rows = Patient.objects.filter(wanted).values_list("pk", "survivor_id")
-    return {survivor or key for key, survivor in rows}
+    return Patient.objects.filter(wanted).select_related("survivor", "authority").order_by("pk")
 
 
 def _note(by: Actor, row: IdentityException, act: str) -> None:

@@ -20,7 +20,7 @@ from django.db import (
     transaction,
 )
 
-from interfaces.hl7.inbound import error_codes, message_store, outcome_notes, translation
+from interfaces.hl7.inbound import doubts_settled, error_codes, message_store, outcome_notes, translation
 from interfaces.hl7.inbound.field_places import FieldPlaces
 from interfaces.hl7.inbound.further_effects import FurtherChanges
 from interfaces.hl7.inbound.message_store import MESSAGES, Arrival
@@ -264,7 +264,8 @@ def _take_effect(translations: Sequence[Translation]) -> None:
     for one in translations:
         if one.doubt is not None:
             doubt, provenance = one.doubt
-            identity_exceptions.open_all([doubt], provenance)
+            is_again = one.message.replay_of_id is not None
+            identity_exceptions.open_all([doubt], provenance, is_again=is_again)
 
 
 def _leave_work_list(translations: Sequence[Translation]) -> None:
@@ -276,6 +277,7 @@ def _leave_work_list(translations: Sequence[Translation]) -> None:
     if replayed:
         originals = InboundMessage.objects.filter(pk__in=replayed, settled="")
         originals.exclude(status=InboundStatus.APPLIED).update(settled=Settled.REPLAYED)
+        doubts_settled.end_of_replayed(replayed, [row.public_id for row in messages])
 
 
 def _settle(translations: Sequence[Translation]) -> None:

@@ -4,7 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from interfaces.hl7.inbound import adt, appointments, inbox, orders, outside_results, sources
+from interfaces.hl7.inbound import (
+    adt,
+    appointments,
+    doubts_settled,
+    inbox,
+    orders,
+    outside_results,
+    sources,
+)
 from interfaces.hl7.inbound.triggers import TRIGGERS
 from interfaces.hl7.inspect.dry_run import dry_run
 from interfaces.hl7.models import InboundMessage, Source
@@ -230,3 +238,29 @@ def test_a_doubt_of_any_kind_says_who_is_here_and_whom_the_message_names(say: Sa
         assert row.patient is not None and row.other is not None, (row.kind, row.text)
         assert row.said["identifiers"] and row.said["name"], (row.kind, row.said)
         assert row.said["birth_date"] == "19700102" and row.said["sex"], (row.kind, row.said)
+
+
+def test_a_replay_counts_nothing_and_ends_the_doubt_once_it_is_applied(say: Say) -> None:
+    send(order(say, 1, "P1"), order(say, 1, "P2"))
+    failed = InboundMessage.objects.latest("id")
+    inbox.replay(failed)
+    row = IdentityException.objects.get()
+    assert (row.status, row.times) == ("open", 1)
+    repaired = bytes(failed.raw).replace(b"P2^^^", b"P1^^^")
+    inbox.replay(failed, raw=repaired)
+    row.refresh_from_db()
+    assert (row.status, row.ended_by) == ("closed", "") and "applied again" in row.end_reason
+
+
+@pytest.mark.parametrize(("sender", "status"), [("HIS", "closed"), ("ELSE", "open")])
+def test_a_later_message_of_the_same_sender_with_the_right_patient_ends_it(
+    say: Say, sender: str, status: str
+) -> None:
+    send(order(say, 1, "P1"), order(say, 1, "P2"))
+    assert doubts_settled.look() == 0, "what came before is no correction"
+    send(order(say, 1, "P1", control="XO").replace(b"|HIS|GENHOSP|", f"|{sender}|GENHOSP|".encode()))
+    doubts_settled.look()
+    row = IdentityException.objects.get()
+    assert row.status == status
+    if status == "closed":
+        assert "later message" in row.end_reason and doubts_settled.look() == 0

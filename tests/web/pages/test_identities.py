@@ -11,9 +11,9 @@ from accounts.models import Facility, Role, User
 from ledger.models import AuditEvent
 from tests.archive.hospital import Hospital
 from tests.web.markup import read
-from tests.web.pages.world import person, signed_in
+from tests.web.pages.world import person, receive, signed_in
 from tests.web.rest.conftest import Api
-from web.pages.exceptions.identity_page import ADVICE
+from web.pages.exceptions.identity_page import ADVICE, WITHOUT_RECORD
 from worklist.models import IdentityException, IdentityExceptionKind
 from worklist.patients import identity_exceptions
 from worklist.patients.identity_doubt import IdentityDoubt
@@ -98,8 +98,53 @@ def test_only_who_decides_exceptions_of_this_facility(
     assert doubt.status == "open"
 
 
+@pytest.mark.parametrize("role", [Role.INTEGRATOR, Role.TECHNOLOGIST])
+def test_who_finds_the_message_and_who_merges_both_end_it(
+    facility: Facility, doubt: IdentityException, role: Role
+) -> None:
+    row = receive(1, status="failed")
+    IdentityException.objects.update(source=f"hl7:{row.public_id}")
+    client = signed_in(person(facility, role))
+    path = f"/exceptions/identities/{doubt.public_id}"
+    page = read(client.get(path))
+    assert (f"/messages/{row.public_id}/repair" in page) is (role == Role.INTEGRATOR)
+    assert client.post(f"{path}/resolve", {"reason": "the HIS cancels it"}).status_code == 302
+    doubt.refresh_from_db()
+    assert doubt.status == "resolved"
+    assert client.post(f"{path}/reopen", {"reason": "it did not"}).status_code == 302
+
+
+def test_merging_is_offered_where_there_are_two_records(
+    user: User, doubt: IdentityException, hospital: Hospital
+) -> None:
+    client, path = signed_in(user), f"/exceptions/identities/{doubt.public_id}"
+    page = read(client.get(path))
+    assert "nobody to merge" in page and "Merge or link" not in page
+    other = hospital.patient("P2")
+    page = read(client.get(path))
+    assert "nobody to merge" not in page and f"/patients/{other.public_id}/merge?with=" in page
+    assert f'href="/patients/{other.public_id}"' in page
+
+
+def test_it_is_handed_over_with_a_note(user: User, facility: Facility, doubt: IdentityException) -> None:
+    client, path = signed_in(user), f"/exceptions/identities/{doubt.public_id}"
+    iris = person(facility, Role.INTEGRATOR)
+    said = {"reason": "replay it once the HIS has merged", "to": iris.username}
+    page = read(client.post(f"{path}/hand-over", said, follow=True))
+    assert f"Handed over to {iris}" in page and "replay it once the HIS has merged" in page
+    assert "Noted for whoever" in read(client.post(f"{path}/hand-over", {"reason": "seen"}, follow=True))
+    manager = person(facility, Role.MANAGER)
+    refused = {"reason": "yours", "to": manager.username}
+    assert "can&#x27;t look after it" in read(client.post(f"{path}/hand-over", refused, follow=True))
+    api = Api(user)
+    assert (
+        api.post(f"/identity-exceptions/{doubt.public_id}/hand-over", {"note": "by REST"})["status"] == "open"
+    )
+    api.post(f"/identity-exceptions/{doubt.public_id}/hand-over", {"note": "x", "to": "no one"}, expect=422)
+
+
 def test_a_person_is_told_what_to_do_about_each_kind() -> None:
-    assert set(ADVICE) == set(IdentityExceptionKind)
+    assert set(ADVICE) == set(IdentityExceptionKind) and set(WITHOUT_RECORD) < set(ADVICE)
 
 
 def test_a_message_that_names_nobody_has_a_page(user: User, doubt: IdentityException) -> None:

@@ -11,21 +11,24 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import access
-from accounts.actor import actor_of
+from accounts.actor import Actor, actor_of
+from accounts.models import User
+from interfaces.hl7.inspect.message_search import IN_TROUBLE
+from interfaces.hl7.models import InboundMessage
 from ledger import audit
-from ledger.errors import Refused
+from ledger.errors import Refused, Unknown
 from web.kernel import authorization, formats, layout
 from web.kernel.list_filters import text_of
 from web.pages import patients, timelines
 from web.pages.exceptions.identity_list import shown
-from worklist.models import IdentityException, IdentityExceptionKind
+from worklist.models import IdentityException, IdentityExceptionKind, Patient
 from worklist.patients import identity_exceptions
 
 _LONGEST: Final = 500
 ADVICE: Final[Mapping[str, str]] = {
     IdentityExceptionKind.OTHER_PATIENT: (
         "Nothing was changed by the message. If both are one person, the HIS merges them (ADT^A40), or "
-        "you do on the patient's page; then apply the message again. If they are two, the order was "
+        "somebody who may does it here; then apply the message again. If they are two, the order was "
         "placed for the wrong one: the HIS cancels it and orders anew."
     ),
     IdentityExceptionKind.REPORT_OF_ANOTHER: (
@@ -62,6 +65,25 @@ ADVICE: Final[Mapping[str, str]] = {
     ),
 }
 """What a person does about each kind."""
+WITHOUT_RECORD: Final[Mapping[str, str]] = {
+    IdentityExceptionKind.OTHER_PATIENT: (
+        "Nothing was changed by the message. The patient whom it names has no record here, so there is "
+        "nobody to merge. Ask the HIS whose order it is: it registers the other number (ADT^A04) and merges "
+        "(ADT^A40) if both are one person, or sends the message again with the right patient, or with an "
+        "order number of its own."
+    ),
+    IdentityExceptionKind.SHARED_NUMBER: (
+        "The second order was refused and is on no worklist. The patient whom it names has no record here, "
+        "so there is nobody to merge. Ask the HIS: it gives the second order a number of its own, or "
+        "registers and merges the other number (ADT^A04, A40) if both are one person."
+    ),
+    IdentityExceptionKind.REPORT_OF_ANOTHER: (
+        "The report shows with no study. The patient whom it names has no record here, so there is nobody "
+        "to merge. Ask its sender whose report it is: it sends it again for the right patient or with the "
+        "right number."
+    ),
+}
+"""The same where nobody is here whom the message names."""
 
 
 @require_safe
@@ -76,17 +98,32 @@ def identity(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 @require_POST
-@layout.may("exception.decide")
+@layout.may("identity.decide")
 def resolve(request: HttpRequest, public_id: str) -> HttpResponse:
     """Say that it has been looked after."""
     return _done(request, public_id, identity_exceptions.resolve, "Marked as looked after.")
 
 
 @require_POST
-@layout.may("exception.decide")
+@layout.may("identity.decide")
 def reopen(request: HttpRequest, public_id: str) -> HttpResponse:
     """Take that back."""
     return _done(request, public_id, identity_exceptions.reopen, "It is open again.")
+
+
+@require_POST
+@layout.may("identity.decide")
+def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Leave it to somebody else, with a note."""
+    name = text_of(request.POST, "to", 150)
+    to = User.objects.filter(username=name).first() if name else None
+
+    def act(row: IdentityException, *, reason: str, by: Actor) -> None:
+        if name and to is None:
+            raise Unknown("there is no such person", "to")
+        identity_exceptions.hand_over(row, to=to, note=reason, by=by)
+
+    return _done(request, public_id, act, f"Handed over to {to}." if to else "Noted for whoever looks next.")
 
 
 def find(request: HttpRequest, public_id: str) -> IdentityException:
@@ -98,34 +135,48 @@ def find(request: HttpRequest, public_id: str) -> IdentityException:
 
 def _context(request: HttpRequest, row: IdentityException) -> dict[str, Any]:
     kind, _, key = row.source.partition(":")
-    may_see = access.can(request.user, "message.view")
+    user, named = layout.user_of(request), identity_exceptions.named_record(row)
+    has_message = kind == "hl7" and access.can(user, "message.view")
+    advice = ADVICE if row.other or named or not row.said else {**ADVICE, **WITHOUT_RECORD}
+    can_decide = access.can(user, "identity.decide")
     return {
         "row": row,
         "line": shown(row),
-        "sides": [patients.header(one) for one in (row.patient, row.other) if one is not None],
+        "sides": [patients.header(one) for one in (row.patient, row.other or named) if one is not None],
         "said": {
             "name": formats.groups(row.said.get("name", "")),
             "birth_date": formats.date(row.said.get("birth_date", "")),
             "sex": row.said.get("sex", ""),
             "identifiers": row.said.get("identifiers", []),
         },
-        "advice": ADVICE[row.kind],
-        "message": timelines.path("message", key) if kind == "hl7" and may_see else "",
+        "advice": advice[row.kind],
+        "message": timelines.path("message", key) if has_message else "",
         "is_open": row.status == IdentityException.Status.OPEN,
-        "merge": _where_they_are_joined(request, row),
-        "can_decide": access.can(request.user, "exception.decide"),
-        "timeline": timelines.of("identity-exception", row.public_id, layout.user_of(request)),
+        "merge": _where_they_are_joined(user, row.patient, row.other or named),
+        "repair": _where_it_is_replayed(user, key) if has_message else "",
+        "can_decide": can_decide,
+        "people": identity_exceptions.people(row) if can_decide else [],
+        "timeline": timelines.of("identity-exception", row.public_id, user),
     }
 
 
-def _where_they_are_joined(request: HttpRequest, row: IdentityException) -> tuple[str, str] | None:
+def _where_they_are_joined(
+    user: User, patient: Patient | None, other: Patient | None
+) -> tuple[str, str] | None:
     """The page that merges the two records, or parts them, and its name."""
-    if not access.can(request.user, "patient.merge") or row.patient is None or row.other is None:
+    if not access.can(user, "patient.merge") or patient is None or other is None:
         return None
-    if row.patient.current == row.other.current:
-        return reverse("patient-unmerge", args=[row.patient.public_id]), "Unmerge"
-    page = reverse("patient-merge", args=[row.other.public_id])
-    return f"{page}?with={row.patient.public_id}", "Merge or link"
+    if patient.current == other.current:
+        return reverse("patient-unmerge", args=[patient.public_id]), "Unmerge"
+    page = reverse("patient-merge", args=[other.public_id])
+    return f"{page}?with={patient.public_id}", "Merge or link"
+
+
+def _where_it_is_replayed(user: User, public_id: str) -> str:
+    """The page that repairs the message and applies it again, if it was not applied."""
+    rows = InboundMessage.objects.filter(public_id=public_id, status__in=IN_TROUBLE)
+    may = access.can(user, "message.replay") and rows.exists()
+    return reverse("message-repair", args=[public_id]) if may else ""
 
 
 def _done(request: HttpRequest, public_id: str, act: Callable[..., None], done: str) -> HttpResponse:

@@ -5,7 +5,7 @@ from datetime import datetime
 from ninja import Schema
 from pydantic import Field
 
-from web.rest.schemas import listing, with_example
+from web.rest.schemas import Text, listing, with_example
 from worklist.models import IdentityException as Row
 from worklist.models import IdentityExceptionKind
 
@@ -17,6 +17,15 @@ class NamedPatient(Schema):
     birth_date: str = Field("", description="YYYYMMDD, or less")
     sex: str = ""
     identifiers: list[str] = []
+
+
+class HandOver(Schema):
+    """Who is to look after it, by user name; empty for whoever looks next. And what is to be done."""
+
+    model_config = with_example({"to": "", "note": "ask the ward whose order it is"}, extra="forbid")
+
+    to: Text = ""
+    note: Text
 
 
 class IdentityException(Schema):
