@@ -156,6 +156,14 @@ def tone(path: Path, loudness: float = 0.4, seconds: int = 3) -> Path:
     return path
 
 
+def outside_report(accession: str, status: str, text: str) -> bytes:
+    """A report of another system of an exam that `Department.exam` made, of the patient of its number."""
+    lines = order_message(accession, patient_id=accession, name=f"MORE^{accession}").decode().split("\r")[:2]
+    obr = f"OBR|1||R{accession}^OUT|71260^CT chest^C4{'|' * 14}{accession}{'|' * 7}{status}"
+    obx = f"OBX|1|TX|19005-8^Impression^LN||{text}||||||{status}"
+    return "\r".join([lines[0].replace("ORM^O01^ORM_O01", "ORU^R01"), lines[1], obr, obx, ""]).encode()
+
+
 def sign(page: Any) -> None:
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("#sign[open]")
@@ -284,6 +292,33 @@ class TestTakingOver:
 
 
 class TestSigning:
+    def test_a_corrected_report_of_others_is_told_shown_and_acknowledged(
+        self, department: Department, rada: Any
+    ) -> None:
+        accession = f"O{time.time_ns() // 1000 % 10**9}"
+        item, _ = department.exam(accession, accession)
+        department.system.send(outside_report(accession, "F", "No PE"))
+        department.open(rada, item)
+        rada.fill(FINDINGS, "Clear.")
+        rada.fill("#section-impression", "Normal.")
+        rada.wait_for_selector("#side >> text=No PE")
+        rada.wait_for_timeout(6000)
+        assert not rada.is_visible("#messages .flash")
+        department.system.send(outside_report(accession, "C", "MASSIVE PE"))
+        rada.wait_for_selector("#messages >> text=corrected", timeout=30_000)
+        rada.wait_for_selector("#side >> text=MASSIVE PE")
+        rada.keyboard.press("Control+Enter")
+        rada.wait_for_selector("#sign[open]")
+        line = rada.wait_for_selector("#sign [data-blocks] >> text=was corrected")
+        assert "Since you opened this" in line.inner_text()
+        rada.fill("#sign-password", PASSWORD)
+        rada.click("#sign [data-yes]")
+        rada.wait_for_selector("#sign [data-error]:not([hidden])")
+        rada.check("#sign [data-blocks] input[type=checkbox]")
+        rada.fill("#sign-password", PASSWORD)
+        rada.click("#sign [data-yes]")
+        rada.wait_for_selector("#signed[open]")
+
     def test_the_patient_guard_and_one_version_for_two_keystrokes(
         self, department: Department, rada: Any
     ) -> None:

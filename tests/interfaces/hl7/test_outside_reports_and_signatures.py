@@ -63,12 +63,23 @@ def test_what_others_report_meanwhile_is_told_to_the_open_editor_and_acknowledge
     with pytest.raises(StateConflict) as refused:
         world.sign(report, rada, shown=shown)
     (block,) = refused.value.blocks
-    assert (block.code, block.asks) == ("outside_reports", True)
+    assert block.asks
     told = f"the outside report “CT chest” from {SENDER} {became}"
     assert block.text == f"since you opened this, {told}: read it before you sign"
     assert not signing_checks.of_item(item, Shown(outside_reports=opened(rada, item))), "opened anew"
-    assert world.sign(report, rada, shown=shown, overrides={"outside_reports": "confirmed"}).number == 1
+    assert world.sign(report, rada, shown=shown, overrides={block.code: "confirmed"}).number == 1
     assert not Recheck.objects.exists(), "it was read before the signature"
+
+
+def test_a_yes_to_one_version_is_none_to_the_next(say: Say, world: World, rada: User) -> None:
+    item = world.item()
+    report = world.draft(item, rada)
+    codes = set()
+    for at, text in enumerate(["No PE", "MASSIVE PE"]):
+        send(oru(say, obr("C"), obx(text), at=at))
+        with pytest.raises(StateConflict) as refused:
+            world.sign(report, rada, shown=Shown(outside_reports=[]), overrides=dict.fromkeys(codes, "yes"))
+        codes = {block.code for block in refused.value.blocks}
 
 
 def test_a_report_that_names_another_study_now_is_told_of(say: Say, world: World, rada: User) -> None:
