@@ -80,7 +80,7 @@ def stamp(
             else 0,
             control_id=(int(control_id), "")
             if is_number
-            else (10**19, f"{_moment(received_at)} {control_id}"),
+            else (10**19, f"{_moment(received_at)} {control_id}|"),  # so that none begins with another
             digest=digest,
         ),
         ahead,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.stamps import NONE, Stamp, join, stamp, write
@@ -99,6 +99,7 @@ stamps = st.builds(
 )
 
 
+@settings(max_examples=300)
 @given(stamps, stamps)
 def test_the_text_sorts_as_the_stamp_does(one: Stamp, other: Stamp) -> None:
     assert (one < other) == (one.key() < other.key())
