@@ -1,8 +1,28 @@
 """What happens to HL7 messages and to the queues of their receivers, in words."""
 
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from interfaces.hl7.inspect.message_tree import Place
 from ledger.event_types import declare
+
+
+class _Places(Mapping[str, str]):
+    """Locations of errors as people write them: `PID^1^7` is PID-7."""
+
+    def __getitem__(self, location: str) -> str:
+        if not (text := str(Place.of(location))):
+            raise KeyError(location)
+        return text
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+_READABLE: Final = {"locations": _Places()}
 
 CLOCK_AHEAD: Final = declare(
     "hl7.clock_ahead", "The sender's clock is ahead; the time of receipt counts", short="clock ahead"
@@ -11,23 +31,27 @@ CHARACTERS_REPLACED: Final = declare(
     "hl7.characters_replaced",
     "Unreadable characters replaced at {locations}",
     short="characters replaced",
+    labels=_READABLE,
 )
 LEFT_OUT: Final = declare(
     "hl7.values_left_out",
     "Applied without what could not be understood at {locations}",
     short="values left out",
+    labels=_READABLE,
     tone="bad",
 )
 NUMBER_CONTRADICTED: Final = declare(
     "hl7.number_contradicted",
     "Another order number than in ORC, whose counts, at {locations}",
     short="another order number in OBR",
+    labels=_READABLE,
     tone="bad",
 )
 SHORTENED: Final = declare(
     "hl7.descriptions_shortened",
     "Shortened to what modalities can show at {locations}",
     short="description shortened",
+    labels=_READABLE,
 )
 OTHER_CHARACTER_SET: Final = declare(
     "hl7.other_character_set",

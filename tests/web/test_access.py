@@ -2,6 +2,7 @@
 another facility, and as a forged request. An operation that is added is tested too."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -232,6 +233,19 @@ def test_each_role_may_do_what_the_policy_says_and_nothing_else(facility: Facili
         assert is_problem(response, 403) is not allowed, (method, path, response.content)
         assert response.status_code != 500
     assert seen == set(ACTIONS), "every operation has its line in this test"
+
+
+def test_what_is_read_takes_no_parameter_that_it_does_not_have(user: User) -> None:
+    client = client_of(user)
+    for method, path, operation in operations():
+        if method == "get":
+            filled = re.sub(r"\{\w+\}", "0" * 32, path)
+            response = call(client, "get", f"{filled}?accesion=A305")
+            assert is_problem(response, 422), (path, response.content)
+            assert [one["field"] for one in response.json()["errors"]] == ["accesion"]
+            known = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+            assert all(name in response.json()["detail"] for name in known)
+    assert call(client, "get", "/orders?limit=2&offset=0").status_code == 200
 
 
 def test_the_policy_knows_every_action() -> None:

@@ -1,9 +1,14 @@
-"""The API's description: what OpenAPI needs besides the schemas."""
+"""The API's description: what OpenAPI needs besides the schemas; and that reading takes nothing else."""
 
+import re
+from functools import cached_property
 from typing import Any, Final
 
+from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
+
+from ledger.errors import Invalid
 
 _PROBLEM: Final = {
     "type": "object",
@@ -42,7 +47,33 @@ _PROBLEMS: Final = {
 
 
 class DescribedAPI(NinjaAPI):
-    """An API whose description has an example for every body, and the problems that can come."""
+    """An API whose description has an example for every body, and the problems that can come.
+
+    Reading takes only the query parameters that are described: one that is misspelt would list everything.
+    """
+
+    def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
+        """What an operation begins with once it is known who asks. `Invalid` for an unknown parameter."""
+        if request.method == "GET" and request.GET and request.resolver_match:
+            path = "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.resolver_match.route)
+            known = self._parameters.get(path, [])
+            for name in request.GET:
+                if name not in known:
+                    text = f"there is no such parameter; there are {', '.join(known) or 'none'}"
+                    raise Invalid(text, name[:100])
+        return super().create_temporal_response(request)
+
+    @cached_property
+    def _parameters(self) -> dict[str, list[str]]:
+        """The query parameters of each path that can be read, by name."""
+        paths = self.get_openapi_schema()["paths"]
+        return {
+            path: sorted(
+                one["name"] for one in operations["get"].get("parameters", ()) if one["in"] == "query"
+            )
+            for path, operations in paths.items()
+            if "get" in operations
+        }
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         """The description, completed."""

@@ -58,7 +58,7 @@ def watch() -> int:
 
 
 def check() -> None:
-    """Raise and end alarms by what is so now."""
+    """Raise and end alarms by what is so now; one that stands says how it is now, and tells nobody again."""
     found = dict(_wrong(clock.now(), HL7Section.current().alarms))
     with transaction.atomic():
         open_ones = {
@@ -71,6 +71,9 @@ def check() -> None:
         for wrong, alarm in open_ones.items():
             if wrong not in found:
                 _clear(alarm)
+            elif alarm.text != found[wrong][:500]:
+                alarm.text = found[wrong][:500]
+                alarm.save(update_fields=["text"])
 
 
 def _raise(wrong: Wrong, text: str) -> None:
@@ -148,7 +151,9 @@ def _of_queue(queue: Queue, now: datetime, policy: AlarmPolicy) -> Iterator[tupl
         text = f"A message to {name} has been waiting for more than {policy.backlog_minutes} minutes"
         yield Wrong(AlarmKind.BACKLOG, "out", name), text
     if queue.undecided:
-        text = f"{queue.undecided} messages to {name} need a decision"
+        number = queue.undecided
+        need = f"messages to {name} need" if number > 1 else f"message to {name} needs"
+        text = f"{number} {need} a decision"
         yield Wrong(AlarmKind.UNDECIDED, "out", name), text
 
 

@@ -77,6 +77,6 @@ def queue_of(destination: Destination) -> Queue:
         stopped=states[OutboundStatus.STOPPED],
         behind=waiting.filter(ordering_key__in=ordering_keys).count() if ordering_keys else 0,
         why=(tried[0] if tried else "") or (stuck[0][2] if stuck else ""),
-        next_try=tried[1] if tried else None,
+        next_try=tried[1] if tried and destination.paused_since is None else None,
         last_delivered=delivered.values_list("delivered_at", flat=True).first(),
     )

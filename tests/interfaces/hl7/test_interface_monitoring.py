@@ -277,6 +277,14 @@ def test_a_destination_that_stops_falls_behind_or_refuses_raises_its_alarm(
     OutboundMessage.objects.filter(pk=row.pk).update(status="held", last_error="AE 204")
     alarms.check()
     assert open_alarms() == [("undecided", "EHR")]
+    assert Alarm.objects.get(cleared_at=None).text == "1 message to EHR needs a decision"
+    told = Event.objects.count()
+    OutboundMessage.objects.create(
+        destination=there, key="2", control_id="2", facts={}, not_before=MONDAY, status="held"
+    )
+    alarms.check()
+    assert Alarm.objects.get(cleared_at=None).text == "2 messages to EHR need a decision"
+    assert Event.objects.count() == told
     Destination.objects.update(is_active=False)
     alarms.check()
     assert not open_alarms()

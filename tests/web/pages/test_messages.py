@@ -10,9 +10,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Facility, Role, User
+from interfaces.hl7 import hl7_events
 from interfaces.hl7.inbound import inbox, message_index
 from interfaces.hl7.inspect import named_patient, work_list
 from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage
+from interfaces.hl7.outbound import delivery_queues
 from ledger.models import AuditEvent, Event
 from tests.interfaces.hl7 import conftest as senders
 from tests.web.markup import read
@@ -405,3 +407,24 @@ def test_a_queue_says_how_long_it_is_and_why_it_stands(user: User) -> None:
     shown = page(client, "/messages")
     assert "sending stopped" in shown and "1 needs a decision, 2 behind" in shown
     page(client, "/messages/destinations/NOBODY", 404)
+
+
+def test_a_paused_destination_has_no_next_try(user: User) -> None:
+    row = send(attempts=1, last_error="gone")
+    Destination.objects.update(paused_since=timezone.now(), paused_why="upgrade")
+    client = signed_in(user)
+    text = page(client, "/messages/destinations/HIS") + page(client, f"/messages/{row.public_id}")
+    assert "just now" not in re.findall(r"<tbody>.*?</tbody>", text)[0].partition("waiting")[2]
+    assert "Sending is paused" in text and "by itself" not in text
+    assert delivery_queues.queue_of(Destination.objects.get()).next_try is None
+
+
+@pytest.mark.usefixtures("site")
+def test_a_place_is_written_in_one_way(user: User, say: Say) -> None:
+    wrong = PID.replace("19700102", "1970-1-2")
+    row = receive(say("ADT^A08", wrong))
+    for path in ("", "/repair"):
+        text = page(signed_in(user), f"/messages/{row.public_id}{path}")
+        assert "PID-7" in text and "PID^1^7" not in text.replace("|PID^1^7|", "")  # as it was answered
+    said = hl7_events.LEFT_OUT.say({"locations": ["PID^1^7", "OBR^2^4^1^1", "somewhere"]})
+    assert said.endswith("at PID-7, OBR[2]-4.1, somewhere")

@@ -48,7 +48,8 @@ WAITING: Final = Table(
             "next",
             "Next try",
             "",
-            '{% if row.message.status == "waiting" %}{{ row.message.not_before|moment }}{% endif %}',
+            '{% if row.message.status == "waiting" %}{% if row.message.destination.paused_since %}paused'
+            "{% else %}{{ row.message.not_before|moment }}{% endif %}{% endif %}",
             css="nowrap",
         ),
         Column("why", "Why", "", "{{ row.error_text|truncatechars:120 }}", share=4),

@@ -30,7 +30,8 @@ def repair(request: HttpRequest, public_id: str) -> HttpResponse:
     )
     text = _posted(request) if request.method == "POST" else original
     rows = max(8, min(24, text.count("\n") + 3))
-    context = {"row": row, "text": text, "rows": rows, **_checked(row, text)}
+    place = str(Place.of(row.error_location)) if row.error_location else ""
+    context = {"row": row, "error_place": place, "text": text, "rows": rows, **_checked(row, text)}
     return layout.page(request, "web/messages/message_repair.html", context)
 
 
