@@ -125,6 +125,28 @@ STEP_BOOKED: Final = declare("step.booked", "Appointment on {start}", short="app
 STEP_UNBOOKED: Final = declare(
     "step.unbooked", "Appointment cancelled: to be scheduled again", short="appointment cancelled"
 )
+STEP_MISSED: Final = declare(
+    "step.missed", "The patient did not come to the appointment[ of {start}]", short="no-show reported"
+)
+STEP_ORDER_COUNTS: Final = declare(
+    "step.order_counts",
+    "Appointment on {start} does not count: the order message of {at} is newer",
+    short="the order's own time counts",
+)
+OF_ARRIVED: Final = {
+    "moved": "The HIS moved the appointment",
+    "cancelled": "The HIS cancelled the appointment",
+    "deleted": "The HIS deleted the appointment",
+    "no-show": "The HIS reports a no-show",
+    "other-order": "The HIS took the appointment for another order",
+}
+"""What contradicts that a patient has arrived."""
+AFTER_ARRIVAL: Final = declare(
+    "appointment.after_arrival",
+    "{what}[ to {start}] after the patient arrived: nothing changed",
+    short="after the patient arrived",
+    labels={"what": OF_ARRIVED},
+)
 EXAM_HAS_BEGUN: Final = declare(
     "appointment.exam_has_begun",
     "The appointment changed nothing: the exam has begun",

@@ -31,7 +31,7 @@ MAPPING: Final[Mapping[str, Sequence[str]]] = {
     "appointment_filler_order": ["SCH-27", "ARQ-25", "ORC-3", "OBR-3"],
     "appointment_accession": ["OBR-18"],
     "appointment_start": ["TQ1-7", "SCH-11.4", "AIS-4"],
-    "appointment_location": ["AIL-3"],
+    "appointment_location": ["AIL-3.2", "AIL-3"],
     "appointment_station_ae_title": [],
     "catalogue_modality": ["OM1-49", "OM1-5"],
     "report_accession": ["OBR-18"],

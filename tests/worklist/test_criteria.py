@@ -88,6 +88,7 @@ def _make_step(dice: random.Random, procedure: RequestedProcedure, part: int) ->
         local_date=dice.choice(DATES),
         local_time=dice.choice(TIMES),
         on_worklist=dice.random() < 0.7,
+        awaits_time=dice.random() < 0.2,
     )
 
 

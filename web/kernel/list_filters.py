@@ -18,6 +18,8 @@ class Chip:
     is_on: bool
     tip: str = ""
     count: int | None = None
+    key_name: str = ""
+    """The shortcut that clicks it."""
 
 
 def text_of(query: QueryDict, name: str, longest: int) -> str:

@@ -69,6 +69,7 @@ SHORTCUTS: Final = (
     Shortcut("complete", "c", "Complete"),
     Shortcut("no_show", "h", "No-show"),
     Shortcut("reopen", "o", "Reopen"),
+    Shortcut("unscheduled", "T", "What is to be scheduled"),
     Shortcut("walk_in", "w", "Walk-in or new order"),
     Shortcut("label", "l", "Print a label"),
     # Reading

@@ -25,7 +25,8 @@ from web.kernel import authorization, layout
 from web.pages import patients, timelines
 from web.pages.reading import outside_reports
 from web.pages.record_columns import MESSAGES, STEPS, STUDIES
-from web.pages.worklist import technologist_worklist, worklist_rows
+from web.pages.worklist import step_notes, technologist_worklist, worklist_rows
+from web.pages.worklist.step_notes import Note
 from worklist import master_files
 from worklist.models import Order, RequestedProcedure, ScheduledProcedureStep
 from worklist.schedule import end_reasons, step_actions
@@ -97,13 +98,15 @@ class StepRow:
     place: str
     actions: Sequence[worklist_rows.Action]
     state: str
+    note: Note | None
 
 
 def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedure, list[StepRow]]]:
     steps = Prefetch("steps", ScheduledProcedureStep.objects.order_by("due", "pk"))
     procedures = list(row.procedures.prefetch_related(steps).order_by("pk"))
     stations = worklist_rows.stations_by_title()
-    ends = worklist_rows.ends_of(step for procedure in procedures for step in procedure.steps.all())
+    every = [step for procedure in procedures for step in procedure.steps.all()]
+    ends, notes = worklist_rows.ends_of(every), step_notes.of(every)
     return [
         (
             procedure,
@@ -113,6 +116,7 @@ def _procedures(row: Order, *, can_change: bool) -> list[tuple[RequestedProcedur
                     worklist_rows.place(step, stations),
                     worklist_rows.actions(step, ends.get(step.pk, ())) if can_change else (),
                     worklist_rows.state(step, ends.get(step.pk, ())) if can_change else "",
+                    notes.get(step.pk),
                 )
                 for step in procedure.steps.all()
             ],

@@ -42,8 +42,7 @@ STEPS: Final = Table(
             "due",
             "Due",
             "",
-            "{{ row.step.due|clock }}"
-            '{% if not row.step.start %} <span class="tag">on receipt</span>{% endif %}',
+            "web/worklist/cells/time.html",
             css="nowrap",
         ),
         Column("place", "Room", "", "{{ row.place }}", share=1),
@@ -53,7 +52,8 @@ STEPS: Final = Table(
             "Step",
             "",
             "{{ row.step.scheduled_procedure_step_id }}"
-            ' <span class="quiet">{{ row.step.description }}</span>',
+            ' <span class="quiet">{{ row.step.description }}</span>'
+            ' {% include "web/worklist/cells/note.html" %}',
             share=4,
         ),
         Column("status", "Status", "", part("web/parts/status.html", status="row.step.status")),

@@ -91,6 +91,11 @@ class ScheduledProcedureStep(PublicModel):
     is_timed = models.BooleanField(
         default=True, db_default=True, help_text="of `due`: whether an order or an appointment says it"
     )
+    awaits_time = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="its appointment was given up, and nobody said another time: it is on no day's list",
+    )
 
     class Meta:
         constraints = [
@@ -107,4 +112,9 @@ class ScheduledProcedureStep(PublicModel):
             ),
             models.Index(fields=["local_date", "local_time", "id"], name="step_of_day"),
             models.Index(fields=["scheduled_procedure_step_id"], name="step_by_id"),
+            models.Index(
+                fields=["local_date", "local_time", "id"],
+                name="step_to_schedule",
+                condition=models.Q(awaits_time=True),
+            ),
         ]

@@ -56,7 +56,7 @@ class Criterion:
 def of(keys: WorklistKeys, station: Station | None = None, *, now: datetime | None = None) -> list[Criterion]:
     """All that the answers to `keys` fulfil; with a station, also what its policy lets it see."""
     by_policy = _of_policy(station, now or timezone.now()) if station else ()
-    return [_ON_WORKLIST, *_of_keys(keys), *by_policy]
+    return [_ON_WORKLIST, _HAS_TIME, *_of_keys(keys), *by_policy]
 
 
 def _because(
@@ -79,6 +79,14 @@ def _off_worklist(step: Step) -> Iterator[Exclusion]:
 
 
 _ON_WORKLIST: Final = Criterion(Q(on_worklist=True), lambda step: step.on_worklist, _off_worklist)
+
+
+_HAS_TIME: Final = Criterion(
+    Q(awaits_time=False),
+    lambda step: not step.awaits_time,
+    _because(By.STEP, "time", "a time", lambda _: "to be scheduled: its appointment was given up"),
+)
+"""Whatever is asked: what waits to be scheduled has no day, nor a station, until somebody says its time."""
 
 
 # The query

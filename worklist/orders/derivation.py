@@ -1,6 +1,6 @@
 """What follows from an order's content, its status events and the catalogue: status, due time, worklist."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -39,7 +39,7 @@ def derive(aggregate: OrderAggregate, catalogue: Catalogue, provenance: Provenan
             _derive_step(step, procedure, entry, catalogue)
             status = step_status.of_step([*own, *events.get(step.id, ())])
             entries += _status_change(step, status, order, provenance)
-            _place_on_worklist(step, order, zone)
+            _place_on_worklist(step, order, zone, [*own, *events.get(step.id, ())])
             states.append(status)
     order.status = step_status.of_order(own, states).value
     if not order.priority:
@@ -105,9 +105,14 @@ def _status_change(
         )
 
 
-def _place_on_worklist(step: StepRecord, order: OrderRecord, zone: ZoneInfo) -> None:
+def _place_on_worklist(
+    step: StepRecord, order: OrderRecord, zone: ZoneInfo, acts: Sequence[StatusEventRecord]
+) -> None:
     planned = bookings.planned_start(step.booking, step.start, step.stamps.get("start", [""])[0])
-    step.due = planned or order.content_received_at or order.first_received_at
+    is_given_up = planned is None and "ended" in step.booking
+    came = step_status.came(acts) if is_given_up else None
+    step.due = planned or came or order.content_received_at or order.first_received_at
     step.is_timed = planned is not None
+    step.awaits_time = is_given_up and step.status in (StepStatus.SCHEDULED, StepStatus.HELD)
     step.local_date, step.local_time = wall_clock.of(step.due, zone)
     step.on_worklist = step.status in _OPEN and order.patient_id is not None

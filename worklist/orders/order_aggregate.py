@@ -139,6 +139,7 @@ class StepRecord:
     local_time: str = ""
     on_worklist: bool = True
     is_timed: bool = True
+    awaits_time: bool = False
 
 
 @dataclass(slots=True, eq=False)

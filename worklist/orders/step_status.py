@@ -4,6 +4,7 @@ Status is a pure function of the set of acts, so any order of arrival ends the s
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
 from worklist.models import OrderStatus, StatusEvent, StepStatus
@@ -36,6 +37,8 @@ NEVER_STARTED: Final = MAY[StatusEvent.Kind.COMPLETE] - {StepStatus.STARTED}
 
 BY_APPOINTMENT: Final = "appointment:"
 """How the source of an act begins that follows from an appointment."""
+BY_ARRIVAL: Final = "arrival:"
+"""How that of one begins that an ADT message told of."""
 _TAKES_PLACE: Final = frozenset(
     {StatusEvent.Kind.START, StatusEvent.Kind.COMPLETE, StatusEvent.Kind.DISCONTINUE}
 )
@@ -46,6 +49,7 @@ class Done(Protocol):
 
     kind: str
     stamp: str
+    occurred_at: datetime
     source: str
     undone_by: str
 
@@ -91,6 +95,15 @@ def begun(acts: Iterable[Done]) -> Begun | None:
     if not stamps:
         return None
     return Begun(min(stamps), any(act.kind in _TAKES_PLACE for act in valid))
+
+
+def came(acts: Iterable[Done]) -> datetime | None:
+    """When the patient of a step was first here; None where nobody says so."""
+    valid = (act for act in acts if not act.undone_by)
+    here = (
+        act.occurred_at for act in valid if act.kind in _TAKES_PLACE or act.kind == StatusEvent.Kind.ARRIVE
+    )
+    return min(here, default=None)
 
 
 def is_only_missed(acts: Iterable[Done]) -> bool:

@@ -4,9 +4,9 @@ It is done whenever one of the two comes or changes, in the same transaction, an
 first. What two transactions write at the same moment, so that neither sees the other, is looked for again.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from ledger import recurring, written_dates
+from ledger import recurring
 from ledger.events import Entry
 from ledger.row_sets import Table
 from ledger.set_statements import rows_of
@@ -32,21 +32,21 @@ from worklist.models import (
     Patient,
     PatientArrival,
     RequestedProcedure,
+    ScheduledProcedureStep,
     StatusEvent,
 )
-from worklist.orders import step_status
 from worklist.orders.order_aggregate import OrderAggregate, OrderRecord, StepRecord
 from worklist.orders.order_book import Implied, OrderBook
-from worklist.orders.step_status import BY_APPOINTMENT
+from worklist.orders.step_status import BY_APPOINTMENT, BY_ARRIVAL
 from worklist.patients import identity_doubt, identity_exceptions
 from worklist.patients.identity_doubt import IdentityDoubt
 from worklist.patients.patient_records import PatientRecord
 from worklist.provenance import Provenance
-from worklist.schedule import bookings, late_appointments
+from worklist.schedule import booking_events, bookings, late_appointments
 from worklist.schedule.bookings import Seen
 from worklist.schedule.late_appointments import Cause
+from worklist.schedule.step_bookings import StepCase
 
-BY_ARRIVAL: Final = "arrival:"
 LOOK_AGAIN: Final = timedelta(seconds=30)
 _Kind = AppointmentReference.Kind
 _REFERENCES: Final = Table(AppointmentReference, AppointmentReference)
@@ -96,7 +96,9 @@ def orders_on(arrivals: Collection[PatientArrival]) -> set[int]:
     if not days:
         return set()
     people = _people({one.patient_id for one in arrivals})
-    rows = Order.objects.filter(patient__in=people, procedures__steps__local_date__in=days)
+    on_day = Q(procedures__steps__local_date__in=days)
+    was_moved = Q(procedures__steps__in=ScheduledProcedureStep.objects.exclude(booking={}))
+    rows = Order.objects.filter(on_day | was_moved, patient__in=people)
     return set(rows.values_list("pk", flat=True))
 
 
@@ -146,26 +148,30 @@ class _Settlement:
         provenance = self._provenance(aggregate)
         seen = self._seen(book, aggregate, provenance)
         codes = [one.code for one in aggregate.procedures if one.code]
+        order, root = aggregate.order, self._shown_under.get(aggregate.order.patient_id or 0)
+        here = [one for one in self._arrivals if self._shown_under[one.patient_id] == root]
+        zone = loader.catalogue.zones.get(order.facility_id, ZoneInfo("UTC"))
+        received_at = order.content_received_at or order.first_received_at
         implied: list[Implied] = []
         for procedure, steps in aggregate.by_procedure():
             for step in steps:
-                begun = step_status.begun(aggregate.events_of(step))
-                heard = [then for one in seen if (then := one.until(begun)) is not None]
-                appointments = bookings.relevant(heard, procedure.code, codes)
-                booking = bookings.booking(appointments, procedure.code)
-                _book(book, aggregate, step, booking, loader, provenance)
-                if (missed := bookings.no_show(appointments)) is not None:
-                    implied.append(_no_show(step, missed))
-                if begun is not None and self._cause is not None:
-                    about = bookings.relevant(seen, procedure.code, codes)
-                    book.entries += late_appointments.told(self._cause, aggregate, step, begun, about)
+                acts = aggregate.events_of(step)
+                case = StepCase(step, procedure.code, codes, acts, seen, here, received_at, zone)
+                implied += self._of_step(book, aggregate, case, provenance)
+        book.imply(aggregate, implied, (BY_APPOINTMENT, BY_ARRIVAL))
         book.derive(aggregate, provenance)
-        root = self._shown_under.get(aggregate.order.patient_id or 0)
-        here = [one for one in self._arrivals if self._shown_under[one.patient_id] == root]
-        for step in aggregate.steps:
-            implied += [_arrival(step, one) for one in here if one.local_date == step.local_date]
-        if book.imply(aggregate, implied, (BY_APPOINTMENT, BY_ARRIVAL)):
-            book.derive(aggregate, provenance)
+
+    def _of_step(
+        self, book: OrderBook, aggregate: OrderAggregate, case: StepCase, provenance: Provenance
+    ) -> list[Implied]:
+        """Book a step; the acts that follow."""
+        step, outcome = case.step, case.outcome()
+        before, step.booking = step.booking, dict(outcome.booking)
+        book.entries += booking_events.told(before, step, aggregate, case.zone, provenance)
+        if self._cause is not None:
+            book.entries += late_appointments.told(self._cause, aggregate, case, outcome)
+        missed = [_no_show(step, outcome.missed)] if outcome.missed else []
+        return [*missed, *(_arrival(step, one) for one in outcome.arrivals)]
 
     def _seen(self, book: OrderBook, aggregate: OrderAggregate, provenance: Provenance) -> list[Seen]:
         """The appointments that name an order and are of its patient."""
@@ -229,28 +235,6 @@ def _doubt(appointment: Appointment, order: OrderRecord) -> IdentityDoubt:
         order=order.id,
         said=identity_doubt.said_of_record(who, str(who)) if who else {},
     )
-
-
-def _book(
-    book: OrderBook,
-    aggregate: OrderAggregate,
-    step: StepRecord,
-    booking: Mapping[str, Any],
-    loader: Loader,
-    provenance: Provenance,
-) -> None:
-    """Set what appointments come to for a step; what is another start is told."""
-    before, step.booking = step.booking, dict(booking)
-    if (before.get("start"), bool(before)) == (step.booking.get("start"), bool(booking)):
-        return
-    about = [("step", step.public_id), ("order", aggregate.order.public_id)]
-    if "start" not in step.booking:
-        book.note(worklist_events.STEP_UNBOOKED, about, provenance)
-        return
-    zone = loader.catalogue.zones.get(aggregate.order.facility_id, ZoneInfo("UTC"))
-    start = datetime.fromisoformat(step.booking["start"]).astimezone(zone)
-    details = {"start": written_dates.minute(start)}
-    book.entries.append(provenance.entry(worklist_events.STEP_BOOKED, about, **details))
 
 
 def _no_show(step: StepRecord, missed: bookings.NoShow) -> Implied:

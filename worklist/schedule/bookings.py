@@ -4,16 +4,18 @@ It follows from the set of appointments that name its order, and from nothing el
 orders and appointments ends the same. Nothing here knows a database.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from worklist.models import Appointment, AppointmentStatus
 from worklist.orders.step_status import Begun
 from worklist.schedule import appointment_history
 
 NOTHING: dict[str, Any] = {}
+OTHER_ORDER: Final = "other-order"
+"""How an appointment ended for an order that it names no more; else its own status says how."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,17 @@ class Seen:
 
     @property
     def stands(self) -> bool:
-        return not self.left and self.appointment.status == AppointmentStatus.BOOKED
+        return not self.left and self.stands_itself
+
+    @property
+    def how_ended(self) -> str:
+        """How it came not to stand."""
+        return OTHER_ORDER if self.left and self.stands_itself else str(self.appointment.status)
+
+    @property
+    def stands_itself(self) -> bool:
+        """Whether it stands, be it for another order."""
+        return self.appointment.status == AppointmentStatus.BOOKED
 
     @property
     def ended(self) -> str:
@@ -86,7 +98,7 @@ def booking(appointments: Sequence[Seen], code: str) -> dict[str, Any]:
     if not appointments:
         return NOTHING
     newest = max(appointments, key=lambda one: (one.ended, one.appointment.number))
-    return {"stamp": newest.ended, "appointment": newest.appointment.public_id}
+    return _given_up(newest, newest.start(code)[1])
 
 
 def no_show(appointments: Sequence[Seen]) -> NoShow | None:
@@ -101,9 +113,27 @@ def no_show(appointments: Sequence[Seen]) -> NoShow | None:
 
 def planned_start(booking: dict[str, Any], start: datetime | None, stamp: str) -> datetime | None:
     """When a step begins: of its appointments and its order the newest decides; None where neither says."""
-    if not booking or booking["stamp"] < stamp:
+    if not decides(booking, stamp):
         return start
     return datetime.fromisoformat(booking["start"]) if "start" in booking else None
+
+
+def decides(booking: Mapping[str, Any], stamp: str) -> bool:
+    """Whether appointments say when a step begins, and not its order, which said it with this stamp."""
+    return "stamp" in booking and bool(booking["stamp"] >= stamp)
+
+
+def _given_up(one: Seen, start: str) -> dict[str, Any]:
+    """Of one that does not stand: how it ended, and who said so why. One that was missed keeps its time."""
+    said = one.appointment.stamps.get("status", ["", ""])
+    kept = {"stamp": one.ended, "appointment": one.appointment.public_id, "ended": one.how_ended}
+    if one.how_ended != OTHER_ORDER:
+        kept["source"] = said[1]
+        if one.appointment.stamps.get("reason", [""])[0] == said[0]:
+            kept["reason"] = one.appointment.reason
+    if start:
+        kept["start" if one.how_ended == AppointmentStatus.NO_SHOW else "was"] = start
+    return kept
 
 
 def _kept(one: Seen, stamp: str, start: str) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Keys:
     station: str = ""
     priorities: Sequence[str] = ()
     text: str = ""
+    awaits_time: bool = False
+    """Only steps to be scheduled, which no day has."""
     also: Collection[int] = ()
     """Steps, by their keys, that show whatever their status is."""
 
@@ -43,6 +45,10 @@ def steps(keys: Keys, *, user: Any, order: str = "time") -> QuerySet[ScheduledPr
     rows = ScheduledProcedureStep.objects.all()
     if not access.sees_all(user):
         rows = rows.filter(procedure__order__in=access.visible(Order.objects.order_by(), user))
+    if keys.awaits_time:
+        rows = rows.filter(awaits_time=True)
+    elif keys.from_day or keys.to_day:
+        rows = rows.filter(awaits_time=False)
     if keys.from_day:
         rows = rows.filter(local_date__gte=keys.from_day)
     if keys.to_day:
@@ -58,6 +64,11 @@ def steps(keys: Keys, *, user: Any, order: str = "time") -> QuerySet[ScheduledPr
     if keys.text:
         rows = rows.filter(_with_text(keys.text, is_of_days=bool(keys.from_day and keys.to_day)))
     return _sorted(rows, order)
+
+
+def to_schedule(user: Any) -> int:
+    """How many open steps of the user's facilities wait for somebody to say their time."""
+    return steps(Keys(awaits_time=True), user=user).count()
 
 
 def _of_station(title: str) -> Q:

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
@@ -11,6 +12,7 @@ from django.utils import timezone
 from accounts.models import Facility, Role, User
 from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import InboundMessage, Source
+from ledger import event_types
 from ledger.models import Event
 from tests.actors import acting
 from worklist.models import (
@@ -23,6 +25,9 @@ from worklist.models import (
     ScheduledProcedureStep,
     StatusEvent,
 )
+from worklist.mwl.explanation import why_not
+from worklist.mwl.matching_keys import WorklistKeys
+from worklist.mwl.query import select
 from worklist.schedule import appointment_effects, step_actions
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
@@ -108,12 +113,12 @@ def test_an_appointment_says_when_whichever_comes_first(say: Say) -> None:
         ([("S12", "202603051000"), ("S14", "")], ("202603051100", "scheduled", True, True)),
         ([("S12", "202603051000"), ("S15", "202603051000")], (None, "scheduled", False, True)),
         ([("S12", "202603051000"), ("S17", "")], (None, "scheduled", False, True)),
-        ([("S12", "202603051000"), ("S26", "")], (None, "no-show", False, False)),
+        ([("S12", "202603051000"), ("S26", "")], ("202603051100", "no-show", True, False)),
         (
             [("S12", "202603051000"), ("S26", ""), ("S13", "202603061000")],
             ("202603061100", "scheduled", True, True),
         ),
-        ([("S12", "202603051000"), ("S15", ""), ("S26", "")], (None, "no-show", False, False)),
+        ([("S12", "202603051000"), ("S15", ""), ("S26", "")], ("202603051100", "no-show", True, False)),
     ],
 )
 def test_every_order_of_arrival_of_a_history_ends_alike(
@@ -329,7 +334,8 @@ def test_who_arrives_at_an_imaging_location_has_arrived_for_the_steps_of_the_day
         send(raw)
     assert {code: status for code, _, status, *_ in steps()} == {"71260": "arrived", "70450": "scheduled"}
     send(siu(say, "S12", sch("202603031000"), at=3))
-    assert {status for _, _, status, *_ in steps()} == {"scheduled"}, "moved to another day"
+    (first, *_) = (row for row in steps() if row[0] == "71260")
+    assert first[1:3] == ("202603021000", "arrived"), "who is here keeps the place until a person acts"
 
 
 def test_an_arrival_counts_for_whom_the_patient_turns_out_to_be(say: Say) -> None:
@@ -369,3 +375,135 @@ def test_a_time_that_can_not_be_read_hides_none_that_can(say: Say, bad: str) -> 
     assert steps()[0][1] == "202603061100"
     told = Event.objects.filter(kind="hl7.values_left_out").order_by("pk")
     assert [one.details["locations"] for one in told] == [["SCH^1^11"], ["AIS^1^4"]]
+
+
+def arrived(say: Say, at: int = 2) -> bytes:
+    return say("ADT^A10", PID, "PV1|1|O|RAD", at=at)
+
+
+LATER = {"S14": "moved", "S15": "cancelled", "S16": "cancelled", "S17": "deleted", "S26": "no-show"}
+
+
+@pytest.mark.parametrize("event", LATER)
+def test_who_has_arrived_keeps_the_place_whatever_is_said_of_the_appointment_then(
+    say: Say, event: str
+) -> None:
+    options(imaging_locations=["RAD"])
+    messages = [
+        order(say, obr(start="202602200900")),
+        siu(say, "S12", sch("202603021000")),
+        arrived(say),
+        siu(say, event, sch("202603031000"), at=3),
+    ]
+    assert len(ends(messages)) == 1
+    for raw in messages:
+        send(raw)
+    assert [row[1:] for row in steps()] == [("202603021100", "arrived", True, True)]
+    step = ScheduledProcedureStep.objects.get()
+    assert step.booking["but"]["what"] == LATER[event] and step in select(WorklistKeys())
+    told = Event.objects.filter(kind="appointment.after_arrival").latest("pk")
+    assert told.source == f"hl7:{InboundMessage.objects.latest('pk').public_id}"
+    assert ("2026-03-03 11:00" in event_types.of(told.kind).say(told.details)) == (event == "S14")
+    person = User.objects.create(username="tech", roles=[Role.TECHNOLOGIST])
+    person.facilities.set(Facility.objects.all())
+    with transaction.atomic():
+        step_actions.undo(by=acting(person), act=StatusEvent.objects.get(kind="arrive"))
+    step.refresh_from_db()
+    now = {"S14": "scheduled", "S26": "no-show"}.get(event, "scheduled")
+    assert (step.status, step.awaits_time) == (now, event in ("S15", "S16", "S17"))
+    assert step.local_date == "20260303" or event != "S14"
+
+
+def test_who_arrives_after_a_no_show_was_reported_is_here(say: Say) -> None:
+    options(imaging_locations=["RAD"])
+    messages = [
+        order(say),
+        siu(say, "S12", sch("202603021000")),
+        siu(say, "S26", sch(), at=2),
+        arrived(say, at=3),
+    ]
+    assert len(ends(messages)) == 1
+    for raw in messages:
+        send(raw)
+    assert [row[1:] for row in steps()] == [("202603021100", "arrived", True, True)]
+    assert "but" not in ScheduledProcedureStep.objects.get().booking
+
+
+def test_who_comes_again_on_the_new_day_is_on_that_days_list(say: Say) -> None:
+    options(imaging_locations=["RAD"])
+    messages = [
+        order(say),
+        siu(say, "S12", sch("202603021000")),
+        arrived(say),
+        siu(say, "S14", sch("202603031000"), at=3),
+        arrived(say, at=4).replace(b"|20260302", b"|20260303", 1),
+    ]
+    for raw in messages:
+        send(raw)
+    assert [row[1:] for row in steps()] == [("202603031100", "arrived", True, True)]
+
+
+@pytest.mark.parametrize("event", ["S15", "S16", "S17"])
+def test_a_step_whose_appointment_was_given_up_is_to_be_scheduled(say: Say, event: str) -> None:
+    messages = [order(say, obr(start="202603040900")), siu(say, "S12", sch("202603051000"))]
+    messages.append(siu(say, event, sch(""), at=2))
+    assert len(ends(messages)) == 1
+    for raw in messages:
+        send(raw)
+    step = ScheduledProcedureStep.objects.get()
+    assert step.awaits_time and step.booking["reason"] == "Ill"
+    for keys in (WorklistKeys(), WorklistKeys(patient_id="P1"), WorklistKeys(accession_number="A")):
+        assert step not in select(keys)
+        assert ("time", "a time") in [(one.about, one.wanted) for one in why_not(step, keys)]
+    send(siu(say, "S12", sch("202603061000"), at=3))
+    step.refresh_from_db()
+    assert not step.awaits_time and step in select(WorklistKeys())
+    assert why_not(step, WorklistKeys()) == []
+
+
+def test_another_time_of_the_order_ends_the_wait_and_an_order_without_any_never_waits(say: Say) -> None:
+    send(order(say))
+    assert not ScheduledProcedureStep.objects.get().awaits_time
+    send(siu(say, "S15", sch("")))
+    assert ScheduledProcedureStep.objects.get().awaits_time
+    send(order(say, obr(start="202603070900"), at=2))
+    assert not ScheduledProcedureStep.objects.get().awaits_time and steps()[0][1] == "202603071000"
+
+
+def test_who_comes_though_the_appointment_was_given_up_is_due_when_she_came(say: Say) -> None:
+    send(order(say))
+    send(siu(say, "S15", sch("")))
+    person = User.objects.create(username="tech", roles=[Role.TECHNOLOGIST])
+    person.facilities.set(Facility.objects.all())
+    step, at = ScheduledProcedureStep.objects.get(), timezone.now() + timedelta(days=3)
+    with transaction.atomic():
+        step_actions.change_step(by=acting(person), step=step, kind=StatusEvent.Kind.ARRIVE, at=at)
+    step.refresh_from_db()
+    assert (step.due, step.awaits_time, step.status) == (at, False, "arrived") and step in select(
+        WorklistKeys()
+    )
+
+
+def test_a_no_show_is_told_in_its_own_words_and_keeps_its_time(say: Say) -> None:
+    for raw in (order(say), siu(say, "S12", sch("202603051000")), siu(say, "S26", sch(), at=2)):
+        send(raw)
+    told = [
+        event_types.of(one.kind).say(one.details) for one in Event.objects.filter(kind__startswith="step.")
+    ]
+    assert "The patient did not come to the appointment of 2026-03-05 11:00" in told
+    assert not any("to be scheduled" in one for one in told)
+
+
+def test_an_appointment_that_is_older_than_its_orders_time_is_told_as_such(say: Say) -> None:
+    send(order(say, obr(start="202603070900"), at=2))
+    send(siu(say, "S12", sch("202603051000"), at=1))
+    (told,) = Event.objects.filter(kind="step.order_counts")
+    assert told.details["start"] == "2026-03-05 11:00" and not Event.objects.filter(kind="step.booked")
+
+
+@pytest.mark.parametrize(("ail", "room"), [("RAD^CT2", "CT2"), ("RAD", "RAD"), ("^CT2", "CT2")])
+def test_the_room_of_the_appointment_is_the_exams(say: Say, ail: str, room: str) -> None:
+    options(mapping={"location": []})
+    send(order(say))
+    send(siu(say, "S12", sch(), "PV1|1|O|WARD^12", "RGS|1", f"AIL|1||{ail}"))
+    assert ScheduledProcedureStep.objects.get().location == room

@@ -17,8 +17,10 @@ from worklist.models import Order, Patient, ProcedureCode
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
 Say = Callable[..., bytes]
 
-_OF_OURS: Final = {"stamps", "received_at", "looked_again", "said", "edited_at", "stamp", "allergy_changes"}
-"""Columns that tell when something was said, not what."""
+_OF_OURS: Final = {"stamps", "received_at", "looked_again", "said", "edited_at", "stamp", "source"} | {
+    "allergy_changes"
+}
+"""Columns that tell when and by whom something was said, not what."""
 _SAYS_NOTHING: Final = {"hl7.changed_nothing", "appointment.exam_has_begun"}
 
 

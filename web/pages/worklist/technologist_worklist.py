@@ -55,7 +55,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
         context = {
             "filters": filters,
             "day": (filters.days()[0] or timezone.localdate()).isoformat(),
-            "chips": worklist_filters.chips(request, filters),
+            "chips": worklist_filters.chips(request, filters, day_schedule.to_schedule(user)),
             "unreadable_days": unreadable_days(request.GET, "day", words=worklist_filters.DAYS),
             "stations": _stations(filters.station),
             "paging": cut,
@@ -266,7 +266,7 @@ def _label(request: HttpRequest, step: ScheduledProcedureStep, order: Order) -> 
         f"{patient.birth_date or 'birth date not known'} {patient.sex}",
         f"{patient.identifier} {patient.authority}",
         " ".join(filter(None, (step.modality, procedure, step.procedure.laterality))),
-        written_dates.minute(step.due, layout.zone_of(request)),
+        "to be scheduled" if step.awaits_time else written_dates.minute(step.due, layout.zone_of(request)),
         *patient.other_names,
     )
     return ExamLabel(

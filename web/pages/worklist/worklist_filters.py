@@ -1,7 +1,7 @@
 """The filters of the technologist worklist: what the URL says, as keys, and as chips that change the URL."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -14,7 +14,10 @@ from worklist.models import PRESSING, StepStatus
 from worklist.patients import typed_dates
 from worklist.schedule import day_schedule
 
-DAYS: Final = {"today": "Today", "yesterday": "Yesterday", "tomorrow": "Tomorrow", "any": "Any day"}
+UNSCHEDULED: Final = "unscheduled"
+DAYS: Final = {"today": "Today", "yesterday": "Yesterday", "tomorrow": "Tomorrow", "any": "Any day"} | {
+    UNSCHEDULED: "To be scheduled"
+}
 STATES: Final = {
     "open": sorted(day_schedule.OPEN),
     "waiting": [StepStatus.ARRIVED],
@@ -56,17 +59,23 @@ class Filters:
             station=self.station,
             priorities=self.priorities,
             text=self.text,
+            awaits_time=self.day == UNSCHEDULED,
             also=also,
         )
 
     def days(self) -> tuple[date | None, date | None]:
         """The first and the last day, in the time zone that is active."""
         today = timezone.localdate()
-        if self.day == "any":
+        if not self.is_of_day:
             return None, None
         near = {"today": 0, "yesterday": -1, "tomorrow": 1}
         day = today + timedelta(days=near[self.day]) if self.day in near else date.fromisoformat(self.day)
         return day, day
+
+    @property
+    def is_of_day(self) -> bool:
+        """Whether a day is asked for."""
+        return self.day not in ("any", UNSCHEDULED)
 
     @property
     def is_narrowed(self) -> bool:
@@ -77,7 +86,7 @@ class Filters:
 def read(query: QueryDict) -> Filters:
     """The filters in a query string."""
     return Filters(
-        day=_day(text_of(query, "day", 10)),
+        day=_day(text_of(query, "day", max(map(len, DAYS)))),
         state=_state(text_of(query, "status", 20)),
         modalities=texts_of(query, "modality", 16),
         station=text_of(query, "station", 16),
@@ -102,14 +111,18 @@ def _state(text: str) -> str:
 # Chips
 
 
-def chips(request: HttpRequest, filters: Filters) -> list[tuple[str, list[Chip]]]:
-    """The chips by group; a day and a status are one of several, modalities and priorities add up."""
+def chips(request: HttpRequest, filters: Filters, to_schedule: int) -> list[tuple[str, list[Chip]]]:
+    """The chips by group; a day and a status are one of several, modalities and priorities add up.
+
+    `to_schedule` is how many steps wait for a time.
+    """
     days = dict(DAYS) if filters.day in DAYS else {**DAYS, filters.day: filters.day}
+    days[UNSCHEDULED] += f" ({to_schedule})"
     states = dict(_STATE_WORDS)
     if filters.state not in states:
         states[filters.state] = filters.state
     return [
-        ("Day", [one_of(request, "day", key, text, filters.day, "today") for key, text in days.items()]),
+        ("Day", [_day_chip(request, key, text, filters.day) for key, text in days.items()]),
         (
             "Status",
             [one_of(request, "status", key, text, filters.state, "open") for key, text in states.items()],
@@ -123,3 +136,8 @@ def chips(request: HttpRequest, filters: Filters) -> list[tuple[str, list[Chip]]
         ),
         ("Priority", [any_of(request, "priority", *pair, filters.priorities) for pair in PRIORITIES.items()]),
     ]
+
+
+def _day_chip(request: HttpRequest, key: str, text: str, chosen: str) -> Chip:
+    chip = one_of(request, "day", key, text, chosen, "today")
+    return replace(chip, key_name="unscheduled") if key == UNSCHEDULED else chip

@@ -13,6 +13,8 @@ from archive.models import HAS_SIGNATURE, Study
 from web.kernel import shortcuts
 from web.kernel.health import duration
 from web.pages import patients
+from web.pages.worklist import step_notes
+from web.pages.worklist.step_notes import Note
 from worklist.models import Order, ScheduledProcedureStep, Station, StatusEvent, StepStatus
 from worklist.orders import step_status
 from worklist.patients import care_notes
@@ -97,6 +99,7 @@ class Row:
     place: str
     procedure: str
     alerts: Sequence[str]
+    note: Note | None
     wait: str
     wait_minutes: int
     wait_colour: str
@@ -125,12 +128,20 @@ def shown(
     stations = stations_by_title()
     arrivals = _arrivals(steps)
     ends = ends_of(steps)
+    notes = step_notes.of(steps)
     images = _images(steps) if can_change else {}
     rows = [
         _row(step, stations, arrivals.get(step.pk), ends.get(step.pk, ()), can_change, step.pk in leaving)
         for step in steps
     ]
-    return [replace(row, actions=_asking(row.actions, images.get(row.step.procedure_id, ""))) for row in rows]
+    return [
+        replace(
+            row,
+            actions=_asking(row.actions, images.get(row.step.procedure_id, "")),
+            note=notes.get(row.step.pk),
+        )
+        for row in rows
+    ]
 
 
 def _images(steps: Sequence[ScheduledProcedureStep]) -> dict[int, str]:
@@ -182,6 +193,7 @@ def _row(
         place=place(step, stations),
         procedure=step.description or step.procedure.description or step.procedure.code,
         alerts=alerts(order),
+        note=None,
         wait=wait,
         wait_minutes=minutes,
         wait_colour=colour,
@@ -237,11 +249,16 @@ def stations_by_title() -> dict[str, Station]:
 
 
 def place(step: ScheduledProcedureStep, stations: Mapping[str, Station]) -> str:
-    """Where a step takes place: the station's name and room, or its group while no station is chosen."""
+    """Where a step takes place: the station's name and the room that was said, else its own.
+
+    While no station is chosen, the room that was said, or else the station group.
+    """
     station = stations.get(step.station_ae_title)
     if station is None:
-        return step.station_ae_title or step.station_group or step.location
-    return " · ".join(part for part in (station.name or station.ae_title, station.location) if part)
+        return step.station_ae_title or step.location or step.station_group
+    is_own = not step.location or station.location.startswith(step.location)
+    room = station.location if is_own else step.location
+    return " · ".join(part for part in (station.name or station.ae_title, room) if part)
 
 
 def alerts(order: Order) -> list[str]:
@@ -255,6 +272,8 @@ def _wait(step: ScheduledProcedureStep, arrived: datetime | None, now: datetime)
     """How long the patient has waited, or how late the appointment is; the minutes, and the bar's colour."""
     if step.status == StepStatus.ARRIVED and arrived:
         since, text = now - arrived, "waits {}"
+    elif step.awaits_time:
+        return "", 0, ""
     elif step.status in day_schedule.OPEN - {StepStatus.STARTED} and step.due < now:
         since, text = now - step.due, "{} late"
     else:

@@ -32,7 +32,7 @@ class Step(Schema):
     status: str = Field(description="scheduled, arrived, held, started, completed, discontinued, …")
     modality: str
     station_ae_title: str
-    start: datetime | None = Field(description="null: due on receipt")
+    start: datetime | None = Field(description="null: due on receipt, or to be scheduled")
 
 
 class ChangedStep(Step):
