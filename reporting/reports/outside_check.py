@@ -11,7 +11,7 @@ _BECAME: Final = {OutsideStatus.CORRECTED: "was corrected", OutsideStatus.WITHDR
 
 
 def of_outside(item: ReadingItem, shown: Collection[str] | None) -> list[Block]:
-    """What came, was changed or went since the page showed versions with these ids; None was not told.
+    """What came, was changed or went since versions with these ids were read; None was not told.
 
     Each is asked about by itself: a yes to one version is none to the next.
     """
@@ -37,7 +37,7 @@ def _news(
 def _asked(version: OutsideReportVersion, became: str) -> Block:
     title = f" “{version.title}”" if version.title else ""
     text = (
-        f"since you opened this, the outside report{title} from {version.report.sender} {became}:"
+        f"since you worked on this, the outside report{title} from {version.report.sender} {became}:"
         " read it before you sign"
     )
     return Block(f"outside_report_{version.public_id}", text, asks=True)

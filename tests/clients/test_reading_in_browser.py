@@ -310,7 +310,7 @@ class TestSigning:
         rada.keyboard.press("Control+Enter")
         rada.wait_for_selector("#sign[open]")
         line = rada.wait_for_selector("#sign [data-blocks] >> text=was corrected")
-        assert "Since you opened this" in line.inner_text()
+        assert "Since you worked on this" in line.inner_text()
         rada.fill("#sign-password", PASSWORD)
         rada.click("#sign [data-yes]")
         rada.wait_for_selector("#sign [data-error]:not([hidden])")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
 from reporting.errors import StateConflict
-from reporting.models import OutsideReport, ReadingItem, Recheck
+from reporting.models import OutsideReport, ReadingItem, Recheck, Report
 from reporting.reports import signing_checks
 from reporting.reports.signing_checks import Shown
 from tests.archive.conftest import home as home
@@ -65,8 +66,11 @@ def test_what_others_report_meanwhile_is_told_to_the_open_editor_and_acknowledge
     (block,) = refused.value.blocks
     assert block.asks
     told = f"the outside report “CT chest” from {SENDER} {became}"
-    assert block.text == f"since you opened this, {told}: read it before you sign"
-    assert not signing_checks.of_item(item, Shown(outside_reports=opened(rada, item))), "opened anew"
+    assert block.text == f"since you worked on this, {told}: read it before you sign"
+    anew = Shown(outside_reports=opened(rada, item))
+    assert [one.text for one in signing_checks.of_item(item, anew)] == [block.text], "the draft is older"
+    Report.objects.filter(pk=report.pk).update(changed_at=timezone.now())
+    assert not signing_checks.of_item(item, Shown(outside_reports=opened(rada, item))), "read and saved since"
     assert world.sign(report, rada, shown=shown, overrides={block.code: "confirmed"}).number == 1
     assert not Recheck.objects.exists(), "it was read before the signature"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from django.db.models import QuerySet
@@ -42,6 +43,15 @@ def of_studies(studies: Iterable[Study]) -> list[ShownOutsideReport]:
     """The outside reports of studies, each once."""
     found = {one.pk: one for reports in outside_reports.of_studies(studies).values() for one in reports}
     return [_shown(found[key]) for key in sorted(found)]
+
+
+def read_of(shown: Iterable[ShownOutsideReport], saved_at: datetime | None) -> list[str]:
+    """The ids of the versions that a reader has read: those shown, or what a draft that was saved knew."""
+    known = []
+    for one in shown:
+        versions = [one.newest, *one.earlier]
+        known += [version for version in versions if saved_at is None or version.received_at <= saved_at][:1]
+    return [version.public_id for version in known]
 
 
 def of_order(order: Order, user: User) -> list[ShownOutsideReport]:

@@ -82,6 +82,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
     exceptions = StudyException.objects.filter(study__in=studies, status="open").select_related("study")
     is_open = reading_status.is_open(item, report)
     outside = outside_reports.of_studies(studies)
+    saved_at = report.changed_at if is_open and report else None
     signed = None if is_open and may_write else signed_report.of(item, rows)
     template = (report.template if report else drafts.template_for(item)) if is_open else None
     begun = template.sections if template else {}
@@ -124,7 +125,7 @@ def _context(request: HttpRequest, user: User, item: ReadingItem, report: Report
         "may_hear": access.can(user, "dictation.hear"),
         "timeline": timelines.of("reading_item", item.public_id, user),
         "data": _data(request, user, item, report, studies, found, template, suggested, is_open)
-        | {"outsideReports": [one.newest.public_id for one in outside]},
+        | {"outsideReports": outside_reports.read_of(outside, saved_at)},
     }
 
 

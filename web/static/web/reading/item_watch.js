@@ -97,7 +97,7 @@ function newsOfImages({ data }, { images }) {
 }
 
 /**
- * Reports of others that came, were corrected or withdrawn since the page was opened.
+ * Reports of others that came, were corrected or withdrawn since the page was opened, or the draft saved before.
  * @param {Editor} editor
  * @param {ReadingItem} item
  */
@@ -105,7 +105,7 @@ function newsOfOutside({ data }, { outside_reports }) {
   const fresh = outside_reports.filter(({ id }) => !data.outsideReports.includes(id));
   return fresh.map(({ title, sender, status }) => {
     const called = title ? `Outside report “${title}”` : "An outside report";
-    return `${called} from ${sender} is new since you opened this: ${status}.`;
+    return `${called} from ${sender} is new: ${status}.`;
   });
 }
 

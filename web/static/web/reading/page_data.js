@@ -77,7 +77,8 @@ import { timeOfDay } from "../times.js";
  * @property {string} sideBySide what the viewer's path ends in to compare two studies
  * @property {Sections} suggested texts that nobody typed: from the order, and from the prior
  * @property {number} images how many there were when the page was made
- * @property {string[]} outsideReports the ids of the versions of others' reports that it shows
+ * @property {string[]} outsideReports the ids of the versions of others' reports that were read: as it
+ *   shows them, or as the draft knew them when it was saved last
  * @property {string} draftOf whose draft it is, where that is another person's whom nobody has taken it over from
  * @property {Report | null} report
  * @property {object | null} addendum
