@@ -6,12 +6,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.models import Facility
+from archive.models import Study
 from interfaces.hl7.inbound import inbox, message_store, sources
 from interfaces.hl7.inspect import awaited_orders, message_search
 from interfaces.hl7.inspect.message_search import Filters
 from interfaces.hl7.models import InboundMessage, Source
 from ledger.models import Event
 from tests.interfaces.hl7.test_orders import PID, obr, orc, send, step
+from tests.web.pages.world import make_study
 from web.pages.messages.message_rows import listed
 from worklist.models import Order, Patient
 
@@ -45,6 +48,24 @@ def test_what_is_done_to_an_order_that_is_not_there_waits_for_it(say: Say, contr
     send(say("ORM^O01", PID, orc(), obr(), at=0, control_id="m2"))
     assert not waiting() and WAITS not in effects()["m1"]
     assert step().status in ("cancelled", "discontinued", "held", "completed")
+
+
+def test_an_appointment_waits_for_its_order(say: Say) -> None:
+    sch = f"SCH|AP1^RIS|||||^Routine|||||^^^20260310090000{'|' * 15}PL1^HIS"
+    send(say("SIU^S12", sch, PID, "RGS|1", "AIS|1||1^CT head^L", control_id="m1"))
+    assert waiting() == ["m1"]
+    send(say("ORM^O01", PID, orc(), obr(), control_id="m2"))
+    assert not waiting()
+
+
+def test_an_outside_report_waits_for_its_study(say: Say, facility: Facility) -> None:
+    reported = "OBR|1||R7^LAB|71260^CT^C4" + "|" * 14 + "ACC7" + "|" * 7 + "F"
+    send(say("ORU^R01", PID, reported, "OBX|1|TX|1^Text||Normal||||||F", control_id="m1"))
+    assert waiting() == ["m1"]
+    make_study(facility, 1, accession_number="ACC7")
+    assert waiting() == ["m1"], "that is somebody else's"
+    Study.objects.update(patient=Patient.objects.get())
+    assert not waiting()
 
 
 def test_nobody_waits_for_longer_than_a_day(say: Say) -> None:

@@ -19,7 +19,7 @@ from worklist.patients import typed_dates
 
 WAYS: Final = {"": "Both", "in": "Received", "out": "Sent"}
 SPANS: Final = {"": "Any time", "hour": "Last hour", "day": "Last 24 hours", "week": "Last 7 days"}
-STATES: Final = {"": "All", "trouble": "In trouble", "order": "Waiting for an order"} | {
+STATES: Final = {"": "All", "trouble": "In trouble", "order": "Waiting for an order or study"} | {
     status.value: status.value for status in (*InboundStatus, *OutboundStatus)
 }
 _NOT_STATUSES: Final = ("trouble", "order")
