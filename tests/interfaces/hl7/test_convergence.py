@@ -188,7 +188,8 @@ def dump() -> dict[str, Any]:
                 s.procedure.requested_procedure_id,
                 s.scheduled_procedure_step_id,
                 (s.status, s.modality, str(s.start), str(s.due), s.local_date, s.local_time, s.on_worklist),
-                {name: value for name, value in s.booking.items() if name != "appointment"},
+                {name: value for name, value in s.booking.items() if name not in ("appointment", "source")},
+                s.awaits_time,
                 _when(s),
             )
             for s in steps
