@@ -176,7 +176,7 @@ def _open(doubt: IdentityDoubt, provenance: Provenance, *, counts: bool) -> None
         again = {**newest, "ended_at": None, "ended_by": "", "end_reason": ""}
         if row.status != Status.OPEN:
             again["opened_at"] = now
-        IdentityException.objects.filter(pk=row.pk).update(times=F("times") + counts, **again)
+        IdentityException.objects.filter(pk=row.pk).update(times=F("times") + int(counts), **again)
         row.refresh_from_db()
     if is_new or row.opened_at == now:
         about = dict.fromkeys([*things(row), *_message(provenance)])
