@@ -150,12 +150,12 @@ AFTER_ARRIVAL: Final = declare(
 EXAM_HAS_BEGUN: Final = declare(
     "appointment.exam_has_begun",
     "The appointment changed nothing: the exam has begun",
-    short="changed nothing: the exam has begun",
+    short="nothing: the exam has begun",
 )
 EXAM_HAS_ENDED: Final = declare(
     "appointment.exam_has_ended",
     "The appointment changed nothing: the exam was cancelled",
-    short="changed nothing: the exam was cancelled",
+    short="nothing: the exam was cancelled",
 )
 APPOINTMENT_CHANGED: Final = declare(
     "appointment.changed",

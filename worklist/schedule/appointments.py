@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from ledger import events, stamps
+from ledger import events, stamps, written_dates
 from ledger.events import Entry
 from worklist import worklist_events
 from worklist.change_set import Registration
@@ -72,7 +72,7 @@ def _changed(row: Appointment, orders: Iterable[int], provenance: Provenance) ->
     details = {"number": row.number, "status": row.status}
     if row.start:
         zone = ZoneInfo(provenance.facility.time_zone)
-        details["start"] = f"{row.start.astimezone(zone):%Y-%m-%d %H:%M}"
+        details["start"] = written_dates.minute(row.start, zone)
     return provenance.entry(
         worklist_events.APPOINTMENT_CHANGED, [("appointment", row.public_id), *about], **details
     )

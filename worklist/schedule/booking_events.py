@@ -22,15 +22,15 @@ def told(
     if all(before.get(name) == now.get(name) for name in ("start", "ended")):
         return
     about = [("step", step.public_id), ("order", aggregate.order.public_id)]
-    start = {"start": in_words(now["start"], zone)} if "start" in now else {}
+    start = in_words(now["start"], zone) if "start" in now else ""
     said = step.stamps.get("start", [""])[0]
     if now.get("ended") == AppointmentStatus.NO_SHOW:
-        yield by.entry(worklist_events.STEP_MISSED, about, reason=now.get("reason", ""), **start)
+        yield by.entry(worklist_events.STEP_MISSED, about, reason=now.get("reason", ""), start=start)
     elif not bookings.decides(now, said) and said and start:
         at = written_dates.minute(stamps.moment_of(said), zone)
-        yield by.entry(worklist_events.STEP_ORDER_COUNTS, about, at=at, **start)
+        yield by.entry(worklist_events.STEP_ORDER_COUNTS, about, at=at, start=start)
     elif start:
-        yield by.entry(worklist_events.STEP_BOOKED, about, **start)
+        yield by.entry(worklist_events.STEP_BOOKED, about, start=start)
     else:
         yield by.entry(worklist_events.STEP_UNBOOKED, about, reason=now.get("reason", ""))
 
