@@ -70,7 +70,7 @@ def fields(message: bytes, name: bytes) -> list[list[str]]:
 
 def tab_to(page: Page, selector: str) -> None:
     """Press Tab until the element has the focus."""
-    for _ in range(60):
+    for _ in range(150):
         if page.evaluate("(wanted) => document.activeElement?.matches(wanted) ?? false", selector):
             return
         page.keyboard.press("Tab")
