@@ -18,7 +18,7 @@ from worklist.patients import identity
 from worklist.patients.identifiers import Authority, Identifier
 from worklist.provenance import Provenance
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("site", "hospital")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("site", "hospital"), pytest.mark.once]
 Say = Callable[..., bytes]
 
 

@@ -9,7 +9,7 @@ from interfaces.hl7.models import InboundMessage, Source
 from ledger import notifier
 from worklist.models import Order, Patient
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 Say = Callable[..., bytes]
 ORC, OBR = "ORC|NW|PL1^HIS", f"OBR|1|||1^CT head^L{'|' * 20}CT"
 

@@ -30,7 +30,7 @@ from worklist.mwl.matching_keys import WorklistKeys
 from worklist.mwl.query import select
 from worklist.schedule import appointment_effects, step_actions
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 MOST = 24
 PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F"

@@ -15,7 +15,7 @@ from worklist.mwl import query
 from worklist.mwl.matching_keys import WorklistKeys
 from worklist.patients import care_notes
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 
 

@@ -12,7 +12,7 @@ from interfaces.hl7.syntax import er7
 from ledger.errors import Invalid
 from tests.interfaces.hl7.test_delivery import enqueue as enqueued
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 VERSIONS = ["2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8", "2.8.1", "2.8.2"]
 
 

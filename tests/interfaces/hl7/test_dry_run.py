@@ -14,7 +14,7 @@ from ledger.errors import Duplicate, Invalid
 from tests.actors import acting
 from worklist.models import ScheduledProcedureStep
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F"
 OBR = f"OBR|1|||CTCH^CT chest^L{'|' * 14}A1||||||CT{'|' * 7}Cough"

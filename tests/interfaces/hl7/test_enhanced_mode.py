@@ -17,7 +17,7 @@ from tests.interfaces.hl7.test_mllp import Running, running
 from worklist.models import Patient
 
 __all__ = ["pacs", "receiver", "running"]
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F"
 WRONG = PID.replace("19700102", "yesterday")

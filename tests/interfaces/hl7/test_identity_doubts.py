@@ -101,6 +101,7 @@ ONE_KIND_EACH = [("P1", "PU1^HIS"), ("P2", "|FU2^RIS")]
 SAME_PERSON = [("P1", numbers) for _, numbers in TWO_ORDERS]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("control", ["CA", "DC", "HD", "RL", "SC", "XO", "NW"])
 @pytest.mark.parametrize("whose", ["", "P1", "P2"])

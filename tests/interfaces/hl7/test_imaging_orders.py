@@ -8,7 +8,7 @@ from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import InboundMessage, Source
 from worklist.models import Order, RequestedProcedure, ScheduledProcedureStep
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F"
 ORC = "ORC|NW|A^HIS"

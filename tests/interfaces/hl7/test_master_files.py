@@ -12,7 +12,7 @@ from worklist import catalogue, master_files
 from worklist.models import HospitalLocation, Order, ProcedureCode, ScheduledProcedureStep, StaffMember
 from worklist.schedule import order_choices
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 MFI = "MFI|OMA^Observations^HL70175||UPD|||AL"
 

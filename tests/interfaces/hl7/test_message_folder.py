@@ -15,7 +15,7 @@ from interfaces.hl7.wire import message_folder
 from interfaces.hl7.wire.message_folder import MessageFolder
 from worklist.models import Order, Patient
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F"
 

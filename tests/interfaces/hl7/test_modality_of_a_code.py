@@ -8,7 +8,7 @@ import pytest
 from tests.interfaces.hl7.test_orders import PID, obr, orc, send
 from worklist.models import ProcedureCode, ScheduledProcedureStep
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 
 

@@ -13,7 +13,7 @@ from ledger.models import Event
 from tests.interfaces.hl7.test_orders import PID, obr, orc, send, step
 from worklist.models import Order, OrderNumber, Patient, ScheduledProcedureStep
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 
 PLACER_OR_BOTH = """CA CH DC DE HD LI MC NA NW OP PA PR PY RE RF RL RO RP RR SC SS UN XO AF DF"""

@@ -29,7 +29,7 @@ from worklist.schedule import order_entry, step_actions
 from worklist.schedule.order_entry import ExamRequest
 
 __all__ = ["pacs", "receiver"]
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 
 

@@ -22,6 +22,7 @@ from tests.clients.test_real_messages import FOLDER, ROOT, messages_of
 from worklist.models import Patient, PatientLink, ScheduledProcedureStep, Visit
 
 pytestmark = [
+    pytest.mark.once,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not FOLDER.is_dir(), reason="the real messages (../shared/data/hl7) are not here"),
 ]

@@ -20,6 +20,7 @@ from worklist.mwl import query
 from worklist.mwl.matching_keys import WorklistKeys
 
 pytestmark = [
+    pytest.mark.once,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(not FOLDER.is_dir(), reason="the real messages (../shared/data/hl7) are not here"),
 ]

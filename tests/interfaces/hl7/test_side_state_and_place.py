@@ -10,7 +10,7 @@ from ledger.models import Event
 from tests.interfaces.hl7.test_orders import PID, obr, orc, send, step
 from worklist.models import Order, Patient, ProcedureCode, RequestedProcedure, Visit
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 
 

@@ -14,7 +14,7 @@ from ris_pacs import site as site_file
 from tests.interfaces.hl7.test_orders import PID, obr, orc, send, step
 from worklist.models import Order, Patient, RequestedProcedure, ScheduledProcedureStep, Visit
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 
 

@@ -27,6 +27,7 @@ from tests.interfaces.hl7.test_mllp import PID, Peer, Running, running
 
 __all__ = ["running"]
 pytestmark = [
+    pytest.mark.once,
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("site"),
     pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here"),

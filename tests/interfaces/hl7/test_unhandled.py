@@ -8,7 +8,7 @@ from django.utils import timezone
 from interfaces.hl7.inbound import inbox, sources
 from interfaces.hl7.models import Destination, InboundMessage, OutboundMessage, Source
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 
 

@@ -17,7 +17,7 @@ from tests.interfaces.dicom.test_modality_worklist import ask
 from tests.interfaces.hl7.test_orders import PID, obr, orc, send
 from worklist.models import Order, RequestedProcedure, ScheduledProcedureStep
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 
 SAID: Final[dict[str, str]] = {

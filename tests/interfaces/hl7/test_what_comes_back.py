@@ -18,7 +18,7 @@ from tests.reporting.rendering.builders import World
 from worklist.models import Order, RequestedProcedure, ScheduledProcedureStep, StatusEvent
 from worklist.schedule import step_actions
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 
 DOCTOR = "4711^Smith (M)^Michael^J^Jr^Dr^MD^^HIS&1.2.840.99&ISO^L^^^LN^^^^A"

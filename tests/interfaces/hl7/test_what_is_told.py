@@ -14,7 +14,7 @@ from tests.interfaces.hl7.test_appointments import sch
 from tests.interfaces.hl7.test_orders import obr, orc, send
 from worklist.models import Order, Patient, ProcedureCode
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 
 _OF_OURS: Final = {"stamps", "received_at", "looked_again", "said", "edited_at", "stamp", "source"} | {

@@ -8,7 +8,7 @@ import pytest
 from interfaces.hl7.inbound import inbox
 from worklist.models import Order, RequestedProcedure
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site"), pytest.mark.once]
 Say = Callable[..., bytes]
 PID = "PID|1||P1^^^GENHOSP^MR||BARS^ANNA||19700102|F"
 CHEST, ABDOMEN, HEAD = "71260^CT CHEST^C4", "74177^CT ABDOMEN^C4", "70450^CT HEAD^C4"
