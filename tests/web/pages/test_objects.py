@@ -233,7 +233,7 @@ def test_a_patients_lists_come_in_parts(
     for number in range(25):
         make_study(facility, number, "matched", patient=patient, last_received_at=timezone.now())
     client = signed_in(user)
-    with django_assert_max_num_queries(42):
+    with django_assert_max_num_queries(46):
         text = read(client.get(f"/patients/{patient.public_id}"))
     assert "1–20 of 25" in text and 'href="?studies=2"' in text
     assert client.get(f"/patients/{patient.public_id}?studies=abc&orders=-1").status_code == 200
